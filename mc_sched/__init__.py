@@ -1,0 +1,1 @@
+"""mc-sched: an on-line deadline scheduler for deep learning between edge and cloud."""

@@ -1,0 +1,142 @@
+"""What the two machines can ask their driver to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mc_sched.core.events import TimerKind
+from mc_sched.core.task import ExitRule, Outcome, Prediction
+
+# --- edge -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StartLocal:
+    """Run the local net on this task's image."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class AbortLocal:
+    """Stop the local net at the next layer boundary; answered by LocalAborted or LocalDone."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class SendToCloud:
+    """Upload this task. `budget_ns` is what is left of the deadline when it is sent.
+
+    `down_ns` is the forecast of the way back, which the cloud has to leave free.
+    """
+
+    task_id: str
+    codec: str
+    accuracy: float
+    budget_ns: int
+    down_ns: int
+    exit_rule: ExitRule
+
+
+@dataclass(frozen=True)
+class SendGiveUp:
+    """Stop the upload if it runs, and tell the cloud to stop working on this task."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class SetTimer:
+    """Send TimerFired at `at_ns`, or at once if that has passed."""
+
+    task_id: str
+    kind: TimerKind
+    at_ns: int
+
+
+@dataclass(frozen=True)
+class CancelTimer:
+    """The timer is no longer wanted."""
+
+    task_id: str
+    kind: TimerKind
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Tell whoever submitted the task how it ended. Exactly one per task."""
+
+    outcome: Outcome
+
+
+EdgeAction = StartLocal | AbortLocal | SendToCloud | SendGiveUp | SetTimer | CancelTimer | Finish
+
+# --- cloud ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Tell the edge which exit is the target and when its reply is expected to leave."""
+
+    task_id: str
+    exit: str
+    predicted_ns: int
+    queue_ns: int
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Tell the edge that no exit can serve the task, and why. The payload can go."""
+
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunStage:
+    """Run stage `stage` for these tasks (one today; a batch where that pays)."""
+
+    task_ids: tuple[str, ...]
+    stage: int
+
+
+@dataclass(frozen=True)
+class RunHead:
+    """Load the head of exit `exit` and run it on this task."""
+
+    task_id: str
+    exit: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Tell the edge that a stage is done and when the reply is expected to leave."""
+
+    task_id: str
+    stage: int
+    remaining_ns: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Send the answer of exit `exit`. The task is over here."""
+
+    task_id: str
+    exit: str
+    prediction: Prediction
+    compute_ns: int
+    queue_ns: int
+    slowdown: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Tell the edge that the work has stopped, and why. The task is over here."""
+
+    task_id: str
+    reason: str
+    compute_ns: int
+
+
+CloudAction = Accept | Refuse | RunStage | RunHead | Progress | Reply | Stop

@@ -1,0 +1,65 @@
+"""One task's record on the cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mc_sched.core.errors import UnexpectedEvent
+from mc_sched.core.events import Arrived
+from mc_sched.core.tables import Exit
+from mc_sched.core.transitions import CLOUD_STATE, CloudState
+
+
+@dataclass
+class CloudTask:
+    """State of one task from its arrival until its reply, refusal or stop."""
+
+    arrived: Arrived
+    candidates: tuple[Exit, ...]
+    """Exits that are accurate enough, closest to the input first; the first is the target."""
+    state: CloudState = CloudState.WAITING
+    next_stage: int = 0
+    compute_ns: int = 0
+    story: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def task_id(self) -> str:
+        """The task's id on this node."""
+        return self.arrived.task_id
+
+    @property
+    def target(self) -> Exit:
+        """The candidate closest to the input."""
+        return self.candidates[0]
+
+    @property
+    def due_ns(self) -> int:
+        """When the reply must be back on the edge, on this node's clock."""
+        return self.arrived.now_ns + self.arrived.budget_ns
+
+    def exit_behind(self, stage: int) -> Exit | None:
+        """The acceptable exit behind `stage`, if there is one."""
+        return next((e for e in self.candidates if e.stage == stage), None)
+
+    def next_exit(self, current: Exit) -> Exit | None:
+        """The next exit that is better than `current`."""
+        codec = self.arrived.codec
+        better = (
+            e
+            for e in self.candidates
+            if e.stage > current.stage and e.accuracy[codec] > current.accuracy[codec]
+        )
+        return next(better, None)
+
+    def move(self, move: str) -> None:
+        """Change state; an unlisted move raises UnexpectedEvent with the story."""
+        try:
+            self.state = CLOUD_STATE[self.state][move]
+        except KeyError:
+            raise UnexpectedEvent("cloud", self.state.value, move, self.told()) from None
+
+    def told(self) -> tuple[str, ...]:
+        """The story so far, times since arrival."""
+        start = self.arrived.now_ns
+        head = f"{self.task_id}: budget {self.arrived.budget_ns / 1e6:.1f} ms"
+        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {name}" for at, name in self.story))

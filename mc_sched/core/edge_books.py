@@ -1,0 +1,123 @@
+"""The edge's books: streams' QoR, counts of outcomes, joules spent."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+
+from mc_sched.core.edge_forecast import REPLY_BYTES, EdgeForecast
+from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.settings import EdgeSettings
+from mc_sched.core.task import Energy, Outcome, OutcomeKind, Site, Task
+
+REMEMBERED_STREAMS = 1024
+"""Streams whose raised QoR is kept; the one not heard of for longest goes first."""
+
+
+@dataclass(frozen=True)
+class EdgeSnapshot:
+    """What `status` shows of the edge machine."""
+
+    mode: str
+    policy: str
+    basic_accuracy: float
+    draining: bool
+    tasks_open: int
+    outcomes: dict[str, int]
+    sites: dict[str, int]
+    gave_up: int
+    cloud: str
+    """up, unknown (nothing heard yet) or down."""
+    cloud_detail: str
+    uplink_bps: float
+    """0 while unknown."""
+    downlink_bps: float
+    rtt_ns: int
+    local_predicted_ns: int
+    local_residual_ns: int
+    local_busy: bool
+    energy_j: float
+    energy_source: str
+    idle_w: float
+
+
+class EdgeBooks:
+    """What the machine keeps count of across tasks."""
+
+    def __init__(self, settings: EdgeSettings) -> None:
+        self._settings = settings
+        self._stream_accuracy: OrderedDict[str, float] = OrderedDict()
+        self._outcomes: Counter[str] = Counter()
+        self._sites: Counter[str] = Counter()
+        self._gave_up = 0
+        self._energy_j = 0.0
+
+    def required_accuracy(self, task: Task) -> float:
+        """The task's QoR: its own or the basic one, and never below what its stream asked for."""
+        own = self._settings.basic_accuracy if task.accuracy is None else task.accuracy
+        return max(own, self._stream_accuracy.get(task.stream_id, 0.0))
+
+    def raise_accuracy(self, stream_id: str, accuracy: float | None) -> None:
+        """One step up for this stream, at most to 1.0 (Algorithm I, lines 34 to 36)."""
+        basic = self._settings.basic_accuracy if accuracy is None else accuracy
+        current = max(basic, self._stream_accuracy.pop(stream_id, 0.0))
+        self._stream_accuracy[stream_id] = min(1.0, current + self._settings.accuracy_step)
+        if len(self._stream_accuracy) > REMEMBERED_STREAMS:
+            self._stream_accuracy.popitem(last=False)
+
+    def spent(self, entry: EdgeTask, forecast: EdgeForecast, now_ns: int) -> tuple[Energy, int]:
+        """Joules and uplink bytes of a task until now."""
+        energy = self._settings.energy
+        compute_j = energy.compute_j(entry.compute_ns)
+        if entry.sent_ns < 0:
+            return Energy(compute_j=compute_j), 0
+        if entry.accepted_ns is None:
+            on_air_ns = now_ns - entry.sent_ns
+            share = on_air_ns / max(1, forecast.link.up_mean_ns(now_ns, entry.payload_bytes))
+            sent = int(entry.payload_bytes * min(1.0, share))
+        else:
+            rtt_ns = forecast.link.rtt_mean_ns(now_ns)
+            on_air_ns = max(0, entry.accepted_ns - entry.sent_ns - rtt_ns)
+            sent = entry.payload_bytes
+        return Energy(
+            compute_j=compute_j,
+            radio_up_j=energy.radio.up_j(sent, on_air_ns),
+            radio_down_j=energy.radio.down_j(REPLY_BYTES, 0),
+        ), sent
+
+    def count(self, outcome: Outcome) -> None:
+        """Enter an outcome."""
+        self._outcomes[outcome.kind.value] += 1
+        if outcome.site is not None:
+            self._sites[outcome.site.value] += 1
+        self._gave_up += outcome.gave_up
+        self._energy_j += outcome.energy.total_j
+
+    def snapshot(
+        self, forecast: EdgeForecast, now_ns: int, tasks_open: int, draining: bool
+    ) -> EdgeSnapshot:
+        """The books and the forecasts as one picture."""
+        heard = forecast.cloud is not None or forecast.cloud_detail != "no answer yet"
+        state = "up" if forecast.cloud_usable else "down" if heard else "unknown"
+        known = forecast.link.known(now_ns)
+        return EdgeSnapshot(
+            mode=self._settings.mode.value,
+            policy=self._settings.policy,
+            basic_accuracy=self._settings.basic_accuracy,
+            draining=draining,
+            tasks_open=tasks_open,
+            outcomes={kind.value: self._outcomes[kind.value] for kind in OutcomeKind},
+            sites={site.value: self._sites[site.value] for site in Site},
+            gave_up=self._gave_up,
+            cloud=state,
+            cloud_detail=forecast.cloud_detail,
+            uplink_bps=forecast.link.up_mean_bps(now_ns) if known else 0.0,
+            downlink_bps=0.0,
+            rtt_ns=forecast.link.rtt_mean_ns(now_ns),
+            local_predicted_ns=forecast.local.upper_ns(now_ns),
+            local_residual_ns=forecast.local.residual_ns(now_ns),
+            local_busy=forecast.local.running,
+            energy_j=self._energy_j,
+            energy_source=self._settings.energy.source,
+            idle_w=self._settings.energy.idle_w,
+        )

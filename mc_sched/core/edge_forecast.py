@@ -1,0 +1,121 @@
+"""What the edge expects of both sites: the predictors together, and the view a policy gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.policy import CloudForecast, SiteForecast, View
+from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.predictors.link import LinkEstimator
+from mc_sched.core.predictors.local_time import LocalTimePredictor
+from mc_sched.core.settings import EdgeSettings
+from mc_sched.core.tables import CloudTable, LocalTable
+from mc_sched.core.transitions import CloudLeg, LocalLeg
+
+REPLY_BYTES = 400
+"""Size of a result message; its transfer is the radio's base time of half a round trip."""
+
+
+class EdgeForecast:
+    """The edge's predictors, asked together."""
+
+    def __init__(self, settings: EdgeSettings, local: LocalTable) -> None:
+        self._settings = settings
+        self.local_table = local
+        self.local = LocalTimePredictor(local, settings.quantile)
+        self.link = LinkEstimator(settings.quantile)
+        self.cloud: CloudTimePredictor | None = None
+        self.cloud_detail = "no answer yet"
+        self._cloud_queue_ns = 0
+        self._cloud_slowdown = 1.0
+
+    def cloud_found(self, table: CloudTable) -> None:
+        """A usable cloud agent with these tables; what was learned of the same one is kept."""
+        if self.cloud is None or self.cloud.table != table:
+            self.cloud = CloudTimePredictor(table, self._settings.quantile)
+        self.cloud_detail = ""
+        self._cloud_queue_ns, self._cloud_slowdown = 0, 1.0
+
+    def cloud_gone(self, reason: str) -> None:
+        """No cloud agent can be used, for `reason`."""
+        self.cloud_detail = reason
+
+    @property
+    def cloud_usable(self) -> bool:
+        """Whether a cloud agent with the same bundle answers."""
+        return self.cloud is not None and not self.cloud_detail
+
+    def cloud_load(self, queue_ns: int, slowdown: float) -> None:
+        """The cloud's last report: work that waits there, measured over profiled time."""
+        self._cloud_queue_ns, self._cloud_slowdown = queue_ns, slowdown
+
+    def view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:
+        """The forecasts for this task if it were sent to either site now."""
+        others = [other for other in tasks if other is not task]
+        return View(
+            now_ns=now_ns,
+            remaining_ns=task.task.due_ns - now_ns,
+            accuracy=task.accuracy,
+            mode=task.task.mode or self._settings.mode,
+            exit_rule=self._settings.exit_rule,
+            edge=self._edge(task, now_ns, others),
+            cloud=tuple(self._cloud_options(task, now_ns, others)) if self.cloud_usable else (),
+        )
+
+    def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+        """Residual time of the running inference, and the queued ones that are due earlier."""
+        earlier = sum(
+            other.local is LocalLeg.QUEUED
+            and other is not task
+            and other.task.due_ns <= task.task.due_ns
+            for other in tasks
+        )
+        return self.local.residual_ns(now_ns) + earlier * self.local.mean_ns(now_ns)
+
+    def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
+        wait_ns = self.local_wait_ns(task, now_ns, others)
+        mean_ns = self.local.mean_ns(now_ns)
+        return SiteForecast(
+            accuracy=self.local_table.accuracy,
+            mean_ns=wait_ns + mean_ns,
+            upper_ns=wait_ns + self.local.upper_ns(now_ns),
+            energy_j=self._settings.energy.compute_j(mean_ns),
+        )
+
+    def _cloud_options(
+        self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
+    ) -> Iterable[CloudForecast]:
+        assert self.cloud is not None
+        backlog_ns = self._backlog_ns(task, now_ns, others)
+        rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns)
+        for codec, size in (task.task.payload_bytes or {}).items():
+            up_mean = self.link.up_mean_ns(now_ns, size)
+            up_upper = self.link.up_upper_ns(now_ns, size)
+            energy_j = self._transfer_j(size, up_mean, rtt_mean)
+            for exit_ in self.cloud.table.exits:
+                yield CloudForecast(
+                    accuracy=exit_.accuracy.get(codec, 0.0),
+                    mean_ns=backlog_ns + up_mean + rtt_mean + self._cloud_queue_ns
+                    + self.cloud.mean_ns(now_ns, exit_),
+                    upper_ns=backlog_ns + up_upper + rtt_upper + self._cloud_queue_ns
+                    + self.cloud.upper_ns(now_ns, exit_),
+                    energy_j=energy_j,
+                    exit=exit_.name,
+                    codec=codec,
+                )  # fmt: skip
+
+    def _backlog_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
+        """Time until the uplink's unsent bytes, and earlier tasks' payloads, are gone."""
+        backlog_ns = 0
+        for other in others:
+            if other.cloud is CloudLeg.UPLOADING:
+                up_ns = self.link.up_mean_ns(now_ns, other.payload_bytes)
+                backlog_ns += max(0, other.sent_ns + up_ns - now_ns)
+            elif other.cloud is CloudLeg.QUEUED and other.task.due_ns <= task.task.due_ns:
+                backlog_ns += self.link.up_mean_ns(now_ns, other.payload_bytes)
+        return backlog_ns
+
+    def _transfer_j(self, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
+        radio = self._settings.energy.radio
+        return radio.up_j(size_bytes, up_ns) + radio.down_j(REPLY_BYTES, rtt_ns // 2)

@@ -1,0 +1,471 @@
+"""EdgeMachine: Algorithm I of the paper as a state machine.
+
+`handle(event)` takes what happened and returns what to do about it, in order. The driver does it
+and reports back with further events; see `events.py` for what they promise. A task passes through
+here once per event:
+
+    Submitted -> view -> policy -> a queue (edge or uplink, earliest deadline first) -> a site
+    -> its answer, its deadline, its fallback timer or its loss -> Finish
+
+`_advance` runs after every event and is the only place where queued work is started.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.edge_books import EdgeBooks, EdgeSnapshot
+from mc_sched.core.edge_forecast import EdgeForecast
+from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
+from mc_sched.core.events import TimerKind
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge
+from mc_sched.core.settings import EdgeSettings
+from mc_sched.core.tables import LocalTable
+from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
+from mc_sched.core.transitions import CloudLeg, LocalLeg
+
+IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
+
+
+class EdgeMachine:
+    """The MC scheduler of one edge device."""
+
+    def __init__(self, settings: EdgeSettings, local: LocalTable) -> None:
+        self._settings = settings
+        self._forecast = EdgeForecast(settings, local)
+        self._books = EdgeBooks(settings)
+        self._tasks: dict[str, EdgeTask] = {}
+        self._draining = False
+        self._now_ns = 0
+        self._actions: list[do.EdgeAction] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            ev.Submitted: self._on_submitted,
+            ev.LocalStarted: self._on_local_started,
+            ev.LocalLayerDone: self._on_local_layer_done,
+            ev.LocalDone: self._on_local_done,
+            ev.LocalAborted: self._on_local_aborted,
+            ev.LocalFailed: self._on_local_failed,
+            ev.CloudAccepted: self._on_cloud_accepted,
+            ev.CloudRefused: self._on_cloud_refused,
+            ev.CloudProgressed: self._on_cloud_progressed,
+            ev.CloudReplied: self._on_cloud_replied,
+            ev.CloudStopped: self._on_cloud_stopped,
+            ev.CloudLost: self._on_cloud_lost,
+            ev.CloudFound: lambda event: self._forecast.cloud_found(event.table),
+            ev.CloudGone: self._on_cloud_gone,
+            ev.LinkSampled: self._on_link_sampled,
+            ev.DeviceSampled: self._on_device_sampled,
+            ev.TimerFired: self._on_timer_fired,
+            ev.ClientGone: self._on_client_gone,
+            ev.NotSatisfied: self._on_not_satisfied,
+            ev.Drain: self._on_drain,
+        }
+
+    # --- the two calls of a driver ----------------------------------------------------------
+
+    def handle(self, event: ev.EdgeEvent) -> list[do.EdgeAction]:
+        """Take one event, return the actions it calls for, in order.
+
+        Raises UnexpectedEvent where the tables allow no such event.
+        """
+        self._now_ns = event.now_ns
+        self._actions = []
+        self._handlers[type(event)](event)
+        self._advance()
+        return self._actions
+
+    def snapshot(self, now_ns: int) -> EdgeSnapshot:
+        """What `status` shows."""
+        open_tasks = sum(entry.open for entry in self._tasks.values())
+        return self._books.snapshot(self._forecast, now_ns, open_tasks, self._draining)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no task is open and no leg is moving."""
+        return not self._tasks
+
+    # --- arrival and decision ---------------------------------------------------------------
+
+    def _on_submitted(self, event: ev.Submitted) -> None:
+        self._admit(event.task)
+
+    def _on_not_satisfied(self, event: ev.NotSatisfied) -> None:
+        self._books.raise_accuracy(event.again.stream_id, event.again.accuracy)
+        self._admit(event.again)
+
+    def _admit(self, task: Task) -> None:
+        if task.task_id in self._tasks:
+            story = self._tasks[task.task_id].told()
+            raise UnexpectedEvent("edge", "open", f"second task {task.task_id}", story)
+        accuracy = self._books.required_accuracy(task)
+        entry = EdgeTask(task, accuracy)
+        self._tasks[task.task_id] = entry
+        self._note(entry, "Submitted")
+        self._apply(entry, self._decide(entry))
+
+    def _decide(self, entry: EdgeTask) -> Decision | str:
+        if self._draining:
+            return "the agent is shutting down; submit again when it is back"
+        if len(self._tasks) > self._settings.max_tasks:
+            return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
+        policy = POLICIES[entry.task.policy or self._settings.policy]
+        return policy(entry.task, self._forecast.view(entry, self._now_ns, self._tasks.values()))
+
+    def _apply(self, entry: EdgeTask, decision: Decision | str) -> None:
+        if isinstance(decision, str):
+            self._finish(entry, OutcomeKind.REFUSED, reason=decision)
+        elif isinstance(decision, Refuse):
+            reason = "; ".join(shortfall.sentence() for shortfall in decision.shortfalls)
+            self._finish(entry, OutcomeKind.REFUSED, reason=reason)
+        else:
+            self._set_timer(entry, TimerKind.DEADLINE, entry.task.due_ns)
+            if isinstance(decision, RunOnEdge):
+                entry.predicted_ns = self._until_local_end_ns(entry)
+                entry.move_local("queue")
+            else:
+                self._offload(entry, decision)
+
+    def _offload(self, entry: EdgeTask, offload: Offload) -> None:
+        waited_ns = self._now_ns - entry.task.submitted_ns
+        entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
+        entry.move_cloud("queue")
+        if not offload.fallback or not self._local_is_accurate(entry):
+            return
+        local_ns = self._forecast.local_wait_ns(entry, self._now_ns, self._tasks.values())
+        local_ns += self._forecast.local.upper_ns(self._now_ns)
+        at_ns = entry.task.due_ns - local_ns - self._settings.margin_ns
+        if at_ns > self._now_ns:
+            self._set_timer(entry, TimerKind.FALLBACK, at_ns)
+
+    # --- the local leg ----------------------------------------------------------------------
+
+    def _on_local_started(self, event: ev.LocalStarted) -> None:
+        self._entry(event, event.task_id).move_local("LocalStarted")
+        self._forecast.local.started(event.now_ns)
+
+    def _on_local_layer_done(self, event: ev.LocalLayerDone) -> None:
+        entry = self._tasks.get(event.task_id)
+        if entry is None:
+            raise UnexpectedEvent("edge", "unknown task", "LocalLayerDone", (event.task_id,))
+        entry.move_local("LocalLayerDone")
+        self._forecast.local.layer_done(event.now_ns, event.layer)
+
+    def _on_local_done(self, event: ev.LocalDone) -> None:
+        entry = self._local_ended(event, event.task_id, whole=True)
+        if entry.open:
+            self._answer(entry, Site.EDGE, self._forecast.local_table.name, event.prediction)
+
+    def _on_local_aborted(self, event: ev.LocalAborted) -> None:
+        self._local_ended(event, event.task_id, whole=False)
+
+    def _on_local_failed(self, event: ev.LocalFailed) -> None:
+        entry = self._local_ended(event, event.task_id, whole=False)
+        if entry.open and entry.cloud not in IN_FLIGHT:
+            self._finish(entry, OutcomeKind.FAILED, reason=f"local net: {event.reason}")
+
+    def _local_ended(self, event: ev.EdgeEvent, task_id: str, whole: bool) -> EdgeTask:
+        entry = self._entry(event, task_id)
+        entry.move_local(type(event).__name__)
+        entry.compute_ns = event.now_ns - entry.local_started_ns
+        self._forecast.local.ended(event.now_ns, whole)
+        return entry
+
+    # --- the cloud leg ----------------------------------------------------------------------
+
+    def _on_cloud_accepted(self, event: ev.CloudAccepted) -> None:
+        entry = self._entry(event, event.task_id)
+        first_upload = entry.cloud is CloudLeg.UPLOADING
+        entry.move_cloud("CloudAccepted")
+        if not first_upload:
+            return
+        entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
+        self._forecast.link.record_upload(
+            event.now_ns, entry.payload_bytes, event.now_ns - entry.sent_ns
+        )
+        entry.cloud_promised_ns = event.queue_ns
+
+    def _on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
+        self._entry(event, event.task_id).move_cloud("CloudProgressed")
+
+    def _on_cloud_replied(self, event: ev.CloudReplied) -> None:
+        entry = self._entry(event, event.task_id)
+        entry.move_cloud("CloudReplied")
+        entry.cloud_compute_ns = event.compute_ns
+        self._learn_cloud_time(entry, event)
+        self._forecast.cloud_load(event.queue_ns, event.slowdown)
+        if entry.open:
+            self._answer(entry, Site.CLOUD, event.exit, event.prediction)
+
+    def _learn_cloud_time(self, entry: EdgeTask, event: ev.CloudReplied) -> None:
+        cloud = self._forecast.cloud
+        if cloud is None or entry.accepted_ns is None:
+            return
+        profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit))
+        took_ns = event.now_ns - entry.accepted_ns - entry.cloud_promised_ns
+        cloud.record(event.now_ns, profiled_ns, max(took_ns, event.compute_ns))
+
+    def _on_cloud_refused(self, event: ev.CloudRefused) -> None:
+        entry = self._cloud_closed(event, event.task_id)
+        self._rescue(entry, OutcomeKind.REFUSED, f"cloud: {event.reason}")
+
+    def _on_cloud_stopped(self, event: ev.CloudStopped) -> None:
+        entry = self._cloud_closed(event, event.task_id)
+        entry.cloud_compute_ns = event.compute_ns
+        self._rescue(entry, OutcomeKind.LATE, f"the cloud stopped: {event.reason}")
+
+    def _on_cloud_lost(self, event: ev.CloudLost) -> None:
+        entry = self._cloud_closed(event, event.task_id)
+        self._rescue(entry, OutcomeKind.FAILED, f"the cloud was lost: {event.reason}")
+
+    def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
+        entry = self._entry(event, task_id)
+        entry.move_cloud(type(event).__name__)
+        return entry
+
+    def _on_cloud_gone(self, event: ev.CloudGone) -> None:
+        self._forecast.cloud_gone(event.reason)
+        for entry in list(self._tasks.values()):
+            if entry.cloud is CloudLeg.QUEUED:
+                entry.move_cloud("withdraw")
+                self._rescue(entry, OutcomeKind.FAILED, f"the cloud was lost: {event.reason}")
+
+    def _rescue(self, entry: EdgeTask, otherwise: OutcomeKind, reason: str) -> None:
+        """The cloud will not answer: run the task here if that can be in time, else end it."""
+        if not entry.open or entry.local is not LocalLeg.IDLE:
+            return
+        self._cancel_timer(entry, TimerKind.FALLBACK)
+        fallback = entry.offload is not None and entry.offload.fallback
+        if fallback and self._local_can_serve(entry):
+            entry.move_local("queue")
+        else:
+            self._finish(entry, otherwise, reason=reason)
+
+    # --- timers, users, the device ----------------------------------------------------------
+
+    def _on_timer_fired(self, event: ev.TimerFired) -> None:
+        entry = self._entry(event, event.task_id, event.kind.value)
+        if event.kind not in entry.timers:
+            raise UnexpectedEvent("edge", "no such timer", f"{event}", entry.told())
+        entry.timers.discard(event.kind)
+        if event.kind is TimerKind.DEADLINE:
+            self._finish(entry, OutcomeKind.LATE, reason="no result at the deadline")
+        elif self._local_can_serve(entry):
+            # only the local net can still be in time for certain: Algorithm I, lines 24 to 27
+            self._leave_cloud(entry)
+            entry.move_local("queue")
+
+    def _on_client_gone(self, event: ev.ClientGone) -> None:
+        entry = self._tasks.get(event.task_id)
+        if entry is not None and entry.open:
+            self._note(entry, "ClientGone")
+            self._finish(entry, OutcomeKind.FAILED, reason="the client left")
+
+    def _on_link_sampled(self, event: ev.LinkSampled) -> None:
+        self._forecast.link.record_rtt(event.now_ns, event.rtt_ns)
+        self._forecast.cloud_load(event.queue_ns, event.slowdown)
+
+    def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
+        self._forecast.local.busy_by_others = event.busy
+
+    def _on_drain(self, event: ev.Drain) -> None:
+        self._draining = True
+
+    # --- ending a task ----------------------------------------------------------------------
+
+    def _answer(self, entry: EdgeTask, site: Site, exit_: str, prediction: Prediction) -> None:
+        """Output a result the moment it arrives."""
+        accuracy = self._expected_accuracy(entry, site, exit_)
+        if self._now_ns > entry.task.due_ns:
+            kind, reason = OutcomeKind.LATE, "the result came after the deadline"
+        elif accuracy < entry.accuracy:
+            kind = OutcomeKind.FAILED
+            reason = f"expected accuracy {accuracy:.3f} is below {entry.accuracy:.3f}"
+        else:
+            kind, reason = OutcomeKind.SUCCEEDED, ""
+        self._finish(entry, kind, site, exit_, prediction, accuracy, reason)
+
+    def _finish(
+        self,
+        entry: EdgeTask,
+        kind: OutcomeKind,
+        site: Site | None = None,
+        exit_: str | None = None,
+        prediction: Prediction | None = None,
+        accuracy: float | None = None,
+        reason: str = "",
+    ) -> None:
+        for timer in tuple(entry.timers):
+            self._cancel_timer(entry, timer)
+        self._leave_local(entry)
+        self._leave_cloud(entry)
+        entry.energy, entry.bytes_up = self._books.spent(entry, self._forecast, self._now_ns)
+        entry.outcome = Outcome(
+            task_id=entry.task.task_id,
+            stream_id=entry.task.stream_id,
+            kind=kind,
+            latency_ns=self._now_ns - entry.task.submitted_ns,
+            site=site,
+            exit=exit_,
+            prediction=prediction,
+            expected_accuracy=accuracy,
+            required_accuracy=entry.accuracy,
+            gave_up=entry.gave_up,
+            reason=reason,
+            energy=entry.energy,
+            bytes_up=entry.bytes_up,
+            cloud_ns=entry.cloud_compute_ns,
+            predicted_ns=entry.predicted_ns,
+        )
+        self._books.count(entry.outcome)
+        self._actions.append(do.Finish(entry.outcome))
+
+    def _leave_local(self, entry: EdgeTask) -> None:
+        if entry.local is LocalLeg.QUEUED:
+            entry.move_local("withdraw")
+        elif entry.local is LocalLeg.RUNNING:
+            entry.compute_ns = self._now_ns - entry.local_started_ns
+            entry.move_local("abort")
+            self._actions.append(do.AbortLocal(entry.task.task_id))
+
+    def _leave_cloud(self, entry: EdgeTask) -> None:
+        if entry.cloud is CloudLeg.QUEUED:
+            entry.move_cloud("withdraw")
+        elif entry.cloud in IN_FLIGHT:
+            if entry.cloud is CloudLeg.UPLOADING:
+                self._forecast.link.record_unfinished(
+                    self._now_ns, entry.payload_bytes, self._now_ns - entry.sent_ns
+                )
+            entry.move_cloud("give_up")
+            entry.gave_up = True
+            self._actions.append(do.SendGiveUp(entry.task.task_id))
+
+    # --- starting queued work ---------------------------------------------------------------
+
+    def _advance(self) -> None:
+        if not self._tasks:
+            return
+        self._start_local()
+        self._start_uploads()
+        for task_id in [task_id for task_id, entry in self._tasks.items() if entry.over]:
+            del self._tasks[task_id]
+
+    def _start_local(self) -> None:
+        queued = []
+        for entry in self._tasks.values():
+            if entry.local in (LocalLeg.RUNNING, LocalLeg.ABORTING):
+                return
+            if entry.local is LocalLeg.QUEUED:
+                queued.append(entry)
+        mean_ns = self._forecast.local.mean_ns(self._now_ns) if queued else 0
+        # one that cannot be in time any more would only make the others late as well
+        hopeful = [e for e in queued if self._now_ns + mean_ns <= e.task.due_ns]
+        if hopeful:
+            entry = _earliest(hopeful)
+            entry.move_local("start")
+            entry.local_started_ns = self._now_ns
+            self._forecast.local.started(self._now_ns)
+            self._actions.append(do.StartLocal(entry.task.task_id))
+
+    def _start_uploads(self) -> None:
+        queued = [entry for entry in self._tasks.values() if entry.cloud is CloudLeg.QUEUED]
+        if not queued:
+            return
+        free = self._settings.max_uploads - sum(
+            entry.cloud is CloudLeg.UPLOADING for entry in self._tasks.values()
+        )
+        for entry in sorted(queued, key=lambda entry: entry.task.due_ns)[: max(0, free)]:
+            self._send(entry)
+
+    def _send(self, entry: EdgeTask) -> None:
+        assert entry.offload is not None
+        entry.move_cloud("send")
+        entry.sent_ns = self._now_ns
+        half_rtt_ns = self._forecast.link.rtt_mean_ns(self._now_ns) // 2
+        self._actions.append(
+            do.SendToCloud(
+                task_id=entry.task.task_id,
+                codec=entry.offload.codec,
+                accuracy=entry.offload.accuracy,
+                # the first byte's way is a time that the cloud cannot see
+                budget_ns=max(0, entry.task.due_ns - self._now_ns - half_rtt_ns),
+                down_ns=half_rtt_ns,
+                exit_rule=entry.offload.exit_rule,
+            )
+        )
+
+    # --- small questions --------------------------------------------------------------------
+
+    def _entry(self, event: ev.EdgeEvent, task_id: str, detail: str = "") -> EdgeTask:
+        entry = self._tasks.get(task_id)
+        name = type(event).__name__
+        if entry is None:
+            raise UnexpectedEvent("edge", "unknown task", name, (task_id,))
+        self._note(entry, f"{name} {detail}".rstrip())
+        return entry
+
+    def _note(self, entry: EdgeTask, name: str) -> None:
+        entry.story.append((self._now_ns, name))
+
+    def _until_local_end_ns(self, entry: EdgeTask) -> int:
+        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
+        return self._now_ns - entry.task.submitted_ns + view.edge.upper_ns
+
+    def _local_is_accurate(self, entry: EdgeTask) -> bool:
+        return self._forecast.local_table.accuracy >= entry.accuracy
+
+    def _local_can_serve(self, entry: EdgeTask) -> bool:
+        wait_ns = self._forecast.local_wait_ns(entry, self._now_ns, self._tasks.values())
+        end_ns = self._now_ns + wait_ns + self._forecast.local.mean_ns(self._now_ns)
+        return self._local_is_accurate(entry) and end_ns <= entry.task.due_ns
+
+    def _expected_accuracy(self, entry: EdgeTask, site: Site, exit_: str) -> float:
+        if site is Site.EDGE:
+            return self._forecast.local_table.accuracy
+        assert self._forecast.cloud is not None
+        assert entry.offload is not None
+        codec = entry.offload.codec
+        return self._forecast.cloud.table.exit_named(exit_).accuracy.get(codec, 0.0)
+
+    def _set_timer(self, entry: EdgeTask, kind: TimerKind, at_ns: int) -> None:
+        entry.timers.add(kind)
+        self._actions.append(do.SetTimer(entry.task.task_id, kind, at_ns))
+
+    def _cancel_timer(self, entry: EdgeTask, kind: TimerKind) -> None:
+        if kind in entry.timers:
+            entry.timers.discard(kind)
+            self._actions.append(do.CancelTimer(entry.task.task_id, kind))
+
+    # --- invariants -------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Raise InvariantBroken if the machine is in a state that must not exist."""
+        legs = Counter(entry.local for entry in self._tasks.values())
+        _must(legs[LocalLeg.RUNNING] + legs[LocalLeg.ABORTING] <= 1, "two local inferences at once")
+        uploads = sum(entry.cloud is CloudLeg.UPLOADING for entry in self._tasks.values())
+        _must(uploads <= self._settings.max_uploads, "more uploads than max_uploads")
+        for task_id, entry in self._tasks.items():
+            _must(task_id == entry.task.task_id, f"{task_id} is filed under another name")
+            _must(not entry.over, f"{task_id} is over and still here")
+            if not entry.open:
+                _must(not entry.timers, f"{task_id} has its outcome and still a timer")
+                _must(entry.cloud not in IN_FLIGHT, f"{task_id} has its outcome and still a call")
+                _must(entry.local is not LocalLeg.RUNNING, f"{task_id} runs after its outcome")
+                continue
+            _must(TimerKind.DEADLINE in entry.timers, f"{task_id} is open without a deadline timer")
+            working = entry.local in (LocalLeg.QUEUED, LocalLeg.RUNNING)
+            _must(working or entry.cloud in (CloudLeg.QUEUED, *IN_FLIGHT), f"{task_id} is stranded")
+
+
+def _earliest(entries: Iterable[EdgeTask]) -> EdgeTask:
+    return min(entries, key=lambda entry: entry.task.due_ns)
+
+
+def _must(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvariantBroken(f"edge machine: {message}")

@@ -1,0 +1,84 @@
+"""One task's record on the edge: its two legs, its timers, its story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mc_sched.core.errors import UnexpectedEvent
+from mc_sched.core.events import TimerKind
+from mc_sched.core.policy import Offload
+from mc_sched.core.task import Energy, Outcome, Task
+from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
+
+LegT = TypeVar("LegT", LocalLeg, CloudLeg)
+
+
+@dataclass
+class EdgeTask:
+    """State of one task from its submission until both legs are closed."""
+
+    task: Task
+    accuracy: float
+    """The QoR it has to meet, after the stream's feedback."""
+    local: LocalLeg = LocalLeg.IDLE
+    cloud: CloudLeg = CloudLeg.IDLE
+    outcome: Outcome | None = None
+    offload: Offload | None = None
+    gave_up: bool = False
+    predicted_ns: int | None = None
+    timers: set[TimerKind] = field(default_factory=set)
+    compute_ns: int = 0
+    local_started_ns: int = 0
+    sent_ns: int = -1
+    """When the upload began; -1 while it has not."""
+    accepted_ns: int | None = None
+    cloud_promised_ns: int = 0
+    """Queue on the cloud and profiled path to the target, as of `accepted`."""
+    cloud_compute_ns: int = 0
+    bytes_up: int = 0
+    energy: Energy = field(default_factory=Energy)
+    story: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Whether it still lacks its outcome."""
+        return self.outcome is None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        idle_or_closed = (
+            self.local in (LocalLeg.IDLE, LocalLeg.CLOSED),
+            self.cloud in (CloudLeg.IDLE, CloudLeg.CLOSED),
+        )
+        return not self.open and all(idle_or_closed)
+
+    @property
+    def payload_bytes(self) -> int:
+        """Size of the image under the codec in use."""
+        if self.offload is None or not self.task.payload_bytes:
+            return 0
+        return self.task.payload_bytes.get(self.offload.codec, 0)
+
+    def move_local(self, move: str) -> None:
+        """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""
+        self.local = self._moved(LOCAL_LEG, self.local, move)
+
+    def move_cloud(self, move: str) -> None:
+        """Move the cloud leg; an unlisted move raises UnexpectedEvent with the story."""
+        self.cloud = self._moved(CLOUD_LEG, self.cloud, move)
+
+    def _moved(self, table: Mapping[LegT, Mapping[str, LegT]], leg: LegT, move: str) -> LegT:
+        try:
+            return table[leg][move]
+        except KeyError:
+            state = f"local={self.local.value} cloud={self.cloud.value} open={self.open}"
+            raise UnexpectedEvent("edge", state, move, self.told()) from None
+
+    def told(self) -> tuple[str, ...]:
+        """The story so far, a line per event, times since submission."""
+        start = self.task.submitted_ns
+        head = f"{self.task.task_id}: deadline {self.task.deadline_ns / 1e6:.1f} ms"
+        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {name}" for at, name in self.story))

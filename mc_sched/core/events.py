@@ -1,0 +1,285 @@
+"""What can happen to the two machines. Every event carries `now_ns` of its node's own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mc_sched.core.tables import CloudTable
+from mc_sched.core.task import ExitRule, Prediction, Task
+
+
+class TimerKind(str, Enum):
+    """Why the edge machine asked to be woken."""
+
+    FALLBACK = "fallback"
+    DEADLINE = "deadline"
+
+
+# --- edge -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A validated, preprocessed task has arrived."""
+
+    now_ns: int
+    task: Task
+
+
+@dataclass(frozen=True)
+class LocalStarted:
+    """The local executor has begun this task."""
+
+    now_ns: int
+    task_id: str
+
+
+@dataclass(frozen=True)
+class LocalLayerDone:
+    """Layer `layer` (from 0) of the local net is done."""
+
+    now_ns: int
+    task_id: str
+    layer: int
+
+
+@dataclass(frozen=True)
+class LocalDone:
+    """The local net has answered."""
+
+    now_ns: int
+    task_id: str
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class LocalAborted:
+    """The local executor has stopped this task, as asked, between two layers."""
+
+    now_ns: int
+    task_id: str
+
+
+@dataclass(frozen=True)
+class LocalFailed:
+    """The local executor could not finish this task."""
+
+    now_ns: int
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CloudAccepted:
+    """The whole payload has arrived on the cloud and an exit was chosen for it.
+
+    `predicted_ns` is the cloud's own forecast until its reply leaves, `queue_ns` the wait in it.
+    """
+
+    now_ns: int
+    task_id: str
+    exit: str
+    predicted_ns: int
+    queue_ns: int
+
+
+@dataclass(frozen=True)
+class CloudRefused:
+    """The cloud cannot serve this task; `reason` is its sentence."""
+
+    now_ns: int
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CloudProgressed:
+    """The cloud has finished a stage; `remaining_ns` is its forecast until the reply leaves."""
+
+    now_ns: int
+    task_id: str
+    stage: int
+    remaining_ns: int
+
+
+@dataclass(frozen=True)
+class CloudReplied:
+    """The cloud's answer. `compute_ns` is the time its executor worked for this task.
+
+    `queue_ns` is the work that waits there now; `slowdown` is measured over profiled time.
+    """
+
+    now_ns: int
+    task_id: str
+    exit: str
+    prediction: Prediction
+    compute_ns: int
+    queue_ns: int
+    slowdown: float
+    reply_bytes: int
+
+
+@dataclass(frozen=True)
+class CloudStopped:
+    """The cloud has stopped this task: given up, hopeless, or failed there."""
+
+    now_ns: int
+    task_id: str
+    reason: str
+    compute_ns: int = 0
+
+
+@dataclass(frozen=True)
+class CloudLost:
+    """The call that carried this task is gone without an answer."""
+
+    now_ns: int
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CloudFound:
+    """A cloud agent with the same bundle answers: its tables under its own profile."""
+
+    now_ns: int
+    table: CloudTable
+
+
+@dataclass(frozen=True)
+class CloudGone:
+    """No cloud agent can be used now: unreachable, draining, or another bundle."""
+
+    now_ns: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class LinkSampled:
+    """A probe came back after `rtt_ns`; on the edge with the cloud's load, on the cloud with None.
+
+    On the cloud, `edge_id` names the edge whose link was measured.
+    """
+
+    now_ns: int
+    rtt_ns: int
+    queue_ns: int = 0
+    slowdown: float = 1.0
+    edge_id: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceSampled:
+    """What the edge's sensor says: the share of the device that others use, in [0, 1]."""
+
+    now_ns: int
+    busy: float
+
+
+@dataclass(frozen=True)
+class TimerFired:
+    """A timer that the machine set has come due."""
+
+    now_ns: int
+    task_id: str
+    kind: TimerKind
+
+
+@dataclass(frozen=True)
+class ClientGone:
+    """Whoever submitted this task no longer waits for it (edge: the user; cloud: the edge)."""
+
+    now_ns: int
+    task_id: str
+
+
+@dataclass(frozen=True)
+class NotSatisfied:
+    """The user rejects the answer to `task_id`: raise the stream's QoR and do it again.
+
+    The second try is a task of its own, `again`, with the same image and a fresh deadline.
+    """
+
+    now_ns: int
+    task_id: str
+    again: Task
+
+
+@dataclass(frozen=True)
+class Drain:
+    """No new tasks from now on; running ones finish."""
+
+    now_ns: int
+
+
+EdgeEvent = (
+    Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
+    | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
+    | CloudFound | CloudGone | LinkSampled | DeviceSampled | TimerFired | ClientGone
+    | NotSatisfied | Drain
+)  # fmt: skip
+
+# --- cloud ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The whole payload of a task is here.
+
+    `budget_ns` is what is left of the deadline until the reply must leave this node's edge, the
+    upload already taken off; `down_ns` is the forecast of the way back.
+    """
+
+    now_ns: int
+    task_id: str
+    edge_id: str
+    accuracy: float
+    budget_ns: int
+    down_ns: int
+    codec: str = "jpeg"
+    exit_rule: ExitRule = ExitRule.ADAPTIVE
+
+
+@dataclass(frozen=True)
+class StageDone:
+    """The executor has finished stage `stage` for these tasks after `took_ns`."""
+
+    now_ns: int
+    task_ids: tuple[str, ...]
+    stage: int
+    took_ns: int
+
+
+@dataclass(frozen=True)
+class HeadDone:
+    """The executor has finished the head of exit `exit` for this task."""
+
+    now_ns: int
+    task_id: str
+    exit: str
+    prediction: Prediction
+    took_ns: int
+
+
+@dataclass(frozen=True)
+class ExecutorFailed:
+    """The executor could not run a stage or head for this task."""
+
+    now_ns: int
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class GiveUpReceived:
+    """The edge's instruction to stop working on a task."""
+
+    now_ns: int
+    task_id: str
+
+
+CloudEvent = (
+    Arrived | StageDone | HeadDone | ExecutorFailed | GiveUpReceived | ClientGone | LinkSampled
+    | Drain
+)  # fmt: skip

@@ -1,0 +1,116 @@
+"""The question put to a policy, and the answers it may give.
+
+A policy is a pure function of a task and a view. The view holds forecasts, never tables: what a
+site would deliver for this very task if it were sent there now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mc_sched.core.task import ExitRule, Mode, Shortfall, Site, Task
+
+
+@dataclass(frozen=True)
+class SiteForecast:
+    """What one way of serving the task is expected to deliver.
+
+    Times run from now to the outcome, waiting included.
+    """
+
+    accuracy: float
+    mean_ns: int
+    upper_ns: int
+    energy_j: float
+
+
+@dataclass(frozen=True)
+class CloudForecast(SiteForecast):
+    """One exit of the cloud net, reached with one codec."""
+
+    exit: str
+    codec: str
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a decision may rest on."""
+
+    now_ns: int
+    remaining_ns: int
+    """Time until the task's deadline."""
+    accuracy: float
+    """The task's QoR, after the stream's feedback."""
+    mode: Mode
+    exit_rule: ExitRule
+    edge: SiteForecast
+    cloud: tuple[CloudForecast, ...]
+    """Every exit, closest to the input first; empty while no cloud agent can be used."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Tell the user at once that no site can serve the task."""
+
+    shortfalls: tuple[Shortfall, ...]
+
+
+@dataclass(frozen=True)
+class RunOnEdge:
+    """Run the local net."""
+
+
+@dataclass(frozen=True)
+class Offload:
+    """Send the image to the cloud, asking for an exit of at least `accuracy`.
+
+    `fallback`: watch the clock and take the task back when only the local net can still serve it.
+    """
+
+    codec: str
+    accuracy: float
+    exit_rule: ExitRule
+    predicted_ns: int
+    fallback: bool = True
+
+
+Decision = Refuse | RunOnEdge | Offload
+
+
+class Policy(Protocol):
+    """Decides what to do with a task."""
+
+    def __call__(self, task: Task, view: View) -> Decision:
+        """Pure: the same task and view give the same decision."""
+
+
+def edge_shortfall(view: View, *, upper: bool = True) -> Shortfall | None:
+    """Why the edge cannot serve the task, or None if it can (Algorithm I, lines 4 to 13)."""
+    if view.edge.accuracy < view.accuracy:
+        return Shortfall(Site.EDGE, "accuracy", view.accuracy, view.edge.accuracy)
+    time_ns = view.edge.upper_ns if upper else view.edge.mean_ns
+    if time_ns > view.remaining_ns:
+        return Shortfall(Site.EDGE, "deadline", time_ns, view.remaining_ns)
+    return None
+
+
+def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast | Shortfall:
+    """The acceptable exit closest to the input that is in time, or why there is none."""
+    if not view.cloud:
+        return Shortfall(Site.CLOUD, "link", 1, 0)
+    allowed = [option for option in view.cloud if task.privacy.allows(option.codec)]
+    if not allowed:
+        return Shortfall(Site.CLOUD, "privacy", 1, 0)
+    accurate = [option for option in allowed if option.accuracy >= view.accuracy]
+    if not accurate:
+        best = max(option.accuracy for option in allowed)
+        return Shortfall(Site.CLOUD, "accuracy", view.accuracy, best)
+
+    def time_ns(option: CloudForecast) -> int:
+        return option.upper_ns if upper else option.mean_ns
+
+    fastest = min(accurate, key=time_ns)
+    if time_ns(fastest) > view.remaining_ns:
+        return Shortfall(Site.CLOUD, "deadline", time_ns(fastest), view.remaining_ns)
+    return fastest

@@ -1,0 +1,1 @@
+"""Forecasts: the mobile time predictor, the link estimator, the cloud's stage times."""

@@ -1,0 +1,40 @@
+"""Times of the cloud's stages and heads: the profile, corrected by what is measured.
+
+Both ends use it. The cloud measures each stage; the edge measures from `accepted` to the reply,
+two moments on its own clock between which the link's delay cancels out.
+"""
+
+from __future__ import annotations
+
+from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.tables import CloudTable, Exit
+
+SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
+"""Measured over profiled time before anything ran."""
+
+
+class CloudTimePredictor:
+    """Forecasts for the path to an exit."""
+
+    def __init__(self, table: CloudTable, quantile: float) -> None:
+        self.table = table
+        self._quantile = quantile
+        self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=64, horizon_ns=30 * 10**9)
+
+    def record(self, now_ns: int, profiled_ns: int, took_ns: int) -> None:
+        """Something that the profile puts at `profiled_ns` took `took_ns`."""
+        if profiled_ns > 0:
+            self._slowdown.add(now_ns, took_ns / profiled_ns)
+
+    def slowdown(self, now_ns: int) -> float:
+        """Mean of measured over profiled time."""
+        return self._slowdown.mean(now_ns)
+
+    def mean_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
+        """Mean time of the stages from `from_stage` to the exit, its head included."""
+        return int(self.table.path_ns(exit_, from_stage) * self._slowdown.mean(now_ns))
+
+    def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
+        """Upper quantile of that time."""
+        factor = self._slowdown.quantile(now_ns, self._quantile)
+        return int(self.table.path_ns(exit_, from_stage) * factor)

@@ -1,0 +1,39 @@
+"""The knobs of the two machines, with the defaults that the daemons and the simulator share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mc_sched.core.energy import EnergyModel
+from mc_sched.core.task import ExitRule, Mode
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """Knobs of the edge machine."""
+
+    basic_accuracy: float = 0.75
+    """QoR of a task that names none (the paper's basic value), in [0, 1]."""
+    accuracy_step: float = 0.05
+    """How much one "not satisfied" raises a stream's QoR."""
+    mode: Mode = Mode.ENERGY
+    policy: str = "mc"
+    exit_rule: ExitRule = ExitRule.ADAPTIVE
+    quantile: float = 0.95
+    """Which quantile of every predicted time the decisions use."""
+    margin_ns: int = 4_000_000
+    """Slack kept between the fallback's predicted end and the deadline."""
+    max_tasks: int = 256
+    """Open tasks beyond which a new one is refused."""
+    max_uploads: int = 2
+    """Uploads at once: one on the air, one behind it to cover the round trip."""
+    energy: EnergyModel = field(default_factory=EnergyModel)
+
+
+@dataclass(frozen=True)
+class CloudSettings:
+    """Knobs of the cloud machine."""
+
+    quantile: float = 0.95
+    max_tasks: int = 64
+    """Tasks waiting or running beyond which a new one is refused."""

@@ -1,0 +1,152 @@
+"""Tasks and their outcomes: the words of the whole system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+MAX_DEADLINE_NS = 60_000_000_000
+"""Longest deadline taken; keeps every queue and every stored payload bounded."""
+
+
+class Site(str, Enum):
+    """Where a task runs."""
+
+    EDGE = "edge"
+    CLOUD = "cloud"
+
+
+class Mode(str, Enum):
+    """What to prefer when both sites can serve a task."""
+
+    PERFORMANCE = "performance"
+    ENERGY = "energy"
+
+
+class Privacy(str, Enum):
+    """What may leave the device: nothing, noisy features, or the picture."""
+
+    EDGE_ONLY = "edge-only"
+    FEATURES = "features"
+    ANY = "any"
+
+    def allows(self, codec: str) -> bool:
+        """Whether an image encoded by `codec` may leave the device."""
+        if self is Privacy.ANY:
+            return True
+        return self is Privacy.FEATURES and codec == "features"
+
+
+class ExitRule(str, Enum):
+    """Where the cloud stops once the target exit is reached (DESIGN: Algorithm II, step 4)."""
+
+    EARLIEST = "earliest"
+    PURSUE = "pursue"
+    ADAPTIVE = "adaptive"
+
+
+class OutcomeKind(str, Enum):
+    """How a task ends: exactly one of these."""
+
+    SUCCEEDED = "succeeded"
+    LATE = "late"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image with its constraints. The image itself stays with the driver.
+
+    `submitted_ns` is on the edge's clock; the deadline counts from it. `accuracy` is the least
+    acceptable expected accuracy in [0, 1], or None for the stream's basic QoR.
+    """
+
+    task_id: str
+    stream_id: str
+    submitted_ns: int
+    deadline_ns: int
+    accuracy: float | None = None
+    mode: Mode | None = None
+    policy: str | None = None
+    privacy: Privacy = Privacy.ANY
+    payload_bytes: dict[str, int] | None = None
+    """Size of the encoded image by codec, in bytes."""
+
+    @property
+    def due_ns(self) -> int:
+        """The moment the deadline falls, on the edge's clock."""
+        return self.submitted_ns + self.deadline_ns
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A network's answer: up to five (label index, probability), the most likely first."""
+
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A constraint that a site cannot meet, and by how much."""
+
+    site: Site
+    constraint: str
+    """One of: accuracy, deadline, privacy, link, capacity."""
+    needed: float
+    offered: float
+
+    def sentence(self) -> str:
+        """The shortfall in plain words."""
+        site = self.site.value
+        if self.constraint == "deadline":
+            over = (self.needed - self.offered) / 1e6
+            return (
+                f"{site} needs {self.needed / 1e6:.1f} ms of {self.offered / 1e6:.1f} ms left: "
+                f"{over:.1f} ms too long"
+            )
+        if self.constraint == "accuracy":
+            return f"{site} reaches accuracy {self.offered:.3f}, {self.needed:.3f} is demanded"
+        return {
+            "privacy": f"{site} is not allowed by the stream's privacy demand",
+            "link": f"{site} is not reachable",
+            "capacity": f"{site} has {self.offered:.0f} tasks waiting, its limit",
+        }[self.constraint]
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Joules that a task cost the edge above idle."""
+
+    compute_j: float = 0.0
+    encode_j: float = 0.0
+    radio_up_j: float = 0.0
+    radio_down_j: float = 0.0
+
+    @property
+    def total_j(self) -> float:
+        """All of it, in joules."""
+        return self.compute_j + self.encode_j + self.radio_up_j + self.radio_down_j
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The one end of a task. `latency_ns` runs from submission to this outcome."""
+
+    task_id: str
+    stream_id: str
+    kind: OutcomeKind
+    latency_ns: int
+    site: Site | None = None
+    exit: str | None = None
+    prediction: Prediction | None = None
+    expected_accuracy: float | None = None
+    required_accuracy: float = 0.0
+    gave_up: bool = False
+    reason: str = ""
+    energy: Energy = Energy()
+    bytes_up: int = 0
+    cloud_ns: int = 0
+    """Time the cloud computed for this task, as far as it told."""
+    predicted_ns: int | None = None
+    """Predicted latency at the decision (upper quantile), for the chosen site."""

@@ -1,0 +1,124 @@
+"""The lawful states and moves of a task, as tables.
+
+A task on the edge is a pair of legs, as a connection in an HTTP library is a pair of roles: the
+local leg (its run on the edge) and the cloud leg (its trip to the cloud). Both can be open at
+once, when the cloud was given up and the local net runs instead. The task is answered once, and
+forgotten when both legs are closed. On the cloud a task has one state.
+
+Keys are event names where the world moves the task, and lower-case verbs where the machine does.
+The pictures in ARCHITECTURE.md are drawn from these tables by `scripts/state-diagrams`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class LocalLeg(str, Enum):
+    """A task's run on the edge."""
+
+    IDLE = "idle"
+    QUEUED = "queued"
+    RUNNING = "running"
+    ABORTING = "aborting"
+    CLOSED = "closed"
+
+
+class CloudLeg(str, Enum):
+    """A task's trip to the cloud."""
+
+    IDLE = "idle"
+    QUEUED = "queued"
+    UPLOADING = "uploading"
+    RUNNING = "running"
+    GIVEN_UP = "given_up"
+    CLOSED = "closed"
+
+
+class CloudState(str, Enum):
+    """A task on the cloud."""
+
+    WAITING = "waiting"
+    IN_STAGE = "in_stage"
+    IN_HEAD = "in_head"
+    STOPPING = "stopping"
+    DONE = "done"
+
+
+LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
+    LocalLeg.IDLE: {"queue": LocalLeg.QUEUED},
+    LocalLeg.QUEUED: {"start": LocalLeg.RUNNING, "withdraw": LocalLeg.CLOSED},
+    LocalLeg.RUNNING: {
+        "LocalStarted": LocalLeg.RUNNING,
+        "LocalLayerDone": LocalLeg.RUNNING,
+        "LocalDone": LocalLeg.CLOSED,
+        "LocalFailed": LocalLeg.CLOSED,
+        "abort": LocalLeg.ABORTING,
+    },
+    LocalLeg.ABORTING: {
+        "LocalStarted": LocalLeg.ABORTING,
+        "LocalLayerDone": LocalLeg.ABORTING,
+        "LocalAborted": LocalLeg.CLOSED,
+        "LocalDone": LocalLeg.CLOSED,
+        "LocalFailed": LocalLeg.CLOSED,
+    },
+    LocalLeg.CLOSED: {},
+}
+
+CLOUD_LEG: dict[CloudLeg, dict[str, CloudLeg]] = {
+    CloudLeg.IDLE: {"queue": CloudLeg.QUEUED},
+    CloudLeg.QUEUED: {"send": CloudLeg.UPLOADING, "withdraw": CloudLeg.CLOSED},
+    CloudLeg.UPLOADING: {
+        "CloudAccepted": CloudLeg.RUNNING,
+        "CloudRefused": CloudLeg.CLOSED,
+        "CloudStopped": CloudLeg.CLOSED,
+        "CloudLost": CloudLeg.CLOSED,
+        "give_up": CloudLeg.GIVEN_UP,
+    },
+    CloudLeg.RUNNING: {
+        "CloudProgressed": CloudLeg.RUNNING,
+        "CloudReplied": CloudLeg.CLOSED,
+        "CloudStopped": CloudLeg.CLOSED,
+        "CloudLost": CloudLeg.CLOSED,
+        "give_up": CloudLeg.GIVEN_UP,
+    },
+    # whatever crossed the give-up on its way is lawful here
+    CloudLeg.GIVEN_UP: {
+        "CloudAccepted": CloudLeg.GIVEN_UP,
+        "CloudProgressed": CloudLeg.GIVEN_UP,
+        "CloudReplied": CloudLeg.CLOSED,
+        "CloudRefused": CloudLeg.CLOSED,
+        "CloudStopped": CloudLeg.CLOSED,
+        "CloudLost": CloudLeg.CLOSED,
+    },
+    CloudLeg.CLOSED: {},
+}
+
+CLOUD_STATE: dict[CloudState, dict[str, CloudState]] = {
+    CloudState.WAITING: {
+        "run_stage": CloudState.IN_STAGE,
+        "run_head": CloudState.IN_HEAD,
+        "stop": CloudState.DONE,
+    },
+    CloudState.IN_STAGE: {
+        "StageDone": CloudState.WAITING,
+        "ExecutorFailed": CloudState.DONE,
+        "GiveUpReceived": CloudState.STOPPING,
+        "ClientGone": CloudState.STOPPING,
+    },
+    CloudState.IN_HEAD: {
+        "HeadDone": CloudState.DONE,
+        "ExecutorFailed": CloudState.DONE,
+        "GiveUpReceived": CloudState.STOPPING,
+        "ClientGone": CloudState.STOPPING,
+    },
+    # the running piece cannot be interrupted; nothing new starts
+    CloudState.STOPPING: {
+        "StageDone": CloudState.DONE,
+        "HeadDone": CloudState.DONE,
+        "ExecutorFailed": CloudState.DONE,
+        "GiveUpReceived": CloudState.STOPPING,
+        "ClientGone": CloudState.STOPPING,
+    },
+    CloudState.DONE: {},
+}
