@@ -1,0 +1,164 @@
+from mc_proto.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DescribeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeReply(_message.Message):
+    __slots__ = ("network", "bundle_hash", "stage_ns", "exits", "version")
+    class Exit(_message.Message):
+        __slots__ = ("name", "stage", "head_ns", "accuracy")
+        class AccuracyEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: float
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        STAGE_FIELD_NUMBER: _ClassVar[int]
+        HEAD_NS_FIELD_NUMBER: _ClassVar[int]
+        ACCURACY_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        stage: int
+        head_ns: int
+        accuracy: _containers.ScalarMap[str, float]
+        def __init__(self, name: _Optional[str] = ..., stage: _Optional[int] = ..., head_ns: _Optional[int] = ..., accuracy: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
+    STAGE_NS_FIELD_NUMBER: _ClassVar[int]
+    EXITS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    network: str
+    bundle_hash: str
+    stage_ns: _containers.RepeatedScalarFieldContainer[int]
+    exits: _containers.RepeatedCompositeFieldContainer[DescribeReply.Exit]
+    version: str
+    def __init__(self, network: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., stage_ns: _Optional[_Iterable[int]] = ..., exits: _Optional[_Iterable[_Union[DescribeReply.Exit, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
+
+class InferRequest(_message.Message):
+    __slots__ = ("open", "chunk")
+    class Open(_message.Message):
+        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash")
+        TASK_ID_FIELD_NUMBER: _ClassVar[int]
+        EDGE_ID_FIELD_NUMBER: _ClassVar[int]
+        CODEC_FIELD_NUMBER: _ClassVar[int]
+        PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+        ACCURACY_FIELD_NUMBER: _ClassVar[int]
+        BUDGET_NS_FIELD_NUMBER: _ClassVar[int]
+        DOWN_NS_FIELD_NUMBER: _ClassVar[int]
+        EXIT_RULE_FIELD_NUMBER: _ClassVar[int]
+        BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
+        task_id: str
+        edge_id: str
+        codec: str
+        payload_bytes: int
+        accuracy: float
+        budget_ns: int
+        down_ns: int
+        exit_rule: _common_pb2.ExitRule
+        bundle_hash: str
+        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ...) -> None: ...
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    open: InferRequest.Open
+    chunk: bytes
+    def __init__(self, open: _Optional[_Union[InferRequest.Open, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class InferReply(_message.Message):
+    __slots__ = ("accepted", "progressed", "result", "refused", "stopped")
+    class Accepted(_message.Message):
+        __slots__ = ("exit", "predicted_ns", "queue_ns", "upload_ns")
+        EXIT_FIELD_NUMBER: _ClassVar[int]
+        PREDICTED_NS_FIELD_NUMBER: _ClassVar[int]
+        QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
+        UPLOAD_NS_FIELD_NUMBER: _ClassVar[int]
+        exit: str
+        predicted_ns: int
+        queue_ns: int
+        upload_ns: int
+        def __init__(self, exit: _Optional[str] = ..., predicted_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., upload_ns: _Optional[int] = ...) -> None: ...
+    class Progressed(_message.Message):
+        __slots__ = ("stage", "remaining_ns")
+        STAGE_FIELD_NUMBER: _ClassVar[int]
+        REMAINING_NS_FIELD_NUMBER: _ClassVar[int]
+        stage: int
+        remaining_ns: int
+        def __init__(self, stage: _Optional[int] = ..., remaining_ns: _Optional[int] = ...) -> None: ...
+    class Result(_message.Message):
+        __slots__ = ("exit", "prediction", "compute_ns", "queue_ns", "slowdown")
+        EXIT_FIELD_NUMBER: _ClassVar[int]
+        PREDICTION_FIELD_NUMBER: _ClassVar[int]
+        COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
+        QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
+        SLOWDOWN_FIELD_NUMBER: _ClassVar[int]
+        exit: str
+        prediction: _common_pb2.Prediction
+        compute_ns: int
+        queue_ns: int
+        slowdown: float
+        def __init__(self, exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., compute_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., slowdown: _Optional[float] = ...) -> None: ...
+    class Refused(_message.Message):
+        __slots__ = ("reason",)
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        reason: str
+        def __init__(self, reason: _Optional[str] = ...) -> None: ...
+    class Stopped(_message.Message):
+        __slots__ = ("reason", "compute_ns")
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
+        reason: str
+        compute_ns: int
+        def __init__(self, reason: _Optional[str] = ..., compute_ns: _Optional[int] = ...) -> None: ...
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    PROGRESSED_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    accepted: InferReply.Accepted
+    progressed: InferReply.Progressed
+    result: InferReply.Result
+    refused: InferReply.Refused
+    stopped: InferReply.Stopped
+    def __init__(self, accepted: _Optional[_Union[InferReply.Accepted, _Mapping]] = ..., progressed: _Optional[_Union[InferReply.Progressed, _Mapping]] = ..., result: _Optional[_Union[InferReply.Result, _Mapping]] = ..., refused: _Optional[_Union[InferReply.Refused, _Mapping]] = ..., stopped: _Optional[_Union[InferReply.Stopped, _Mapping]] = ...) -> None: ...
+
+class GiveUpRequest(_message.Message):
+    __slots__ = ("task_id", "edge_id")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    EDGE_ID_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    edge_id: str
+    def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ...) -> None: ...
+
+class GiveUpReply(_message.Message):
+    __slots__ = ("known",)
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    known: bool
+    def __init__(self, known: _Optional[bool] = ...) -> None: ...
+
+class ProbeRequest(_message.Message):
+    __slots__ = ("edge_id", "last_rtt_ns")
+    EDGE_ID_FIELD_NUMBER: _ClassVar[int]
+    LAST_RTT_NS_FIELD_NUMBER: _ClassVar[int]
+    edge_id: str
+    last_rtt_ns: int
+    def __init__(self, edge_id: _Optional[str] = ..., last_rtt_ns: _Optional[int] = ...) -> None: ...
+
+class ProbeReply(_message.Message):
+    __slots__ = ("queue_ns", "slowdown", "bundle_hash", "draining")
+    QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
+    SLOWDOWN_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    queue_ns: int
+    slowdown: float
+    bundle_hash: str
+    draining: bool
+    def __init__(self, queue_ns: _Optional[int] = ..., slowdown: _Optional[float] = ..., bundle_hash: _Optional[str] = ..., draining: _Optional[bool] = ...) -> None: ...
