@@ -1,0 +1,1 @@
+"""The `mc-sched` command, one file per verb."""

@@ -1,0 +1,7 @@
+"""`python -m mc_sched.cli` is `mc-sched`."""
+
+import sys
+
+from mc_sched.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,57 @@
+"""The `mc-sched` command: finds the verb, runs it, turns errors into sentences and exit codes.
+
+0 fine, 1 error, 2 usage, 3 cannot connect, 99 a threshold failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from mc_sched.errors import UserError
+
+VERBS = (
+    "demo", "submit", "status", "images", "train", "evaluate", "link", "config", "bench",
+)  # fmt: skip
+"""In the order in which a person meets them; each is a module beside this one."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with a sub-command per verb; imports no verb's dependencies."""
+    parser = argparse.ArgumentParser(
+        prog="mc-sched",
+        description="Deadline scheduling for deep learning between an edge device and a server.",
+        epilog="example: mc-sched demo --link 4g",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name in VERBS:
+        module = importlib.import_module(f"mc_sched.cli.{name}")
+        verb = verbs.add_parser(
+            module.NAME,
+            help=module.HELP,
+            description=module.HELP,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.configure(verb)
+        verb.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except UserError as error:
+        print(f"mc-sched: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Link models, and the relay that emulates a link between two ports."""

@@ -1,0 +1,89 @@
+"""A relay run from a command line: signals end it, control lines steer it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+from mc_sched.errors import UserError
+from mc_sched.link.model import KINDS, LinkSpec
+from mc_sched.link.relay import Relay
+from mc_sched.units import format_address
+
+_STDIN = 0
+
+
+async def run_link(
+    spec: LinkSpec, listen: tuple[str, int], target: tuple[str, int], with_control: bool
+) -> int:
+    """Relay until SIGINT or SIGTERM; exit code 0. Raises UserError if it cannot listen."""
+    relay = Relay(spec)
+    port = await relay.start(*listen, *target)
+    stopped = _stop_on_signals()
+    _say(f"listening on {format_address(listen[0], port)}")
+    if with_control:
+        _follow_stdin(lambda line: _say(obey(relay, line)))
+    await stopped.wait()
+    await relay.close()
+    _say(f"relayed {relay.stats.up_bytes} bytes up, {relay.stats.down_bytes} bytes down")
+    return 0
+
+
+def obey(relay: Relay, line: str) -> str:
+    """Do what a control line says; the sentence to show for it."""
+    match line.split():
+        case ["cut"]:
+            relay.cut("blackhole")
+            return "link cut"
+        case ["cut", "reset"]:
+            relay.cut("reset")
+            return "link cut, connections reset"
+        case ["restore"]:
+            return _restore(relay)
+        case ["kind", kind] if kind in KINDS:
+            relay.set_spec(KINDS[kind].with_outages(relay.spec.outages))
+            return f"link is now {kind}"
+    return f"unknown control line {line!r}; use cut, cut reset, restore, kind {'|'.join(KINDS)}"
+
+
+def _restore(relay: Relay) -> str:
+    try:
+        relay.restore()
+    except UserError as error:
+        return str(error)
+    return "link restored"
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def _follow_stdin(on_line: Callable[[str], None]) -> None:
+    """Call `on_line` on the loop for every line of standard input, until its end."""
+    loop = asyncio.get_running_loop()
+
+    def follow() -> None:
+        # a closed standard input has no lines, and a loop that has ended wants none
+        with contextlib.suppress(OSError, RuntimeError):
+            for line in _stdin_lines():
+                loop.call_soon_threadsafe(on_line, line)
+
+    threading.Thread(target=follow, name="control", daemon=True).start()
+
+
+def _stdin_lines() -> Iterator[str]:
+    rest = b""
+    # os.read takes no lock that the interpreter would wait for when it exits
+    while data := os.read(_STDIN, 4096):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line.decode(errors="replace").strip() for line in lines if line.strip())
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,88 @@
+"""Durations and addresses as people write them.
+
+Inside the program a duration is an integer of nanoseconds; on a command line it carries its unit.
+The parsers raise ValueError with one sentence; the `*_argument` functions say the same to argparse.
+"""
+
+import argparse
+import math
+import re
+
+NS_PER_US = 1_000
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+_UNIT_NS = {"ns": 1, "us": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S}
+_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-zµ]*)")
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds in '84ms', '1.5s', '250us', '2m' or '10ns'; the unit is required."""
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no duration; write a number and a unit, like 84ms or 1.5s")
+    number, unit = found.groups()
+    if not unit:
+        raise ValueError(f"{text!r} has no unit; write {text.strip()}ms or {text.strip()}s")
+    scale_ns = _UNIT_NS.get(unit.replace("µ", "u"))
+    if scale_ns is None:
+        raise ValueError(f"{text!r} has the unknown unit {unit!r}; use ns, us, ms, s or m")
+    return round(float(number) * scale_ns)
+
+
+def format_ns(duration_ns: int) -> str:
+    """A duration for people: '84.0 ms', '1.50 s', '250 us', '12 ns'."""
+    size_ns = abs(duration_ns)
+    if size_ns < NS_PER_US:
+        return f"{duration_ns} ns"
+    if size_ns < NS_PER_MS:
+        return f"{duration_ns / NS_PER_US:.0f} us"
+    if size_ns < NS_PER_S:
+        return f"{duration_ns / NS_PER_MS:.1f} ms"
+    return f"{duration_ns / NS_PER_S:.2f} s"
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port in 'host:port' or '[ipv6]:port'."""
+    host, colon, port_text = text.strip().rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r} is ambiguous; write an IPv6 address as [::1]:7070")
+    if not colon or not host:
+        raise ValueError(f"{text!r} is no address; write host:port, like 127.0.0.1:7070")
+    if not (port_text.isascii() and port_text.isdigit() and int(port_text) <= 65535):
+        raise ValueError(f"{text!r} has no valid port; the port is a number from 0 to 65535")
+    return host, int(port_text)
+
+
+def format_address(host: str, port: int) -> str:
+    """The inverse of `parse_address`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def duration_argument(text: str) -> int:
+    """`parse_duration` as an argparse type."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def address_argument(text: str) -> tuple[str, int]:
+    """`parse_address` as an argparse type."""
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def positive_argument(text: str) -> float:
+    """A finite number above 0 as an argparse type."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
+    return value
