@@ -63,6 +63,10 @@ class EdgeForecast:
             cloud=tuple(self._cloud_options(task, now_ns, others)) if self.cloud_usable else (),
         )
 
+    def local_upper_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+        """Upper quantile of the time until the local net would have answered this task."""
+        return self.local_wait_ns(task, now_ns, tasks) + self.local.upper_ns(now_ns)
+
     def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""
         earlier = sum(
@@ -89,21 +93,25 @@ class EdgeForecast:
         assert self.cloud is not None
         backlog_ns = self._backlog_ns(task, now_ns, others)
         rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns)
+        slowdown_mean = self.cloud.slowdown(now_ns)
+        slowdown_upper = self.cloud.slowdown_upper(now_ns)
         for codec, size in (task.task.payload_bytes or {}).items():
             up_mean = self.link.up_mean_ns(now_ns, size)
             up_upper = self.link.up_upper_ns(now_ns, size)
             energy_j = self._transfer_j(size, up_mean, rtt_mean)
-            for exit_ in self.cloud.table.exits:
+            before_mean = backlog_ns + up_mean + rtt_mean + self._cloud_queue_ns
+            before_upper = backlog_ns + up_upper + rtt_upper + self._cloud_queue_ns
+            for exit_, path_ns in zip(
+                self.cloud.table.exits, self.cloud.whole_path_ns, strict=True
+            ):
                 yield CloudForecast(
                     accuracy=exit_.accuracy.get(codec, 0.0),
-                    mean_ns=backlog_ns + up_mean + rtt_mean + self._cloud_queue_ns
-                    + self.cloud.mean_ns(now_ns, exit_),
-                    upper_ns=backlog_ns + up_upper + rtt_upper + self._cloud_queue_ns
-                    + self.cloud.upper_ns(now_ns, exit_),
+                    mean_ns=before_mean + int(path_ns * slowdown_mean),
+                    upper_ns=before_upper + int(path_ns * slowdown_upper),
                     energy_j=energy_j,
                     exit=exit_.name,
                     codec=codec,
-                )  # fmt: skip
+                )
 
     def _backlog_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
         """Time until the uplink's unsent bytes, and earlier tasks' payloads, are gone."""

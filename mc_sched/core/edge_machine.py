@@ -13,7 +13,7 @@ here once per event:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from mc_sched.core import actions as do
@@ -125,8 +125,9 @@ class EdgeMachine:
             self._finish(entry, OutcomeKind.REFUSED, reason=reason)
         else:
             self._set_timer(entry, TimerKind.DEADLINE, entry.task.due_ns)
+            waited_ns = self._now_ns - entry.task.submitted_ns
             if isinstance(decision, RunOnEdge):
-                entry.predicted_ns = self._until_local_end_ns(entry)
+                entry.predicted_ns = waited_ns + self._local_upper_ns(entry)
                 entry.move_local("queue")
             else:
                 self._offload(entry, decision)
@@ -137,8 +138,7 @@ class EdgeMachine:
         entry.move_cloud("queue")
         if not offload.fallback or not self._local_is_accurate(entry):
             return
-        local_ns = self._forecast.local_wait_ns(entry, self._now_ns, self._tasks.values())
-        local_ns += self._forecast.local.upper_ns(self._now_ns)
+        local_ns = self._local_upper_ns(entry)
         at_ns = entry.task.due_ns - local_ns - self._settings.margin_ns
         if at_ns > self._now_ns:
             self._set_timer(entry, TimerKind.FALLBACK, at_ns)
@@ -366,7 +366,7 @@ class EdgeMachine:
         # one that cannot be in time any more would only make the others late as well
         hopeful = [e for e in queued if self._now_ns + mean_ns <= e.task.due_ns]
         if hopeful:
-            entry = _earliest(hopeful)
+            entry = min(hopeful, key=_due_ns)
             entry.move_local("start")
             entry.local_started_ns = self._now_ns
             self._forecast.local.started(self._now_ns)
@@ -376,11 +376,11 @@ class EdgeMachine:
         queued = [entry for entry in self._tasks.values() if entry.cloud is CloudLeg.QUEUED]
         if not queued:
             return
-        free = self._settings.max_uploads - sum(
-            entry.cloud is CloudLeg.UPLOADING for entry in self._tasks.values()
-        )
-        for entry in sorted(queued, key=lambda entry: entry.task.due_ns)[: max(0, free)]:
-            self._send(entry)
+        legs = [entry.cloud for entry in self._tasks.values()]
+        free = self._settings.max_uploads - legs.count(CloudLeg.UPLOADING)
+        if free > 0:
+            for entry in sorted(queued, key=_due_ns)[:free]:
+                self._send(entry)
 
     def _send(self, entry: EdgeTask) -> None:
         assert entry.offload is not None
@@ -412,9 +412,8 @@ class EdgeMachine:
     def _note(self, entry: EdgeTask, name: str) -> None:
         entry.story.append((self._now_ns, name))
 
-    def _until_local_end_ns(self, entry: EdgeTask) -> int:
-        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
-        return self._now_ns - entry.task.submitted_ns + view.edge.upper_ns
+    def _local_upper_ns(self, entry: EdgeTask) -> int:
+        return self._forecast.local_upper_ns(entry, self._now_ns, self._tasks.values())
 
     def _local_is_accurate(self, entry: EdgeTask) -> bool:
         return self._forecast.local_table.accuracy >= entry.accuracy
@@ -462,8 +461,8 @@ class EdgeMachine:
             _must(working or entry.cloud in (CloudLeg.QUEUED, *IN_FLIGHT), f"{task_id} is stranded")
 
 
-def _earliest(entries: Iterable[EdgeTask]) -> EdgeTask:
-    return min(entries, key=lambda entry: entry.task.due_ns)
+def _due_ns(entry: EdgeTask) -> int:
+    return entry.task.due_ns
 
 
 def _must(condition: bool, message: str) -> None:

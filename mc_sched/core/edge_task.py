@@ -12,6 +12,9 @@ from mc_sched.core.policy import Offload
 from mc_sched.core.task import Energy, Outcome, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
 
+QUIET_LOCAL = (LocalLeg.IDLE, LocalLeg.CLOSED)
+QUIET_CLOUD = (CloudLeg.IDLE, CloudLeg.CLOSED)
+
 LegT = TypeVar("LegT", LocalLeg, CloudLeg)
 
 
@@ -49,11 +52,7 @@ class EdgeTask:
     @property
     def over(self) -> bool:
         """Whether nothing can happen to it any more."""
-        idle_or_closed = (
-            self.local in (LocalLeg.IDLE, LocalLeg.CLOSED),
-            self.cloud in (CloudLeg.IDLE, CloudLeg.CLOSED),
-        )
-        return not self.open and all(idle_or_closed)
+        return self.outcome is not None and self.local in QUIET_LOCAL and self.cloud in QUIET_CLOUD
 
     @property
     def payload_bytes(self) -> int:

@@ -20,6 +20,8 @@ class CloudTimePredictor:
         self.table = table
         self._quantile = quantile
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=64, horizon_ns=30 * 10**9)
+        self.whole_path_ns = tuple(table.path_ns(e) for e in table.exits)
+        """Profiled time from the input to each exit, in the table's order."""
 
     def record(self, now_ns: int, profiled_ns: int, took_ns: int) -> None:
         """Something that the profile puts at `profiled_ns` took `took_ns`."""
@@ -30,11 +32,14 @@ class CloudTimePredictor:
         """Mean of measured over profiled time."""
         return self._slowdown.mean(now_ns)
 
+    def slowdown_upper(self, now_ns: int) -> float:
+        """Upper quantile of measured over profiled time."""
+        return self._slowdown.quantile(now_ns, self._quantile)
+
     def mean_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Mean time of the stages from `from_stage` to the exit, its head included."""
-        return int(self.table.path_ns(exit_, from_stage) * self._slowdown.mean(now_ns))
+        return int(self.table.path_ns(exit_, from_stage) * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Upper quantile of that time."""
-        factor = self._slowdown.quantile(now_ns, self._quantile)
-        return int(self.table.path_ns(exit_, from_stage) * factor)
+        return int(self.table.path_ns(exit_, from_stage) * self.slowdown_upper(now_ns))

@@ -17,11 +17,12 @@ class SampleWindow:
         self._horizon_ns = horizon_ns
         self._samples: deque[tuple[int, float]] = deque(maxlen=size)
         self._sorted: list[float] | None = None
+        self._mean: float | None = None
 
     def add(self, now_ns: int, value: float) -> None:
         """Take a sample."""
         self._samples.append((now_ns, value))
-        self._sorted = None
+        self._forget()
 
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
@@ -31,9 +32,10 @@ class SampleWindow:
     def mean(self, now_ns: int) -> float:
         """Mean of the samples, or of the prior while there are none."""
         self._fade(now_ns)
-        if not self._samples:
-            return sum(self._prior) / len(self._prior)
-        return sum(value for _, value in self._samples) / len(self._samples)
+        if self._mean is None:
+            values = [value for _, value in self._samples] or self._prior
+            self._mean = sum(values) / len(values)
+        return self._mean
 
     def quantile(self, now_ns: int, q: float) -> float:
         """Nearest-rank quantile `q` of the samples, filled up with what is left of the prior."""
@@ -49,4 +51,7 @@ class SampleWindow:
         oldest = now_ns - self._horizon_ns
         while self._samples and self._samples[0][0] < oldest:
             self._samples.popleft()
-            self._sorted = None
+            self._forget()
+
+    def _forget(self) -> None:
+        self._sorted = self._mean = None
