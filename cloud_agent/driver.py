@@ -1,0 +1,116 @@
+"""Performs what the cloud machine asks for, and feeds it what happened.
+
+The machine is entered by one thread at a time: the loop brings arrivals and give-ups, the
+executor's thread brings finished stages. Messages for the edge go out through the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
+from mc_sched.core.errors import MachineError
+from mc_sched.obs.event_log import EventLog
+
+from .executor import StageExecutor
+
+Message = do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop
+LAST = (do.Refuse, do.Reply, do.Stop)
+"""Messages after which a call is over."""
+
+
+@dataclass
+class Call:
+    """One Infer call: what the machine has to say to it, and whether it is still wanted."""
+
+    mailbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+    given_up: bool = False
+    receiving: asyncio.Future[bytes] | None = None
+
+
+class CloudDriver:
+    """Joins machine, executor and calls."""
+
+    def __init__(self, machine: CloudMachine, log: EventLog) -> None:
+        self._machine = machine
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.RLock()
+        self._executor: StageExecutor | None = None
+        self.calls: dict[str, Call] = {}
+        self.draining = False
+
+    def attach(self, executor: StageExecutor) -> None:
+        """The executor, whose `report` is this driver's `handle`."""
+        self._executor = executor
+
+    @property
+    def executor(self) -> StageExecutor:
+        """The attached executor."""
+        assert self._executor is not None
+        return self._executor
+
+    def handle(self, event: ev.CloudEvent) -> None:
+        """Feed one event, from any thread."""
+        with self._lock:
+            self._log.write(event.now_ns, "event", event)
+            try:
+                actions = self._machine.handle(event)
+            except MachineError as error:
+                self._log.write(event.now_ns, "note", {"error": str(error)}, "critical")
+                return
+            for action in actions:
+                self._log.write(event.now_ns, "action", action)
+                self._perform(action)
+
+    def load(self) -> CloudLoad:
+        """What a probe is told."""
+        with self._lock:
+            return self._machine.load(time.monotonic_ns())
+
+    def arrive(self, event: ev.Arrived, x: torch.Tensor) -> None:
+        """A task with its prepared input."""
+        self.executor.hold(event.task_id, x)
+        self.handle(event)
+
+    def give_up(self, key: str) -> bool:
+        """The edge no longer wants this task; whether anything was stopped by it."""
+        call = self.calls.get(key)
+        if call is None:
+            return False
+        call.given_up = True
+        if call.receiving is not None:
+            call.receiving.cancel()
+        self.handle(ev.GiveUpReceived(time.monotonic_ns(), key))
+        return True
+
+    def hang_up(self, key: str) -> None:
+        """The Infer call is over, whoever ended it."""
+        del self.calls[key]
+        self.handle(ev.ClientGone(time.monotonic_ns(), key))
+
+    async def drain(self) -> None:
+        """Refuse new tasks and wait until the running ones are over."""
+        self.draining = True
+        self.handle(ev.Drain(time.monotonic_ns()))
+        while self.calls or not self._machine.is_idle:
+            await asyncio.sleep(0.02)
+
+    def _perform(self, action: do.CloudAction) -> None:
+        if isinstance(action, do.RunStage):
+            self.executor.run_stage(action.task_ids, action.stage)
+        elif isinstance(action, do.RunHead):
+            self.executor.run_head(action.task_id, action.exit)
+        else:
+            if isinstance(action, LAST):
+                self.executor.drop(action.task_id)
+            call = self.calls.get(action.task_id)
+            if call is not None:
+                self._loop.call_soon_threadsafe(call.mailbox.put_nowait, action)

@@ -1,0 +1,97 @@
+"""The worker that runs stages and heads, one at a time, on a thread of its own.
+
+torch releases the interpreter while it computes, so the agent's loop stays free. What happened is
+reported from the worker's thread: the next stage can then start without waiting for the loop.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from mc_models.predict import top5
+
+from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
+from mc_sched.core.task import Prediction
+
+Report = Callable[[StageDone | HeadDone | ExecutorFailed], None]
+Module = Callable[[torch.Tensor], torch.Tensor]
+
+
+class StageExecutor:
+    """Runs a branched network for the tasks whose activations it holds."""
+
+    def __init__(
+        self,
+        stages: Sequence[Module],
+        heads: Mapping[str, Module],
+        temperatures: Mapping[str, float],
+        report: Report,
+        threads: int = 1,
+    ) -> None:
+        self._stages = stages
+        self._heads = heads
+        self._temperatures = temperatures
+        self._report = report
+        self._threads = threads
+        self._activations: dict[str, torch.Tensor] = {}
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="stages", daemon=True)
+        self._worker.start()
+
+    def hold(self, task_id: str, x: torch.Tensor) -> None:
+        """Keep a task's input, [1, 3, px, px], until its first stage."""
+        self._activations[task_id] = x
+
+    def drop(self, task_id: str) -> None:
+        """Free what is held of a task."""
+        self._activations.pop(task_id, None)
+
+    def run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
+        """Ask for a stage; StageDone or ExecutorFailed is reported."""
+        self._jobs.put(lambda: self._run_stage(task_ids, stage))
+
+    def run_head(self, task_id: str, exit_name: str) -> None:
+        """Ask for a head; HeadDone or ExecutorFailed is reported."""
+        self._jobs.put(lambda: self._run_head(task_id, exit_name))
+
+    def close(self) -> None:
+        """End the worker after the job it is at."""
+        self._jobs.put(None)
+        self._worker.join(timeout=10)
+
+    def _work(self) -> None:
+        torch.set_num_threads(self._threads)
+        with torch.inference_mode():
+            while (job := self._jobs.get()) is not None:
+                job()
+
+    def _run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
+        started_ns = time.monotonic_ns()
+        for task_id in task_ids:
+            try:
+                x = self._activations[task_id]
+                self._activations[task_id] = self._stages[stage](x)
+            except Exception as error:
+                self._report(ExecutorFailed(time.monotonic_ns(), task_id, _sentence(error)))
+                return
+        now_ns = time.monotonic_ns()
+        self._report(StageDone(now_ns, task_ids, stage, now_ns - started_ns))
+
+    def _run_head(self, task_id: str, exit_name: str) -> None:
+        started_ns = time.monotonic_ns()
+        try:
+            logits = self._heads[exit_name](self._activations[task_id])
+            prediction = Prediction(top5(logits, self._temperatures[exit_name]))
+        except Exception as error:
+            self._report(ExecutorFailed(time.monotonic_ns(), task_id, _sentence(error)))
+            return
+        now_ns = time.monotonic_ns()
+        self._report(HeadDone(now_ns, task_id, exit_name, prediction, now_ns - started_ns))
+
+
+def _sentence(error: Exception) -> str:
+    return f"the network failed: {type(error).__name__}: {str(error).splitlines()[0][:200]}"

@@ -1,0 +1,137 @@
+"""The cloud agent's process: configuration, model, profile, service, drain."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from mc_models.bundle import Bundle, load_bundle
+from mc_models.preprocess import decode_image, to_input
+from mc_models.profile import Profile, load_profile, measure_profile, save_profile
+from mc_proto.channel import bind, make_server
+from mc_proto.health import Health
+from mc_proto.v1 import cloud_pb2_grpc
+
+from mc_sched import __version__, daemon
+from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.errors import UserError
+from mc_sched.obs.event_log import EventLog
+
+from .config import CloudConfig
+from .driver import CloudDriver
+from .executor import StageExecutor
+from .servicer import CloudServicer
+
+SERVICE = "mc.v1.CloudAgent"
+WARM_UP_RUNS = 5
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Options; each but --config overrides the key of the same name in the file."""
+    parser = argparse.ArgumentParser(
+        prog="mc-cloud-agent",
+        description="Hosts the large network with its early exits.",
+        epilog="example: mc-cloud-agent --config configs/cloud.yaml --listen 0.0.0.0:7071",
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML file; see configs/cloud.yaml")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:7071")
+    parser.add_argument("--bundle", help="name or directory of a bundle, default set-a")
+    parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
+    parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent until SIGTERM; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        config = daemon.configure(args, CloudConfig)
+    except UserError as error:
+        print(f"mc-cloud-agent: {error}", file=sys.stderr)
+        return error.exit_code
+    return daemon.run(serve(config), "mc-cloud-agent")
+
+
+async def serve(config: CloudConfig) -> None:
+    """Load, warm up, serve, drain."""
+    server = make_server()
+    port = bind(server, config.listen)
+    torch.set_num_threads(config.threads)
+    bundle = load_bundle(config.bundle)
+    table = cloud_table(bundle, known_profile(bundle, config))
+    log = EventLog(config.event_log, "cloud")
+    settings = config.settings()
+    log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
+    driver = CloudDriver(CloudMachine(settings, table), log)
+    executor = make_executor(bundle, driver, config.threads)
+    driver.attach(executor)
+    health = Health(server)
+    with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
+        servicer = CloudServicer(
+            driver,
+            table,
+            bundle.labels,
+            lambda payload: to_input(decode_image(payload, bundle.input_px)),
+            pool,
+            version=__version__,
+            exit_rule=config.exit_rule,
+            max_payload_bytes=config.max_payload_bytes,
+        )
+        cloud_pb2_grpc.add_CloudAgentServicer_to_server(servicer, server)
+        await server.start()
+        await health.set(True, SERVICE)
+        host = config.listen.rpartition(":")[0]
+        print(f"mc-cloud-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
+        await daemon.until_stopped()
+        await health.set(False, SERVICE)
+        await daemon.bounded(driver.drain())
+        await server.stop(grace=1.0)
+    executor.close()
+    log.close()
+
+
+def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
+    """The bundle's exits and accuracies with this host's times."""
+    exits = tuple(
+        Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
+    )
+    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash)
+
+
+def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
+    """The stored profile of this host, or one measured now and stored if a path is configured."""
+    path = Path(config.profile) if config.profile else None
+    profile = load_profile(path, bundle, config.threads) if path else None
+    if profile is None or not profile.stage_ns:
+        profile = measure_profile(bundle, config.threads, {"cloud"})
+        if path:
+            save_profile(profile, path)
+    return profile
+
+
+def make_executor(bundle: Bundle, driver: CloudDriver, threads: int) -> StageExecutor:
+    """The cloud net on its worker, warm."""
+    net = bundle.cloud_net()
+    with torch.inference_mode():
+        for _ in range(WARM_UP_RUNS):
+            x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)
+            x = x.contiguous(memory_format=torch.channels_last)
+            for stage in net.stages:
+                x = stage(x)
+    return StageExecutor(
+        list(net.stages),
+        dict(net.heads.items()),
+        {row.name: row.temperature for row in bundle.exits},
+        driver.handle,
+        threads,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""The CloudAgent service: decode, call, encode."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import grpc
+import torch
+from mc_proto import serde
+from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
+
+from mc_sched.core.actions import Accept, Stop
+from mc_sched.core.events import LinkSampled
+from mc_sched.core.tables import CloudTable
+from mc_sched.core.task import ExitRule
+
+from .driver import LAST, Call, CloudDriver
+
+Prepare = Callable[[bytes], torch.Tensor]
+"""Payload to network input; ValueError says what is wrong with the image."""
+Context = Any
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+
+
+class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
+    """One per agent."""
+
+    def __init__(
+        self,
+        driver: CloudDriver,
+        table: CloudTable,
+        labels: Sequence[str],
+        prepare: Prepare,
+        pool: Executor,
+        *,
+        version: str,
+        exit_rule: ExitRule = ExitRule.ADAPTIVE,
+        max_payload_bytes: int = 8 * 2**20,
+    ) -> None:
+        self._driver = driver
+        self._table = table
+        self._labels = labels
+        self._prepare = prepare
+        self._pool = pool
+        self._version = version
+        self._exit_rule = exit_rule
+        self._max_payload_bytes = max_payload_bytes
+
+    async def Describe(self, request: Any, context: Context) -> cloud_pb2.DescribeReply:
+        """What this agent hosts."""
+        return serde.describe_to_wire(self._table, self._version)
+
+    async def Probe(
+        self, request: cloud_pb2.ProbeRequest, context: Context
+    ) -> cloud_pb2.ProbeReply:
+        """Load of this agent; takes note of the round trip that the edge measured."""
+        if request.last_rtt_ns:
+            now_ns = time.monotonic_ns()
+            self._driver.handle(
+                LinkSampled(now_ns, request.last_rtt_ns, edge_id=request.edge_id[: serde.MAX_ID])
+            )
+        load = self._driver.load()
+        return cloud_pb2.ProbeReply(
+            queue_ns=load.queue_ns,
+            slowdown=load.slowdown,
+            bundle_hash=self._table.bundle_hash,
+            draining=self._driver.draining,
+        )
+
+    async def GiveUp(
+        self, request: cloud_pb2.GiveUpRequest, context: Context
+    ) -> cloud_pb2.GiveUpReply:
+        """Stop work on a task; harmless when it is over already."""
+        known = self._driver.give_up(f"{request.edge_id}/{request.task_id}")
+        return cloud_pb2.GiveUpReply(known=known)
+
+    async def Infer(self, requests: Any, context: Context) -> None:
+        """One task: receive, decide, run, reply."""
+        opened_ns = time.monotonic_ns()
+        opened = await self._opened(context)
+        key = f"{opened.edge_id}/{opened.task_id}"
+        if key in self._driver.calls:
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"task {key} is here already")
+        call = self._driver.calls[key] = Call()
+        try:
+            x = await self._received(call, opened, context)
+            if x is None:
+                stop = Stop(key, "the upload was given up", 0)
+                await context.write(serde.cloud_action_to_wire(stop, self._labels))
+                return
+            await self._run(call, opened, key, x, time.monotonic_ns() - opened_ns, context)
+        finally:
+            self._driver.hang_up(key)
+
+    async def _opened(self, context: Context) -> cloud_pb2.InferRequest.Open:
+        first = await context.read()
+        if first is EOF or first.WhichOneof("message") != "open":
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, "open: must be the first message of Infer"
+            )
+        try:
+            serde.check_open(first.open, self._max_payload_bytes)
+        except serde.BadField as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        if first.open.bundle_hash != self._table.bundle_hash:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "open.bundle_hash: the edge runs another bundle; install the same one on both",
+            )
+        opened: cloud_pb2.InferRequest.Open = first.open
+        return opened
+
+    async def _received(
+        self, call: Call, opened: cloud_pb2.InferRequest.Open, context: Context
+    ) -> torch.Tensor | None:
+        """The prepared image, or None if the task was given up on its way here."""
+        call.receiving = asyncio.ensure_future(self._payload(opened, context))
+        try:
+            payload = await asyncio.wait_for(call.receiving, opened.budget_ns / 1e9)
+        except asyncio.TimeoutError:
+            await context.abort(
+                grpc.StatusCode.DEADLINE_EXCEEDED, "the upload took longer than the task's budget"
+            )
+        except asyncio.CancelledError:
+            if not call.given_up:
+                raise
+            return None
+        finally:
+            call.receiving = None
+        try:
+            x = await asyncio.get_running_loop().run_in_executor(self._pool, self._prepare, payload)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"payload: {error}")
+        return None if call.given_up else x
+
+    async def _payload(self, opened: cloud_pb2.InferRequest.Open, context: Context) -> bytes:
+        payload = bytearray()
+        while len(payload) < opened.payload_bytes:
+            message = await context.read()
+            if message is EOF:
+                await context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    f"payload: ended after {len(payload)} of {opened.payload_bytes} bytes",
+                )
+            payload += message.chunk
+        if len(payload) > opened.payload_bytes:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"payload: longer than the {opened.payload_bytes} bytes announced",
+            )
+        return bytes(payload)
+
+    async def _run(
+        self,
+        call: Call,
+        opened: cloud_pb2.InferRequest.Open,
+        key: str,
+        x: torch.Tensor,
+        upload_ns: int,
+        context: Context,
+    ) -> None:
+        now_ns = time.monotonic_ns()
+        event = serde.arrived_from_wire(opened, key, now_ns, upload_ns, self._exit_rule)
+        self._driver.arrive(event, x)
+        while True:
+            action = await call.mailbox.get()
+            seen_ns = upload_ns if isinstance(action, Accept) else 0
+            await context.write(serde.cloud_action_to_wire(action, self._labels, seen_ns))
+            if isinstance(action, LAST):
+                return

@@ -1,0 +1,72 @@
+"""Progress bars on stderr for verbs that take long."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_LINE_EVERY_S = 20.0
+
+
+class StageBars:
+    """One bar per named stage of the work, with the time left; call it with what is done."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+            speed_estimate_period=60,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._next_line_s = 0.0
+
+    def __enter__(self) -> StageBars:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, stage: str, done: int, total: int, loss: float | None = None) -> None:
+        """Show that `done` of `total` is done in `stage`; a loss is shown beside the bar."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
+        note = "" if loss is None else f"loss {loss:.3f}"
+        self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
+        if not self._progress.console.is_terminal:
+            self._print_line(stage, done, total, note)
+
+    def _print_line(self, stage: str, done: int, total: int, note: str) -> None:
+        """In a file or a log bars cannot move: write a line now and then."""
+        now_s = time.monotonic()
+        if now_s >= self._next_line_s or done == total:
+            self._next_line_s = now_s + _LINE_EVERY_S
+            print(f"{stage}: {done} of {total} {note}".rstrip(), file=sys.stderr, flush=True)

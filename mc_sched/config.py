@@ -1,0 +1,96 @@
+"""The one configuration loader: YAML into a pydantic model, errors as sentences.
+
+A sentence names the file, the key as a dotted path, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from mc_sched.errors import ConfigError
+from mc_sched.units import parse_address, parse_duration
+
+
+class Config(BaseModel):
+    """Base of every configuration: unknown keys are errors, values do not change later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _duration_ns(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value == 0:
+        return 0
+    return parse_duration(value if isinstance(value, str) else f"{value}")
+
+
+def _address(value: str) -> str:
+    parse_address(value)
+    return value
+
+
+Duration = Annotated[int, BeforeValidator(_duration_ns)]
+"""Written like "84ms" or "1.5s"; nanoseconds in the program."""
+Address = Annotated[str, AfterValidator(_address)]
+"""host:port"""
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def load_config(path: str | Path, model: type[ConfigT]) -> ConfigT:
+    """Read `path` as a `model`; ConfigError names the file, the key and the allowed values."""
+    return parse_config(read_yaml(path), model, str(path))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty mapping."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise ConfigError(f"{path}:{line} is not valid YAML: {problem}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path}: must hold keys and values, such as 'threads: 2'")
+    return loaded
+
+
+def parse_config(values: dict[str, Any], model: type[ConfigT], source: str) -> ConfigT:
+    """`values` as a `model`; `source` names them in errors."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{source}: {_sentence(first, model)}") from None
+
+
+def _sentence(error: ErrorDetails, model: type[Config]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(model, error["loc"][:-1])
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+        return f"unknown key {key!r}{hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"key {key!r}, value {error['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

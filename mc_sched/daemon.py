@@ -1,0 +1,51 @@
+"""What both daemons do around their work: options, signals, the last twenty seconds."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from mc_sched.config import Config, parse_config, read_yaml
+from mc_sched.errors import UserError
+
+DRAIN_S = 18.0
+"""Longest drain; the process has to be gone 20 s after SIGTERM."""
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def configure(args: argparse.Namespace, model: type[ConfigT]) -> ConfigT:
+    """The configuration file, if one is named, with the command line's options on top."""
+    values = read_yaml(args.config) if args.config else {}
+    given = {k: v for k, v in vars(args).items() if k != "config" and v is not None}
+    return parse_config({**values, **given}, model, args.config or "command line")
+
+
+def run(main: Coroutine[Any, Any, None], name: str) -> int:
+    """Run a daemon to its end; errors for people become a sentence and exit code 1."""
+    try:
+        asyncio.run(main)
+    except (UserError, OSError, ValueError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def until_stopped() -> None:
+    """Return when SIGTERM or SIGINT arrives."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+async def bounded(drain: Coroutine[Any, Any, None]) -> None:
+    """Wait for a drain, but not beyond what a service manager allows."""
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(drain, DRAIN_S)

@@ -1,0 +1,1 @@
+"""Event log and summaries: what is written about a run."""

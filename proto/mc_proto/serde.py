@@ -1,0 +1,368 @@
+"""Between the wire and the core: the only place that knows both.
+
+Pure functions. Constraints that a person got wrong raise `BadField`, which names the field.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+from mc_proto.v1 import cloud_pb2, common_pb2, edge_pb2
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.edge_books import EdgeSnapshot
+from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.task import (
+    MAX_DEADLINE_NS,
+    Energy,
+    ExitRule,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    Prediction,
+    Privacy,
+    Site,
+    Task,
+)
+
+MAX_ID = 128
+"""Longest task or stream id, in characters."""
+
+
+class BadField(ValueError):
+    """A request's field is out of range; the sentence says what is allowed."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(f"{field}: {sentence}")
+        self.field = field
+
+
+# --- predictions ----------------------------------------------------------------------------
+
+
+def prediction_to_wire(prediction: Prediction, labels: Sequence[str]) -> common_pb2.Prediction:
+    """With each label's name beside its index."""
+    return common_pb2.Prediction(
+        top=[
+            common_pb2.Prediction.Label(index=index, name=labels[index], probability=probability)
+            for index, probability in prediction.top
+        ]
+    )
+
+
+def prediction_from_wire(message: common_pb2.Prediction) -> Prediction:
+    """Indexes and probabilities; the names are the bundle's."""
+    return Prediction(tuple((label.index, label.probability) for label in message.top))
+
+
+# --- cloud agent: what it hosts -------------------------------------------------------------
+
+
+def describe_to_wire(table: CloudTable, version: str) -> cloud_pb2.DescribeReply:
+    """A cloud table as Describe's answer."""
+    return cloud_pb2.DescribeReply(
+        network=table.name,
+        bundle_hash=table.bundle_hash,
+        stage_ns=table.stage_ns,
+        exits=[
+            cloud_pb2.DescribeReply.Exit(
+                name=e.name, stage=e.stage, head_ns=e.head_ns, accuracy=e.accuracy
+            )
+            for e in table.exits
+        ],
+        version=version,
+    )
+
+
+def describe_from_wire(message: cloud_pb2.DescribeReply) -> CloudTable:
+    """Describe's answer as a cloud table."""
+    return CloudTable(
+        name=message.network,
+        stage_ns=tuple(message.stage_ns),
+        exits=tuple(Exit(e.name, e.stage, e.head_ns, dict(e.accuracy)) for e in message.exits),
+        bundle_hash=message.bundle_hash,
+    )
+
+
+# --- cloud agent: one task ------------------------------------------------------------------
+
+_RULE_TO_WIRE = {
+    ExitRule.EARLIEST: common_pb2.EXIT_RULE_EARLIEST,
+    ExitRule.PURSUE: common_pb2.EXIT_RULE_PURSUE,
+    ExitRule.ADAPTIVE: common_pb2.EXIT_RULE_ADAPTIVE,
+}
+_RULE_FROM_WIRE = {wire: rule for rule, wire in _RULE_TO_WIRE.items()}
+
+
+def open_to_wire(
+    action: do.SendToCloud, edge_id: str, payload_bytes: int, bundle_hash: str
+) -> cloud_pb2.InferRequest:
+    """The first message of an Infer call."""
+    opened = cloud_pb2.InferRequest.Open(
+        task_id=action.task_id,
+        edge_id=edge_id,
+        codec=action.codec,
+        payload_bytes=payload_bytes,
+        accuracy=action.accuracy,
+        budget_ns=action.budget_ns,
+        down_ns=action.down_ns,
+        exit_rule=_RULE_TO_WIRE[action.exit_rule],
+        bundle_hash=bundle_hash,
+    )
+    return cloud_pb2.InferRequest(open=opened)
+
+
+def check_open(message: cloud_pb2.InferRequest.Open, max_payload_bytes: int) -> None:
+    """Raise BadField if the call cannot be served as it is."""
+    _check_id("open.task_id", message.task_id, required=True)
+    _check_id("open.edge_id", message.edge_id, required=True)
+    if message.codec != "jpeg":
+        raise BadField("open.codec", f"{message.codec!r} is not known here; use jpeg")
+    if not 0 < message.payload_bytes <= max_payload_bytes:
+        raise BadField(
+            "open.payload_bytes", f"{message.payload_bytes} is outside 1 to {max_payload_bytes}"
+        )
+    _check_accuracy("open.accuracy", message.accuracy)
+    if not 0 < message.budget_ns <= MAX_DEADLINE_NS:
+        raise BadField("open.budget_ns", f"{message.budget_ns} is outside 1 to {MAX_DEADLINE_NS}")
+
+
+def arrived_from_wire(
+    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, upload_ns: int, rule: ExitRule
+) -> ev.Arrived:
+    """The task as the cloud machine sees it, under the id `key` that is unique on this node.
+
+    `upload_ns`, the time from open to the last chunk, is taken off the budget; `rule` is the
+    agent's own exit rule, for a call that names none.
+    """
+    return ev.Arrived(
+        now_ns=now_ns,
+        task_id=key,
+        edge_id=message.edge_id,
+        accuracy=message.accuracy,
+        budget_ns=max(0, message.budget_ns - upload_ns),
+        down_ns=message.down_ns,
+        codec=message.codec,
+        exit_rule=_RULE_FROM_WIRE.get(message.exit_rule, rule),
+    )
+
+
+def cloud_action_to_wire(
+    action: do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop,
+    labels: Sequence[str],
+    upload_ns: int = 0,
+) -> cloud_pb2.InferReply:
+    """What the cloud machine wants the edge to know."""
+    if isinstance(action, do.Accept):
+        return cloud_pb2.InferReply(
+            accepted=cloud_pb2.InferReply.Accepted(
+                exit=action.exit,
+                predicted_ns=action.predicted_ns,
+                queue_ns=action.queue_ns,
+                upload_ns=upload_ns,
+            )
+        )
+    if isinstance(action, do.Progress):
+        progressed = cloud_pb2.InferReply.Progressed(
+            stage=action.stage, remaining_ns=action.remaining_ns
+        )
+        return cloud_pb2.InferReply(progressed=progressed)
+    if isinstance(action, do.Reply):
+        return cloud_pb2.InferReply(
+            result=cloud_pb2.InferReply.Result(
+                exit=action.exit,
+                prediction=prediction_to_wire(action.prediction, labels),
+                compute_ns=action.compute_ns,
+                queue_ns=action.queue_ns,
+                slowdown=action.slowdown,
+            )
+        )
+    if isinstance(action, do.Refuse):
+        return cloud_pb2.InferReply(refused=cloud_pb2.InferReply.Refused(reason=action.reason))
+    stopped = cloud_pb2.InferReply.Stopped(reason=action.reason, compute_ns=action.compute_ns)
+    return cloud_pb2.InferReply(stopped=stopped)
+
+
+CloudNews = (
+    ev.CloudAccepted | ev.CloudProgressed | ev.CloudReplied | ev.CloudRefused | ev.CloudStopped
+)
+
+
+def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: int) -> CloudNews:
+    """What the cloud said, as an event of the edge machine. ValueError for an empty message."""
+    kind = message.WhichOneof("message")
+    if kind == "accepted":
+        accepted = message.accepted
+        return ev.CloudAccepted(
+            now_ns, task_id, accepted.exit, accepted.predicted_ns, accepted.queue_ns
+        )
+    if kind == "progressed":
+        progressed = message.progressed
+        return ev.CloudProgressed(now_ns, task_id, progressed.stage, progressed.remaining_ns)
+    if kind == "result":
+        result = message.result
+        return ev.CloudReplied(
+            now_ns,
+            task_id,
+            result.exit,
+            prediction_from_wire(result.prediction),
+            result.compute_ns,
+            result.queue_ns,
+            result.slowdown,
+            message.ByteSize(),
+        )
+    if kind == "refused":
+        return ev.CloudRefused(now_ns, task_id, message.refused.reason)
+    if kind == "stopped":
+        return ev.CloudStopped(now_ns, task_id, message.stopped.reason, message.stopped.compute_ns)
+    raise ValueError("an InferReply without a message")
+
+
+# --- edge agent: tasks and outcomes ---------------------------------------------------------
+
+
+def task_from_wire(
+    message: edge_pb2.Task,
+    task_id: str,
+    submitted_ns: int,
+    policies: Collection[str],
+    payload_bytes: dict[str, int],
+) -> Task:
+    """A person's request as a task; raises BadField for a constraint out of range."""
+    check_task(message, policies)
+    return Task(
+        task_id=task_id,
+        stream_id=message.stream_id,
+        submitted_ns=submitted_ns,
+        deadline_ns=message.deadline_ns,
+        accuracy=message.accuracy if message.HasField("accuracy") else None,
+        mode=Mode(message.mode) if message.mode else None,
+        policy=message.policy or None,
+        privacy=Privacy(message.privacy) if message.privacy else Privacy.ANY,
+        payload_bytes=payload_bytes,
+    )
+
+
+def check_task(message: edge_pb2.Task, policies: Collection[str]) -> None:
+    """Raise BadField for the first constraint that is out of range."""
+    _check_id("task_id", message.task_id, required=False)
+    _check_id("stream_id", message.stream_id, required=False)
+    if not 0 < message.deadline_ns <= MAX_DEADLINE_NS:
+        raise BadField(
+            "deadline_ns", f"{message.deadline_ns} is outside 1 to {MAX_DEADLINE_NS} (60 s)"
+        )
+    if message.HasField("accuracy"):
+        _check_accuracy("accuracy", message.accuracy)
+    _check_choice("mode", message.mode, [mode.value for mode in Mode])
+    _check_choice("policy", message.policy, policies)
+    _check_choice("privacy", message.privacy, [privacy.value for privacy in Privacy])
+    if not message.image:
+        raise BadField("image", "is empty; send the bytes of a JPEG or PNG file")
+
+
+def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome:
+    """An outcome for the person who submitted the task."""
+    prediction = outcome.prediction
+    energy = outcome.energy
+    return edge_pb2.Outcome(
+        task_id=outcome.task_id,
+        stream_id=outcome.stream_id,
+        kind=outcome.kind.value,
+        latency_ns=outcome.latency_ns,
+        site=outcome.site.value if outcome.site else "",
+        exit=outcome.exit or "",
+        prediction=prediction_to_wire(prediction, labels) if prediction else None,
+        expected_accuracy=outcome.expected_accuracy or 0.0,
+        required_accuracy=outcome.required_accuracy,
+        gave_up=outcome.gave_up,
+        reason=outcome.reason,
+        energy=edge_pb2.Energy(
+            compute_j=energy.compute_j,
+            encode_j=energy.encode_j,
+            radio_up_j=energy.radio_up_j,
+            radio_down_j=energy.radio_down_j,
+        ),
+        bytes_up=outcome.bytes_up,
+        cloud_ns=outcome.cloud_ns,
+        predicted_ns=outcome.predicted_ns,
+    )
+
+
+def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
+    """An outcome as it left the edge agent; `error` is the caller's to look at."""
+    answered = message.HasField("prediction")
+    energy = message.energy
+    return Outcome(
+        task_id=message.task_id,
+        stream_id=message.stream_id,
+        kind=OutcomeKind(message.kind),
+        latency_ns=message.latency_ns,
+        site=Site(message.site) if message.site else None,
+        exit=message.exit or None,
+        prediction=prediction_from_wire(message.prediction) if answered else None,
+        expected_accuracy=message.expected_accuracy if answered else None,
+        required_accuracy=message.required_accuracy,
+        gave_up=message.gave_up,
+        reason=message.reason,
+        energy=Energy(energy.compute_j, energy.encode_j, energy.radio_up_j, energy.radio_down_j),
+        bytes_up=message.bytes_up,
+        cloud_ns=message.cloud_ns,
+        predicted_ns=message.predicted_ns if message.HasField("predicted_ns") else None,
+    )
+
+
+def bad_input_to_wire(message: edge_pb2.Task, task_id: str, error: BadField) -> edge_pb2.Outcome:
+    """The outcome of a task whose input was bad: refused, with the field named."""
+    return edge_pb2.Outcome(
+        task_id=task_id,
+        stream_id=message.stream_id,
+        kind=OutcomeKind.REFUSED.value,
+        reason=str(error),
+        error=str(error),
+    )
+
+
+def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
+    """The machine's part of a status; the daemon adds version, bundle, uptime and labels."""
+    return edge_pb2.StatusReply(
+        cloud=snapshot.cloud,
+        cloud_detail=snapshot.cloud_detail,
+        mode=snapshot.mode,
+        policy=snapshot.policy,
+        basic_accuracy=snapshot.basic_accuracy,
+        draining=snapshot.draining,
+        tasks_open=snapshot.tasks_open,
+        outcomes=snapshot.outcomes,
+        sites=snapshot.sites,
+        gave_up=snapshot.gave_up,
+        uplink_bps=snapshot.uplink_bps,
+        downlink_bps=snapshot.downlink_bps,
+        rtt_ns=snapshot.rtt_ns,
+        local_predicted_ns=snapshot.local_predicted_ns,
+        local_residual_ns=snapshot.local_residual_ns,
+        local_busy=snapshot.local_busy,
+        energy_j=snapshot.energy_j,
+        energy_source=snapshot.energy_source,
+        idle_w=snapshot.idle_w,
+    )
+
+
+# --- fields ---------------------------------------------------------------------------------
+
+
+def _check_id(field: str, value: str, required: bool) -> None:
+    if required and not value:
+        raise BadField(field, "is empty")
+    if len(value) > MAX_ID or not value.isprintable():
+        raise BadField(field, f"must be at most {MAX_ID} printable characters")
+
+
+def _check_accuracy(field: str, value: float) -> None:
+    if math.isnan(value) or not 0.0 <= value <= 1.0:
+        raise BadField(field, f"{value} is outside 0 to 1")
+
+
+def _check_choice(field: str, value: str, allowed: Collection[str]) -> None:
+    if value and value not in allowed:
+        raise BadField(field, f"{value!r} is not one of {', '.join(allowed)}")
