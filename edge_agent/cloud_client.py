@@ -1,0 +1,209 @@
+"""The edge's side of the wire to the cloud: one connection for images, one for control.
+
+Whatever dies, each task that was sent ends in exactly one of replied, refused, stopped or lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from mc_proto import serde
+from mc_proto.channel import connect
+from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
+
+from mc_sched.core import events as ev
+from mc_sched.core.actions import SendToCloud
+
+CHUNK_BYTES = 8 * 1024
+"""Small enough that a give-up stops an upload soon, large enough to cost little."""
+PROBE_TIMEOUT_S = 1.0
+MISSED_PROBES = 2
+"""Unanswered probes in a row after which the link counts as down."""
+RETRY_S = 0.25
+GIVE_UP_GRACE_S = 1.0
+"""How long the cloud may take to confirm a give-up before the call is cut."""
+LAST = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped)
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+
+Feed = Callable[[ev.EdgeEvent], None]
+
+
+@dataclass
+class _Call:
+    """One Infer call in flight."""
+
+    job: asyncio.Task[None]
+    accepted: bool = False
+    given_up: bool = False
+
+
+class CloudClient:
+    """Keeps in touch with one cloud agent and carries tasks to it."""
+
+    def __init__(
+        self, address: str, edge_id: str, bundle_hash: str, feed: Feed, probe_interval_s: float
+    ) -> None:
+        self._address = address
+        self._edge_id = edge_id
+        self._bundle_hash = bundle_hash
+        self._feed = feed
+        self._probe_interval_s = probe_interval_s
+        self._calls: dict[str, _Call] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self._state = ""
+        self._rtt_ns = 0
+
+    async def start(self) -> None:
+        """Connect and keep watching; returns at once."""
+        self._data, self._control = connect(self._address), connect(self._address)
+        self._infer: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
+        self._ask: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Hang up; calls in flight are lost."""
+        self._watcher.cancel()
+        self._cut_calls()
+        jobs = [self._watcher, *(call.job for call in self._calls.values()), *self._errands]
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await self._data.close(None)
+        await self._control.close(None)
+
+    # --- watching the link ------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._meet()
+            except grpc.aio.AioRpcError as error:
+                self._lose(f"{self._address} does not answer ({error.code().name.lower()})")
+            await asyncio.sleep(RETRY_S)
+
+    async def _meet(self) -> None:
+        """Learn what the cloud hosts, then probe until it is lost or leaves."""
+        described = await self._ask.Describe(cloud_pb2.DescribeRequest(), timeout=PROBE_TIMEOUT_S)
+        table = serde.describe_from_wire(described)
+        if table.bundle_hash != self._bundle_hash:
+            self._lose("the cloud runs another bundle; install the same one on both")
+            return
+        await self._probe()
+        self._state = "up"
+        self._feed(ev.CloudFound(time.monotonic_ns(), table))
+        missed = 0
+        while True:
+            await asyncio.sleep(self._probe_interval_s)
+            try:
+                if not await self._probe():
+                    self._say_gone("the cloud agent is shutting down")
+                    return
+                missed = 0
+            except grpc.aio.AioRpcError as error:
+                missed += 1
+                if missed >= MISSED_PROBES or error.code() is grpc.StatusCode.UNAVAILABLE:
+                    raise
+
+    async def _probe(self) -> bool:
+        """One round trip; False if the cloud is draining."""
+        started_ns = time.monotonic_ns()
+        request = cloud_pb2.ProbeRequest(edge_id=self._edge_id, last_rtt_ns=self._rtt_ns)
+        reply = await self._ask.Probe(request, timeout=PROBE_TIMEOUT_S)
+        now_ns = time.monotonic_ns()
+        self._rtt_ns = now_ns - started_ns
+        self._feed(ev.LinkSampled(now_ns, self._rtt_ns, reply.queue_ns, reply.slowdown))
+        return not reply.draining
+
+    def _lose(self, reason: str) -> None:
+        self._say_gone(reason)
+        self._cut_calls()
+
+    def _say_gone(self, reason: str) -> None:
+        if self._state != reason:
+            self._state = reason
+            self._feed(ev.CloudGone(time.monotonic_ns(), reason))
+
+    def _cut_calls(self) -> None:
+        for call in self._calls.values():
+            call.job.cancel()
+
+    # --- tasks ------------------------------------------------------------------------------
+
+    def send(self, action: SendToCloud, payload: bytes) -> None:
+        """Carry a task to the cloud; its end is fed as an event."""
+        job = asyncio.create_task(self._carry(action, payload))
+        self._calls[action.task_id] = _Call(job)
+
+    def give_up(self, task_id: str) -> None:
+        """Tell the cloud to stop; cut an upload that is still running."""
+        call = self._calls.get(task_id)
+        if call is None:
+            return
+        call.given_up = True
+        self._errand(self._tell_give_up(task_id))
+        if not call.accepted:
+            call.job.cancel()
+            return
+        cut = asyncio.get_running_loop().call_later(GIVE_UP_GRACE_S, call.job.cancel)
+        call.job.add_done_callback(lambda _: cut.cancel())
+
+    async def _tell_give_up(self, task_id: str) -> None:
+        request = cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=self._edge_id)
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await self._ask.GiveUp(request, timeout=GIVE_UP_GRACE_S)
+
+    async def _carry(self, action: SendToCloud, payload: bytes) -> None:
+        task_id = action.task_id
+        end: ev.EdgeEvent | None = None
+        try:
+            end = await self._exchange(action, payload)
+        except grpc.aio.AioRpcError as error:
+            reason = error.details() or error.code().name.lower()
+            end = ev.CloudLost(time.monotonic_ns(), task_id, reason)
+        except asyncio.CancelledError:
+            call = self._calls[task_id]
+            now_ns = time.monotonic_ns()
+            if call.given_up and not call.accepted:
+                end = ev.CloudStopped(now_ns, task_id, "the upload was stopped")
+            else:
+                end = ev.CloudLost(now_ns, task_id, "the connection was cut")
+        finally:
+            del self._calls[task_id]
+            if end is None:
+                end = ev.CloudLost(time.monotonic_ns(), task_id, "the call broke")
+            self._feed(end)
+
+    async def _exchange(self, action: SendToCloud, payload: bytes) -> ev.EdgeEvent:
+        call = self._infer.Infer(timeout=action.budget_ns / 1e9 + GIVE_UP_GRACE_S)
+        try:
+            await call.write(
+                serde.open_to_wire(action, self._edge_id, len(payload), self._bundle_hash)
+            )
+            for start in range(0, len(payload), CHUNK_BYTES):
+                chunk = payload[start : start + CHUNK_BYTES]
+                await call.write(cloud_pb2.InferRequest(chunk=chunk))
+            await call.done_writing()
+            while (message := await call.read()) is not EOF:
+                event = serde.cloud_event_from_wire(message, action.task_id, time.monotonic_ns())
+                if isinstance(event, LAST):
+                    return event
+                if isinstance(event, ev.CloudAccepted):
+                    self._calls[action.task_id].accepted = True
+                self._feed(event)
+            status = await call.details()
+            return ev.CloudLost(time.monotonic_ns(), action.task_id, status or "no answer came")
+        except asyncio.InvalidStateError:
+            # the call ended while we were writing: its status says why
+            reason = await call.details()
+            return ev.CloudLost(time.monotonic_ns(), action.task_id, reason or "the call ended")
+        finally:
+            call.cancel()
+
+    def _errand(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)

@@ -1,0 +1,74 @@
+"""The edge agent's configuration; `configs/edge.yaml` explains every key."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from mc_sched.config import Address, Config, Duration
+from mc_sched.core.energy import RADIOS, EnergyModel
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.settings import EdgeSettings
+from mc_sched.core.task import ExitRule, Mode
+
+
+class EnergyConfig(Config):
+    """Declared power of the device, in watts above idle, and its radio."""
+
+    compute_w: float = Field(default=EnergyModel.compute_w, ge=0, le=1000)
+    idle_w: float = Field(default=EnergyModel.idle_w, ge=0, le=1000)
+    radio: Literal["wifi", "4g", "3g"] = "wifi"
+
+    def model(self) -> EnergyModel:
+        """The core's form of it."""
+        return replace(
+            EnergyModel(), compute_w=self.compute_w, idle_w=self.idle_w, radio=RADIOS[self.radio]
+        )
+
+
+class EdgeConfig(Config):
+    """What an edge agent can be told."""
+
+    listen: Address = "127.0.0.1:7070"
+    cloud: Address | None = "127.0.0.1:7071"
+    edge_id: str = Field(default_factory=platform.node, min_length=1, max_length=128)
+    bundle: str = "set-a"
+    threads: int = Field(default=1, ge=1, le=256)
+    policy: str = "mc"
+    mode: Mode = Mode.ENERGY
+    basic_accuracy: float = Field(default=0.75, ge=0, le=1)
+    accuracy_step: float = Field(default=0.05, gt=0, le=1)
+    quantile: float = Field(default=0.95, ge=0.5, lt=1.0)
+    margin: Duration = 4_000_000
+    exit_rule: ExitRule = ExitRule.ADAPTIVE
+    max_tasks: int = Field(default=256, ge=1, le=10_000)
+    max_uploads: int = Field(default=2, ge=1, le=64)
+    probe_interval: Duration = 200_000_000
+    energy: EnergyConfig = EnergyConfig()
+    event_log: str | None = None
+    profile: str | None = None
+
+    @field_validator("policy")
+    @classmethod
+    def _known_policy(cls, value: str) -> str:
+        if value not in POLICIES:
+            raise ValueError(f"must be one of {', '.join(POLICIES)}")
+        return value
+
+    def settings(self) -> EdgeSettings:
+        """The core's part of it."""
+        return EdgeSettings(
+            basic_accuracy=self.basic_accuracy,
+            accuracy_step=self.accuracy_step,
+            mode=self.mode,
+            policy=self.policy,
+            exit_rule=self.exit_rule,
+            quantile=self.quantile,
+            margin_ns=self.margin,
+            max_tasks=self.max_tasks,
+            max_uploads=self.max_uploads,
+            energy=self.energy.model(),
+        )

@@ -1,0 +1,183 @@
+"""Performs what the edge machine asks for, and feeds it what happened, on the agent's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import torch
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.edge_books import EdgeSnapshot
+from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.errors import MachineError
+from mc_sched.core.events import TimerKind
+from mc_sched.core.task import Outcome, OutcomeKind, Task
+from mc_sched.obs.event_log import EventLog
+
+from .admission import Admitted
+from .executor import LocalExecutor
+
+REMEMBERED_IMAGES = 64
+"""Finished tasks whose image is kept, so that a "not satisfied" can run it again."""
+
+
+class Cloud(Protocol):
+    """What the driver needs of the cloud client."""
+
+    def send(self, action: do.SendToCloud, payload: bytes) -> None:
+        """Carry a task to the cloud."""
+
+    def give_up(self, task_id: str) -> None:
+        """Tell the cloud to stop."""
+
+
+class EdgeDriver:
+    """Joins machine, local executor, cloud client, timers and those who wait for outcomes."""
+
+    def __init__(
+        self, machine: EdgeMachine, log: EventLog, prepare: Callable[[Any], torch.Tensor]
+    ) -> None:
+        self._machine = machine
+        self._log = log
+        self._prepare = prepare
+        self._loop = asyncio.get_running_loop()
+        self._timers: dict[tuple[str, TimerKind], asyncio.TimerHandle] = {}
+        self._images: dict[str, Admitted] = {}
+        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        self._finished: OrderedDict[str, tuple[Task, Admitted]] = OrderedDict()
+        self._tasks: dict[str, Task] = {}
+        self._executor: LocalExecutor | None = None
+        self._cloud: Cloud | None = None
+        self._on_cloud_state: Callable[[bool], None] = lambda up: None
+
+    def attach(
+        self,
+        executor: LocalExecutor,
+        cloud: Cloud | None,
+        on_cloud_state: Callable[[bool], None] | None = None,
+    ) -> None:
+        """The executor, the cloud client, and who wants to know whether the cloud can be used."""
+        self._executor, self._cloud = executor, cloud
+        if on_cloud_state is not None:
+            self._on_cloud_state = on_cloud_state
+
+    def report(self, event: ev.EdgeEvent) -> None:
+        """Feed an event from another thread."""
+        self._loop.call_soon_threadsafe(self.handle, event)
+
+    def handle(self, event: ev.EdgeEvent) -> None:
+        """Feed one event, on the loop's thread, and perform what it calls for."""
+        self._log.write(event.now_ns, "event", event)
+        try:
+            actions = self._machine.handle(event)
+        except MachineError as error:
+            self._break(event, error)
+            return
+        for action in actions:
+            self._log.write(event.now_ns, "action", action)
+            self._perform(action)
+        if isinstance(event, (ev.CloudFound, ev.CloudGone)):
+            self._on_cloud_state(isinstance(event, ev.CloudFound))
+
+    # --- people's calls ---------------------------------------------------------------------
+
+    def known(self, task_id: str) -> bool:
+        """Whether a task of this id is open."""
+        return task_id in self._waiting
+
+    async def submit(self, task: Task, image: Admitted) -> Outcome:
+        """Run one task to its outcome; a cancelled caller is a client that left."""
+        return await self._run(ev.Submitted(time.monotonic_ns(), task), task, image)
+
+    async def again(self, task_id: str) -> Outcome | None:
+        """Not satisfied with `task_id`: once more at a higher QoR. None if it is forgotten."""
+        found = self._finished.get(task_id)
+        if found is None:
+            return None
+        now_ns = time.monotonic_ns()
+        task = replace(found[0], task_id=f"{task_id}+1", submitted_ns=now_ns)
+        return await self._run(ev.NotSatisfied(now_ns, task_id, task), task, found[1])
+
+    async def _run(self, event: ev.EdgeEvent, task: Task, image: Admitted) -> Outcome:
+        waiting: asyncio.Future[Outcome] = self._loop.create_future()
+        task_id = task.task_id
+        self._waiting[task_id], self._images[task_id], self._tasks[task_id] = waiting, image, task
+        self.handle(event)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            self.handle(ev.ClientGone(time.monotonic_ns(), task_id))
+            raise
+
+    def snapshot(self) -> EdgeSnapshot:
+        """What `status` shows."""
+        return self._machine.snapshot(time.monotonic_ns())
+
+    async def drain(self) -> None:
+        """Refuse new tasks and wait until the open ones are over."""
+        self.handle(ev.Drain(time.monotonic_ns()))
+        while self._waiting or not self._machine.is_idle:
+            await asyncio.sleep(0.02)
+
+    # --- performing -------------------------------------------------------------------------
+
+    def _perform(self, action: do.EdgeAction) -> None:
+        if isinstance(action, do.StartLocal):
+            assert self._executor is not None
+            pixels = self._images[action.task_id].pixels
+            self._executor.start(action.task_id, lambda: self._prepare(pixels))
+        elif isinstance(action, do.AbortLocal):
+            assert self._executor is not None
+            self._executor.abort(action.task_id)
+        elif isinstance(action, do.SendToCloud):
+            assert self._cloud is not None
+            self._cloud.send(action, self._images[action.task_id].jpeg)
+        elif isinstance(action, do.SendGiveUp):
+            assert self._cloud is not None
+            self._cloud.give_up(action.task_id)
+        elif isinstance(action, do.SetTimer):
+            self._set_timer(action)
+        elif isinstance(action, do.CancelTimer):
+            self._timers.pop((action.task_id, action.kind)).cancel()
+        else:
+            self._finish(action.outcome)
+
+    def _set_timer(self, action: do.SetTimer) -> None:
+        key = (action.task_id, action.kind)
+        delay_s = max(0, action.at_ns - time.monotonic_ns()) / 1e9
+        self._timers[key] = self._loop.call_later(delay_s, self._fire, *key)
+
+    def _fire(self, task_id: str, kind: TimerKind) -> None:
+        del self._timers[(task_id, kind)]
+        self.handle(ev.TimerFired(time.monotonic_ns(), task_id, kind))
+
+    def _finish(self, outcome: Outcome) -> None:
+        if outcome.task_id not in self._tasks:
+            return  # a defect has ended it already
+        task, image = self._tasks.pop(outcome.task_id), self._images.pop(outcome.task_id)
+        self._finished[outcome.task_id] = (task, image)
+        if len(self._finished) > REMEMBERED_IMAGES:
+            self._finished.popitem(last=False)
+        waiting = self._waiting.pop(outcome.task_id)
+        if not waiting.done():
+            waiting.set_result(outcome)
+
+    def _break(self, event: ev.EdgeEvent, error: MachineError) -> None:
+        """A defect: say so in the log, and still give the task its one outcome."""
+        self._log.write(event.now_ns, "note", {"error": str(error)}, "critical")
+        task_id = getattr(event, "task_id", "") or getattr(
+            getattr(event, "task", None), "task_id", ""
+        )
+        task = self._tasks.get(task_id)
+        if task is not None:
+            latency_ns = event.now_ns - task.submitted_ns
+            reason = "an error in the agent; its log has the story"
+            self._finish(
+                Outcome(task_id, task.stream_id, OutcomeKind.FAILED, latency_ns, reason=reason)
+            )

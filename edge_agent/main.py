@@ -1,0 +1,162 @@
+"""The edge agent's process: configuration, model, profile, link, service, drain."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from mc_models.bundle import Bundle, load_bundle
+from mc_models.preprocess import to_input
+from mc_models.profile import Profile, load_profile, measure_profile, save_profile
+from mc_proto.channel import bind, make_server
+from mc_proto.health import Health
+from mc_proto.v1 import edge_pb2, edge_pb2_grpc
+
+from mc_sched import __version__, daemon
+from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.tables import LocalTable
+from mc_sched.errors import UserError
+from mc_sched.obs.event_log import EventLog
+
+from .admission import admit
+from .cloud_client import CloudClient
+from .config import EdgeConfig
+from .driver import EdgeDriver
+from .executor import LocalExecutor
+from .servicer import EdgeServicer
+
+SERVICE = "mc.v1.EdgeAgent"
+CLOUD_LINK = "cloud-link"
+"""Name under which the health service tells whether the cloud can be used."""
+WARM_UP_RUNS = 5
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Options; each but --config overrides the key of the same name in the file."""
+    parser = argparse.ArgumentParser(
+        prog="mc-edge-agent",
+        description="Schedules images between the small network here and the large one in the cloud.",
+        epilog="example: mc-edge-agent --config configs/edge.yaml --cloud server:7071",
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML file; see configs/edge.yaml")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:7070")
+    parser.add_argument("--cloud", metavar="HOST:PORT", help="default 127.0.0.1:7071")
+    parser.add_argument("--bundle", help="name or directory of a bundle, default set-a")
+    parser.add_argument("--mode", help="performance or energy (default)")
+    parser.add_argument("--policy", help="mc (default), mc-paper, server or edge-only")
+    parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
+    parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
+    parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent until SIGTERM; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    if args.radio:
+        args.energy = {"radio": args.radio}
+    del args.radio
+    try:
+        config = daemon.configure(args, EdgeConfig)
+    except UserError as error:
+        print(f"mc-edge-agent: {error}", file=sys.stderr)
+        return error.exit_code
+    return daemon.run(serve(config), "mc-edge-agent")
+
+
+async def serve(config: EdgeConfig) -> None:
+    """Load, warm up, connect, serve, drain."""
+    server = make_server()
+    port = bind(server, config.listen)
+    torch.set_num_threads(config.threads)
+    bundle = load_bundle(config.bundle)
+    table = local_table(bundle, known_profile(bundle, config))
+    log = EventLog(config.event_log, "edge")
+    settings = config.settings()
+    log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
+    driver = EdgeDriver(EdgeMachine(settings, table), log, to_input)
+    executor = make_executor(bundle, driver, config.threads)
+    health = Health(server)
+    cloud = make_cloud_client(config, bundle, driver)
+    notes: set[asyncio.Task[None]] = set()
+
+    def cloud_changed(up: bool) -> None:
+        note = asyncio.create_task(health.set_part(up, CLOUD_LINK))
+        notes.add(note)
+        note.add_done_callback(notes.discard)
+
+    driver.attach(executor, cloud, cloud_changed)
+    about = edge_pb2.StatusReply(
+        version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
+    )
+    with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
+        servicer = EdgeServicer(driver, log, lambda data: admit(data, bundle.input_px), pool, about)
+        edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
+        await server.start()
+        await health.set_part(False, CLOUD_LINK)
+        if cloud is not None:
+            await cloud.start()
+        await health.set(True, SERVICE)
+        host = config.listen.rpartition(":")[0]
+        print(f"mc-edge-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
+        await daemon.until_stopped()
+        await health.set(False, SERVICE)
+        await daemon.bounded(driver.drain())
+        await server.stop(grace=1.0)
+        if cloud is not None:
+            await cloud.close()
+    executor.close()
+    log.close()
+
+
+def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) -> CloudClient | None:
+    """The client of the configured cloud agent; None for an edge that works alone."""
+    if config.cloud is None:
+        return None
+    interval_s = config.probe_interval / 1e9
+    return CloudClient(config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s)
+
+
+def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
+    """The bundle's local net with this host's times."""
+    ops = tuple(row.ops for row in bundle.local.layers)
+    return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns)
+
+
+def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
+    """The stored profile of this host, or one measured now and stored if a path is configured."""
+    path = Path(config.profile) if config.profile else None
+    profile = load_profile(path, bundle, config.threads) if path else None
+    if profile is None or not profile.layer_ns:
+        profile = measure_profile(bundle, config.threads, {"edge"})
+        if path:
+            save_profile(profile, path)
+    return profile
+
+
+def make_executor(bundle: Bundle, driver: EdgeDriver, threads: int) -> LocalExecutor:
+    """The local net on its worker, warm."""
+    net = bundle.edge_net()
+    with torch.inference_mode():
+        for _ in range(WARM_UP_RUNS):
+            x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)
+            x = x.contiguous(memory_format=torch.channels_last)
+            for layer in net.layers:
+                x = layer(x)
+    return LocalExecutor(
+        list(net.layers),
+        [row.ops for row in bundle.local.layers],
+        bundle.local.temperature,
+        driver.report,
+        threads,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The EdgeAgent service: decode, call, encode."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import grpc
+from mc_proto import serde
+from mc_proto.v1 import edge_pb2, edge_pb2_grpc
+
+from mc_sched.core.policies import POLICIES
+from mc_sched.obs.event_log import EventLog
+
+from .admission import Admitted
+from .driver import EdgeDriver
+
+MAX_ADMITTING = 64
+"""Images that may wait to be decoded; beyond that a task is refused as overload."""
+WATCH_QUEUE = 1000
+"""Log lines that a slow watcher may lag behind before lines are left out for it."""
+Context = Any
+
+
+class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
+    """One per agent."""
+
+    def __init__(
+        self,
+        driver: EdgeDriver,
+        log: EventLog,
+        admit: Callable[[bytes], Admitted],
+        pool: Executor,
+        about: edge_pb2.StatusReply,
+    ) -> None:
+        self._driver = driver
+        self._log = log
+        self._admit = admit
+        self._pool = pool
+        self._about = about
+        self._labels: Sequence[str] = list(about.labels)
+        self._numbers = itertools.count(1)
+        self._admitting = 0
+        self._started_ns = time.monotonic_ns()
+
+    async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
+        """One image in, one outcome out."""
+        try:
+            return await self._outcome(request, time.monotonic_ns())
+        except serde.BadField as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
+
+    async def Stream(self, requests: Any, context: Context) -> AsyncIterator[edge_pb2.Outcome]:
+        """A stream of images; outcomes come back as they end."""
+        outcomes: asyncio.Queue[edge_pb2.Outcome | None] = asyncio.Queue()
+        running: set[asyncio.Task[None]] = set()
+
+        async def one(request: edge_pb2.Task, arrived_ns: int) -> None:
+            await outcomes.put(await self._outcome_or_error(request, arrived_ns))
+
+        async def read() -> None:
+            async for request in requests:
+                task = asyncio.create_task(one(request, time.monotonic_ns()))
+                running.add(task)
+                task.add_done_callback(running.discard)
+            await asyncio.gather(*running)
+            await outcomes.put(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (outcome := await outcomes.get()) is not None:
+                yield outcome
+        finally:
+            reader.cancel()
+            for task in running:
+                task.cancel()
+
+    async def Feedback(
+        self, request: edge_pb2.FeedbackRequest, context: Context
+    ) -> edge_pb2.Outcome:
+        """Not satisfied: the same image once more, at a QoR one step higher."""
+        outcome = await self._driver.again(request.task_id)
+        if outcome is None:
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"task_id: {request.task_id!r} is not among the last finished tasks",
+            )
+            raise AssertionError
+        return serde.outcome_to_wire(outcome, self._labels)
+
+    async def Status(self, request: Any, context: Context) -> edge_pb2.StatusReply:
+        """What the agent is and how it does."""
+        reply = serde.status_to_wire(self._driver.snapshot())
+        reply.MergeFrom(self._about)
+        reply.uptime_ns = time.monotonic_ns() - self._started_ns
+        reply.log_dropped = self._log.dropped
+        return reply
+
+    async def Watch(
+        self, request: edge_pb2.WatchRequest, context: Context
+    ) -> AsyncIterator[edge_pb2.Event]:
+        """The event log, live."""
+        lines: asyncio.Queue[str] = asyncio.Queue(WATCH_QUEUE)
+
+        def take(record: dict[str, Any]) -> None:
+            wanted = not request.task_id or record.get("task_id") == request.task_id
+            if wanted and not lines.full():
+                lines.put_nowait(json.dumps(record))
+
+        stop = self._log.subscribe(take)
+        try:
+            while True:
+                yield edge_pb2.Event(json=await lines.get())
+        finally:
+            stop()
+
+    async def _outcome_or_error(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
+        try:
+            return await self._outcome(request, arrived_ns)
+        except serde.BadField as error:
+            return serde.bad_input_to_wire(request, request.task_id, error)
+
+    async def _outcome(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
+        """Admit and run one task. The deadline counts from `arrived_ns`."""
+        serde.check_task(request, POLICIES)
+        task_id = request.task_id or f"t{next(self._numbers)}"
+        if self._driver.known(task_id):
+            raise serde.BadField("task_id", f"{task_id!r} is the id of a task that is still open")
+        if self._admitting >= MAX_ADMITTING:
+            reason = f"overload: {MAX_ADMITTING} images wait to be decoded"
+            return edge_pb2.Outcome(
+                task_id=task_id, stream_id=request.stream_id, kind="refused", reason=reason
+            )
+        image = await self._admitted(request.image)
+        task = serde.task_from_wire(
+            request, task_id, arrived_ns, POLICIES, {"jpeg": len(image.jpeg)}
+        )
+        return serde.outcome_to_wire(await self._driver.submit(task, image), self._labels)
+
+    async def _admitted(self, data: bytes) -> Admitted:
+        self._admitting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._admit, data)
+        except ValueError as error:
+            raise serde.BadField("image", str(error)) from None
+        finally:
+            self._admitting -= 1

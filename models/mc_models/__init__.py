@@ -1,0 +1,1 @@
+"""Networks, branch insertion, training, profiling and the shipped bundles."""

@@ -1,0 +1,88 @@
+"""Image sets in memory: generated ones, and folders with one sub-folder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mc_models import synthetic
+from mc_models.preprocess import ImageError, Pixels, decode_image
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+Report = Callable[[int, int], None]
+
+
+class DataError(ValueError):
+    """The folder cannot be trained on or evaluated; the sentence says what to change."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images uint8 [n, px, px, 3] with labels int64 [n] into `class_names`."""
+
+    images: Pixels
+    labels: npt.NDArray[np.int64]
+    class_names: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+    generated: bool = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def generated_set(
+    split: synthetic.Split, count: int, seed: int, px: int, report: Report | None = None
+) -> ImageSet:
+    """`count` generated images of a split, rendered into memory."""
+    images = np.empty((count, px, px, 3), np.uint8)
+    labels = np.empty(count, np.int64)
+    for i, (image, label) in enumerate(synthetic.render_split(split, count, seed, px)):
+        images[i], labels[i] = image, label
+        if report is not None:
+            report(i + 1, count)
+    return ImageSet(images, labels, synthetic.CLASS_NAMES, generated=True)
+
+
+def folder_set(root: Path, px: int, report: Report | None = None) -> ImageSet:
+    """Every JPEG and PNG below root/<class name>/; unreadable files are named and left out."""
+    files = _class_files(root)
+    images, labels, unreadable = [], [], []
+    names = tuple(sorted({path.relative_to(root).parts[0] for path in files}))
+    for i, path in enumerate(files):
+        try:
+            images.append(decode_image(path.read_bytes(), px))
+            labels.append(names.index(path.relative_to(root).parts[0]))
+        except (ImageError, OSError):
+            unreadable.append(str(path))
+        if report is not None:
+            report(i + 1, len(files))
+    if len(set(labels)) < 2:
+        raise DataError(
+            f"{root} has readable images of {len(set(labels))} class(es); "
+            "give a folder with at least two sub-folders of JPEG or PNG files"
+        )
+    return ImageSet(np.stack(images), np.array(labels, np.int64), names, tuple(unreadable))
+
+
+def _class_files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give 'generated' or a folder of class folders")
+    found = (p for p in root.glob("*/**/*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(found)
+
+
+def split_folder(images: ImageSet, seed: int) -> dict[str, ImageSet]:
+    """Cut a set into train, val and test (80, 10, 10 %), at random from `seed`."""
+    order = np.random.default_rng(seed).permutation(len(images))
+    held = max(1, len(images) // 10)
+    parts = {"test": order[:held], "val": order[held : 2 * held], "train": order[2 * held :]}
+    if len(parts["train"]) == 0:
+        raise DataError(f"{len(images)} images are too few to train on; give at least 10")
+    return {
+        name: ImageSet(images.images[i], images.labels[i], images.class_names)
+        for name, i in parts.items()
+    }

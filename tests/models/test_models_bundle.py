@@ -1,0 +1,163 @@
+import dataclasses
+import json
+import shutil
+
+import pytest
+import torch
+from mc_models.bundle import SHIPPED, BundleError, load_bundle
+from mc_models.evaluate import evaluate, evaluation_images
+from mc_models.predict import top5
+from mc_models.preprocess import to_input
+from mc_models.profile import load_profile, measure_profile, save_profile
+from mc_models.synthetic import render
+
+X = to_input(render(0, 0))
+
+
+@pytest.fixture
+def copied(small_bundle, tmp_path):
+    """A copy to tamper with."""
+    return shutil.copytree(small_bundle.path, tmp_path / "copy")
+
+
+def edit(path, change):
+    file = path / "bundle.json"
+    raw = json.loads(file.read_text(encoding="utf-8"))
+    change(raw)
+    file.write_text(json.dumps(raw), encoding="utf-8")
+
+
+def test_layers_and_stages_run_one_by_one(small_bundle):
+    edge, x = small_bundle.edge_net(), X
+    assert len(edge.layers) == len(small_bundle.local.layers)
+    for layer in edge.layers:
+        x = layer(x)
+    assert x.shape == (1, 100)
+    cloud, x = small_bundle.cloud_net(), X
+    assert len(cloud.stages) == len(small_bundle.stages) == len(small_bundle.exits) == 5
+    with torch.inference_mode():
+        for stage, row in zip(cloud.stages, small_bundle.exits, strict=True):
+            x = stage(x)
+            assert cloud.heads[row.name](x).shape == (1, 100)
+
+
+def test_merged_norms_change_nothing(small_bundle):
+    merged, plain = small_bundle.cloud_net(), small_bundle.cloud_net(fold=False)
+    for name, logits in plain.forward_all(X).items():
+        assert torch.allclose(logits, merged.forward_all(X)[name], atol=1e-4)
+
+
+def test_loading_twice_gives_the_same_hash(small_bundle, copied):
+    assert load_bundle(small_bundle.path).hash == load_bundle(copied).hash == small_bundle.hash
+
+
+def test_a_changed_table_changes_the_hash(small_bundle, copied):
+    edit(copied, lambda raw: raw["local"].update(top5=0.99))
+    assert load_bundle(copied).hash != small_bundle.hash
+
+
+def test_a_missing_bundle_is_named_with_what_there_is(tmp_path):
+    with pytest.raises(BundleError, match=r"nowhere.*set-a"):
+        load_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["edge.safetensors", "cloud.safetensors"])
+def test_an_altered_weight_file_is_named(copied, name):
+    data = bytearray((copied / name).read_bytes())
+    data[-1] ^= 1
+    (copied / name).write_bytes(data)
+    with pytest.raises(BundleError, match=name):
+        load_bundle(copied)
+    load_bundle(copied, verify=False)
+
+
+@pytest.mark.parametrize("name", ["edge.safetensors", "cloud.safetensors"])
+def test_a_missing_weight_file_is_named(copied, name):
+    (copied / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name}: missing"):
+        load_bundle(copied)
+
+
+def test_another_format_is_refused(copied):
+    edit(copied, lambda raw: raw.update(format=99))
+    with pytest.raises(BundleError, match="format 99"):
+        load_bundle(copied)
+
+
+def test_a_table_that_is_no_json_is_refused(copied):
+    (copied / "bundle.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"bundle\.json"):
+        load_bundle(copied)
+
+
+def test_an_incomplete_table_is_refused(copied):
+    edit(copied, lambda raw: raw.pop("exits"))
+    with pytest.raises(BundleError, match="exits"):
+        load_bundle(copied)
+
+
+def test_weights_of_another_network_name_the_weight(copied):
+    edit(copied, lambda raw: raw["spec"].update(local_fc=64))
+    with pytest.raises(BundleError, match=r"edge\.safetensors: weight layers\.10.*shape"):
+        load_bundle(copied).edge_net()
+
+
+def test_top5_is_sorted_and_softened_by_the_temperature():
+    logits = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0, 5.0]])
+    sharp, soft = top5(logits, 1.0), top5(logits, 4.0)
+    assert [index for index, _ in sharp] == [5, 1, 3, 2, 0]
+    assert sharp[0][1] == pytest.approx(logits.softmax(1).max().item())
+    assert soft[0][1] < sharp[0][1]
+
+
+def test_evaluation_reproduces_the_stored_table(small_bundle):
+    images = evaluation_images(small_bundle, "generated", None, None)
+    rows = evaluate(small_bundle, images).rows
+    assert [row.name for row in rows] == ["local", *(e.name for e in small_bundle.exits)]
+    assert all(abs(row.top5_difference) < 0.01 for row in rows)
+
+
+def test_a_profile_belongs_to_its_bundle_host_and_threads(small_bundle, tmp_path):
+    profile = measure_profile(small_bundle, threads=1, repeats=2)
+    assert len(profile.layer_ns) == len(small_bundle.local.layers)
+    assert len(profile.stage_ns) == 5
+    assert set(profile.head_ns) == {e.name for e in small_bundle.exits}
+    assert min(profile.preprocess_ns, profile.encode_ns, *profile.layer_ns) > 0
+    file = tmp_path / "profile.json"
+    save_profile(profile, file)
+    assert load_profile(file, small_bundle, threads=1) == profile
+    assert load_profile(file, small_bundle, threads=2) is None
+    other = dataclasses.replace(small_bundle, hash="0" * 64)
+    assert load_profile(file, other, threads=1) is None
+    assert load_profile(tmp_path / "none.json", small_bundle, threads=1) is None
+    file.write_text("[]", encoding="utf-8")
+    assert load_profile(file, small_bundle, threads=1) is None
+
+
+def test_a_profile_of_one_part_leaves_the_other_empty(small_bundle):
+    profile = measure_profile(small_bundle, threads=1, parts={"edge"}, repeats=1)
+    assert profile.layer_ns
+    assert profile.stage_ns == ()
+    with pytest.raises(ValueError, match="unknown"):
+        measure_profile(small_bundle, threads=1, parts={"middle"})
+
+
+class TestShipped:
+    """The bundle that comes with the package."""
+
+    def test_its_table_has_spread(self):
+        bundle = load_bundle("set-a")
+        local, exits = bundle.local.top5, [e.top5["jpeg"] for e in bundle.exits]
+        assert bundle.measured["count"] >= 2000
+        assert local >= 0.76
+        assert exits[-1] - exits[0] >= 0.12
+        assert exits[-1] - local >= 0.08
+        assert exits == sorted(exits)
+
+    def test_its_weights_are_small(self):
+        assert sum(f.stat().st_size for f in (SHIPPED / "set-a").iterdir()) < 12_000_000
+
+    def test_it_still_gives_its_table_on_the_first_images(self):
+        bundle = load_bundle("set-a")
+        rows = evaluate(bundle, evaluation_images(bundle, "generated", 100, None)).rows
+        assert all(abs(row.top5_difference) < 0.15 for row in rows)
