@@ -7,17 +7,24 @@ arrived, and how long the executor was still busy with the piece that was runnin
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from mc_proto.channel import connect
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from mc_sched.bench.stats import median, quantile
+from mc_sched.obs.event_log import read_log
+from mc_sched.testbed import Testbed
 
 BUDGET_NS = 10_000_000_000
+EDGE_ID = "bench"
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -43,44 +50,77 @@ class GiveUps:
         }
 
 
-async def give_up_tasks(address: str, image: bytes, accuracy: float, seed: int) -> AsyncIterator[int]:
-    """Send tasks and give each up at a random moment; yields after each task, without end."""
+async def measure_give_up(
+    bundle: str, tasks: int, seed: int, progress: Callable[[str], None]
+) -> GiveUps:
+    """Give up `tasks` tasks that a real cloud agent is working on, and read its log."""
+    with tempfile.TemporaryDirectory(prefix="mc-sched-") as directory:
+        async with Testbed(bundle=bundle, link=None, directory=directory) as testbed:
+            async with _Client(testbed.cloud_address) as client:
+                await _until_given_up(client, testbed, tasks, seed, progress)
+        return read_give_ups(read_log(testbed.cloud_log))
+
+
+async def _until_given_up(
+    client: _Client, testbed: Testbed, tasks: int, seed: int, progress: Callable[[str], None]
+) -> None:
+    """Some replies are faster than their give-up: go on until enough were caught at work."""
+    from mc_models.preprocess import encode_jpeg
+    from mc_models.synthetic import render
+
+    image = encode_jpeg(render(0, seed))
     draw = random.Random(seed)
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    async with (
-        grpc.aio.insecure_channel(address, options=options) as data,
-        grpc.aio.insecure_channel(address, options=options) as control,
-    ):
-        infer, give_up = cloud_pb2_grpc.CloudAgentStub(data), cloud_pb2_grpc.CloudAgentStub(control)
-        described = await infer.Describe(cloud_pb2.DescribeRequest(), timeout=10)
-        number = 0
-        while True:
-            await _one(infer, give_up, described.bundle_hash, number, image, accuracy, draw)
-            number += 1
-            yield number
+    number = caught = 0
+    while caught < tasks:
+        caught += await client.give_up_one(f"give-up-{number}", image, draw)
+        number += 1
+        if number % 200 == 0:
+            progress(f"{caught} of {tasks} tasks given up at work")
 
 
-async def _one(
-    infer: Any, give_up: Any, bundle_hash: str, number: int, image: bytes, accuracy: float,
-    draw: random.Random,
-) -> None:  # fmt: skip
-    import asyncio
+class _Client:
+    """Speaks to a cloud agent as an edge does: images and control on connections of their own."""
 
-    call = infer.Infer(timeout=30)
-    opened = cloud_pb2.InferRequest.Open(
-        task_id=f"give-up-{number}", edge_id="bench", codec="jpeg", payload_bytes=len(image),
-        accuracy=accuracy, budget_ns=BUDGET_NS, exit_rule=common_pb2.EXIT_RULE_PURSUE,
-        bundle_hash=bundle_hash,
-    )  # fmt: skip
-    await call.write(cloud_pb2.InferRequest(open=opened))
-    await call.write(cloud_pb2.InferRequest(chunk=image))
-    await call.done_writing()
-    first = await call.read()
-    await asyncio.sleep(draw.random() * first.accepted.predicted_ns / 1e9)
-    request = cloud_pb2.GiveUpRequest(task_id=f"give-up-{number}", edge_id="bench")
-    await give_up.GiveUp(request, timeout=10)
-    while await call.read() is not grpc.aio.EOF:
-        pass
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def __aenter__(self) -> _Client:
+        self._data, self._control = connect(self._address), connect(self._address)
+        self._infer: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
+        self._ask: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
+        self._table = await self._ask.Describe(cloud_pb2.DescribeRequest(), timeout=10)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._data.close(None)
+        await self._control.close(None)
+
+    async def give_up_one(self, task_id: str, image: bytes, draw: random.Random) -> bool:
+        """Send a task, give it up at a random moment of its work; whether it was still at work."""
+        last = self._table.exits[-1]
+        call = self._infer.Infer(timeout=30)
+        opened = cloud_pb2.InferRequest.Open(
+            task_id=task_id,
+            edge_id=EDGE_ID,
+            codec="jpeg",
+            payload_bytes=len(image),
+            accuracy=last.accuracy["jpeg"],
+            budget_ns=BUDGET_NS,
+            exit_rule=common_pb2.EXIT_RULE_EARLIEST,
+            bundle_hash=self._table.bundle_hash,
+        )
+        await call.write(cloud_pb2.InferRequest(open=opened))
+        await call.write(cloud_pb2.InferRequest(chunk=image))
+        await call.done_writing()
+        first = await call.read()
+        await asyncio.sleep(draw.random() * first.accepted.predicted_ns / 1e9)
+        await self._ask.GiveUp(
+            cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=EDGE_ID), timeout=10
+        )
+        stopped = False
+        while (message := await call.read()) is not EOF:
+            stopped = stopped or message.WhichOneof("message") == "stopped"
+        return stopped
 
 
 def read_give_ups(records: Iterable[dict[str, Any]]) -> GiveUps:

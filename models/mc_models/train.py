@@ -39,11 +39,13 @@ class TrainConfig:
     crop_px: int = 112
     batch: int = 32
     peak_lr: float = 3e-3
-    full_lr: float = 6e-4
+    full_lr: float = 1e-3
     weight_decay: float = 0.02
     smoothing: float = 0.03
     clip_norm: float = 5.0
     strategy: Strategy = "joint"
+    final_weight: float = 3.0
+    """Weight of the last exit in the joint loss during the full-frame epochs; else all count 1."""
     seed: int = 0
 
 
@@ -54,6 +56,14 @@ class Progress:
     step: int
     steps: int
     loss: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in the run a step lies: share done in [0, 1), and the phase."""
+
+    done: float
+    full_frame: bool
 
 
 @dataclass(frozen=True)
@@ -109,9 +119,10 @@ def train(
         rows = order[place * config.batch : (place + 1) * config.batch]
         torch.manual_seed(_key(config.seed, step, 2))  # dropout repeats after a resume, too
         _set_rate(optimizer, plan.learning_rate(step, config))
-        crop_px = config.crop_px if step < plan.crop_steps else 0
+        moment = Moment(step / plan.steps, full_frame=step >= plan.crop_steps)
+        crop_px = 0 if moment.full_frame else config.crop_px
         x = augment(images[rows], crop_px, _rng(config.seed, step))
-        loss = _step(net, x, labels[rows], optimizer, config, step / plan.steps, data.generated)
+        loss = _step(net, x, labels[rows], optimizer, config, moment, data.generated)
         on_step(Progress(step + 1, plan.steps, loss))
         if place == plan.per_epoch - 1 or step == plan.steps - 1:
             _save(checkpoint, net, optimizer, step + 1)
@@ -126,11 +137,11 @@ def _step(
     labels: Tensor,
     optimizer: torch.optim.Optimizer,
     config: TrainConfig,
-    done: float,
+    moment: Moment,
     grouped: bool,
 ) -> float:
     net.train()
-    loss = _loss(net, x, labels, config, done, grouped)
+    loss = _loss(net, x, labels, config, moment, grouped)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
@@ -139,14 +150,14 @@ def _step(
 
 
 def _loss(
-    net: Net, x: Tensor, labels: Tensor, config: TrainConfig, done: float, grouped: bool
+    net: Net, x: Tensor, labels: Tensor, config: TrainConfig, moment: Moment, grouped: bool
 ) -> Tensor:
     """Mean loss over the exits that train now."""
     if isinstance(net, EdgeNet):
         return class_loss(net(x), labels, config.smoothing, grouped)
     count = len(net.stages)
     if config.strategy == "multi-round":
-        last = min(count - 1, int(done * count))
+        last = min(count - 1, int(moment.done * count))
         for stage in net.stages[: last + 1]:
             x = stage(x)
         return class_loss(net.heads[net.exit_names[last]](x), labels, config.smoothing, grouped)
@@ -154,7 +165,9 @@ def _loss(
         class_loss(logits, labels, config.smoothing, grouped)
         for logits in net.forward_all(x).values()
     ]
-    return torch.stack(losses).mean()
+    last_weight = config.final_weight if moment.full_frame else 1.0
+    weights = torch.tensor([1.0] * (count - 1) + [last_weight])
+    return (torch.stack(losses) * weights).sum() / weights.sum()
 
 
 def class_loss(logits: Tensor, labels: Tensor, smoothing: float, grouped: bool) -> Tensor:

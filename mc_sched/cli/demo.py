@@ -1,0 +1,178 @@
+"""`mc-sched demo`: both agents on loopback, a link between them, a stream of frames."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from mc_sched.cli.streaming import Frame, StreamView, arrival_times_s, print_summary, run_stream
+from mc_sched.errors import UserError
+from mc_sched.obs.summary import RunInfo, TaskResult, summarise
+from mc_sched.units import duration_argument
+
+NAME = "demo"
+HELP = "Run both agents on this machine with an emulated link and watch them serve frames."
+DISTINCT_FRAMES = 60
+WARM_UP_FRAMES = 12
+SEEN = {
+    "performance": "Performance mode keeps a frame on the device whenever the local net will do.",
+    "energy": "Energy mode takes the site that costs the device the fewest predicted joules, "
+    "and takes a frame back when the cloud's answer is overdue.",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `demo`."""
+    add = parser.add_argument
+    add("--frames", type=int, default=120, help="frames in all, default %(default)s")
+    add("--fps", type=float, default=12.0, help="frames a second, default %(default)s")
+    add("--deadline", type=duration_argument, default="84ms", help="QoS, default %(default)s")
+    add("--accuracy", type=float, default=0.75, help="QoR, default %(default)s")
+    add("--link", choices=("wifi", "4g", "3g"), default="wifi", help="default %(default)s")
+    add("--mode", choices=("performance", "energy", "both"), default="both",
+        help="both: half of the frames each (default)")  # fmt: skip
+    add("--policy", default="mc", help="mc, mc-paper, server or edge-only, default %(default)s")
+    add("--bundle", default="set-a", help="name or directory, default %(default)s")
+    add("--images", metavar="DIR", help="your own images; default: generated ones")
+    add("--keep-logs", metavar="DIR", help="keep both agents' event logs here")
+    add("--output", choices=("text", "json"), default="text")
+    parser.epilog = "example: mc-sched demo --link 4g --frames 240"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start everything, stream, sum up, stop everything."""
+    if args.frames < 1 or args.fps <= 0:
+        raise UserError("--frames must be at least 1 and --fps above 0", exit_code=2)
+    modes = ["performance", "energy"] if args.mode == "both" else [args.mode]
+    frames = _frames(args)
+    results: dict[str, list[TaskResult]] = {mode: [] for mode in modes}
+    interrupted, took_s, idle_w = False, {}, 0.0
+    try:
+        took_s, idle_w = asyncio.run(_demo(args, modes, frames, results))
+    except KeyboardInterrupt:
+        interrupted = True
+    summary = _summary(args, results, took_s, idle_w)
+    if args.output == "json":
+        print(json.dumps(summary))
+    else:
+        _tell(args, summary)
+    return 130 if interrupted else 0
+
+
+async def _demo(
+    args: argparse.Namespace,
+    modes: list[str],
+    frames: list[Frame],
+    results: dict[str, list[TaskResult]],
+) -> tuple[dict[str, float], float]:
+    from mc_sched.client import Constraints, EdgeClient
+    from mc_sched.testbed import Testbed
+
+    _say(f"starting a cloud agent, a {args.link} link and an edge agent ...")
+    took_s: dict[str, float] = {}
+    testbed = Testbed(
+        bundle=args.bundle, link=args.link, edge_options=("--policy", args.policy),
+        directory=args.keep_logs,
+    )  # fmt: skip
+    async with testbed, EdgeClient(testbed.edge_address) as client:
+        status = await _cloud_up(client)
+        _say(f"{WARM_UP_FRAMES} frames to let the predictors see this machine, not counted")
+        for mode in modes:
+            share = frames[: WARM_UP_FRAMES // len(modes)]
+            async for _ in client.stream(
+                [(f"warm-{mode}-{i}", frame.data) for i, frame in enumerate(share)],
+                arrival_times_s(len(share), args.fps, "constant", 0),
+                Constraints(args.deadline, args.accuracy, mode, stream_id="warm-up"),
+            ):
+                pass
+        for mode, share in zip(modes, _shares(frames, len(modes)), strict=True):
+            demands = Constraints(args.deadline, args.accuracy, mode, stream_id=mode)
+            due_s = arrival_times_s(len(share), args.fps, "constant", 0)
+            started = time.monotonic()
+            with StreamView(len(share), f"{mode} mode over {args.link}") as view:
+                await run_stream(client, share, due_s, demands, view, results[mode])
+            took_s[mode] = time.monotonic() - started
+        return took_s, status.idle_w
+
+
+async def _cloud_up(client: Any) -> Any:
+    """The edge agent's status once it has met the cloud; the demo goes on without it after 10 s."""
+    for _ in range(100):
+        status = await client.status()
+        if status.cloud == "up":
+            break
+        await asyncio.sleep(0.1)
+    return status
+
+
+def _shares(frames: list[Frame], parts: int) -> list[list[Frame]]:
+    first = -(-len(frames) // parts)
+    return [frames[:first], frames[first:]][:parts]
+
+
+def _frames(args: argparse.Namespace) -> list[Frame]:
+    if args.images:
+        return _own_frames(args.images, args.frames)
+    from mc_models.preprocess import encode_jpeg
+    from mc_models.synthetic import CLASS_NAMES, render_split
+
+    _say(f"drawing {min(args.frames, DISTINCT_FRAMES)} frames ...")
+    drawn = []
+    images = render_split("test", min(args.frames, DISTINCT_FRAMES), seed=0)
+    for number, (image, index) in enumerate(images):
+        label = CLASS_NAMES[index]
+        drawn.append(Frame(f"{number:03d} {label}", encode_jpeg(image), label))
+    return [drawn[number % len(drawn)] for number in range(args.frames)]
+
+
+def _own_frames(directory: str, count: int) -> list[Frame]:
+    """Images of a folder; folders in it are classes."""
+    from pathlib import Path
+
+    from mc_sched.cli.submit import IMAGES, load_frames
+
+    classes = [path for path in sorted(Path(directory).glob("*")) if path.is_dir()]
+    if not classes:
+        return load_frames(directory, None, count)
+    images = [(p, c.name) for c in classes for p in sorted(c.iterdir()) if p.suffix in IMAGES]
+    if not images:
+        raise UserError(f"{directory}: its folders hold no .jpg, .jpeg or .png file")
+    step = max(1, len(images) // count)
+    chosen = images[::step][:count]
+    frames = [Frame(path.name, path.read_bytes(), label) for path, label in chosen]
+    return [frames[number % len(frames)] for number in range(count)]
+
+
+def _summary(
+    args: argparse.Namespace,
+    results: dict[str, list[TaskResult]],
+    took_s: dict[str, float],
+    idle_w: float,
+) -> dict[str, Any]:
+    """One summary over all frames, and one for each mode."""
+
+    def info(mode: str, seconds: float) -> RunInfo:
+        return RunInfo(args.policy, mode, args.link, seconds, idle_w)
+
+    together = [result for part in results.values() for result in part]
+    whole = summarise(together, info("+".join(results), sum(took_s.values())))
+    whole["modes"] = {
+        mode: summarise(part, info(mode, took_s.get(mode, 0.0))) for mode, part in results.items()
+    }
+    return whole
+
+
+def _tell(args: argparse.Namespace, summary: dict[str, Any]) -> None:
+    for mode, part in summary["modes"].items():
+        print_summary(part, f"{mode} mode over {args.link}")
+        print(SEEN[mode] + "\n")
+    if args.keep_logs:
+        print(f"event logs: {args.keep_logs}/edge.jsonl and {args.keep_logs}/cloud.jsonl")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

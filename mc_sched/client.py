@@ -1,0 +1,138 @@
+"""A client of an edge agent: one image, or a stream of them with open-loop arrivals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import grpc
+from mc_proto import serde
+from mc_proto.channel import connect
+from mc_proto.v1 import edge_pb2, edge_pb2_grpc
+
+from mc_sched.core.task import Outcome, OutcomeKind
+from mc_sched.errors import ConnectError
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What every frame of a stream demands; empty or None: the agent's setting."""
+
+    deadline_ns: int
+    accuracy: float | None = None
+    mode: str = ""
+    policy: str = ""
+    privacy: str = ""
+    stream_id: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one frame ended; `error` is set when the input was bad, `labels` are the top-5 names."""
+
+    outcome: Outcome
+    labels: tuple[str, ...] = ()
+    error: str = ""
+
+
+class EdgeClient:
+    """Talks to one edge agent; an async context manager."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def __aenter__(self) -> EdgeClient:
+        self._channel = connect(self._address)
+        self._stub: Any = edge_pb2_grpc.EdgeAgentStub(self._channel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close(None)
+
+    async def status(self) -> edge_pb2.StatusReply:
+        """The agent's status; ConnectError if nobody answers."""
+        try:
+            request = edge_pb2.StatusRequest()
+            reply: edge_pb2.StatusReply = await self._stub.Status(
+                request, timeout=CONNECT_TIMEOUT_S, wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError as error:
+            raise ConnectError(
+                f"no edge agent answers at {self._address} ({error.code().name.lower()}); "
+                "start mc-edge-agent there or name its address with --edge"
+            ) from None
+        return reply
+
+    async def submit(self, image: bytes, demands: Constraints, task_id: str = "") -> Answer:
+        """One image to its outcome; ValueError with the agent's sentence for bad input."""
+        try:
+            message = _message(image, demands, task_id)
+            timeout_s = demands.deadline_ns / 1e9 + 10
+            return _answer(await self._stub.Submit(message, timeout=timeout_s))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                raise ValueError(error.details()) from None
+            raise ConnectError(f"{self._address}: {error.details()}") from None
+
+    async def stream(
+        self, frames: Sequence[tuple[str, bytes]], due_s: Sequence[float], demands: Constraints
+    ) -> AsyncIterator[Answer]:
+        """Send each (task id, image) at its time; yield each frame's end as it happens.
+
+        Times are seconds from now, and arrivals are open loop: no frame waits for another's
+        outcome. If the agent dies, every frame without an outcome ends as `failed`.
+        """
+        unanswered = dict.fromkeys(task_id for task_id, _ in frames)
+
+        async def requests() -> AsyncIterator[edge_pb2.Task]:
+            async for task_id, image in _paced(frames, due_s):
+                yield _message(image, demands, task_id)
+
+        reason = "the edge agent ended the stream"
+        try:
+            async for message in self._stub.Stream(requests()):
+                unanswered.pop(message.task_id, None)
+                yield _answer(message)
+        except grpc.aio.AioRpcError as error:
+            reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
+        for task_id in unanswered:
+            yield Answer(Outcome(task_id, demands.stream_id, OutcomeKind.FAILED, 0, reason=reason))
+
+    async def feedback(self, task_id: str) -> Answer:
+        """Not satisfied: the same image at a QoR one step higher."""
+        return _answer(await self._stub.Feedback(edge_pb2.FeedbackRequest(task_id=task_id)))
+
+
+def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:
+    return edge_pb2.Task(
+        task_id=task_id,
+        stream_id=demands.stream_id,
+        image=image,
+        deadline_ns=demands.deadline_ns,
+        accuracy=demands.accuracy,
+        mode=demands.mode,
+        policy=demands.policy,
+        privacy=demands.privacy,
+    )
+
+
+def _answer(message: edge_pb2.Outcome) -> Answer:
+    outcome = serde.outcome_from_wire(message)
+    labels = tuple(label.name for label in message.prediction.top)
+    if message.error:
+        outcome = replace(outcome, reason=message.error)
+    return Answer(outcome, labels, message.error)
+
+
+async def _paced(
+    frames: Sequence[tuple[str, bytes]], due_s: Sequence[float]
+) -> AsyncIterator[tuple[str, bytes]]:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    for frame, at_s in zip(frames, due_s, strict=True):
+        await asyncio.sleep(max(0.0, start + at_s - loop.time()))
+        yield frame
