@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Options; each but --config overrides the key of the same name in the file."""
     parser = argparse.ArgumentParser(
         prog="mc-edge-agent",
-        description="Schedules images between the small network here and the large one in the cloud.",
+        description="Schedules images between a small network here and a large one in the cloud.",
         epilog="example: mc-edge-agent --config configs/edge.yaml --cloud server:7071",
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file; see configs/edge.yaml")

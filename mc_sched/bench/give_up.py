@@ -55,7 +55,7 @@ async def measure_give_up(
 ) -> GiveUps:
     """Give up `tasks` tasks that a real cloud agent is working on, and read its log."""
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as directory:
-        async with Testbed(bundle=bundle, link=None, directory=directory) as testbed:
+        async with Testbed(bundle=bundle, link=None, directory=directory) as testbed:  # noqa: SIM117
             async with _Client(testbed.cloud_address) as client:
                 await _until_given_up(client, testbed, tasks, seed, progress)
         return read_give_ups(read_log(testbed.cloud_log))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -80,17 +81,20 @@ async def _sites(
 ) -> dict[str, Any]:
     """Submit to outcome on each site over loopback against the same work in this process."""
     last = bundle.exits[-1].name
-    edge_ms, cloud_ms, edge_plain_ms, cloud_plain_ms = [], [], [], []
-    async with Testbed(bundle=name, link=None) as testbed:
+    edge_ms: list[float] = []
+    cloud_ms: list[float] = []
+    edge_plain_ms: list[float] = []
+    cloud_plain_ms: list[float] = []
+    async with Testbed(bundle=name, link=None) as testbed:  # noqa: SIM117
         async with EdgeClient(testbed.edge_address) as client:
             await _cloud_is_up(client)
             for number in range(WARM_UP_ROUNDS + rounds):
                 image = images[number % len(images)]
                 times = (
                     await _submit_ms(client, image, "edge-only", "edge"),
-                    _plain_ms(lambda image=image: reference.edge(image)),
+                    _plain_ms(partial(reference.edge, image)),
                     await _submit_ms(client, image, "server", "cloud"),
-                    _plain_ms(lambda image=image: reference.cloud(image, last)),
+                    _plain_ms(partial(reference.cloud, image, last)),
                 )
                 if number >= WARM_UP_ROUNDS:
                     series = (edge_ms, edge_plain_ms, cloud_ms, cloud_plain_ms)

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     modes = ["performance", "energy"] if args.mode == "both" else [args.mode]
     frames = _frames(args)
     results: dict[str, list[TaskResult]] = {mode: [] for mode in modes}
-    interrupted, took_s, idle_w = False, {}, 0.0
+    interrupted, idle_w = False, 0.0
+    took_s: dict[str, float] = {}
     try:
         took_s, idle_w = asyncio.run(_demo(args, modes, frames, results))
     except KeyboardInterrupt:

@@ -38,17 +38,12 @@ CLASSES: dict[str, type] = {
 
 def to_json(value: Any) -> dict[str, Any]:
     """The fields of an event or action, as JSON knows them."""
-    return {field.name: _plain(getattr(value, field.name)) for field in _fields(type(value))}
+    return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 
 def from_json(name: str, data: dict[str, Any]) -> Any:
     """The event or action called `name`; KeyError for an unknown name, ValueError for bad data."""
     return _adapter(name).validate_python(data)
-
-
-@cache
-def _fields(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(cls)
 
 
 @cache

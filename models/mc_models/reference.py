@@ -1,4 +1,4 @@
-"""The plain way to classify an image, in one process: the baseline that overheads are held against."""
+"""The plain way to classify an image, in one process: the baseline for every overhead."""
 
 from __future__ import annotations
 
