@@ -1,0 +1,214 @@
+"""Both machines joined in memory: a virtual clock, a lossy wire, executors of random speed."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.settings import CloudSettings, EdgeSettings
+from mc_sched.core.tables import CloudTable, Exit, LocalTable
+from mc_sched.core.task import Mode, Prediction, Privacy, Task
+
+MS = 1_000_000
+LOCAL = LocalTable("local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS))
+ACCURACIES = (0.6, 0.77, 0.83, 0.91, 0.94)
+CLOUD = CloudTable(
+    "cloud",
+    stage_ns=(3 * MS,) * 5,
+    exits=tuple(Exit(f"exit{i}", i, MS // 2, {"jpeg": a}) for i, a in enumerate(ACCURACIES)),
+)
+ANSWER = Prediction(((0, 1.0),))
+
+
+class Joined:
+    """One history. Every event goes through `validate()` of its machine."""
+
+    def __init__(self, seed: int, loss: float, slowest: float) -> None:
+        self.draw = random.Random(seed)
+        self.loss, self.slowest = loss, slowest
+        self.edge = EdgeMachine(EdgeSettings(max_tasks=12), LOCAL)
+        self.cloud = CloudMachine(CloudSettings(max_tasks=6), CLOUD)
+        self.now = 0
+        self.heap: list = []
+        self.order = itertools.count()
+        self.tasks: dict[str, Task] = {}
+        self.outcomes: dict[str, list] = {}
+        self.timers: set = set()
+        self.calls: set[str] = set()  # the edge still waits for the call's end
+        self.unwanted: set[str] = set()  # give-up or hang-up has reached the cloud
+        self.sent: set[str] = set()
+        self.aborted: set[str] = set()
+
+    def at(self, delay_ns: float, action, *args) -> None:
+        heapq.heappush(self.heap, (self.now + int(delay_ns), next(self.order), action, args))
+
+    def run(self, tasks: int) -> None:
+        self.to_edge(ev.CloudFound(0, CLOUD))
+        when = 0.0
+        for number in range(tasks):
+            when += self.draw.expovariate(1 / 12) * MS
+            self.at(when, self.submit, number)
+        while self.heap:
+            self.now, _, action, args = heapq.heappop(self.heap)
+            action(*args)
+
+    # --- the edge's side --------------------------------------------------------------------
+
+    def submit(self, number: int) -> None:
+        draw = self.draw
+        if draw.random() < 0.1:
+            self.to_edge(ev.LinkSampled(self.now, int(draw.random() * 40 * MS), 0, 1.0))
+        if draw.random() < 0.05:
+            lost = draw.random() < 0.5
+            self.to_edge(ev.CloudGone(self.now, "cut") if lost else ev.CloudFound(self.now, CLOUD))
+        task = Task(
+            f"t{number}", f"s{number % 3}", self.now, int(draw.uniform(5, 150) * MS),
+            draw.choice((None, 0.5, 0.8, 0.9, 0.99)), draw.choice((None, *Mode)),
+            draw.choice((None, *POLICIES)), draw.choice(tuple(Privacy)), {"jpeg": 12_000},
+        )  # fmt: skip
+        self.tasks[task.task_id] = task
+        self.to_edge(ev.Submitted(self.now, task))
+        if draw.random() < 0.05:
+            self.at(draw.uniform(0, 60) * MS, self.leave, task.task_id)
+
+    def leave(self, task_id: str) -> None:
+        self.to_edge(ev.ClientGone(self.now, task_id))
+
+    def to_edge(self, event: ev.EdgeEvent) -> None:
+        actions = self.edge.handle(event)
+        self.edge.validate()
+        for action in actions:
+            self.perform(action)
+
+    def perform(self, action: do.EdgeAction) -> None:
+        if isinstance(action, do.StartLocal):
+            self.at(0, self.local_step, action.task_id, -1)
+        elif isinstance(action, do.AbortLocal):
+            self.aborted.add(action.task_id)
+        elif isinstance(action, do.SendToCloud):
+            self.sent.add(action.task_id)
+            self.calls.add(action.task_id)
+            self.at(self.delay(), self.arrive, action)
+            if self.draw.random() < self.loss:
+                self.at(self.draw.uniform(0, 80) * MS, self.lose, action.task_id)
+        elif isinstance(action, do.SendGiveUp):
+            for _ in range(self.draw.choice((1, 1, 2))):  # a give-up may come twice
+                self.at(self.delay(), self.give_up_arrives, action.task_id)
+            self.at(300 * MS, self.lose, action.task_id)
+        elif isinstance(action, do.SetTimer):
+            self.timers.add((action.task_id, action.kind))
+            self.at(max(0, action.at_ns - self.now), self.fire, action.task_id, action.kind)
+        elif isinstance(action, do.CancelTimer):
+            self.timers.discard((action.task_id, action.kind))
+        else:
+            self.outcomes.setdefault(action.outcome.task_id, []).append(action.outcome)
+
+    def fire(self, task_id: str, kind) -> None:
+        if (task_id, kind) in self.timers:
+            self.timers.discard((task_id, kind))
+            self.to_edge(ev.TimerFired(self.now, task_id, kind))
+
+    def local_step(self, task_id: str, layer: int) -> None:
+        if layer < 0:
+            self.to_edge(ev.LocalStarted(self.now, task_id))
+        else:
+            self.to_edge(ev.LocalLayerDone(self.now, task_id, layer))
+        if task_id in self.aborted:
+            self.to_edge(ev.LocalAborted(self.now, task_id))
+        elif layer + 1 == len(LOCAL.layer_ns):
+            self.to_edge(ev.LocalDone(self.now, task_id, ANSWER))
+        elif self.draw.random() < 0.01:
+            self.to_edge(ev.LocalFailed(self.now, task_id, "out of memory"))
+        else:
+            took = LOCAL.layer_ns[layer + 1] * self.draw.uniform(0.7, self.slowest)
+            self.at(took, self.local_step, task_id, layer + 1)
+
+    # --- the wire and the cloud's side ------------------------------------------------------
+
+    def delay(self) -> float:
+        return self.draw.uniform(0.5, 20) * self.slowest * MS
+
+    def lose(self, task_id: str) -> None:
+        if task_id in self.calls:
+            self.calls.discard(task_id)
+            self.to_edge(ev.CloudLost(self.now, task_id, "the connection broke"))
+            self.at(self.delay(), self.hang_up_arrives, task_id)
+
+    def arrive(self, action: do.SendToCloud) -> None:
+        if action.task_id in self.calls and action.task_id not in self.unwanted:
+            self.to_cloud(
+                ev.Arrived(
+                    self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
+                    action.down_ns, action.codec, action.exit_rule,
+                )
+            )  # fmt: skip
+        else:
+            self.answer(ev.CloudStopped(self.now, action.task_id, "given up"))
+
+    def give_up_arrives(self, task_id: str) -> None:
+        self.unwanted.add(task_id)
+        self.to_cloud(ev.GiveUpReceived(self.now, task_id))
+
+    def hang_up_arrives(self, task_id: str) -> None:
+        self.unwanted.add(task_id)
+        self.to_cloud(ev.ClientGone(self.now, task_id))
+
+    def to_cloud(self, event: ev.CloudEvent) -> None:
+        actions = self.cloud.handle(event)
+        self.cloud.validate()
+        for action in actions:
+            self.perform_cloud(action)
+
+    def perform_cloud(self, action: do.CloudAction) -> None:
+        took = int(3 * MS * self.draw.uniform(0.7, self.slowest))
+        if isinstance(action, do.RunStage):
+            assert not self.unwanted & set(action.task_ids), "a stage started after the give-up"
+            if self.draw.random() < 0.01:
+                self.at(took, self.cloud_fails, action.task_ids[0])
+            else:
+                self.at(took, self.stage_done, action, took)
+        elif isinstance(action, do.RunHead):
+            assert action.task_id not in self.unwanted, "a head started after the give-up"
+            self.at(took // 6, self.head_done, action, took // 6)
+        else:
+            self.at(self.delay() if not isinstance(action, do.Accept) else MS, self.news, action)
+
+    def stage_done(self, action: do.RunStage, took: int) -> None:
+        self.to_cloud(ev.StageDone(self.now, action.task_ids, action.stage, took))
+
+    def head_done(self, action: do.RunHead, took: int) -> None:
+        self.to_cloud(ev.HeadDone(self.now, action.task_id, action.exit, ANSWER, took))
+
+    def cloud_fails(self, task_id: str) -> None:
+        self.to_cloud(ev.ExecutorFailed(self.now, task_id, "out of memory"))
+
+    def news(self, action) -> None:
+        task_id = action.task_id
+        if isinstance(action, do.Accept):
+            event = ev.CloudAccepted(
+                self.now, task_id, action.exit, action.predicted_ns, action.queue_ns
+            )
+        elif isinstance(action, do.Progress):
+            event = ev.CloudProgressed(self.now, task_id, action.stage, action.remaining_ns)
+        elif isinstance(action, do.Reply):
+            event = ev.CloudReplied(
+                self.now, task_id, action.exit, action.prediction, action.compute_ns,
+                action.queue_ns, action.slowdown, 300,
+            )  # fmt: skip
+        elif isinstance(action, do.Refuse):
+            event = ev.CloudRefused(self.now, task_id, action.reason)
+        else:
+            event = ev.CloudStopped(self.now, task_id, action.reason, action.compute_ns)
+        self.answer(event)
+
+    def answer(self, event) -> None:
+        if event.task_id in self.calls:
+            if not isinstance(event, (ev.CloudAccepted, ev.CloudProgressed)):
+                self.calls.discard(event.task_id)
+            self.to_edge(event)

@@ -1,0 +1,36 @@
+"""Whatever happens on the way, every task ends once and both machines come to rest."""
+
+import sys
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mc_sched.core.task import OutcomeKind, Privacy
+
+sys.path.insert(0, str(Path(__file__).parent))
+from joined import Joined
+
+
+@settings(max_examples=2000, deadline=None, derandomize=True, database=None)
+@given(
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from((0.0, 0.1, 0.5)),
+    slowest=st.sampled_from((1.2, 3.0, 8.0)),
+    tasks=st.integers(1, 14),
+)
+def test_every_task_ends_exactly_once(seed, loss, slowest, tasks):
+    history = Joined(seed, loss, slowest)
+    history.run(tasks)
+
+    assert history.edge.is_idle
+    assert history.cloud.is_idle
+    assert history.outcomes.keys() == history.tasks.keys()
+    for task_id, outcomes in history.outcomes.items():
+        task = history.tasks[task_id]
+        (outcome,) = outcomes
+        if outcome.kind is OutcomeKind.SUCCEEDED:
+            assert outcome.latency_ns <= task.deadline_ns
+            assert outcome.expected_accuracy >= outcome.required_accuracy
+        if task.privacy is not Privacy.ANY:
+            assert task_id not in history.sent
