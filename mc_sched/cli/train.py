@@ -47,7 +47,7 @@ _COUNTS = (
     ("train-count", 8000, "generated training images"),
     ("val-count", 1000, "generated images for calibration"),
     ("test-count", 2000, "generated images for the tables"),
-    ("local-epochs", 3, "epochs of the local net"),
+    ("local-epochs", 4, "epochs of the local net"),
     ("cloud-epochs", 8, "epochs of the cloud net on crops"),
     ("seed", 0, "seed of images, weights and order"),
     ("threads", 2, "CPU threads"),

@@ -38,14 +38,14 @@ def all_logits(
 ) -> dict[str, Tensor]:
     """Logits [n, classes] of the local net ("local") and of every exit, by name.
 
-    The local net sees the images as they are. For the cloud each goes through the codec: "jpeg"
+    Both nets see what a camera's JPEG shows. For the cloud each goes through the codec: "jpeg"
     encodes and decodes it just as edge and cloud do, "none" leaves it.
     """
     parts: dict[str, list[Tensor]] = {}
     for start in range(0, len(images), batch):
         chunk = images.images[start : start + batch]
         if edge is not None:
-            parts.setdefault(LOCAL, []).append(edge(batch_input(chunk)))
+            parts.setdefault(LOCAL, []).append(edge(batch_input(through_jpeg(chunk))))
         if cloud is not None:
             sent = chunk if codec == "none" else through_jpeg(chunk)
             for name, logits in cloud.forward_all(batch_input(sent)).items():

@@ -36,7 +36,7 @@ class Recipe:
     test_count: int = 2000
     seed: int = 0
     strategy: Strategy = "joint"
-    local_epochs: int = 3
+    local_epochs: int = 4
     cloud_epochs: int = 8
     full_epochs: float = 1.0
     threads: int = 2
