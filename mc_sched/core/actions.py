@@ -111,7 +111,7 @@ class RunHead:
 
 @dataclass(frozen=True)
 class Progress:
-    """Tell the edge that a stage is done and when the reply is expected to leave."""
+    """Tell the edge that stage `stage` is done and that the reply is now expected elsewhen."""
 
     task_id: str
     stage: int

@@ -25,6 +25,8 @@ from mc_sched.core.transitions import CloudState
 
 REMEMBERED_EDGES = 1024
 """Edges whose link state is kept; the one not heard of for longest goes first."""
+NEWS_NS = 2_000_000
+"""A forecast that moves by less is not worth a message, which costs the running stage its turn."""
 WORKING = (CloudState.IN_STAGE, CloudState.IN_HEAD, CloudState.STOPPING)
 
 
@@ -112,6 +114,7 @@ class CloudMachine:
         task = CloudTask(event, candidates)
         self._tasks[event.task_id] = task
         self._note(task, "Arrived")
+        task.told_end_ns = event.now_ns + queue_ns + self._times.mean_ns(event.now_ns, task.target)
         predicted_ns = queue_ns + self._times.upper_ns(event.now_ns, task.target)
         self._actions.append(do.Accept(event.task_id, task.target.name, predicted_ns, queue_ns))
 
@@ -156,9 +159,14 @@ class CloudMachine:
             self._working, self._working_since_ns = task, self._now_ns
             self._actions.append(do.RunHead(task.task_id, exit_.name))
             return
-        self._actions.append(
-            do.Progress(task.task_id, task.next_stage - 1, self._remaining_ns(task))
-        )
+        self._tell_news(task)
+
+    def _tell_news(self, task: CloudTask) -> None:
+        remaining_ns = self._remaining_ns(task)
+        end_ns = self._now_ns + remaining_ns
+        if abs(end_ns - task.told_end_ns) >= NEWS_NS:
+            task.told_end_ns = end_ns
+            self._actions.append(do.Progress(task.task_id, task.next_stage - 1, remaining_ns))
 
     def _goes_on(self, task: CloudTask, exit_: Exit) -> bool:
         """Whether a better exit is pursued behind `exit_` (Algorithm II, steps 3 and 4)."""

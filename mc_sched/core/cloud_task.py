@@ -20,6 +20,8 @@ class CloudTask:
     state: CloudState = CloudState.WAITING
     next_stage: int = 0
     compute_ns: int = 0
+    told_end_ns: int = 0
+    """When the reply leaves, as the edge was last told."""
     story: list[tuple[int, str]] = field(default_factory=list)
 
     @property

@@ -56,12 +56,18 @@ class EdgeForecast:
         return View(
             now_ns=now_ns,
             remaining_ns=task.task.due_ns - now_ns,
+            take_back_ns=self.take_back_ns(task, now_ns, others),
             accuracy=task.accuracy,
             mode=task.task.mode or self._settings.mode,
             exit_rule=self._settings.exit_rule,
             edge=self._edge(task, now_ns, others),
             cloud=tuple(self._cloud_options(task, now_ns, others)) if self.cloud_usable else (),
         )
+
+    def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+        """Time until the local net has to start on this task: D - T_local - margin."""
+        local_ns = self.local_upper_ns(task, now_ns, tasks)
+        return task.task.due_ns - now_ns - local_ns - self._settings.margin_ns
 
     def local_upper_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Upper quantile of the time until the local net would have answered this task."""

@@ -135,13 +135,17 @@ class EdgeMachine:
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
+        entry.cloud_due_ns = entry.task.due_ns
         entry.move_cloud("queue")
         if not offload.fallback or not self._local_is_accurate(entry):
             return
-        local_ns = self._local_upper_ns(entry)
-        at_ns = entry.task.due_ns - local_ns - self._settings.margin_ns
+        at_ns = self._now_ns + self._forecast.take_back_ns(
+            entry, self._now_ns, self._tasks.values()
+        )
         if at_ns > self._now_ns:
             self._set_timer(entry, TimerKind.FALLBACK, at_ns)
+            if offload.before_take_back:
+                entry.cloud_due_ns = at_ns
 
     # --- the local leg ----------------------------------------------------------------------
 
@@ -185,9 +189,8 @@ class EdgeMachine:
         if not first_upload:
             return
         entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
-        self._forecast.link.record_upload(
-            event.now_ns, entry.payload_bytes, event.now_ns - entry.sent_ns
-        )
+        on_the_way_ns = event.now_ns - entry.sent_ns - event.held_ns
+        self._forecast.link.record_upload(event.now_ns, entry.payload_bytes, on_the_way_ns)
         entry.cloud_promised_ns = event.queue_ns
 
     def _on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
@@ -393,7 +396,7 @@ class EdgeMachine:
                 codec=entry.offload.codec,
                 accuracy=entry.offload.accuracy,
                 # the first byte's way is a time that the cloud cannot see
-                budget_ns=max(0, entry.task.due_ns - self._now_ns - half_rtt_ns),
+                budget_ns=max(0, entry.cloud_due_ns - self._now_ns - half_rtt_ns),
                 down_ns=half_rtt_ns,
                 exit_rule=entry.offload.exit_rule,
             )

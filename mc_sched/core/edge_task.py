@@ -36,6 +36,8 @@ class EdgeTask:
     local_started_ns: int = 0
     sent_ns: int = -1
     """When the upload began; -1 while it has not."""
+    cloud_due_ns: int = 0
+    """When the cloud's answer has to be here: the deadline, or before the task is taken back."""
     accepted_ns: int | None = None
     cloud_promised_ns: int = 0
     """Queue on the cloud and profiled path to the target, as of `accepted`."""

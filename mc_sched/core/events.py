@@ -75,6 +75,7 @@ class CloudAccepted:
     """The whole payload has arrived on the cloud and an exit was chosen for it.
 
     `predicted_ns` is the cloud's own forecast until its reply leaves, `queue_ns` the wait in it.
+    `held_ns` went by on the cloud between the payload's last byte and this word.
     """
 
     now_ns: int
@@ -82,6 +83,7 @@ class CloudAccepted:
     exit: str
     predicted_ns: int
     queue_ns: int
+    held_ns: int = 0
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class View:
     now_ns: int
     remaining_ns: int
     """Time until the task's deadline."""
+    take_back_ns: int
+    """Time until the last moment at which the local net, if accurate enough, can still serve it."""
     accuracy: float
     """The task's QoR, after the stream's feedback."""
     mode: Mode
@@ -66,6 +68,7 @@ class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
     `fallback`: watch the clock and take the task back when only the local net can still serve it.
+    `before_take_back`: the cloud's budget ends at that moment, not at the deadline.
     """
 
     codec: str
@@ -73,6 +76,7 @@ class Offload:
     exit_rule: ExitRule
     predicted_ns: int
     fallback: bool = True
+    before_take_back: bool = True
 
 
 Decision = Refuse | RunOnEdge | Offload
