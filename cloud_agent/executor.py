@@ -17,7 +17,8 @@ from mc_models.predict import top5
 from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
 from mc_sched.core.task import Prediction
 
-Report = Callable[[StageDone | HeadDone | ExecutorFailed], None]
+Finished = StageDone | HeadDone | ExecutorFailed
+Report = Callable[[Finished], None]
 Module = Callable[[torch.Tensor], torch.Tensor]
 
 

@@ -20,8 +20,8 @@ from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
 
-CHUNK_BYTES = 8 * 1024
-"""Small enough that a give-up stops an upload soon, large enough to cost little."""
+CHUNK_BYTES = 16 * 1024
+"""Small enough that a give-up stops an upload soon, large enough that most images need just one."""
 PROBE_TIMEOUT_S = 1.0
 MISSED_PROBES = 2
 """Unanswered probes in a row after which the link counts as down."""
@@ -181,12 +181,11 @@ class CloudClient:
         call = self._infer.Infer(timeout=action.budget_ns / 1e9 + GIVE_UP_GRACE_S)
         try:
             await call.write(
-                serde.open_to_wire(action, self._edge_id, len(payload), self._bundle_hash)
+                serde.open_to_wire(action, self._edge_id, payload, CHUNK_BYTES, self._bundle_hash)
             )
-            for start in range(0, len(payload), CHUNK_BYTES):
+            for start in range(CHUNK_BYTES, len(payload), CHUNK_BYTES):
                 chunk = payload[start : start + CHUNK_BYTES]
                 await call.write(cloud_pb2.InferRequest(chunk=chunk))
-            await call.done_writing()
             while (message := await call.read()) is not EOF:
                 event = serde.cloud_event_from_wire(message, action.task_id, time.monotonic_ns())
                 if isinstance(event, LAST):

@@ -1,7 +1,7 @@
 """The worker that runs the local net layer by layer, on a thread of its own.
 
-Between two layers it looks whether the task is still wanted. What happened is reported as events
-of the core, from the worker's thread.
+Between two layers it looks whether the task is still wanted. What happened is told as events of
+the core, from the worker's thread: `report` for ends, `note` for progress.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ class LocalExecutor:
         layer_ops: Sequence[int],
         temperature: float,
         report: Report,
+        note: Report,
         threads: int = 1,
     ) -> None:
         self._layers = layers
         # a layer without operations says nothing about progress
         self._reported = [ops > 0 for ops in layer_ops]
         self._temperature = temperature
-        self._report = report
+        self._report, self._note = report, note
         self._threads = threads
         self._unwanted: set[str] = set()
         self._jobs: queue.SimpleQueue[tuple[str, Callable[[], torch.Tensor]] | None]
@@ -46,6 +47,7 @@ class LocalExecutor:
 
     def start(self, task_id: str, prepare: Callable[[], torch.Tensor]) -> None:
         """Run the net on what `prepare` returns, [1, 3, px, px]."""
+        self._unwanted.discard(task_id)  # an abort that came after the end of an earlier run
         self._jobs.put((task_id, prepare))
 
     def abort(self, task_id: str) -> None:
@@ -67,10 +69,9 @@ class LocalExecutor:
                 except Exception as error:
                     reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
                     self._report(ev.LocalFailed(time.monotonic_ns(), task_id, reason))
-                self._unwanted.discard(task_id)
 
     def _run(self, task_id: str, prepare: Callable[[], torch.Tensor]) -> None:
-        self._report(ev.LocalStarted(time.monotonic_ns(), task_id))
+        self._note(ev.LocalStarted(time.monotonic_ns(), task_id))
         x = prepare()
         for index, layer in enumerate(self._layers):
             if task_id in self._unwanted:
@@ -78,6 +79,6 @@ class LocalExecutor:
                 return
             x = layer(x)
             if self._reported[index]:
-                self._report(ev.LocalLayerDone(time.monotonic_ns(), task_id, index))
+                self._note(ev.LocalLayerDone(time.monotonic_ns(), task_id, index))
         prediction = Prediction(top5(x, self._temperature))
         self._report(ev.LocalDone(time.monotonic_ns(), task_id, prediction))

@@ -96,19 +96,20 @@ _RULE_FROM_WIRE = {wire: rule for rule, wire in _RULE_TO_WIRE.items()}
 
 
 def open_to_wire(
-    action: do.SendToCloud, edge_id: str, payload_bytes: int, bundle_hash: str
+    action: do.SendToCloud, edge_id: str, payload: bytes, head_bytes: int, bundle_hash: str
 ) -> cloud_pb2.InferRequest:
-    """The first message of an Infer call."""
+    """The first message of an Infer call, with the first `head_bytes` of the payload."""
     opened = cloud_pb2.InferRequest.Open(
         task_id=action.task_id,
         edge_id=edge_id,
         codec=action.codec,
-        payload_bytes=payload_bytes,
+        payload_bytes=len(payload),
         accuracy=action.accuracy,
         budget_ns=action.budget_ns,
         down_ns=action.down_ns,
         exit_rule=_RULE_TO_WIRE[action.exit_rule],
         bundle_hash=bundle_hash,
+        head=payload[:head_bytes],
     )
     return cloud_pb2.InferRequest(open=opened)
 
@@ -129,19 +130,19 @@ def check_open(message: cloud_pb2.InferRequest.Open, max_payload_bytes: int) -> 
 
 
 def arrived_from_wire(
-    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, upload_ns: int, rule: ExitRule
+    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int, rule: ExitRule
 ) -> ev.Arrived:
     """The task as the cloud machine sees it, under the id `key` that is unique on this node.
 
-    `upload_ns`, the time from open to the last chunk, is taken off the budget; `rule` is the
-    agent's own exit rule, for a call that names none.
+    The time since `opened_ns`, when the call came, is taken off the budget; `rule` is the agent's
+    own exit rule, for a call that names none.
     """
     return ev.Arrived(
         now_ns=now_ns,
         task_id=key,
         edge_id=message.edge_id,
         accuracy=message.accuracy,
-        budget_ns=max(0, message.budget_ns - upload_ns),
+        budget_ns=max(0, message.budget_ns - (now_ns - opened_ns)),
         down_ns=message.down_ns,
         codec=message.codec,
         exit_rule=_RULE_FROM_WIRE.get(message.exit_rule, rule),
@@ -151,16 +152,16 @@ def arrived_from_wire(
 def cloud_action_to_wire(
     action: do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop,
     labels: Sequence[str],
-    upload_ns: int = 0,
+    held_ns: int = 0,
 ) -> cloud_pb2.InferReply:
-    """What the cloud machine wants the edge to know."""
+    """What the cloud machine wants the edge to know, `held_ns` after the payload was here."""
     if isinstance(action, do.Accept):
         return cloud_pb2.InferReply(
             accepted=cloud_pb2.InferReply.Accepted(
                 exit=action.exit,
                 predicted_ns=action.predicted_ns,
                 queue_ns=action.queue_ns,
-                upload_ns=upload_ns,
+                held_ns=held_ns,
             )
         )
     if isinstance(action, do.Progress):
@@ -195,7 +196,12 @@ def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: i
     if kind == "accepted":
         accepted = message.accepted
         return ev.CloudAccepted(
-            now_ns, task_id, accepted.exit, accepted.predicted_ns, accepted.queue_ns
+            now_ns,
+            task_id,
+            accepted.exit,
+            accepted.predicted_ns,
+            accepted.queue_ns,
+            accepted.held_ns,
         )
     if kind == "progressed":
         progressed = message.progressed
