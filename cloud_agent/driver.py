@@ -94,6 +94,11 @@ class CloudDriver:
         """Have the call's handler see this message, from any thread."""
         self._loop.call_soon_threadsafe(call.mailbox.put_nowait, message)
 
+    def is_open(self, key: str) -> bool:
+        """Whether a task of this key has a call, or a stage that its last call left running."""
+        with self._lock:
+            return key in self.calls or self._machine.has(key)
+
     def give_up(self, key: str) -> bool:
         """The edge no longer wants this task; whether anything was stopped by it."""
         with self._lock:

@@ -85,7 +85,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         opened_ns = time.monotonic_ns()
         opened = await self._opened(context)
         key = f"{opened.edge_id}/{opened.task_id}"
-        if key in self._driver.calls:
+        if self._driver.is_open(key):
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"task {key} is here already")
         if len(self._driver.calls) >= self._max_calls:
             await context.abort(

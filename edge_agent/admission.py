@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from mc_models.preprocess import Pixels, decode_opened, encode_jpeg, open_image
 from PIL import Image
 
+from .bare_jpeg import is_bare_jpeg
+
 MAX_WAITING = 64
 """Images that may wait to be decoded; beyond that a task is refused as overload."""
 SMALL_BYTES, SMALL_PIXELS = 64 * 1024, 256 * 256
@@ -60,13 +62,7 @@ class Admission:
 
 
 def _admitted(data: bytes, image: Image.Image, input_px: int) -> Admitted:
-    ready = _ready_to_send(image, input_px)
+    # what goes out as it came must hold nothing but the picture: no place, no name, no thumbnail
+    ready = image.size == (input_px, input_px) and image.mode == "RGB" and is_bare_jpeg(data)
     pixels = decode_opened(image, input_px)
     return Admitted(pixels, data if ready else encode_jpeg(pixels))
-
-
-def _ready_to_send(image: Image.Image, input_px: int) -> bool:
-    """A bare JPEG of the right size goes as it is; one with metadata (a place, a name) does not."""
-    bare = not {"exif", "xmp", "comment", "photoshop"} & image.info.keys()
-    fits = image.size == (input_px, input_px) and image.mode == "RGB"
-    return image.format == "JPEG" and bare and fits

@@ -199,9 +199,12 @@ class EdgeDriver:
         about = getattr(event, "task", None) or getattr(event, "again", None) or event
         task_id = getattr(about, "task_id", "")
         task = self._tasks.get(task_id)
-        if task is not None:
-            latency_ns = event.now_ns - task.submitted_ns
-            reason = "an error in the agent; its log has the story"
-            self._finish(
-                Outcome(task_id, task.stream_id, OutcomeKind.FAILED, latency_ns, reason=reason)
-            )
+        if task is None:
+            return
+        latency_ns = event.now_ns - task.submitted_ns
+        reason = "an error in the agent; its log has the story"
+        self._finish(
+            Outcome(task_id, task.stream_id, OutcomeKind.FAILED, latency_ns, reason=reason)
+        )
+        # the machine has to let go of it as well; nobody waits for the outcome that it gives
+        self._feed(ev.ClientGone(event.now_ns, task_id))

@@ -40,6 +40,8 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         self._about = about
         self._labels: Sequence[str] = list(about.labels)
         self._numbers = itertools.count(1)
+        self._arriving: set[str] = set()
+        """Ids of tasks whose image is being decoded."""
         self._started_ns = time.monotonic_ns()
 
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
@@ -114,6 +116,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         finally:
             stop()
 
+    def _free_id(self) -> str:
+        """An id for a task that came without one."""
+        return next(i for n in self._numbers if not self._is_taken(i := f"t{n}"))
+
+    def _is_taken(self, task_id: str) -> bool:
+        return task_id in self._arriving or self._driver.known(task_id)
+
     async def _outcome_or_error(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
         try:
             return await self._outcome(request, arrived_ns)
@@ -123,9 +132,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def _outcome(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
         """Admit and run one task. The deadline counts from `arrived_ns`."""
         serde.check_task(request, POLICIES)
-        task_id = request.task_id or f"t{next(self._numbers)}"
-        if self._driver.known(task_id):
+        task_id = request.task_id or self._free_id()
+        if self._is_taken(task_id):
             raise serde.BadField("task_id", f"{task_id!r} is the id of a task that is still open")
+        self._arriving.add(task_id)
         try:
             image = await self._admission.admit(request.image)
         except ValueError as error:
@@ -134,6 +144,8 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             return edge_pb2.Outcome(
                 task_id=task_id, stream_id=request.stream_id, kind="refused", reason=str(error)
             )
+        finally:
+            self._arriving.discard(task_id)
         task = serde.task_from_wire(
             request, task_id, arrived_ns, POLICIES, {"jpeg": len(image.jpeg)}
         )

@@ -83,6 +83,10 @@ class CloudMachine:
         queue_ns = self._schedule.ahead_ns(now_ns, self._tasks.values(), due_ns=None)
         return CloudLoad(queue_ns, self._times.slowdown(now_ns), len(self._tasks))
 
+    def has(self, task_id: str) -> bool:
+        """Whether a task of this id is here, be it only to be stopped."""
+        return task_id in self._tasks
+
     @property
     def is_idle(self) -> bool:
         """Whether no task is here."""

@@ -49,10 +49,11 @@ class ScriptedCloud:
 
     def arrive(
         self, ms: float, task_id: str, budget: float, accuracy=0.75, down=5.0,
-        rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg",
+        rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg", wanted=None,
     ):  # fmt: skip
+        wanted_ns = None if wanted is None else ns(wanted)
         return self.tell(
-            ms, ev.Arrived, task_id, edge_id, accuracy, ns(budget), ns(down), codec, rule
+            ms, ev.Arrived, task_id, edge_id, accuracy, ns(budget), ns(down), codec, rule, wanted_ns
         )
 
     def step(self, took: float | None = None) -> list[do.CloudAction]:
