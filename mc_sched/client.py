@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,7 +69,8 @@ class EdgeClient:
         return reply
 
     async def submit(self, image: bytes, demands: Constraints, task_id: str = "") -> Answer:
-        """One image to its outcome; ValueError with the agent's sentence for bad input."""
+        """One image to its outcome; ValueError with a sentence for bad input."""
+        serde.check_image(image)
         try:
             message = _message(image, demands, task_id)
             timeout_s = demands.deadline_ns / 1e9 + 10
@@ -85,13 +86,18 @@ class EdgeClient:
         """Send each (task id, image) at its time; yield each frame's end as it happens.
 
         Times are seconds from now, and arrivals are open loop: no frame waits for another's
-        outcome. If the agent dies, every frame without an outcome ends as `failed`.
+        outcome. If the agent dies, every frame without an outcome ends as `failed`. A frame that
+        no agent would take is not sent, as it might end the call for all of them.
         """
-        unanswered = dict.fromkeys(task_id for task_id, _ in frames)
+        bad = dict(_bad_frames(frames, demands))
+        for answer in bad.values():
+            yield answer
+        unanswered = dict.fromkeys(task_id for task_id, _ in frames if task_id not in bad)
 
         async def requests() -> AsyncIterator[edge_pb2.Task]:
             async for task_id, image in _paced(frames, due_s):
-                yield _message(image, demands, task_id)
+                if task_id not in bad:
+                    yield _message(image, demands, task_id)
 
         reason = "the edge agent ended the stream"
         try:
@@ -128,6 +134,18 @@ def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:
         policy=demands.policy,
         privacy=demands.privacy,
     )
+
+
+def _bad_frames(
+    frames: Sequence[tuple[str, bytes]], demands: Constraints
+) -> Iterator[tuple[str, Answer]]:
+    """The answer to each frame that no agent would take, by its task id."""
+    for task_id, image in frames:
+        try:
+            serde.check_image(image)
+        except serde.BadField as error:
+            message = _message(b"", demands, task_id)
+            yield task_id, _answer(serde.bad_input_to_wire(message, task_id, error))
 
 
 def _answer(message: edge_pb2.Outcome) -> Answer:
