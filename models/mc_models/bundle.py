@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mc_models.branches import BranchedNet
-    from mc_models.networks.caffenet import EdgeNet
+    from mc_models.networks.local import EdgeNet
     from mc_models.sets import NetSpec
 
     _Net = TypeVar("_Net", EdgeNet, BranchedNet)

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from mc_models.branches import BranchedNet
 from mc_models.data import ImageSet
-from mc_models.networks.caffenet import EdgeNet
+from mc_models.networks.local import EdgeNet
 from mc_models.preprocess import PIXEL_MEAN, PIXEL_SCALE
 from mc_models.textures import TEXTURES
 
