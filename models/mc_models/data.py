@@ -76,13 +76,27 @@ def _class_files(root: Path) -> list[Path]:
 
 
 def split_folder(images: ImageSet, seed: int) -> dict[str, ImageSet]:
-    """Cut a set into train, val and test (80, 10, 10 %), at random from `seed`."""
-    order = np.random.default_rng(seed).permutation(len(images))
-    held = max(1, len(images) // 10)
-    parts = {"test": order[:held], "val": order[held : 2 * held], "train": order[2 * held :]}
-    if len(parts["train"]) == 0:
-        raise DataError(f"{len(images)} images are too few to train on; give at least 10")
+    """Cut a set into train, val and test (80, 10, 10 %), at random from `seed`, class by class.
+
+    Every class is in all three if it has three images or more; one of two is in train and test.
+    Raises DataError: a class has fewer than two images, or no class has three.
+    """
+    rng = np.random.default_rng(seed)
+    rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for label, name in enumerate(images.class_names):
+        order = rng.permutation(np.flatnonzero(images.labels == label)).tolist()
+        if len(order) < 2:
+            raise DataError(
+                f"class '{name}' has {len(order)} readable image(s), and needs 2, one to train on "
+                "and one to test with; add images or remove its folder"
+            )
+        held = max(1, round(len(order) / 10))
+        rows["test"] += order[:held]
+        rows["val"] += order[held : 2 * held] if len(order) > 2 else []
+        rows["train"] += order[2 * held :] if len(order) > 2 else order[held:]
+    if not rows["val"]:
+        raise DataError("no class has three images, so none is left to calibrate with; add images")
     return {
-        name: ImageSet(images.images[i], images.labels[i], images.class_names)
-        for name, i in parts.items()
+        name: ImageSet(images.images[part], images.labels[part], images.class_names)
+        for name, part in rows.items()
     }
