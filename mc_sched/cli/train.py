@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,6 @@ _COUNTS = (
     ("val-count", 1000, 1, "generated images for calibration"),
     ("test-count", 2000, 1, "generated images for the tables"),
     ("seed", 0, 0, "seed of images, weights and order"),
-    ("threads", 2, 1, "CPU threads"),
 )
 _EPOCHS = (
     ("local-epochs", "epochs of the local net"),
@@ -73,6 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (default {default})")
     for name, what in _EPOCHS:
         add(f"--{name}", type=float, metavar="X", help=f"{what} (default: by amount of data)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     add("--output", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -119,17 +120,19 @@ def _recipe(args: argparse.Namespace) -> Recipe:
             raise UserError(f"--{name} {value} is too small for {what}; give 0 or more", 2)
     if args.cloud_width is not None and not 0.05 <= args.cloud_width <= 2:
         raise UserError(f"--cloud-width {args.cloud_width} is out of range; give 0.05 to 2", 2)
-    if args.exits is not None and args.exits < 1:
-        raise UserError(f"--exits {args.exits} is too small; give 1 or more", 2)
+    for name in ("exits", "threads"):
+        value = _value(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value} is too small; give 1 or more", 2)
     return Recipe(
         set_name=args.set,
         backbone=args.backbone_weights,
+        threads=args.threads or os.cpu_count() or 1,
         **{
             name: getattr(args, name)
             for name in (
                 "data", "strategy", "cloud", "cloud_width", "exits", "mirror", "train_count",
-                "val_count", "test_count", "seed", "threads", "local_epochs", "cloud_epochs",
-                "full_epochs",
+                "val_count", "test_count", "seed", "local_epochs", "cloud_epochs", "full_epochs",
             )
         },
     )  # fmt: skip

@@ -50,22 +50,27 @@ def generated_set(
 def folder_set(root: Path, px: int, report: Report | None = None) -> ImageSet:
     """Every JPEG and PNG below root/<class name>/; unreadable files are named and left out."""
     files = _class_files(root)
-    images, labels, unreadable = [], [], []
-    names = tuple(sorted({path.relative_to(root).parts[0] for path in files}))
-    for i, path in enumerate(files):
+    classes = [path.relative_to(root).parts[0] for path in files]
+    names = tuple(sorted(set(classes)))
+    images = np.empty((len(files), px, px, 3), np.uint8)
+    labels: list[int] = []
+    unreadable: list[str] = []
+    for i, (path, name) in enumerate(zip(files, classes, strict=True)):
         try:
-            images.append(decode_image(path.read_bytes(), px))
-            labels.append(names.index(path.relative_to(root).parts[0]))
+            images[len(labels)] = decode_image(path.read_bytes(), px)
+            labels.append(names.index(name))
         except (ImageError, OSError):
             unreadable.append(str(path))
         if report is not None:
             report(i + 1, len(files))
     if len(set(labels)) < 2:
         raise DataError(
-            f"{root} has readable images of {len(set(labels))} class(es); "
+            f"{root} has readable images of {len(set(labels))} class(es), "
+            f"and {len(unreadable)} unreadable files; "
             "give a folder with at least two sub-folders of JPEG or PNG files"
         )
-    return ImageSet(np.stack(images), np.array(labels, np.int64), names, tuple(unreadable))
+    labels_read = np.array(labels, np.int64)
+    return ImageSet(images[: len(labels)], labels_read, names, tuple(unreadable))
 
 
 def _class_files(root: Path) -> list[Path]:

@@ -93,8 +93,11 @@ class Recipe:
         small = _epochs(budget.small, count) if chosen is None else chosen
         full = _epochs(budget.full, count, 1) if self.full_epochs is None else self.full_epochs
         phases = (*self._small_phases(small, any_size), Phase(self.spec().input_px, full))
+        phases = tuple(phase for phase in phases if phase.epochs > 0)
+        if not phases:
+            raise ValueError(f"0 epochs in all for the {part} net; give it some")
         return TrainConfig(
-            phases=tuple(phase for phase in phases if phase.epochs > 0),
+            phases=phases,
             peak_lr=2e-3 if part == "edge" else 3e-3,
             strategy=self.strategy,
             mirror=self.mirror,
