@@ -7,6 +7,7 @@ import torch
 from mc_models.preprocess import encode_jpeg
 from mc_models.synthetic import render
 
+from mc_sched.cli import progress
 from mc_sched.cli.main import main
 
 
@@ -83,6 +84,17 @@ def test_a_net_without_any_epoch_is_an_error(tmp_path, out, capsys):
     root = folder(tmp_path / "photos", cat=3, dog=3)
     assert train(root, out, "--local-epochs", "0", "--full-epochs", "0") == 1
     assert "0 epochs in all for the edge net" in capsys.readouterr().err
+
+
+def test_progress_in_a_log_tells_the_time_left(monkeypatch, capsys):
+    now_s = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s)
+    with progress.StageBars() as bars:
+        bars("train", 10, 100)
+        now_s = 30.0
+        bars("train", 20, 100, 0.5)  # 10 in 30 s, 80 to go
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["train: 10 of 100", "train: 20 of 100 loss 0.500, 4 min left"]
 
 
 @pytest.mark.parametrize(
