@@ -19,8 +19,8 @@ from mc_models.preprocess import PIXEL_MEAN, PIXEL_SCALE
 
 # grey level that becomes 0, and grey levels per unit, per colour: torchvision's ImageNet presets
 _IMAGENET = ([255 * m for m in (0.485, 0.456, 0.406)], [255 * s for s in (0.229, 0.224, 0.225)])
-# torchvision's GoogLeNet weights were made for [-1, 1]; its transform_input undoes the preset
-_OWN_INPUT = {"googlenet": ([127.5] * 3, [127.5] * 3)}
+# torchvision ported these weights, made for [-1, 1]; there transform_input undoes the preset
+_OWN_INPUT = dict.fromkeys(("googlenet", "inception_v3"), ([127.5] * 3, [127.5] * 3))
 
 
 class BackboneError(ValueError):
