@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mc_models import synthetic
-from mc_models.preprocess import ImageError, Pixels, decode_image
+from mc_models.preprocess import ImageError, Pixels, decode_image, encode_jpeg
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 Report = Callable[[int, int], None]
@@ -35,13 +35,22 @@ class ImageSet:
 
 
 def generated_set(
-    split: synthetic.Split, count: int, seed: int, px: int, report: Report | None = None
+    split: synthetic.Split,
+    count: int,
+    seed: int,
+    px: int,
+    report: Report | None = None,
+    jpeg: bool = False,
 ) -> ImageSet:
-    """`count` generated images of a split, rendered into memory."""
+    """`count` generated images of a split, rendered into memory.
+
+    With `jpeg` each is encoded and decoded once, as a camera's frames are when a net sees them.
+    """
     images = np.empty((count, px, px, 3), np.uint8)
     labels = np.empty(count, np.int64)
     for i, (image, label) in enumerate(synthetic.render_split(split, count, seed, px)):
-        images[i], labels[i] = image, label
+        images[i] = decode_image(encode_jpeg(image), px) if jpeg else image
+        labels[i] = label
         if report is not None:
             report(i + 1, count)
     return ImageSet(images, labels, synthetic.CLASS_NAMES, generated=True)

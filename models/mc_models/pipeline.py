@@ -46,7 +46,8 @@ class ImageSource:
             return self._folder[name]
         counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
         said = _stage(self._report, f"draw {name} images")
-        return generated_set(name, counts[name], recipe.seed, recipe.spec().input_px, said)
+        px, jpeg = recipe.spec().input_px, name == "train"  # the tables measure through JPEG anyway
+        return generated_set(name, counts[name], recipe.seed, px, said, jpeg)
 
     @property
     def class_names(self) -> tuple[str, ...]:
