@@ -40,13 +40,23 @@ class NeighbourNorm(nn.Module):
 
 
 def caffenet(
-    classes: int, width: float = 1.0, fc: int = 4096, dropout: float = 0.5, norm: bool = False
+    classes: int,
+    width: float = 1.0,
+    fc: int = 4096,
+    dropout: float | None = None,
+    norm: bool = False,
 ) -> EdgeNet:
     """CaffeNet with every convolution's channels scaled by `width` and hidden size `fc`.
+
+    `dropout` left out is the published 0.5, less in proportion for fewer than 4096 hidden units:
+    a narrow layer has none to spare.
 
     `norm` adds batch normalisation behind each convolution for training; `fold_norms` then merges
     it into the weights, so that the network that runs is CaffeNet as published.
     """
+
+    if dropout is None:
+        dropout = 0.5 * min(1.0, fc / 4096)
 
     def c(published: int) -> int:
         return 16 * max(1, round(published * width / 16))  # whole registers in both groups
