@@ -35,10 +35,10 @@ GENERATED_BUDGETS: dict[tuple[str, str], Budget] = {
 }
 # for folders: set A in under ten minutes on two cores
 FOLDER_BUDGETS: dict[tuple[str, str], Budget] = {
-    ("a", "edge"): Budget(16_000, 2_000),
-    ("a", "cloud"): Budget(32_000, 4_000, 3e-3),
-    ("b", "edge"): Budget(32_000, 4_000),
-    ("b", "cloud"): Budget(32_000, 4_000),
+    ("a", "edge"): Budget(10_000, 1_500),
+    ("a", "cloud"): Budget(20_000, 3_000, 3e-3),
+    ("b", "edge"): Budget(30_000, 3_000),
+    ("b", "cloud"): Budget(20_000, 3_000),
 }
 
 
@@ -92,7 +92,7 @@ class Recipe:
         budget = budgets[self.set_name, part]
         chosen = self.local_epochs if part == "edge" else self.cloud_epochs
         small = _epochs(budget.small, count) if chosen is None else chosen
-        full = _epochs(budget.full, count, 1) if self.full_epochs is None else self.full_epochs
+        full = _epochs(budget.full, count, 0.5) if self.full_epochs is None else self.full_epochs
         phases = (*self._small_phases(small, any_size), Phase(self.spec().input_px, full))
         phases = tuple(phase for phase in phases if phase.epochs > 0)
         if not phases:
