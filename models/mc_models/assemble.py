@@ -26,7 +26,7 @@ from mc_models.bundle import (
 from mc_models.calibrate import LOCAL, accuracy, all_logits, fit_temperature
 from mc_models.data import ImageSet
 from mc_models.fold import fold_norms
-from mc_models.networks.caffenet import EdgeNet
+from mc_models.networks.local import EdgeNet
 from mc_models.ops import count_ops
 from mc_models.sets import NetSpec
 

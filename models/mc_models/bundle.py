@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mc_models.branches import BranchedNet
-    from mc_models.networks.caffenet import EdgeNet
+    from mc_models.networks.local import EdgeNet
     from mc_models.sets import NetSpec
 
     _Net = TypeVar("_Net", EdgeNet, BranchedNet)
@@ -96,7 +96,7 @@ class Bundle:
         """The local net with its weights, eval mode, float32, channels_last."""
         from mc_models.sets import build_local
 
-        net = build_local(self.spec, len(self.labels))
+        net = _built(lambda: build_local(self.spec, len(self.labels)), self.path)
         _load_weights(net, self.path / EDGE_FILE)
         return _ready(net)
 
@@ -105,7 +105,7 @@ class Bundle:
         from mc_models.fold import fold_norms
         from mc_models.sets import build_cloud
 
-        net = build_cloud(self.spec, len(self.labels))
+        net = _built(lambda: build_cloud(self.spec, len(self.labels)), self.path)
         _load_weights(net, self.path / CLOUD_FILE)
         return _ready(fold_norms(net) if fold else net)
 
@@ -194,6 +194,14 @@ def _verify(path: Path, expected: Mapping[str, str]) -> None:
 
 def _file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _built(build: Callable[[], _Net], path: Path) -> _Net:
+    """What `build` makes of the spec; BundleError where the spec asks for what there is not."""
+    try:
+        return build()
+    except ValueError as error:
+        raise BundleError(f"{path / TABLE_FILE}: {error}") from error
 
 
 def _load_weights(net: nn.Module, file: Path) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mc_models.branches import BranchedNet
 from mc_models.data import ImageSet
-from mc_models.networks.caffenet import EdgeNet
+from mc_models.networks.local import EdgeNet
 from mc_models.preprocess import batch_input, decode_image, encode_jpeg
 
 LOCAL = "local"

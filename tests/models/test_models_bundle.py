@@ -102,6 +102,14 @@ def test_weights_of_another_network_name_the_weight(copied):
         load_bundle(copied).edge_net()
 
 
+@pytest.mark.parametrize("key", ["local", "cloud"])
+def test_a_network_that_is_unknown_here_is_named(copied, key):
+    edit(copied, lambda raw: raw["spec"].update({key: "lenet", "cloud_width": 1.0}))
+    bundle = load_bundle(copied)
+    with pytest.raises(BundleError, match=r"bundle\.json: .*'lenet'"):
+        bundle.edge_net() if key == "local" else bundle.cloud_net()
+
+
 def test_top5_is_sorted_and_softened_by_the_temperature():
     logits = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0, 5.0]])
     sharp, soft = top5(logits, 1.0), top5(logits, 4.0)
