@@ -110,11 +110,35 @@ def test_top5_is_sorted_and_softened_by_the_temperature():
     assert soft[0][1] < sharp[0][1]
 
 
-def test_evaluation_reproduces_the_stored_table(small_bundle):
-    images = evaluation_images(small_bundle, "generated", None, None)
-    rows = evaluate(small_bundle, images).rows
-    assert [row.name for row in rows] == ["local", *(e.name for e in small_bundle.exits)]
-    assert all(abs(row.top5_difference) < 0.01 for row in rows)
+@pytest.mark.parametrize("content", ["[]", "null", '"text"'])
+def test_a_table_of_another_kind_is_refused(copied, content):
+    (copied / "bundle.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BundleError, match="format None"):
+        load_bundle(copied)
+
+
+@pytest.mark.parametrize("hashes", [None, {}, []])
+def test_a_table_without_hashes_is_refused(copied, hashes):
+    edit(copied, lambda raw: raw.update(sha256=hashes))
+    with pytest.raises(BundleError, match="copy"):
+        load_bundle(copied)
+
+
+def test_a_table_from_before_calibration_errors_still_loads(copied):
+    def forget(raw):
+        for row in [raw["local"], *raw["exits"]]:
+            del row["ece_before"], row["ece_after"]
+
+    edit(copied, forget)
+    bundle = load_bundle(copied)
+    assert bundle.local.ece_before is None
+    assert bundle.exits[-1].ece_after is None
+
+
+def test_the_table_holds_calibration_errors(small_bundle):
+    for row in [small_bundle.local, *small_bundle.exits]:
+        assert 0 <= row.ece_before <= 1
+        assert 0 <= row.ece_after <= 1
 
 
 def test_a_profile_belongs_to_its_bundle_host_and_threads(small_bundle, tmp_path):
