@@ -37,6 +37,7 @@ class EdgeConfig(Config):
     edge_id: str = Field(default_factory=platform.node, min_length=1, max_length=128)
     bundle: str = "set-a"
     threads: int = Field(default=1, ge=1, le=256)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     policy: str = "mc"
     mode: Mode = Mode.ENERGY
     basic_accuracy: float = Field(default=0.75, ge=0, le=1)

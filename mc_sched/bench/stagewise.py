@@ -27,7 +27,7 @@ class Stagewise:
         table = cloud_table(bundle, profile)
         self._accuracy = table.exits[-1].accuracy["jpeg"]
         self._driver = CloudDriver(CloudMachine(CloudSettings(), table), EventLog(None, "bench"))
-        self._executor = make_executor(bundle, self._driver, threads=1)
+        self._executor = make_executor(bundle, self._driver, 1, profile.precision)
         self._driver.attach(self._executor)
         self._number = 0
 
