@@ -6,8 +6,10 @@ take. Recorded once for an input shape, they are replayed without Python in betw
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 WARM_UP_RUNS = 3
 """Passes before the recording: cuDNN chooses its kernels and allocates its workspace in them."""
@@ -16,7 +18,7 @@ WARM_UP_RUNS = 3
 class GraphedPiece:
     """Replays `piece` for inputs shaped like `x` (on the GPU); other shapes run as usual."""
 
-    def __init__(self, piece: nn.Module, x: Tensor) -> None:
+    def __init__(self, piece: Callable[[Tensor], Tensor], x: Tensor) -> None:
         self._piece = piece
         self._x = x.clone()
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import torch
@@ -25,7 +27,7 @@ SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 def fuse(
     piece: nn.Module, x: Tensor, dtype: torch.dtype, pack: bool, gives_logits: bool = False
-) -> nn.Module:
+) -> Callable[[Tensor], Tensor]:
     """A copy of `piece` (eval mode, norms merged) for inputs like `x`, computing in `dtype`.
 
     `x` is float32, on the device where the piece is to run. If the piece `gives_logits`, its last
@@ -38,15 +40,17 @@ def fuse(
         return piece.to(dtype)
     module = fx.GraphModule(piece, graph)
     _Fuser(module, x, dtype, pack, gives_logits).run()
-    return _only_step(module) or module
+    return _only_step(module) or module.forward  # nothing hooks into the module's call
 
 
-def _only_step(module: fx.GraphModule) -> nn.Module | None:
-    """The one module that a graph consists of: calling it directly saves some microseconds."""
+def _only_step(module: fx.GraphModule) -> Callable[[Tensor], Tensor] | None:
+    """The one layer that a graph consists of: calling it directly saves some microseconds."""
     steps = [node for node in module.graph.nodes if node.op not in ("placeholder", "output")]
-    if len(steps) == 1 and steps[0].op == "call_module":
-        return module.get_submodule(str(steps[0].target))
-    return None
+    if len(steps) != 1:
+        return None
+    if steps[0].op == "call_module":
+        return module.get_submodule(str(steps[0].target)).forward
+    return steps[0].target if isinstance(steps[0].target, MethodType) else None
 
 
 class _Tracer(fx.Tracer):
@@ -86,16 +90,15 @@ class _Fuser:
         """Replace what can be replaced and write the piece's code anew."""
         if self._logits is not None:  # before its weights are rounded with the others
             output_layer = InFloat32(copy.deepcopy(self._layer(self._logits)))
-            self._put([self._logits], output_layer, self._logits.args[0])
-        self._reduce()
+            self._put([self._logits], output_layer.forward, self._logits.args[0])
+        self._module.to(self._dtype)
         nodes: list[fx.Node] = list(self._graph.nodes)
         for node in nodes:
             if self._pack and self._has_weights(node):
                 self._pack_layer(node)
             elif self._banded and isinstance(self._layer(node), NeighbourNorm):
-                x = self._sample(node.args[0])
-                norm = BandedNorm(self._layer(node), x.shape[1], self._dtype).to(x.device)
-                self._put([node], norm, node.args[0])
+                norm = BandedNorm(self._layer(node), self._sample(node.args[0]), self._dtype)
+                self._put([node], norm.forward, node.args[0])
         self._module.delete_all_unused_submodules()
         self._module.recompile()
 
@@ -129,12 +132,6 @@ class _Fuser:
 
     # --- rewriting --------------------------------------------------------------------------
 
-    def _reduce(self) -> None:
-        """Bring everything but the output layer to the precision."""
-        for child in self._module.children():
-            if not isinstance(child, InFloat32):
-                child.to(self._dtype)
-
     def _drop_no_ops(self) -> None:
         for node in list(self._graph.nodes):
             if isinstance(self._layer(node), nn.Identity | nn.Dropout):
@@ -155,14 +152,12 @@ class _Fuser:
             run.append(user)
         kernel = packed(layer, self._sample(node.args[0]), relu)
         if kernel is not None:
-            self._put(run, kernel, *inputs)
+            self._put(run, kernel.forward, *inputs)
 
-    def _put(self, run: list[fx.Node], kernel: nn.Module, *inputs: Any) -> None:
+    def _put(self, run: list[fx.Node], kernel: Callable[..., Tensor], *inputs: Any) -> None:
         """Compute what the last node of `run` gives by `kernel`, in place of all of `run`."""
-        name = f"{run[0].name}_kernel"
-        self._module.add_submodule(name, kernel)
         with self._graph.inserting_after(run[-1]):
-            new = self._graph.call_module(name, inputs)
+            new = self._graph.call_function(kernel, inputs)
         self._values[new] = self._values[run[-1]]
         run[-1].replace_all_uses_with(new)
         for node in reversed(run):

@@ -3,7 +3,8 @@
 A packed layer is one oneDNN call for convolution or linear, bias, a residual sum and ReLU, with
 weights that were reordered once for the input's shape; torch's own layers reorder them in every
 pass. The operators are the ones that torch.compile emits for a CPU. They are no public interface:
-`packed` gives None where a build of torch has none, or none for the layer.
+`packed` gives None where a build of torch has none, or none for the layer. The kernels are plain
+objects, not modules: a module's call costs some microseconds, in which a small layer is done.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from torch.nn import functional as F
 from mc_models.networks.caffenet import NeighbourNorm
 
 
-class PackedConv(nn.Module):
+class PackedConv:
     """Convolution, bias, sum and ReLU in one call."""
 
     def __init__(self, layer: nn.Conv2d, relu: bool, shape: Sequence[int]) -> None:
-        super().__init__()
         ops: Any = torch.ops.mkldnn
         padding: Any = layer.padding
         self._geometry = (list(padding), [*layer.stride], [*layer.dilation], layer.groups)
@@ -42,11 +42,10 @@ class PackedConv(nn.Module):
         return y
 
 
-class PackedLinear(nn.Module):
+class PackedLinear:
     """Linear, bias and ReLU in one call; packed for `rows` vectors in a pass."""
 
     def __init__(self, layer: nn.Linear, relu: bool, rows: int) -> None:
-        super().__init__()
         ops: Any = torch.ops.mkldnn
         self._weight = ops._reorder_linear_weight(layer.weight.contiguous(), rows)
         self._bias = layer.bias
@@ -59,56 +58,55 @@ class PackedLinear(nn.Module):
         return y
 
 
-def packed(layer: nn.Conv2d | nn.Linear, x: Tensor, relu: bool) -> nn.Module | None:
+def packed(layer: nn.Conv2d | nn.Linear, x: Tensor, relu: bool) -> PackedConv | PackedLinear | None:
     """`layer`, and a ReLU after it if wanted, as one oneDNN call for inputs like `x`."""
     try:
         if isinstance(layer, nn.Linear):
-            kernel: nn.Module = PackedLinear(layer, relu, x.numel() // layer.in_features)
+            kernel: PackedConv | PackedLinear = PackedLinear(
+                layer, relu, x.numel() // layer.in_features
+            )
         elif layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             return None
         else:
             kernel = PackedConv(layer, relu, x.shape)
-        kernel(x)
+        kernel.forward(x)
     except (AttributeError, NotImplementedError, RuntimeError):
         return None
     return kernel
 
 
-class InFloat32(nn.Module):
+class InFloat32:
     """A float32 layer in a reduced network, as the one that makes the logits is."""
 
     def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
+        self._layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
         """Float32 output for x of any precision."""
-        y: Tensor = self.layer(x.float())
+        y: Tensor = self._layer(x.float())
         return y
 
 
-class BandedNorm(nn.Module):
+class BandedNorm:
     """`NeighbourNorm` with its windowed sum as a product with a banded matrix."""
 
-    def __init__(self, norm: NeighbourNorm, channels: int, dtype: torch.dtype) -> None:
-        super().__init__()
+    def __init__(self, norm: NeighbourNorm, x: Tensor, dtype: torch.dtype) -> None:
+        channels, device = x.shape[1], x.device
         place = torch.arange(channels)
         near = (place[:, None] - place[None, :]).abs() <= norm.size // 2
         # half precision ends at 65504, which a square can pass
         dtype = torch.float32 if dtype is torch.float16 else dtype
-        self.register_buffer("band", (near * (norm.alpha / norm.size)).to(dtype))
-        self.register_buffer("one", torch.ones(channels, dtype=dtype))
-        self.band: Tensor
-        self.one: Tensor
-        self.beta = norm.beta
+        self._band = (near * (norm.alpha / norm.size)).to(device, dtype)
+        self._one = torch.ones(channels, device=device, dtype=dtype)
+        self._beta = norm.beta
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised activation, same shape [n, c, h, w]."""
-        v = x.permute(0, 2, 3, 1).to(self.band.dtype)
-        scale = F.linear(v * v, self.band, self.one)
-        if self.beta == 0.75:  # two square roots instead of a power
+        v = x.permute(0, 2, 3, 1).to(self._band.dtype)
+        scale = F.linear(v * v, self._band, self._one)
+        if self._beta == 0.75:  # two square roots instead of a power
             root = scale.rsqrt_()
             y = torch.sqrt(root).mul_(root).mul_(v)
         else:
-            y = scale.pow_(-self.beta).mul_(v)
+            y = scale.pow_(-self._beta).mul_(v)
         return y.permute(0, 3, 1, 2).to(x.dtype)
