@@ -27,11 +27,13 @@ from mc_sched.obs.event_log import EventLog
 
 from .config import CloudConfig
 from .driver import CloudDriver
-from .executor import StageExecutor
+from .executor import Report, StageExecutor
 from .servicer import CloudServicer
 
 SERVICE = "mc.v1.CloudAgent"
 WARM_UP_RUNS = 5
+CALLS_PER_TASK = 4
+"""Calls that may be open, most of them uploading, for each task that may wait or run."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,7 +75,7 @@ async def serve(config: CloudConfig) -> None:
     settings = config.settings()
     log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
     driver = CloudDriver(CloudMachine(settings, table), log)
-    executor = make_executor(bundle, driver, config.threads, profile.precision)
+    executor = make_executor(bundle, driver.handle, config.threads, profile.precision)
     driver.attach(executor)
     health = Health(server)
     with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
@@ -86,6 +88,7 @@ async def serve(config: CloudConfig) -> None:
             version=__version__,
             exit_rule=config.exit_rule,
             max_payload_bytes=config.max_payload_bytes,
+            max_calls=CALLS_PER_TASK * config.max_tasks,
         )
         cloud_pb2_grpc.add_CloudAgentServicer_to_server(servicer, server)
         await server.start()
@@ -115,7 +118,7 @@ def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
 
 
 def make_executor(
-    bundle: Bundle, driver: CloudDriver, threads: int, precision: Precision
+    bundle: Bundle, report: Report, threads: int, precision: Precision
 ) -> StageExecutor:
     """The cloud net on its worker, warm."""
     net = prepare_cloud(bundle, precision)
@@ -129,7 +132,7 @@ def make_executor(
         list(net.stages),
         dict(net.heads.items()),
         {row.name: row.temperature for row in bundle.exits},
-        driver.handle,
+        report,
         threads,
     )
 

@@ -26,7 +26,7 @@ from mc_sched.core.tables import LocalTable
 from mc_sched.errors import UserError
 from mc_sched.obs.event_log import EventLog
 
-from .admission import admit
+from .admission import Admission
 from .cloud_client import CloudClient
 from .config import EdgeConfig
 from .driver import EdgeDriver
@@ -100,7 +100,7 @@ async def serve(config: EdgeConfig) -> None:
         version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
     )
     with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
-        servicer = EdgeServicer(driver, log, lambda data: admit(data, bundle.input_px), pool, about)
+        servicer = EdgeServicer(driver, log, Admission(bundle.input_px, pool), about)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
         await server.start()
         await health.set_part(False, CLOUD_LINK)
@@ -155,6 +155,7 @@ def make_executor(
         [row.ops for row in bundle.local.layers],
         bundle.local.temperature,
         driver.report,
+        driver.note,
         threads,
     )
 

@@ -12,10 +12,11 @@ from mc_proto import serde
 from mc_proto.channel import connect
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from mc_sched.core.task import Outcome, OutcomeKind
-from mc_sched.errors import ConnectError
+from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
+from mc_sched.errors import ConnectError, UserError
 
 CONNECT_TIMEOUT_S = 5.0
+LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + 10
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,17 @@ class EdgeClient:
             yield Answer(Outcome(task_id, demands.stream_id, OutcomeKind.FAILED, 0, reason=reason))
 
     async def feedback(self, task_id: str) -> Answer:
-        """Not satisfied: the same image at a QoR one step higher."""
-        return _answer(await self._stub.Feedback(edge_pb2.FeedbackRequest(task_id=task_id)))
+        """Not satisfied: the same image at a QoR one step higher.
+
+        UserError if the agent no longer has it, ConnectError if no agent answers.
+        """
+        request = edge_pb2.FeedbackRequest(task_id=task_id)
+        try:
+            return _answer(await self._stub.Feedback(request, timeout=LONGEST_TASK_S))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise UserError(error.details() or "no such task") from None
+            raise ConnectError(f"{self._address}: {error.details()}") from None
 
 
 def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:

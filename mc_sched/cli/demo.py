@@ -7,12 +7,17 @@ import asyncio
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mc_sched.cli.link import outage_argument
 from mc_sched.cli.streaming import Frame, StreamView, arrival_times_s, print_summary, run_stream
 from mc_sched.errors import UserError
 from mc_sched.obs.summary import RunInfo, TaskResult, summarise
 from mc_sched.units import duration_argument
+
+if TYPE_CHECKING:
+    from mc_sched.link.model import Outage
+    from mc_sched.testbed import Testbed
 
 NAME = "demo"
 HELP = "Run both agents on this machine with an emulated link and watch them serve frames."
@@ -38,9 +43,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--policy", default="mc", help="mc, mc-paper, server or edge-only, default %(default)s")
     add("--bundle", default="set-a", help="name or directory, default %(default)s")
     add("--images", metavar="DIR", help="your own images; default: generated ones")
+    add("--outage", type=outage_argument, action="append", default=[], metavar="START:DURATION",
+        help="cut the link during each mode, like 4s:3s (repeatable)")  # fmt: skip
+    add("--picture", metavar="FILE", help="draw each frame's latency (.png or .svg)")
     add("--keep-logs", metavar="DIR", help="keep both agents' event logs here")
     add("--output", choices=("text", "json"), default="text")
-    parser.epilog = "example: mc-sched demo --link 4g --frames 240"
+    parser.epilog = (
+        "examples: mc-sched demo --link 4g --frames 240\n"
+        "          mc-sched demo --mode energy --frames 144 --outage 4s:4s --picture demo.png"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         interrupted = True
     summary = _summary(args, results, took_s, idle_w)
+    if args.picture:
+        _draw(args, results)
     if args.output == "json":
         print(json.dumps(summary))
     else:
@@ -95,9 +108,19 @@ async def _demo(
             due_s = arrival_times_s(len(share), args.fps, "constant", 0)
             started = time.monotonic()
             with StreamView(len(share), f"{mode} mode over {args.link}") as view:
+                cuts = asyncio.gather(*(_cut(testbed, outage) for outage in args.outage))
                 await run_stream(client, share, due_s, demands, view, results[mode])
+                await cuts
             took_s[mode] = time.monotonic() - started
         return took_s, status.idle_w
+
+
+async def _cut(testbed: Testbed, outage: Outage) -> None:
+    """Cut the link for a while, counted from now."""
+    await asyncio.sleep(outage.start_ns / 1e9)
+    await testbed.cut_link()
+    await asyncio.sleep(outage.duration_ns / 1e9)
+    await testbed.restore_link()
 
 
 async def _cloud_up(client: Any) -> Any:
@@ -165,6 +188,19 @@ def _summary(
         mode: summarise(part, info(mode, took_s.get(mode, 0.0))) for mode, part in results.items()
     }
     return whole
+
+
+def _draw(args: argparse.Namespace, results: dict[str, list[TaskResult]]) -> None:
+    from pathlib import Path
+
+    from mc_sched.obs.picture import draw_streams
+
+    streams = {f"{mode} mode over {args.link}": part for mode, part in results.items()}
+    outages = [(cut.start_ns / 1e9, cut.duration_ns / 1e9) for cut in args.outage]
+    try:
+        draw_streams(streams, args.deadline / 1e6, outages, Path(args.picture))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--picture {args.picture}: {error}; name a .png or .svg file") from None
 
 
 def _tell(args: argparse.Namespace, summary: dict[str, Any]) -> None:

@@ -52,18 +52,20 @@ async def run_stream(
 ) -> None:
     """Submit the frames and append each one's result as it ends; `results` survives a Ctrl-C."""
     prefix = f"{demands.stream_id or 'frames'}-{time.time_ns() // 1_000_000 % 10**8:08d}"
-    by_id = {f"{prefix}-{number:05d}": frame for number, frame in enumerate(frames)}
-    batch = [(task_id, frame.data) for task_id, frame in by_id.items()]
+    ids = [f"{prefix}-{number:05d}" for number in range(len(frames))]
+    sent = dict(zip(ids, zip(frames, due_s, strict=True), strict=True))
+    batch = [(task_id, frame.data) for task_id, (frame, _) in sent.items()]
     async for answer in client.stream(batch, due_s, demands):
-        frame = by_id[answer.outcome.task_id]
-        results.append(result_of(answer, frame.label))
+        frame, at_s = sent[answer.outcome.task_id]
+        results.append(result_of(answer, frame.label, at_s))
         view.show(answer, frame)
 
 
-def result_of(answer: Answer, label: str | None) -> TaskResult:
+def result_of(answer: Answer, label: str | None, submitted_s: float = 0.0) -> TaskResult:
     """The answer with what is known of its truth."""
     known = label is not None and answer.outcome.prediction is not None
-    return TaskResult(answer.outcome, label in answer.labels if known else None, answer.error)
+    correct = label in answer.labels if known else None
+    return TaskResult(answer.outcome, correct, answer.error, submitted_s)
 
 
 class StreamView:

@@ -10,7 +10,6 @@ import glob
 import json
 import sys
 import time
-from dataclasses import asdict
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from mc_sched.cli.streaming import Frame, StreamView, arrival_times_s, print_summary, run_stream
 from mc_sched.cli.thresholds import Threshold, parse_threshold
 from mc_sched.errors import UserError
-from mc_sched.obs.summary import RunInfo, TaskResult, summarise
+from mc_sched.obs.summary import RunInfo, TaskResult, result_row, summarise
 from mc_sched.units import duration_argument
 
 NAME = "submit"
@@ -161,6 +160,4 @@ def _judge(thresholds: list[Threshold], summary: dict[str, Any]) -> int:
 def _write_results(path: str, results: list[TaskResult]) -> None:
     with open(path, "w", encoding="utf-8") as file:
         for result in results:
-            row = {**asdict(result.outcome), "correct": result.correct, "error": result.error}
-            row["energy"]["total_j"] = result.outcome.energy.total_j
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(result_row(result)) + "\n")

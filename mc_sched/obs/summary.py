@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mc_sched.core.task import Outcome, OutcomeKind, Site
@@ -27,6 +27,8 @@ class TaskResult:
     correct: bool | None = None
     error: str = ""
     """Set when the input was bad: names the field."""
+    submitted_s: float = 0.0
+    """From the start of the stream."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,14 @@ def _mean(values: Sequence[float]) -> float:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
+
+
+def result_row(result: TaskResult) -> dict[str, Any]:
+    """One frame's result as a JSON object: its outcome, with what is known of its truth."""
+    row = asdict(result)
+    row = {**row.pop("outcome"), **row}
+    row["energy"]["total_j"] = result.outcome.energy.total_j
+    return row
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

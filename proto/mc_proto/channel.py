@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import grpc
 
-MAX_MESSAGE_BYTES = 9 * 2**20
-"""An image of 8 MiB and its constraints."""
+from mc_proto.serde import MAX_IMAGE_BYTES
+
+MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 2**20
+"""The largest image and its constraints."""
 
 _KEEPALIVE = [
     ("grpc.keepalive_time_ms", 10_000),
