@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from mc_models import profile
 from mc_models.data import generated_set
 from mc_models.predict import top5
 from mc_models.preprocess import to_input
@@ -18,16 +19,17 @@ X = to_input(render(0, 0))
 @pytest.fixture(autouse=True)
 def state_home(tmp_path, monkeypatch):
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(profile, "BUDGET_S", 0.0)
     yield
     torch.set_num_threads(threads)
 
 
 @torch.inference_mode()
 def test_stages_with_checks_reach_the_answer_of_one_forward_pass(small_bundle):
-    profile = host_profile(small_bundle, "cloud", 1, "float32")
     net = prepare_cloud(small_bundle)
-    stages = CheckedStages(small_bundle, net, profile)
+    stages = CheckedStages(small_bundle, net, host_profile(small_bundle, "cloud", 1, "float32"))
     for x in (X, -X):
         answer = stages.run(x)
         assert answer.top == top5(net(x), small_bundle.exits[-1].temperature)

@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from mc_models import profile_store
+from mc_models import profile, profile_store
 from mc_models.profile import Times
 from mc_models.synthetic import render
 
@@ -11,6 +11,7 @@ from mc_sched.cli.main import main
 
 @pytest.fixture(autouse=True)
 def state_home(tmp_path, monkeypatch):
+    monkeypatch.setattr(profile, "BUDGET_S", 0.0)  # as few passes as it may be
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state"
 
@@ -39,12 +40,12 @@ def test_profile_keeps_what_the_agents_then_read(small_bundle, tmp_path, capsys,
     assert report["schema"] == "mc-sched/profile/1"
     assert report["file"] == str(file)
     for part in ("edge", "cloud"):
-        profile = profile_store.host_profile(small_bundle, part, 1, "auto", file)
-        assert profile.precision == report["best"][part]
+        read = profile_store.host_profile(small_bundle, part, 1, "auto", file)
+        assert read.precision == report["best"][part]
         shown = [p for p in report["profiles"] if p["part"] == part]
-        [same] = [p for p in shown if p["precision"] == profile.precision]
-        assert same["total_ns"] == profile.total_ns
-        assert {k: Times(**v) for k, v in same["heads"].items()} == profile.heads
+        [same] = [p for p in shown if p["precision"] == read.precision]
+        assert same["total_ns"] == read.total_ns
+        assert {k: Times(**v) for k, v in same["heads"].items()} == read.heads
 
 
 def test_profile_prints_a_row_for_every_piece(small_bundle, capsys):
