@@ -5,17 +5,18 @@ run. On a CPU the clock is the computing thread's own CPU time, which what else 
 hardly touches.
 
 - `speedup`: eager float32, channels first, norms not merged / the prepared network.
-- `stagewise_ratio`: the prepared stages one after another with the cloud machine's look at exits,
-  clock and give-up between them / the same stages in one go. What the agent's threads and its
-  queue add is measured by `mc-sched bench overhead`.
+- `stagewise_ratio`: the prepared stages one after another, with a look at give-up and at the clock
+  behind each / the same network in one go.
+- `scheduled_ratio`: the same with the cloud machine deciding behind each stage. What the agent's
+  threads and queue add to that is measured by `mc-sched bench overhead`.
 - `top5_difference`: top-5 accuracy of the prepared minus that of the float32 network, in points.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from mc_models.calibrate import accuracy, all_logits
 from mc_models.data import ImageSet
 from mc_models.predict import top5
 from mc_models.preprocess import to_input
-from mc_models.profile import PARTS, Profile
+from mc_models.profile import PARTS
 from mc_models.profile_store import host_profile
 from mc_models.runtime import (
     PreparedCloud,
@@ -37,18 +38,11 @@ from mc_models.runtime import (
 )
 from torch import Tensor, nn
 
-from cloud_agent.main import cloud_table
+from mc_sched.bench.inline import CheckedStages, ScheduledStages
 from mc_sched.bench.stats import median, ratio
-from mc_sched.core import actions as do
-from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.settings import CloudSettings
-from mc_sched.core.tables import CloudTable
-from mc_sched.core.task import ExitRule, Prediction
 
 WARM_UP_ROUNDS = 5
 DISTINCT_IMAGES = 20
-BUDGET_NS = 10_000_000_000
 Progress = Callable[[str], None]
 Run = Callable[[Tensor], object]
 
@@ -86,8 +80,9 @@ def _measure_set(
             "local_eager": _eager(bundle.edge_net()),
             "cloud": cloud,
             "cloud_eager": _eager(bundle.cloud_net(fold=False)),
-            "staged": CheckedStages(bundle, cloud, cloud_profile).run,
             "whole": partial(_whole, bundle, cloud),
+            "staged": CheckedStages(bundle, cloud, cloud_profile).run,
+            "scheduled": ScheduledStages(bundle, cloud, cloud_profile).run,
         },
         inputs,
         rounds,
@@ -97,6 +92,7 @@ def _measure_set(
     speedups = {part: ratio(took_ms[f"{part}_eager"], took_ms[part]) for part in ("local", "cloud")}
     return {
         "stagewise_ratio": ratio(took_ms["staged"], took_ms["whole"]),
+        "scheduled_ratio": ratio(took_ms["scheduled"], took_ms["whole"]),
         "speedup": min(speedups.values()),
         "top5_difference": max(points.values(), key=abs),
         "speedups": speedups,
@@ -119,59 +115,19 @@ def _whole(bundle: Bundle, net: PreparedCloud, x: Tensor) -> object:
     return top5(net(x), bundle.exits[-1].temperature)
 
 
-class CheckedStages:
-    """The cloud machine at work on one task, with every action done at once, in this thread."""
-
-    def __init__(self, bundle: Bundle, net: PreparedCloud, profile: Profile) -> None:
-        self._net = net
-        self._temperatures = {row.name: row.temperature for row in bundle.exits}
-        self._machine = CloudMachine(CloudSettings(), _rising(cloud_table(bundle, profile)))
-        self._last = bundle.exits[-1].name
-        self._number = 0
-
-    def run(self, x: Tensor) -> Prediction:
-        """The answer of the last exit for an input [1, 3, px, px], with a decision at each exit."""
-        self._number += 1
-        task_id = str(self._number)
-        event: ev.CloudEvent = ev.Arrived(
-            time.monotonic_ns(), task_id, "bench", 0.0, BUDGET_NS, 0, exit_rule=ExitRule.PURSUE
-        )
-        while True:
-            action = self._machine.handle(event)[-1]
-            started_ns = time.monotonic_ns()
-            if isinstance(action, do.RunStage):
-                x = self._net.stages[action.stage](x)
-                now_ns = time.monotonic_ns()
-                event = ev.StageDone(now_ns, (task_id,), action.stage, now_ns - started_ns)
-            elif isinstance(action, do.RunHead):
-                logits = self._net.heads[action.exit](x)
-                answer = Prediction(top5(logits, self._temperatures[action.exit]))
-                now_ns = time.monotonic_ns()
-                event = ev.HeadDone(now_ns, task_id, action.exit, answer, now_ns - started_ns)
-            elif isinstance(action, do.Reply) and action.exit == self._last:
-                return action.prediction
-            else:
-                raise RuntimeError(f"the task did not reach the last exit: {action}")
-
-
-def _rising(table: CloudTable) -> CloudTable:
-    """The table with each exit better than the one before, so that all are passed by."""
-    exits = (replace(e, accuracy={"jpeg": float(n)}) for n, e in enumerate(table.exits))
-    return replace(table, exits=tuple(exits))
-
-
 @torch.inference_mode()
 def _take_turns(
     runs: Mapping[str, Run], inputs: Sequence[Tensor], rounds: int
 ) -> dict[str, list[float]]:
-    """Milliseconds of each run in each round."""
+    """Milliseconds of each run in each round; in random order, since each warms the next one."""
     took_ms: dict[str, list[float]] = {name: [] for name in runs}
+    order = random.Random(0)
     clock = time.thread_time if host_device() == "cpu" else time.perf_counter
     for number in range(WARM_UP_ROUNDS + rounds):
         x = inputs[number % len(inputs)]
-        for name, run in runs.items():
+        for name in order.sample(list(runs), len(runs)):
             started = clock()
-            run(x)
+            runs[name](x)
             if number >= WARM_UP_ROUNDS:
                 took_ms[name].append((clock() - started) * 1e3)
     return took_ms
