@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.count is not None and args.count < 1:
         raise UserError(f"--count {args.count} is too small; ask for at least 1 image", 2)
+    if args.seed is not None and args.seed < 0:
+        raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     try:

@@ -8,8 +8,10 @@ same machine again, so that a log can be replayed through the core.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import json
+import mmap
+import os
 import threading
 import warnings
 from collections import deque
@@ -67,8 +69,7 @@ class EventLog:
         self._filled, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "ab")  # noqa: SIM115 - closed by the thread
+            file = _open_to_append(Path(path))
             self._thread = threading.Thread(
                 target=self._write_all, args=(file,), name="event-log", daemon=True
             )
@@ -119,26 +120,53 @@ class EventLog:
             self._thread = None
 
     def _write_all(self, file: IO[bytes]) -> None:
-        with file:
-            while self._filled.wait():
-                closing = self._closing.wait(GATHER_S)
+        closing = False
+        with contextlib.suppress(OSError), file:
+            while not closing:
+                self._filled.wait()
+                self._closing.wait(GATHER_S)
                 self._filled.clear()
-                gathered = [self._lines.popleft() for _ in range(len(self._lines))]
-                try:
-                    file.write(b"".join(line + b"\n" for line in gathered))
-                    file.flush()
-                except OSError:  # the disk is full, say: tasks matter more
-                    self.dropped += len(gathered)
-                if closing:
-                    return
+                closing = self._closing.is_set()  # behind `clear`, which may have met close()
+                lines = [self._lines.popleft() for _ in range(len(self._lines))]
+                if not _append(file, b"".join(line + b"\n" for line in lines)):
+                    self.dropped += len(lines)
+
+
+def _open_to_append(path: Path) -> IO[bytes]:
+    """The file without a buffer, at the start of a line; folders are made. OSError names it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        _take_off_cut_line(path)
+    return open(path, "ab", buffering=0)
+
+
+def _take_off_cut_line(path: Path) -> None:
+    """A daemon that was killed leaves its last line cut: nobody can read it, nor what follows."""
+    with open(path, "r+b") as file:
+        if file.seek(0, os.SEEK_END) > 0:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
+                whole_lines = log.rfind(b"\n") + 1
+            file.truncate(whole_lines)
+
+
+def _append(file: IO[bytes], data: bytes) -> bool:
+    """Write all of it or, on a full disk, nothing: half a line would spoil the next."""
+    try:
+        written = file.write(data)
+        if written < len(data):
+            file.truncate(file.tell() - written)
+        return written == len(data)
+    except OSError:
+        return False
 
 
 def _task_id(value: Any) -> str:
-    """The task that an event, action or note is about, wherever it holds it; "" for none."""
+    """The one task that an event, action or note is about, wherever it holds it; "" for none."""
     if isinstance(value, dict):
         return str(value.get("task_id", ""))
     about = getattr(value, "task", None) or getattr(value, "outcome", None) or value
-    return getattr(about, "task_id", "")
+    task_ids: tuple[str, ...] = getattr(about, "task_ids", ())
+    return task_ids[0] if len(task_ids) == 1 else getattr(about, "task_id", "")
 
 
 def read_log(path: str | Path) -> Iterator[Record]:
@@ -146,12 +174,12 @@ def read_log(path: str | Path) -> Iterator[Record]:
 
     Raises ValueError with the line's number for any other line that is not JSON.
     """
-    lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(lines) and not line.endswith("\n"):
-                warnings.warn(f"{path}: line {number} is cut and was skipped", stacklevel=2)
-                return
-            raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                if not line.endswith(b"\n"):
+                    warnings.warn(f"{path}: line {number} is cut and was skipped", stacklevel=2)
+                    return
+                raise ValueError(f"{path}: line {number} is not JSON: {error}") from None

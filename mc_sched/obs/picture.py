@@ -12,6 +12,7 @@ from mc_sched.obs.summary import TaskResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FORMATS = (".png", ".svg", ".pdf")
 Outages = Sequence[tuple[float, float]]
 """Start and length of each time without a link, in seconds from the start of the stream."""
 
@@ -38,7 +39,7 @@ _GROUPS: tuple[tuple[str, str, str, Callable[[TaskResult], bool]], ...] = (
 def draw_streams(
     streams: Mapping[str, Sequence[TaskResult]], deadline_ms: float, outages: Outages, path: Path
 ) -> None:
-    """One panel per stream, by title; the file's suffix (.png, .svg, .pdf) says the format.
+    """One panel per stream, by title; the file's suffix, one of FORMATS, says the format.
 
     Raises ValueError for a suffix that cannot be drawn, OSError if the file cannot be written.
     """
@@ -91,4 +92,4 @@ def _legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
 
 def _undated(path: Path) -> dict[str, None]:
     """The same run gives the same bytes: leave the date out."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.task import Outcome, OutcomeKind, Site
 
 SCHEMA = "mc-sched/summary/1"
@@ -92,15 +93,11 @@ def _accuracy(results: Iterable[TaskResult]) -> float:
 
 def _latency(latencies_ms: list[float]) -> dict[str, float]:
     ordered = sorted(latencies_ms) or [0.0]
-
-    def rank(q: float) -> float:
-        return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
-
     return {
         "mean": _mean(latencies_ms),
-        "p50": rank(0.50),
-        "p95": rank(0.95),
-        "p99": rank(0.99),
+        "p50": nearest_rank(ordered, 0.50),
+        "p95": nearest_rank(ordered, 0.95),
+        "p99": nearest_rank(ordered, 0.99),
         "max": ordered[-1],
     }
 
