@@ -69,7 +69,6 @@ def test_an_event_log_that_cannot_be_written(complaint, tmp_path):
     assert str(tmp_path) in sentence
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="grpc's core says it as well")
 def test_a_port_in_use(complaint):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
