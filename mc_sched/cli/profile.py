@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
         measured = {part: _measure(args, bundle, part) for part in parts}
     except (BundleError, DeviceError) as error:
         raise UserError(str(error)) from error
-    file = _keep(args, bundle, measured) and (args.file or default_file(bundle))
+    kept = [part for part, profiles in measured.items() if _keep(args, bundle, profiles)]
     if args.output == "json":
-        _print_json(bundle, measured, file or None)
+        _print_json(bundle, measured, kept, args.file or default_file(bundle))
     else:
         _print_tables(bundle, measured)
     return 0
@@ -79,19 +79,19 @@ def _measure(args: argparse.Namespace, bundle: Bundle, part: Part) -> list[Profi
     return measure_profiles(blanks, bundle, device)
 
 
-def _keep(args: argparse.Namespace, bundle: Bundle, measured: Mapping[Part, list[Profile]]) -> bool:
+def _keep(args: argparse.Namespace, bundle: Bundle, profiles: list[Profile]) -> bool:
+    """Store the profiles of one network, and say where or why not."""
     from mc_models.profile_store import default_file, keep_profiles
 
-    profiles = [profile for part in measured.values() for profile in part]
     try:
         kept = keep_profiles(profiles, bundle, args.file)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write {args.file}: {reason}; choose another --file") from error
-    busy = max(profile.disturbed for profile in profiles)
     if kept:
         print(f"kept in {args.file or default_file(bundle)}", file=sys.stderr)
     else:
+        busy = max(profile.disturbed for profile in profiles)
         print(
             f"not kept: other programs had the CPU for {100 * busy:.0f}% of the time, "
             "or there is no place to write to",
@@ -127,7 +127,9 @@ def _print_row(name: str, times: Times) -> None:
     print(f"  {name:<14} {p50:8.3f} {p95:8.3f} {p99:8.3f} {times.count:5d}")
 
 
-def _print_json(bundle: Bundle, measured: Mapping[Part, list[Profile]], file: Path | None) -> None:
+def _print_json(
+    bundle: Bundle, measured: Mapping[Part, list[Profile]], kept: list[Part], file: Path | None
+) -> None:
     import json
     from dataclasses import asdict
 
@@ -137,6 +139,7 @@ def _print_json(bundle: Bundle, measured: Mapping[Part, list[Profile]], file: Pa
         "schema": "mc-sched/profile/1",
         "bundle": bundle.name,
         "file": str(file) if file else None,
+        "kept": kept,
         "best": {part: best(profiles).precision for part, profiles in measured.items()},
         "profiles": [
             {**asdict(profile), "total_ns": profile.total_ns}

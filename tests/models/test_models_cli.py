@@ -39,6 +39,7 @@ def test_profile_keeps_what_the_agents_then_read(small_bundle, tmp_path, capsys,
     report = json.loads(text)
     assert report["schema"] == "mc-sched/profile/1"
     assert report["file"] == str(file)
+    assert report["kept"] == ["edge", "cloud"]
     for part in ("edge", "cloud"):
         read = profile_store.host_profile(small_bundle, part, 1, "auto", file)
         assert read.precision == report["best"][part]
@@ -46,6 +47,17 @@ def test_profile_keeps_what_the_agents_then_read(small_bundle, tmp_path, capsys,
         [same] = [p for p in shown if p["precision"] == read.precision]
         assert same["total_ns"] == read.total_ns
         assert {k: Times(**v) for k, v in same["heads"].items()} == read.heads
+
+
+def test_profile_says_what_it_did_not_keep(small_bundle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(profile_store, "QUIET", -1.0)
+    file = tmp_path / "kept.json"
+    name = str(small_bundle.path)
+    assert main(["profile", name, "--part", "edge", "--file", str(file), "--output", "json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["kept"] == []
+    assert "not kept: other programs had the CPU" in captured.err
+    assert not file.exists()
 
 
 def test_profile_prints_a_row_for_every_piece(small_bundle, capsys):
