@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import torch
@@ -11,7 +12,6 @@ from mc_models.profile import Profile
 from cloud_agent.driver import Call, CloudDriver
 from cloud_agent.executor import Finished
 from cloud_agent.main import cloud_table, make_executor
-from mc_sched.core.actions import Reply
 from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.core.events import Arrived, HeadDone, StageDone
 from mc_sched.core.settings import CloudSettings
@@ -31,7 +31,9 @@ class Stagewise:
         self._executor = make_executor(bundle, self._report, 1, profile.precision)
         self._driver.attach(self._executor)
         self._number = 0
-        self._started_ns = self._ended_ns = 0
+        self._loop = asyncio.get_running_loop()
+        self._took_ms: asyncio.Future[float] = self._loop.create_future()
+        self._started_ns = 0
 
     async def run_ms(self, x: torch.Tensor) -> float:
         """One task; the time on the executor's thread from its first stage to its reply."""
@@ -42,18 +44,19 @@ class Stagewise:
             time.monotonic_ns(), key, "bench", self._accuracy, BUDGET_NS, 0,
             exit_rule=ExitRule.PURSUE,
         )  # fmt: skip
+        self._took_ms = self._loop.create_future()
         self._driver.arrive(call, event, x)
-        while not isinstance(await call.mailbox.get(), Reply):
-            pass
+        took_ms = await self._took_ms
         del self._driver.calls[key]
-        return (self._ended_ns - self._started_ns) / 1e6
+        return took_ms
 
     def _report(self, event: Finished) -> None:
         if isinstance(event, StageDone) and event.stage == 0:
             self._started_ns = event.now_ns - event.took_ns
         self._driver.handle(event)
         if isinstance(event, HeadDone):
-            self._ended_ns = time.monotonic_ns()
+            took_ms = (time.monotonic_ns() - self._started_ns) / 1e6
+            self._loop.call_soon_threadsafe(self._took_ms.set_result, took_ms)
 
     def close(self) -> None:
         """End the worker."""
