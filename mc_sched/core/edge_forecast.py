@@ -39,8 +39,9 @@ class EdgeForecast:
         self._cloud_queue_ns, self._cloud_slowdown, self._cloud_free_ns = 0, 1.0, 0
 
     def cloud_gone(self, reason: str) -> None:
-        """No cloud agent can be used, for `reason`."""
+        """No cloud agent can be used, for `reason`; uploads that died with it say nothing of it."""
         self.cloud_detail = reason
+        self.link.forget_unfinished()
 
     @property
     def cloud_usable(self) -> bool:

@@ -334,3 +334,15 @@ def test_what_the_local_net_can_still_serve_in_its_place_it_does(edge):
     edge.accepted(20, "a")
     assert edge.replied(29, "a", "exit0") == [no_fallback("a"), StartLocal("a")]
     assert edge.local_done(49, "a")[-1] == succeeded("a", Site.EDGE)
+
+
+def test_a_link_that_comes_back_is_not_judged_by_what_its_end_was_like(edge):
+    """Uploads that died with the link would look like a very slow one for ten seconds."""
+    edge.submit(0, "a", 84)
+    edge.fallback_fires(60, "a")
+    edge.local_done(80, "a")
+    edge.tell(81, ev.CloudLost, "a", "cut")
+    edge.tell(90, ev.CloudGone, "no answer")
+    edge.tell(200, ev.CloudFound, CLOUD)
+    assert edge.machine.snapshot(at(201)).uplink_bps == 8e6
+    assert edge.submit(201, "b", 84)[-1] == sent("b", budget=79, wanted=55)

@@ -41,6 +41,11 @@ class LinkEstimator:
         self._up_bps = SampleWindow(UP_PRIOR_BPS, size=16)
         self._rtt_ns = SampleWindow(RTT_PRIOR_NS, size=16)
         self._left: deque[_Upload] = deque(maxlen=4)
+        self._last_whole_ns = -1
+
+    def forget_unfinished(self) -> None:
+        """The link was gone: that is why uploads since its last whole one did not end."""
+        self._up_bps.forget_after(self._last_whole_ns)
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """A probe came back."""
@@ -57,6 +62,7 @@ class LinkEstimator:
         end_ns = start_ns + transfer_ns
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
         self._left.append(_Upload(start_ns, end_ns, size_bytes))
+        self._last_whole_ns = now_ns
         self._up_bps.add(now_ns, (size_bytes + beside) * 8e9 / transfer_ns)
 
     def record_unfinished(self, now_ns: int, size_bytes: int, elapsed_ns: int) -> None:

@@ -26,6 +26,12 @@ class SampleWindow:
         self._samples.append((now_ns, value))
         self._forget()
 
+    def forget_after(self, moment_ns: int) -> None:
+        """Forget the samples that were taken after `moment_ns`."""
+        while self._samples and self._samples[-1][0] > moment_ns:
+            self._samples.pop()
+            self._forget()
+
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
         self._fade(now_ns)
