@@ -158,9 +158,8 @@ class EdgeForecast:
         """Whether this task's image, sent now, could on the mean still be answered in time."""
         if self.cloud is None or task.offload is None:
             return False
-        exits = self.cloud.table.acceptable(task.offload.codec, task.offload.accuracy)
         up_ns = self.link.up_mean_ns(now_ns, task.payload_bytes) + self.link.rtt_mean_ns(now_ns)
-        path_ns = min((self.cloud.mean_ns(now_ns, exit_) for exit_ in exits), default=0)
+        path_ns = self.cloud.shortest_ns(now_ns, task.offload.codec, task.offload.accuracy)
         return now_ns + up_ns + path_ns <= task.task.due_ns
 
     def _transfer_j(self, size_bytes: int, up_ns: int, rtt_ns: int) -> float:

@@ -41,6 +41,12 @@ class CloudTimePredictor:
         """Mean time of the stages from `from_stage` to the exit, its head included."""
         return int(self.table.path_ns(exit_, from_stage) * self.slowdown(now_ns))
 
+    def shortest_ns(self, now_ns: int, codec: str, accuracy: float) -> int:
+        """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
+        paths = zip(self.table.exits, self.whole_path_ns, strict=True)
+        fit = [ns for exit_, ns in paths if exit_.accuracy.get(codec, 0.0) >= accuracy]
+        return int(min(fit, default=0) * self.slowdown(now_ns))
+
     def piece_ns(self, now_ns: int, piece: RunStage | RunHead) -> int:
         """Mean time of one stage or one head."""
         if isinstance(piece, RunStage):

@@ -20,6 +20,7 @@ class SampleWindow:
         self._samples: deque[tuple[int, float]] = deque(maxlen=size)
         self._sorted: list[float] | None = None
         self._mean: float | None = None
+        self._quantiles: dict[float, float] = {}
 
     def add(self, now_ns: int, value: float) -> None:
         """Take a sample."""
@@ -48,6 +49,12 @@ class SampleWindow:
     def quantile(self, now_ns: int, q: float) -> float:
         """Nearest-rank quantile `q` of the samples, filled up with what is left of the prior."""
         self._fade(now_ns)
+        known = self._quantiles.get(q)
+        if known is None:
+            known = self._quantiles[q] = self._rank(q)
+        return known
+
+    def _rank(self, q: float) -> float:
         if self._sorted is None:
             left = max(0, len(self._prior) - len(self._samples))
             kept = self._prior[len(self._prior) - left :]
@@ -66,3 +73,4 @@ class SampleWindow:
 
     def _forget(self) -> None:
         self._sorted = self._mean = None
+        self._quantiles.clear()
