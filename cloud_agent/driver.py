@@ -1,7 +1,8 @@
 """Performs what the cloud machine asks for, and feeds it what happened.
 
-The machine is entered by one thread at a time: the loop brings arrivals and give-ups, the
-executor's thread brings finished stages. Messages for the edge go out through the loop.
+The machine is entered by one thread at a time: the loop brings give-ups, a preparing thread brings
+arrivals, the executor's thread brings finished stages. Messages for the edge go out through the
+loop.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from mc_sched.obs.event_log import EventLog
 
 from .executor import StageExecutor
 
-Message = do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop
+Message = do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop | Exception
+"""What the machine tells the edge; a ValueError says that the payload is no image."""
 LAST = (do.Refuse, do.Reply, do.Stop)
 """Messages after which a call is over."""
 
@@ -33,6 +35,8 @@ class Call:
     mailbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
     given_up: bool = False
     receiving: asyncio.Future[bytes] | None = None
+    received_ns: int = 0
+    """When the payload's last byte was here."""
 
 
 class CloudDriver:
@@ -75,26 +79,43 @@ class CloudDriver:
         with self._lock:
             return self._machine.load(time.monotonic_ns())
 
-    def arrive(self, event: ev.Arrived, x: torch.Tensor) -> None:
-        """A task with its prepared input."""
-        self.executor.hold(event.task_id, x)
-        self.handle(event)
+    def arrive(self, call: Call, event: ev.Arrived, x: torch.Tensor) -> None:
+        """A task with its prepared input, from any thread; an unwanted one goes no further."""
+        with self._lock:
+            if self.calls.get(event.task_id) is not call:
+                return
+            if call.given_up:
+                self.post(call, do.Stop(event.task_id, "given up before its first stage", 0))
+                return
+            self.executor.hold(event.task_id, x)
+            self.handle(event)
+
+    def post(self, call: Call, message: Message) -> None:
+        """Have the call's handler see this message, from any thread."""
+        self._loop.call_soon_threadsafe(call.mailbox.put_nowait, message)
+
+    def is_open(self, key: str) -> bool:
+        """Whether a task of this key has a call, or a stage that its last call left running."""
+        with self._lock:
+            return key in self.calls or self._machine.has(key)
 
     def give_up(self, key: str) -> bool:
         """The edge no longer wants this task; whether anything was stopped by it."""
-        call = self.calls.get(key)
-        if call is None:
-            return False
-        call.given_up = True
-        if call.receiving is not None:
-            call.receiving.cancel()
-        self.handle(ev.GiveUpReceived(time.monotonic_ns(), key))
-        return True
+        with self._lock:
+            call = self.calls.get(key)
+            if call is None:
+                return False
+            call.given_up = True
+            if call.receiving is not None:
+                call.receiving.cancel()
+            self.handle(ev.GiveUpReceived(time.monotonic_ns(), key))
+            return True
 
     def hang_up(self, key: str) -> None:
         """The Infer call is over, whoever ended it."""
-        del self.calls[key]
-        self.handle(ev.ClientGone(time.monotonic_ns(), key))
+        with self._lock:
+            del self.calls[key]
+            self.handle(ev.ClientGone(time.monotonic_ns(), key))
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the running ones are over."""
@@ -113,4 +134,4 @@ class CloudDriver:
                 self.executor.drop(action.task_id)
             call = self.calls.get(action.task_id)
             if call is not None:
-                self._loop.call_soon_threadsafe(call.mailbox.put_nowait, action)
+                self.post(call, action)

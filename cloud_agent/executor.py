@@ -16,8 +16,10 @@ from mc_models.predict import top5
 
 from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
 from mc_sched.core.task import Prediction
+from mc_sched.errors import sentence
 
-Report = Callable[[StageDone | HeadDone | ExecutorFailed], None]
+Finished = StageDone | HeadDone | ExecutorFailed
+Report = Callable[[Finished], None]
 Module = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -76,7 +78,11 @@ class StageExecutor:
                 x = self._activations[task_id]
                 self._activations[task_id] = self._stages[stage](x)
             except Exception as error:
-                self._report(ExecutorFailed(time.monotonic_ns(), task_id, _sentence(error)))
+                self._report(
+                    ExecutorFailed(
+                        time.monotonic_ns(), task_id, f"the network failed: {sentence(error)}"
+                    )
+                )
                 return
         now_ns = time.monotonic_ns()
         self._report(StageDone(now_ns, task_ids, stage, now_ns - started_ns))
@@ -87,11 +93,11 @@ class StageExecutor:
             logits = self._heads[exit_name](self._activations[task_id])
             prediction = Prediction(top5(logits, self._temperatures[exit_name]))
         except Exception as error:
-            self._report(ExecutorFailed(time.monotonic_ns(), task_id, _sentence(error)))
+            self._report(
+                ExecutorFailed(
+                    time.monotonic_ns(), task_id, f"the network failed: {sentence(error)}"
+                )
+            )
             return
         now_ns = time.monotonic_ns()
         self._report(HeadDone(now_ns, task_id, exit_name, prediction, now_ns - started_ns))
-
-
-def _sentence(error: Exception) -> str:
-    return f"the network failed: {type(error).__name__}: {str(error).splitlines()[0][:200]}"

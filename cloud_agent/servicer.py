@@ -13,7 +13,7 @@ import torch
 from mc_proto import serde
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
-from mc_sched.core.actions import Accept, Stop
+from mc_sched.core.actions import Stop
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule
@@ -40,6 +40,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         version: str,
         exit_rule: ExitRule = ExitRule.ADAPTIVE,
         max_payload_bytes: int = 8 * 2**20,
+        max_calls: int = 256,
     ) -> None:
         self._driver = driver
         self._table = table
@@ -49,6 +50,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         self._version = version
         self._exit_rule = exit_rule
         self._max_payload_bytes = max_payload_bytes
+        self._max_calls = max_calls
 
     async def Describe(self, request: Any, context: Context) -> cloud_pb2.DescribeReply:
         """What this agent hosts."""
@@ -83,16 +85,23 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         opened_ns = time.monotonic_ns()
         opened = await self._opened(context)
         key = f"{opened.edge_id}/{opened.task_id}"
-        if key in self._driver.calls:
+        if self._driver.is_open(key):
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"task {key} is here already")
+        if len(self._driver.calls) >= self._max_calls:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"overload: {self._max_calls} calls are open here already",
+            )
         call = self._driver.calls[key] = Call()
         try:
-            x = await self._received(call, opened, context)
-            if x is None:
+            payload = await self._received(call, opened, context)
+            if payload is None:
                 stop = Stop(key, "the upload was given up", 0)
                 await context.write(serde.cloud_action_to_wire(stop, self._labels))
                 return
-            await self._run(call, opened, key, x, time.monotonic_ns() - opened_ns, context)
+            call.received_ns = time.monotonic_ns()
+            self._pool.submit(self._bring, call, key, opened, payload, opened_ns)
+            await self._relay(call, context)
         finally:
             self._driver.hang_up(key)
 
@@ -116,11 +125,13 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
 
     async def _received(
         self, call: Call, opened: cloud_pb2.InferRequest.Open, context: Context
-    ) -> torch.Tensor | None:
-        """The prepared image, or None if the task was given up on its way here."""
+    ) -> bytes | None:
+        """The whole payload, or None if the task was given up on its way here."""
+        if len(opened.head) == opened.payload_bytes:
+            return opened.head
         call.receiving = asyncio.ensure_future(self._payload(opened, context))
         try:
-            payload = await asyncio.wait_for(call.receiving, opened.budget_ns / 1e9)
+            return await asyncio.wait_for(call.receiving, opened.budget_ns / 1e9)
         except asyncio.TimeoutError:
             await context.abort(
                 grpc.StatusCode.DEADLINE_EXCEEDED, "the upload took longer than the task's budget"
@@ -131,14 +142,10 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             return None
         finally:
             call.receiving = None
-        try:
-            x = await asyncio.get_running_loop().run_in_executor(self._pool, self._prepare, payload)
-        except ValueError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"payload: {error}")
-        return None if call.given_up else x
+        raise AssertionError("abort raises")
 
     async def _payload(self, opened: cloud_pb2.InferRequest.Open, context: Context) -> bytes:
-        payload = bytearray()
+        payload = bytearray(opened.head)
         while len(payload) < opened.payload_bytes:
             message = await context.read()
             if message is EOF:
@@ -154,21 +161,34 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             )
         return bytes(payload)
 
-    async def _run(
+    def _bring(
         self,
         call: Call,
-        opened: cloud_pb2.InferRequest.Open,
         key: str,
-        x: torch.Tensor,
-        upload_ns: int,
-        context: Context,
+        opened: cloud_pb2.InferRequest.Open,
+        payload: bytes,
+        opened_ns: int,
     ) -> None:
+        """Prepare the image and hand the task to the machine; on a thread of the pool."""
+        try:
+            x = self._prepare(payload)
+        except Exception as error:
+            self._driver.post(call, error)
+            return
         now_ns = time.monotonic_ns()
-        event = serde.arrived_from_wire(opened, key, now_ns, upload_ns, self._exit_rule)
-        self._driver.arrive(event, x)
+        event = serde.arrived_from_wire(opened, key, now_ns, opened_ns, self._exit_rule)
+        self._driver.arrive(call, event, x)
+
+    async def _relay(self, call: Call, context: Context) -> None:
+        """Tell the edge what the machine says of its task, to the last word."""
         while True:
-            action = await call.mailbox.get()
-            seen_ns = upload_ns if isinstance(action, Accept) else 0
-            await context.write(serde.cloud_action_to_wire(action, self._labels, seen_ns))
-            if isinstance(action, LAST):
+            message = await call.mailbox.get()
+            if isinstance(message, Exception):
+                bad = isinstance(message, ValueError)
+                code = grpc.StatusCode.INVALID_ARGUMENT if bad else grpc.StatusCode.INTERNAL
+                await context.abort(code, f"payload: {message}")
+                raise message  # abort has raised already
+            held_ns = time.monotonic_ns() - call.received_ns
+            await context.write(serde.cloud_action_to_wire(message, self._labels, held_ns))
+            if isinstance(message, LAST):
                 return

@@ -19,9 +19,10 @@ from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
+from mc_sched.errors import sentence
 
-CHUNK_BYTES = 8 * 1024
-"""Small enough that a give-up stops an upload soon, large enough to cost little."""
+CHUNK_BYTES = 16 * 1024
+"""Small enough that a give-up stops an upload soon, large enough that most images need just one."""
 PROBE_TIMEOUT_S = 1.0
 MISSED_PROBES = 2
 """Unanswered probes in a row after which the link counts as down."""
@@ -38,7 +39,7 @@ Feed = Callable[[ev.EdgeEvent], None]
 class _Call:
     """One Infer call in flight."""
 
-    job: asyncio.Task[None]
+    job: asyncio.Task[ev.EdgeEvent]
     accepted: bool = False
     given_up: bool = False
 
@@ -92,7 +93,9 @@ class CloudClient:
         if table.bundle_hash != self._bundle_hash:
             self._lose("the cloud runs another bundle; install the same one on both")
             return
-        await self._probe()
+        if not await self._probe():
+            self._say_gone("the cloud agent is shutting down")
+            return
         self._state = "up"
         self._feed(ev.CloudFound(time.monotonic_ns(), table))
         missed = 0
@@ -135,8 +138,9 @@ class CloudClient:
 
     def send(self, action: SendToCloud, payload: bytes) -> None:
         """Carry a task to the cloud; its end is fed as an event."""
-        job = asyncio.create_task(self._carry(action, payload))
+        job = asyncio.create_task(self._exchange(action, payload))
         self._calls[action.task_id] = _Call(job)
+        job.add_done_callback(lambda _: self._ended(action.task_id))
 
     def give_up(self, task_id: str) -> None:
         """Tell the cloud to stop; cut an upload that is still running."""
@@ -156,37 +160,20 @@ class CloudClient:
         with contextlib.suppress(grpc.aio.AioRpcError):
             await self._ask.GiveUp(request, timeout=GIVE_UP_GRACE_S)
 
-    async def _carry(self, action: SendToCloud, payload: bytes) -> None:
-        task_id = action.task_id
-        end: ev.EdgeEvent | None = None
-        try:
-            end = await self._exchange(action, payload)
-        except grpc.aio.AioRpcError as error:
-            reason = error.details() or error.code().name.lower()
-            end = ev.CloudLost(time.monotonic_ns(), task_id, reason)
-        except asyncio.CancelledError:
-            call = self._calls[task_id]
-            now_ns = time.monotonic_ns()
-            if call.given_up and not call.accepted:
-                end = ev.CloudStopped(now_ns, task_id, "the upload was stopped")
-            else:
-                end = ev.CloudLost(now_ns, task_id, "the connection was cut")
-        finally:
-            del self._calls[task_id]
-            if end is None:
-                end = ev.CloudLost(time.monotonic_ns(), task_id, "the call broke")
-            self._feed(end)
+    def _ended(self, task_id: str) -> None:
+        """Feed how a call ended; also of one that was cut before its first step."""
+        call = self._calls.pop(task_id)
+        self._feed(_last_event(task_id, call))
 
     async def _exchange(self, action: SendToCloud, payload: bytes) -> ev.EdgeEvent:
         call = self._infer.Infer(timeout=action.budget_ns / 1e9 + GIVE_UP_GRACE_S)
         try:
             await call.write(
-                serde.open_to_wire(action, self._edge_id, len(payload), self._bundle_hash)
+                serde.open_to_wire(action, self._edge_id, payload, CHUNK_BYTES, self._bundle_hash)
             )
-            for start in range(0, len(payload), CHUNK_BYTES):
+            for start in range(CHUNK_BYTES, len(payload), CHUNK_BYTES):
                 chunk = payload[start : start + CHUNK_BYTES]
                 await call.write(cloud_pb2.InferRequest(chunk=chunk))
-            await call.done_writing()
             while (message := await call.read()) is not EOF:
                 event = serde.cloud_event_from_wire(message, action.task_id, time.monotonic_ns())
                 if isinstance(event, LAST):
@@ -207,3 +194,17 @@ class CloudClient:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+def _last_event(task_id: str, call: _Call) -> ev.EdgeEvent:
+    now_ns = time.monotonic_ns()
+    if call.job.cancelled():
+        if call.given_up and not call.accepted:
+            return ev.CloudStopped(now_ns, task_id, "the upload was stopped")
+        return ev.CloudLost(now_ns, task_id, "the connection was cut")
+    error = call.job.exception()
+    if error is None:
+        return call.job.result()
+    if isinstance(error, grpc.aio.AioRpcError):
+        return ev.CloudLost(now_ns, task_id, error.details() or error.code().name.lower())
+    return ev.CloudLost(now_ns, task_id, f"the call broke: {sentence(error)}")

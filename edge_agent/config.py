@@ -6,6 +6,7 @@ import platform
 from dataclasses import replace
 from typing import Literal
 
+from mc_proto.serde import MAX_ID
 from pydantic import Field, field_validator
 
 from mc_sched.config import Address, Config, Duration
@@ -13,6 +14,10 @@ from mc_sched.core.energy import RADIOS, EnergyModel
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
+from mc_sched.units import format_ns
+
+SHORTEST_PROBE_INTERVAL_NS = 10_000_000
+"""A probe every 10 ms already tells all that the scheduler can use of the link."""
 
 
 class EnergyConfig(Config):
@@ -34,9 +39,12 @@ class EdgeConfig(Config):
 
     listen: Address = "127.0.0.1:7070"
     cloud: Address | None = "127.0.0.1:7071"
-    edge_id: str = Field(default_factory=platform.node, min_length=1, max_length=128)
+    edge_id: str = Field(
+        default_factory=platform.node, min_length=1, max_length=MAX_ID, validate_default=True
+    )
     bundle: str = "set-a"
     threads: int = Field(default=1, ge=1, le=256)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     policy: str = "mc"
     mode: Mode = Mode.ENERGY
     basic_accuracy: float = Field(default=0.75, ge=0, le=1)
@@ -50,6 +58,20 @@ class EdgeConfig(Config):
     energy: EnergyConfig = EnergyConfig()
     event_log: str | None = None
     profile: str | None = None
+
+    @field_validator("edge_id")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be printable characters, as the wire takes no others")
+        return value
+
+    @field_validator("probe_interval")
+    @classmethod
+    def _with_a_pause(cls, value: int) -> int:
+        if value < SHORTEST_PROBE_INTERVAL_NS:
+            raise ValueError(f"must be at least {format_ns(SHORTEST_PROBE_INTERVAL_NS)}")
+        return value
 
     @field_validator("policy")
     @classmethod

@@ -1,10 +1,15 @@
-"""Performs what the edge machine asks for, and feeds it what happened, on the agent's loop."""
+"""Performs what the edge machine asks for, and feeds it what happened, on the agent's loop.
+
+Waking the loop costs a running inference its turn, so progress that nobody acts upon is noted and
+delivered, in order and with its own time, just before the next event that does matter.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -23,6 +28,7 @@ from mc_sched.obs.event_log import EventLog
 from .admission import Admitted
 from .executor import LocalExecutor
 
+CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 REMEMBERED_IMAGES = 64
 """Finished tasks whose image is kept, so that a "not satisfied" can run it again."""
 
@@ -47,6 +53,7 @@ class EdgeDriver:
         self._log = log
         self._prepare = prepare
         self._loop = asyncio.get_running_loop()
+        self._noted: deque[ev.EdgeEvent] = deque()
         self._timers: dict[tuple[str, TimerKind], asyncio.TimerHandle] = {}
         self._images: dict[str, Admitted] = {}
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
@@ -71,8 +78,20 @@ class EdgeDriver:
         """Feed an event from another thread."""
         self._loop.call_soon_threadsafe(self.handle, event)
 
+    def note(self, event: ev.EdgeEvent) -> None:
+        """Feed an event from another thread that may wait until something else happens."""
+        self._noted.append(event)
+
     def handle(self, event: ev.EdgeEvent) -> None:
         """Feed one event, on the loop's thread, and perform what it calls for."""
+        self._catch_up(event.now_ns)
+        self._feed(event)
+
+    def _catch_up(self, now_ns: int) -> None:
+        while self._noted and self._noted[0].now_ns <= now_ns:
+            self._feed(self._noted.popleft())
+
+    def _feed(self, event: ev.EdgeEvent) -> None:
         self._log.write(event.now_ns, "event", event)
         try:
             actions = self._machine.handle(event)
@@ -101,8 +120,13 @@ class EdgeDriver:
         if found is None:
             return None
         now_ns = time.monotonic_ns()
-        task = replace(found[0], task_id=f"{task_id}+1", submitted_ns=now_ns)
+        task = replace(found[0], task_id=self._free_id(task_id), submitted_ns=now_ns)
         return await self._run(ev.NotSatisfied(now_ns, task_id, task), task, found[1])
+
+    def _free_id(self, task_id: str) -> str:
+        """A name for another try at `task_id`: the first of +1, +2, .. that no task has."""
+        names = (f"{task_id}+{number}" for number in itertools.count(1))
+        return next(n for n in names if n not in self._waiting and n not in self._finished)
 
     async def _run(self, event: ev.EdgeEvent, task: Task, image: Admitted) -> Outcome:
         waiting: asyncio.Future[Outcome] = self._loop.create_future()
@@ -117,7 +141,9 @@ class EdgeDriver:
 
     def snapshot(self) -> EdgeSnapshot:
         """What `status` shows."""
-        return self._machine.snapshot(time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        self._catch_up(now_ns)
+        return self._machine.snapshot(now_ns)
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the open ones are over."""
@@ -171,13 +197,17 @@ class EdgeDriver:
     def _break(self, event: ev.EdgeEvent, error: MachineError) -> None:
         """A defect: say so in the log, and still give the task its one outcome."""
         self._log.write(event.now_ns, "note", {"error": str(error)}, "critical")
-        task_id = getattr(event, "task_id", "") or getattr(
-            getattr(event, "task", None), "task_id", ""
-        )
+        about = getattr(event, "task", None) or getattr(event, "again", None) or event
+        task_id = getattr(about, "task_id", "")
         task = self._tasks.get(task_id)
-        if task is not None:
-            latency_ns = event.now_ns - task.submitted_ns
-            reason = "an error in the agent; its log has the story"
-            self._finish(
-                Outcome(task_id, task.stream_id, OutcomeKind.FAILED, latency_ns, reason=reason)
-            )
+        if task is None:
+            return
+        latency_ns = event.now_ns - task.submitted_ns
+        reason = "an error in the agent; its log has the story"
+        self._finish(
+            Outcome(task_id, task.stream_id, OutcomeKind.FAILED, latency_ns, reason=reason)
+        )
+        # the machine has to let go of it as well; nobody waits for the outcome that it gives
+        self._feed(ev.ClientGone(event.now_ns, task_id))
+        if isinstance(event, CALL_ENDS):
+            self._feed(ev.CloudLost(event.now_ns, task_id, "its end could not be understood"))

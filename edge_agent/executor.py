@@ -1,7 +1,7 @@
 """The worker that runs the local net layer by layer, on a thread of its own.
 
-Between two layers it looks whether the task is still wanted. What happened is reported as events
-of the core, from the worker's thread.
+Between two layers it looks whether the task is still wanted. What happened is told as events of
+the core, from the worker's thread: `report` for ends, `note` for progress.
 """
 
 from __future__ import annotations
@@ -10,15 +10,26 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from mc_models.predict import top5
 
 from mc_sched.core import events as ev
 from mc_sched.core.task import Prediction
+from mc_sched.errors import sentence
 
 Module = Callable[[torch.Tensor], torch.Tensor]
 Report = Callable[[ev.EdgeEvent], None]
+
+
+@dataclass
+class _Job:
+    """A run that was asked for."""
+
+    task_id: str
+    prepare: Callable[[], torch.Tensor]
+    wanted: bool = True
 
 
 class LocalExecutor:
@@ -30,27 +41,30 @@ class LocalExecutor:
         layer_ops: Sequence[int],
         temperature: float,
         report: Report,
+        note: Report,
         threads: int = 1,
     ) -> None:
         self._layers = layers
         # a layer without operations says nothing about progress
         self._reported = [ops > 0 for ops in layer_ops]
         self._temperature = temperature
-        self._report = report
+        self._report, self._note = report, note
         self._threads = threads
-        self._unwanted: set[str] = set()
-        self._jobs: queue.SimpleQueue[tuple[str, Callable[[], torch.Tensor]] | None]
-        self._jobs = queue.SimpleQueue()
+        self._open: dict[str, _Job] = {}
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="local-net", daemon=True)
         self._worker.start()
 
     def start(self, task_id: str, prepare: Callable[[], torch.Tensor]) -> None:
         """Run the net on what `prepare` returns, [1, 3, px, px]."""
-        self._jobs.put((task_id, prepare))
+        job = self._open[task_id] = _Job(task_id, prepare)
+        self._jobs.put(job)
 
     def abort(self, task_id: str) -> None:
         """Stop this task at the next layer boundary."""
-        self._unwanted.add(task_id)
+        job = self._open.get(task_id)
+        if job is not None:
+            job.wanted = False
 
     def close(self) -> None:
         """End the worker after the task it is at."""
@@ -61,23 +75,23 @@ class LocalExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
-                task_id, prepare = job
+                end: ev.LocalDone | ev.LocalAborted | ev.LocalFailed
                 try:
-                    self._run(task_id, prepare)
+                    end = self._run(job)
                 except Exception as error:
-                    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-                    self._report(ev.LocalFailed(time.monotonic_ns(), task_id, reason))
-                self._unwanted.discard(task_id)
+                    end = ev.LocalFailed(time.monotonic_ns(), job.task_id, sentence(error))
+                if self._open.get(job.task_id) is job:
+                    del self._open[job.task_id]
+                self._report(end)
 
-    def _run(self, task_id: str, prepare: Callable[[], torch.Tensor]) -> None:
-        self._report(ev.LocalStarted(time.monotonic_ns(), task_id))
-        x = prepare()
+    def _run(self, job: _Job) -> ev.LocalDone | ev.LocalAborted:
+        self._note(ev.LocalStarted(time.monotonic_ns(), job.task_id))
+        x = job.prepare()
         for index, layer in enumerate(self._layers):
-            if task_id in self._unwanted:
-                self._report(ev.LocalAborted(time.monotonic_ns(), task_id))
-                return
+            if not job.wanted:
+                return ev.LocalAborted(time.monotonic_ns(), job.task_id)
             x = layer(x)
             if self._reported[index]:
-                self._report(ev.LocalLayerDone(time.monotonic_ns(), task_id, index))
+                self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))
         prediction = Prediction(top5(x, self._temperature))
-        self._report(ev.LocalDone(time.monotonic_ns(), task_id, prediction))
+        return ev.LocalDone(time.monotonic_ns(), job.task_id, prediction)

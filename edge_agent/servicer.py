@@ -6,8 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -17,11 +16,9 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 from mc_sched.core.policies import POLICIES
 from mc_sched.obs.event_log import EventLog
 
-from .admission import Admitted
+from .admission import Admission, Overloaded
 from .driver import EdgeDriver
 
-MAX_ADMITTING = 64
-"""Images that may wait to be decoded; beyond that a task is refused as overload."""
 WATCH_QUEUE = 1000
 """Log lines that a slow watcher may lag behind before lines are left out for it."""
 Context = Any
@@ -34,18 +31,17 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         self,
         driver: EdgeDriver,
         log: EventLog,
-        admit: Callable[[bytes], Admitted],
-        pool: Executor,
+        admission: Admission,
         about: edge_pb2.StatusReply,
     ) -> None:
         self._driver = driver
         self._log = log
-        self._admit = admit
-        self._pool = pool
+        self._admission = admission
         self._about = about
         self._labels: Sequence[str] = list(about.labels)
         self._numbers = itertools.count(1)
-        self._admitting = 0
+        self._arriving: set[str] = set()
+        """Ids of tasks whose image is being decoded."""
         self._started_ns = time.monotonic_ns()
 
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
@@ -120,6 +116,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         finally:
             stop()
 
+    def _free_id(self) -> str:
+        """An id for a task that came without one."""
+        return next(i for n in self._numbers if not self._is_taken(i := f"t{n}"))
+
+    def _is_taken(self, task_id: str) -> bool:
+        return task_id in self._arriving or self._driver.known(task_id)
+
     async def _outcome_or_error(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
         try:
             return await self._outcome(request, arrived_ns)
@@ -129,26 +132,21 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def _outcome(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
         """Admit and run one task. The deadline counts from `arrived_ns`."""
         serde.check_task(request, POLICIES)
-        task_id = request.task_id or f"t{next(self._numbers)}"
-        if self._driver.known(task_id):
+        task_id = request.task_id or self._free_id()
+        if self._is_taken(task_id):
             raise serde.BadField("task_id", f"{task_id!r} is the id of a task that is still open")
-        if self._admitting >= MAX_ADMITTING:
-            reason = f"overload: {MAX_ADMITTING} images wait to be decoded"
+        self._arriving.add(task_id)
+        try:
+            image = await self._admission.admit(request.image)
+        except ValueError as error:
+            raise serde.BadField("image", str(error)) from None
+        except Overloaded as error:
             return edge_pb2.Outcome(
-                task_id=task_id, stream_id=request.stream_id, kind="refused", reason=reason
+                task_id=task_id, stream_id=request.stream_id, kind="refused", reason=str(error)
             )
-        image = await self._admitted(request.image)
+        finally:
+            self._arriving.discard(task_id)
         task = serde.task_from_wire(
             request, task_id, arrived_ns, POLICIES, {"jpeg": len(image.jpeg)}
         )
         return serde.outcome_to_wire(await self._driver.submit(task, image), self._labels)
-
-    async def _admitted(self, data: bytes) -> Admitted:
-        self._admitting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._admit, data)
-        except ValueError as error:
-            raise serde.BadField("image", str(error)) from None
-        finally:
-            self._admitting -= 1

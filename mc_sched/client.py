@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,13 @@ from mc_proto import serde
 from mc_proto.channel import connect
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from mc_sched.core.task import Outcome, OutcomeKind
-from mc_sched.errors import ConnectError
+from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
+from mc_sched.errors import ConnectError, UserError
 
 CONNECT_TIMEOUT_S = 5.0
+GRACE_S = 10.0
+"""How long after the last deadline an agent that lives has told every outcome."""
+LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class EdgeClient:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self.lost = ""
+        """Why the last stream ended before every frame had its answer; "" if it did not."""
 
     async def __aenter__(self) -> EdgeClient:
         self._channel = connect(self._address)
@@ -68,10 +73,11 @@ class EdgeClient:
         return reply
 
     async def submit(self, image: bytes, demands: Constraints, task_id: str = "") -> Answer:
-        """One image to its outcome; ValueError with the agent's sentence for bad input."""
+        """One image to its outcome; ValueError with a sentence for bad input."""
+        serde.check_image(image)
         try:
             message = _message(image, demands, task_id)
-            timeout_s = demands.deadline_ns / 1e9 + 10
+            timeout_s = demands.deadline_ns / 1e9 + GRACE_S
             return _answer(await self._stub.Submit(message, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
@@ -84,27 +90,43 @@ class EdgeClient:
         """Send each (task id, image) at its time; yield each frame's end as it happens.
 
         Times are seconds from now, and arrivals are open loop: no frame waits for another's
-        outcome. If the agent dies, every frame without an outcome ends as `failed`.
+        outcome. If the agent dies, every frame without an outcome ends as `failed`. A frame that
+        no agent would take is not sent, as it might end the call for all of them.
         """
-        unanswered = dict.fromkeys(task_id for task_id, _ in frames)
+        bad = dict(_bad_frames(frames, demands))
+        for answer in bad.values():
+            yield answer
+        unanswered = dict.fromkeys(task_id for task_id, _ in frames if task_id not in bad)
 
         async def requests() -> AsyncIterator[edge_pb2.Task]:
             async for task_id, image in _paced(frames, due_s):
-                yield _message(image, demands, task_id)
+                if task_id not in bad:
+                    yield _message(image, demands, task_id)
 
         reason = "the edge agent ended the stream"
+        patience_s = max(due_s, default=0.0) + demands.deadline_ns / 1e9 + GRACE_S
         try:
-            async for message in self._stub.Stream(requests()):
+            async for message in self._stub.Stream(requests(), timeout=patience_s):
                 unanswered.pop(message.task_id, None)
                 yield _answer(message)
         except grpc.aio.AioRpcError as error:
             reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
+        self.lost = reason if unanswered else ""
         for task_id in unanswered:
             yield Answer(Outcome(task_id, demands.stream_id, OutcomeKind.FAILED, 0, reason=reason))
 
     async def feedback(self, task_id: str) -> Answer:
-        """Not satisfied: the same image at a QoR one step higher."""
-        return _answer(await self._stub.Feedback(edge_pb2.FeedbackRequest(task_id=task_id)))
+        """Not satisfied: the same image at a QoR one step higher.
+
+        UserError if the agent no longer has it, ConnectError if no agent answers.
+        """
+        request = edge_pb2.FeedbackRequest(task_id=task_id)
+        try:
+            return _answer(await self._stub.Feedback(request, timeout=LONGEST_TASK_S))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise UserError(error.details() or "no such task") from None
+            raise ConnectError(f"{self._address}: {error.details()}") from None
 
 
 def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:
@@ -118,6 +140,18 @@ def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:
         policy=demands.policy,
         privacy=demands.privacy,
     )
+
+
+def _bad_frames(
+    frames: Sequence[tuple[str, bytes]], demands: Constraints
+) -> Iterator[tuple[str, Answer]]:
+    """The answer to each frame that no agent would take, by its task id."""
+    for task_id, image in frames:
+        try:
+            serde.check_image(image)
+        except serde.BadField as error:
+            message = _message(b"", demands, task_id)
+            yield task_id, _answer(serde.bad_input_to_wire(message, task_id, error))
 
 
 def _answer(message: edge_pb2.Outcome) -> Answer:

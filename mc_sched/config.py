@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from mc_sched.errors import ConfigError
@@ -21,6 +29,15 @@ class Config(BaseModel):
     """Base of every configuration: unknown keys are errors, values do not change later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _yes_is_no_number(cls, value: object, take: ValidatorFunctionWrapHandler) -> object:
+        """YAML reads yes and on as True, which pydantic would take for the number 1."""
+        taken: object = take(value)
+        if isinstance(value, bool) and not isinstance(taken, bool):
+            raise ValueError("input should be a number, not yes or no")
+        return taken
 
 
 def _duration_ns(value: object) -> int:
@@ -60,6 +77,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         line = f" line {where.line + 1}" if where else ""
         problem = getattr(error, "problem", None) or "unreadable"
         raise ConfigError(f"{path}:{line} is not valid YAML: {problem}") from None
+    except ValueError as error:  # a date or number that is none, such as 2024-13-45
+        raise ConfigError(f"{path}: holds a value that cannot be read: {error}") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

@@ -22,8 +22,19 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 def configure(args: argparse.Namespace, model: type[ConfigT]) -> ConfigT:
     """The configuration file, if one is named, with the command line's options on top."""
     values = read_yaml(args.config) if args.config else {}
+    # alone first, so that an option is not blamed for what is wrong in the file
+    parse_config(values, model, args.config or "defaults")
     given = {k: v for k, v in vars(args).items() if k != "config" and v is not None}
-    return parse_config({**values, **given}, model, args.config or "command line")
+    return parse_config(_merged(values, given), model, "command line")
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """What is above covers what is below, in nested parts key by key."""
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _merged(below[key], above[key])
+    return merged
 
 
 def run(main: Coroutine[Any, Any, None], name: str) -> int:

@@ -30,3 +30,9 @@ class ConnectError(UserError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=3)
+
+
+def sentence(error: BaseException) -> str:
+    """An error of somebody else's code in one line: its class, and what it says if anything."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__

@@ -7,10 +7,13 @@ The parsers raise ValueError with one sentence; the `*_argument` functions say t
 import argparse
 import math
 import re
+import reprlib
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+LONGEST_NS = 2**63 - 1
+"""What 64 bits hold: 292 years."""
 
 _UNIT_NS = {"ns": 1, "us": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S}
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-zµ]*)")
@@ -27,7 +30,10 @@ def parse_duration(text: str) -> int:
     scale_ns = _UNIT_NS.get(unit.replace("µ", "u"))
     if scale_ns is None:
         raise ValueError(f"{text!r} has the unknown unit {unit!r}; use ns, us, ms, s or m")
-    return round(float(number) * scale_ns)
+    duration_ns = float(number) * scale_ns
+    if duration_ns > LONGEST_NS:
+        raise ValueError(f"{reprlib.repr(text)} is too long a duration; write a shorter one")
+    return round(duration_ns)
 
 
 def format_ns(duration_ns: int) -> str:

@@ -108,10 +108,9 @@ class _Client:
             budget_ns=BUDGET_NS,
             exit_rule=common_pb2.EXIT_RULE_EARLIEST,
             bundle_hash=self._table.bundle_hash,
+            head=image,
         )
         await call.write(cloud_pb2.InferRequest(open=opened))
-        await call.write(cloud_pb2.InferRequest(chunk=image))
-        await call.done_writing()
         first = await call.read()
         await asyncio.sleep(draw.random() * first.accepted.predicted_ns / 1e9)
         await self._ask.GiveUp(

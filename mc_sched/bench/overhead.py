@@ -1,12 +1,19 @@
 """What the system adds to a plain forward pass: by stages, over gRPC, per decision.
 
-Every ratio compares two series that were measured in turns, image by image, in the same run.
+Every ratio compares series that were measured in turns, image by image, in the same run. A task's
+time from submission to outcome stands against decode + preprocess + forward in one process, twice:
+
+- `edge_ratio`, `cloud_ratio`: against the forward pass that a person would write, torch's own
+  layers in float32.
+- `edge_prepared_ratio`, `cloud_prepared_ratio`: against the very networks that the agents run,
+  prepared for this host. What is left is what gRPC, scheduling and threads cost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,7 +21,7 @@ from typing import Any
 import torch
 from mc_models.bundle import Bundle, load_bundle
 from mc_models.preprocess import encode_jpeg
-from mc_models.profile import measure_profile
+from mc_models.profile_store import host_profile
 from mc_models.reference import Reference
 from mc_models.synthetic import render
 
@@ -35,16 +42,18 @@ async def measure_overhead(
     """All the figures of `mc-sched bench overhead`; one CPU thread everywhere."""
     torch.set_num_threads(1)
     bundle = load_bundle(bundle_name)
-    reference = Reference(bundle)
+    prepared = Reference.prepared(bundle)
     images = [encode_jpeg(render(i, i, bundle.input_px)) for i in range(DISTINCT_IMAGES)]
     decisions_us = [ns / 1e3 for ns in measure_decisions_ns()]
     progress("stage by stage against one forward pass")
-    stagewise = await _stagewise(bundle, reference, images, rounds)
+    stagewise = await _stagewise(bundle, prepared, images, rounds)
     progress("over gRPC against one process")
-    sites = await _sites(bundle, bundle_name, reference, images, rounds)
+    references = {"plain": Reference.plain(bundle), "prepared": prepared}
+    sites = await _sites(bundle_name, references, images, rounds)
     return {
         **stagewise,
         **sites,
+        "exit": bundle.exits[-1].name,
         "decision_us": {"p50": median(decisions_us), "p99": quantile(decisions_us, 0.99)},
         "rounds": rounds,
         "threads": 1,
@@ -55,19 +64,15 @@ async def _stagewise(
     bundle: Bundle, reference: Reference, images: list[bytes], rounds: int
 ) -> dict[str, Any]:
     """The cloud agent's driver, machine and executor against a plain forward, same input."""
-    last = bundle.exits[-1].name
-    profile = measure_profile(bundle, 1, {"cloud"})
-    stages = Stagewise(bundle, profile)
+    stages = Stagewise(bundle, host_profile(bundle, "cloud", threads=1))
     staged_ms, whole_ms = [], []
     for number in range(WARM_UP_ROUNDS + rounds):
         x = reference.prepare(images[number % len(images)])
-        started = time.perf_counter()
-        await stages.run(x)
-        between = time.perf_counter()
-        reference.forward(x, last)
+        staged = await stages.run_ms(x)
+        whole = _took_ms(partial(reference.forward, x))
         if number >= WARM_UP_ROUNDS:
-            staged_ms.append((between - started) * 1e3)
-            whole_ms.append((time.perf_counter() - between) * 1e3)
+            staged_ms.append(staged)
+            whole_ms.append(whole)
     stages.close()
     return {
         "stagewise_ratio": ratio(staged_ms, whole_ms),
@@ -77,38 +82,36 @@ async def _stagewise(
 
 
 async def _sites(
-    bundle: Bundle, name: str, reference: Reference, images: list[bytes], rounds: int
+    bundle: str, references: dict[str, Reference], images: list[bytes], rounds: int
 ) -> dict[str, Any]:
     """Submit to outcome on each site over loopback against the same work in this process."""
-    last = bundle.exits[-1].name
-    edge_ms: list[float] = []
-    cloud_ms: list[float] = []
-    edge_plain_ms: list[float] = []
-    cloud_plain_ms: list[float] = []
-    async with Testbed(bundle=name, link=None) as testbed:  # noqa: SIM117
+    series: dict[str, list[float]] = defaultdict(list)
+    async with Testbed(bundle=bundle, link=None) as testbed:  # noqa: SIM117
         async with EdgeClient(testbed.edge_address) as client:
             await _cloud_is_up(client)
             for number in range(WARM_UP_ROUNDS + rounds):
-                image = images[number % len(images)]
-                times = (
-                    await _submit_ms(client, image, "edge-only", "edge"),
-                    _plain_ms(partial(reference.edge, image)),
-                    await _submit_ms(client, image, "server", "cloud"),
-                    _plain_ms(partial(reference.cloud, image, last)),
-                )
+                times = await _round_ms(client, references, images[number % len(images)])
                 if number >= WARM_UP_ROUNDS:
-                    series = (edge_ms, edge_plain_ms, cloud_ms, cloud_plain_ms)
-                    for samples, value in zip(series, times, strict=True):
-                        samples.append(value)
-    return {
-        "edge_ratio": ratio(edge_ms, edge_plain_ms),
-        "edge_ms": median(edge_ms),
-        "edge_plain_ms": median(edge_plain_ms),
-        "cloud_ratio": ratio(cloud_ms, cloud_plain_ms),
-        "cloud_ms": median(cloud_ms),
-        "cloud_plain_ms": median(cloud_plain_ms),
-        "exit": last,
-    }
+                    for name, value in times.items():
+                        series[name].append(value)
+    figures: dict[str, Any] = {}
+    for site in ("edge", "cloud"):
+        figures[f"{site}_ratio"] = ratio(series[site], series[f"{site}_plain"])
+        figures[f"{site}_prepared_ratio"] = ratio(series[site], series[f"{site}_prepared"])
+    return {**figures, **{f"{name}_ms": median(samples) for name, samples in series.items()}}
+
+
+async def _round_ms(
+    client: EdgeClient, references: dict[str, Reference], image: bytes
+) -> dict[str, float]:
+    """One image on each site, and the plain ways to the same answers."""
+    times = {"edge": await _submit_ms(client, image, "edge-only", "edge")}
+    for form, reference in references.items():
+        times[f"edge_{form}"] = _took_ms(partial(reference.edge, image))
+    times["cloud"] = await _submit_ms(client, image, "server", "cloud")
+    for form, reference in references.items():
+        times[f"cloud_{form}"] = _took_ms(partial(reference.cloud, image))
+    return times
 
 
 async def _cloud_is_up(client: EdgeClient) -> None:
@@ -127,7 +130,7 @@ async def _submit_ms(client: EdgeClient, image: bytes, policy: str, site: str) -
     return took_ms
 
 
-def _plain_ms(work: Callable[[], object]) -> float:
+def _took_ms(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return (time.perf_counter() - started) * 1e3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import torch
@@ -9,10 +10,10 @@ from mc_models.bundle import Bundle
 from mc_models.profile import Profile
 
 from cloud_agent.driver import Call, CloudDriver
+from cloud_agent.executor import Finished
 from cloud_agent.main import cloud_table, make_executor
-from mc_sched.core.actions import Reply
 from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.events import Arrived
+from mc_sched.core.events import Arrived, HeadDone, StageDone
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
 from mc_sched.obs.event_log import EventLog
@@ -27,12 +28,15 @@ class Stagewise:
         table = cloud_table(bundle, profile)
         self._accuracy = table.exits[-1].accuracy["jpeg"]
         self._driver = CloudDriver(CloudMachine(CloudSettings(), table), EventLog(None, "bench"))
-        self._executor = make_executor(bundle, self._driver, threads=1)
+        self._executor = make_executor(bundle, self._report, 1, profile.precision)
         self._driver.attach(self._executor)
         self._number = 0
+        self._loop = asyncio.get_running_loop()
+        self._took_ms: asyncio.Future[float] = self._loop.create_future()
+        self._started_ns = 0
 
-    async def run(self, x: torch.Tensor) -> Reply:
-        """One task from its arrival to its reply."""
+    async def run_ms(self, x: torch.Tensor) -> float:
+        """One task; the time on the executor's thread from its first stage to its reply."""
         self._number += 1
         key = f"bench/{self._number}"
         call = self._driver.calls[key] = Call()
@@ -40,12 +44,19 @@ class Stagewise:
             time.monotonic_ns(), key, "bench", self._accuracy, BUDGET_NS, 0,
             exit_rule=ExitRule.PURSUE,
         )  # fmt: skip
-        self._driver.arrive(event, x)
-        while True:
-            action = await call.mailbox.get()
-            if isinstance(action, Reply):
-                del self._driver.calls[key]
-                return action
+        self._took_ms = self._loop.create_future()
+        self._driver.arrive(call, event, x)
+        took_ms = await self._took_ms
+        del self._driver.calls[key]
+        return took_ms
+
+    def _report(self, event: Finished) -> None:
+        if isinstance(event, StageDone) and event.stage == 0:
+            self._started_ns = event.now_ns - event.took_ns
+        self._driver.handle(event)
+        if isinstance(event, HeadDone):
+            took_ms = (time.monotonic_ns() - self._started_ns) / 1e6
+            self._loop.call_soon_threadsafe(self._took_ms.set_result, took_ms)
 
     def close(self) -> None:
         """End the worker."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mc_sched.core.quantiles import nearest_rank
+
 
 def quantile(samples: Sequence[float], q: float) -> float:
-    """Nearest-rank quantile; `samples` must not be empty."""
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+    """Nearest-rank quantile; IndexError if there are no samples."""
+    return nearest_rank(sorted(samples), q)
 
 
 def median(samples: Sequence[float]) -> float:
-    """The middle sample."""
+    """The middle sample; of an even number of samples the lower of the two."""
     return quantile(samples, 0.5)
 
 

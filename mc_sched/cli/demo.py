@@ -7,12 +7,22 @@ import asyncio
 import json
 import sys
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mc_sched.cli.streaming import Frame, StreamView, arrival_times_s, print_summary, run_stream
+from mc_sched.cli.demands import check_demands, require
+from mc_sched.cli.frames import Frame, load_class_folders, repeated
+from mc_sched.cli.link import outage_argument
+from mc_sched.cli.streaming import StreamView, arrival_times_s, print_summary, run_stream
+from mc_sched.core.policies import POLICIES
 from mc_sched.errors import UserError
+from mc_sched.obs.picture import FORMATS, draw_streams
 from mc_sched.obs.summary import RunInfo, TaskResult, summarise
 from mc_sched.units import duration_argument
+
+if TYPE_CHECKING:
+    from mc_sched.link.model import Outage
+    from mc_sched.testbed import Testbed
 
 NAME = "demo"
 HELP = "Run both agents on this machine with an emulated link and watch them serve frames."
@@ -35,18 +45,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--link", choices=("wifi", "4g", "3g"), default="wifi", help="default %(default)s")
     add("--mode", choices=("performance", "energy", "both"), default="both",
         help="both: half of the frames each (default)")  # fmt: skip
-    add("--policy", default="mc", help="mc, mc-paper, server or edge-only, default %(default)s")
+    add("--policy", choices=POLICIES, default="mc", help="default %(default)s")
     add("--bundle", default="set-a", help="name or directory, default %(default)s")
     add("--images", metavar="DIR", help="your own images; default: generated ones")
+    add("--outage", type=outage_argument, action="append", default=[], metavar="START:DURATION",
+        help="cut the link during each mode, like 4s:3s (repeatable)")  # fmt: skip
+    add("--picture", metavar="FILE", help="draw each frame's latency (.png, .svg or .pdf)")
     add("--keep-logs", metavar="DIR", help="keep both agents' event logs here")
     add("--output", choices=("text", "json"), default="text")
-    parser.epilog = "example: mc-sched demo --link 4g --frames 240"
+    parser.epilog = (
+        "examples: mc-sched demo --link 4g --frames 240\n"
+        "          mc-sched demo --mode energy --frames 144 --outage 4s:4s --picture demo.png"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Start everything, stream, sum up, stop everything."""
-    if args.frames < 1 or args.fps <= 0:
-        raise UserError("--frames must be at least 1 and --fps above 0", exit_code=2)
+    check_demands(args)
+    require(args.frames >= 1, "--frames must be at least 1")
+    _check_picture(args.picture)
     modes = ["performance", "energy"] if args.mode == "both" else [args.mode]
     frames = _frames(args)
     results: dict[str, list[TaskResult]] = {mode: [] for mode in modes}
@@ -61,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(summary))
     else:
         _tell(args, summary)
+    if args.picture:
+        _draw(args, results)
     return 130 if interrupted else 0
 
 
@@ -95,9 +114,19 @@ async def _demo(
             due_s = arrival_times_s(len(share), args.fps, "constant", 0)
             started = time.monotonic()
             with StreamView(len(share), f"{mode} mode over {args.link}") as view:
+                cuts = asyncio.gather(*(_cut(testbed, outage) for outage in args.outage))
                 await run_stream(client, share, due_s, demands, view, results[mode])
+                await cuts
             took_s[mode] = time.monotonic() - started
         return took_s, status.idle_w
+
+
+async def _cut(testbed: Testbed, outage: Outage) -> None:
+    """Cut the link for a while, counted from now."""
+    await asyncio.sleep(outage.start_ns / 1e9)
+    await testbed.cut_link()
+    await asyncio.sleep(outage.duration_ns / 1e9)
+    await testbed.restore_link()
 
 
 async def _cloud_up(client: Any) -> Any:
@@ -117,7 +146,7 @@ def _shares(frames: list[Frame], parts: int) -> list[list[Frame]]:
 
 def _frames(args: argparse.Namespace) -> list[Frame]:
     if args.images:
-        return _own_frames(args.images, args.frames)
+        return load_class_folders(args.images, args.frames)
     from mc_models.preprocess import encode_jpeg
     from mc_models.synthetic import CLASS_NAMES, render_split
 
@@ -127,25 +156,7 @@ def _frames(args: argparse.Namespace) -> list[Frame]:
     for number, (image, index) in enumerate(images):
         label = CLASS_NAMES[index]
         drawn.append(Frame(f"{number:03d} {label}", encode_jpeg(image), label))
-    return [drawn[number % len(drawn)] for number in range(args.frames)]
-
-
-def _own_frames(directory: str, count: int) -> list[Frame]:
-    """Images of a folder; folders in it are classes."""
-    from pathlib import Path
-
-    from mc_sched.cli.submit import IMAGES, load_frames
-
-    classes = [path for path in sorted(Path(directory).glob("*")) if path.is_dir()]
-    if not classes:
-        return load_frames(directory, None, count)
-    images = [(p, c.name) for c in classes for p in sorted(c.iterdir()) if p.suffix in IMAGES]
-    if not images:
-        raise UserError(f"{directory}: its folders hold no .jpg, .jpeg or .png file")
-    step = max(1, len(images) // count)
-    chosen = images[::step][:count]
-    frames = [Frame(path.name, path.read_bytes(), label) for path, label in chosen]
-    return [frames[number % len(frames)] for number in range(count)]
+    return repeated(drawn, args.frames)
 
 
 def _summary(
@@ -165,6 +176,24 @@ def _summary(
         mode: summarise(part, info(mode, took_s.get(mode, 0.0))) for mode, part in results.items()
     }
     return whole
+
+
+def _check_picture(file: str | None) -> None:
+    """Better a word before the run than no picture behind it."""
+    if file is not None:
+        path = Path(file)
+        known = ", ".join(FORMATS)
+        require(path.suffix.lower() in FORMATS, f"--picture {file}: its suffix is none of {known}")
+        require(path.parent.is_dir(), f"--picture {file}: there is no folder {path.parent}")
+
+
+def _draw(args: argparse.Namespace, results: dict[str, list[TaskResult]]) -> None:
+    streams = {f"{mode} mode over {args.link}": part for mode, part in results.items()}
+    outages = [(cut.start_ns / 1e9, cut.duration_ns / 1e9) for cut in args.outage]
+    try:
+        draw_streams(streams, args.deadline / 1e6, outages, Path(args.picture))
+    except OSError as error:
+        raise UserError(f"--picture {args.picture}: cannot be written: {error}") from None
 
 
 def _tell(args: argparse.Namespace, summary: dict[str, Any]) -> None:

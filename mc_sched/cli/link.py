@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--jitter", type=duration_argument, metavar="TIME",
         help="extra one-way delay, uniform from 0 to this")  # fmt: skip
     add("--seed", type=int, default=0, help="seed of the jitter (default: 0)")
-    add("--outage", type=_outage_argument, action="append", default=[], metavar="START:DURATION",
+    add("--outage", type=outage_argument, action="append", default=[], metavar="START:DURATION",
         help="the link is dark from START on, like 10s:2s (repeatable)")  # fmt: skip
     add("--control", action="store_true", help="read control lines on standard input")
 
@@ -53,7 +53,8 @@ def _add_rates(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
 
 
-def _outage_argument(text: str) -> "Outage":
+def outage_argument(text: str) -> "Outage":
+    """START:DURATION as an argparse type."""
     from mc_sched.link.model import Outage
 
     start, colon, duration = text.partition(":")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from mc_sched.errors import UserError
 
 VERBS = (
-    "demo", "submit", "status", "images", "train", "evaluate", "link", "config", "bench",
+    "demo", "submit", "feedback", "status", "images", "train", "evaluate", "profile", "models",
+    "link", "config", "bench",
 )  # fmt: skip
 """In the order in which a person meets them; each is a module beside this one."""
 
@@ -41,8 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
-    args = build_parser().parse_args(argv)
     try:
+        args = build_parser().parse_args(argv)
         return int(args.run(args))
     except UserError as error:
         print(f"mc-sched: {error}", file=sys.stderr)
@@ -51,6 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write out what Python still holds; a reader that has left, as `head` does, is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the rest goes nowhere: Python would try once more when it exits, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

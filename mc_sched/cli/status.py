@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mc_sched.cli.tables import print_rows
+
+if TYPE_CHECKING:
+    from mc_proto.v1.edge_pb2 import StatusReply
 
 NAME = "status"
 HELP = "Show how an edge agent does: cloud, link, forecasts, outcomes, energy."
@@ -22,49 +29,44 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print."""
     import asyncio
 
-    from google.protobuf.json_format import MessageToDict
-
     from mc_sched.client import EdgeClient
 
-    async def ask() -> dict[str, object]:
+    async def ask() -> StatusReply:
         async with EdgeClient(args.edge) as client:
-            status = await client.status()
-        status.ClearField("labels")
-        return MessageToDict(
-            status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
+            return await client.status()
 
-    status = asyncio.run(ask())
+    status = _fields(asyncio.run(ask()))
     if args.output == "json":
-        print(json.dumps(_numbers(status)))
+        print(json.dumps(status))
     else:
-        _print(_numbers(status))
+        print_rows((_label(key), _text(key, value)) for key, value in status.items())
     return 0
 
 
-def _numbers(status: dict[str, object]) -> dict[str, object]:
-    """64-bit numbers as numbers; protobuf's JSON writes them as text."""
-
-    def number(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: number(item) for key, item in value.items()}
-        return int(value) if isinstance(value, str) and value.isdigit() else value
-
-    return {key: number(value) if key != "bundle_hash" else value for key, value in status.items()}
+def _fields(status: StatusReply) -> dict[str, Any]:
+    """Every field by name, zeros too, and None for what is not known; without the labels."""
+    names = [field.name for field in status.DESCRIPTOR.fields if field.name != "labels"]
+    return {name: _plain(status, name) for name in names}
 
 
-def _print(status: dict[str, object]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _plain(status: StatusReply, name: str) -> Any:
+    field, value = status.DESCRIPTOR.fields_by_name[name], getattr(status, name)
+    if field.has_presence and not status.HasField(name):
+        return None
+    return dict(value) if isinstance(value, Mapping) else value
 
-    table = Table(show_header=False)
-    for key, value in status.items():
-        text = value
-        if key.endswith("_ns"):
-            text = f"{float(str(value)) / 1e6:.1f} ms"
-        elif key.endswith("_bps"):
-            text = f"{float(str(value)) / 1e6:.2f} Mbps" if value else "unknown"
-        elif isinstance(value, dict):
-            text = ", ".join(f"{name} {count}" for name, count in value.items())
-        table.add_row(key.removesuffix("_ns").removesuffix("_bps"), str(text))
-    Console().print(table)
+
+def _label(key: str) -> str:
+    return key.removesuffix("_ns").removesuffix("_bps")
+
+
+def _text(key: str, value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if key.endswith("_ns"):
+        return f"{value / 1e6:.1f} ms"
+    if key.endswith("_bps"):
+        return f"{value / 1e6:.2f} Mbps" if value else "unknown"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items())
+    return str(value)

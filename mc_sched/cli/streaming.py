@@ -7,10 +7,11 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mc_sched.obs.summary import TaskResult
+from mc_sched.cli.frames import Frame
+from mc_sched.cli.tables import print_rows
+from mc_sched.obs.summary import TaskResult, summary_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,15 +20,8 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 5.0
 RECENT_FRAMES = 8
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One image of a stream, with its true label where that is known."""
-
-    name: str
-    data: bytes
-    label: str | None = None
+MAX_STREAM_ID = 100
+"""Characters of a stream's id; the wire's 128 are for the tasks' ids, which are made from it."""
 
 
 def arrival_times_s(count: int, fps: float, arrivals: str, seed: int) -> list[float]:
@@ -52,18 +46,20 @@ async def run_stream(
 ) -> None:
     """Submit the frames and append each one's result as it ends; `results` survives a Ctrl-C."""
     prefix = f"{demands.stream_id or 'frames'}-{time.time_ns() // 1_000_000 % 10**8:08d}"
-    by_id = {f"{prefix}-{number:05d}": frame for number, frame in enumerate(frames)}
-    batch = [(task_id, frame.data) for task_id, frame in by_id.items()]
+    ids = [f"{prefix}-{number:05d}" for number in range(len(frames))]
+    sent = dict(zip(ids, zip(frames, due_s, strict=True), strict=True))
+    batch = [(task_id, frame.data) for task_id, (frame, _) in sent.items()]
     async for answer in client.stream(batch, due_s, demands):
-        frame = by_id[answer.outcome.task_id]
-        results.append(result_of(answer, frame.label))
+        frame, at_s = sent[answer.outcome.task_id]
+        results.append(result_of(answer, frame.label, at_s))
         view.show(answer, frame)
 
 
-def result_of(answer: Answer, label: str | None) -> TaskResult:
+def result_of(answer: Answer, label: str | None, submitted_s: float = 0.0) -> TaskResult:
     """The answer with what is known of its truth."""
     known = label is not None and answer.outcome.prediction is not None
-    return TaskResult(answer.outcome, label in answer.labels if known else None, answer.error)
+    correct = label in answer.labels if known else None
+    return TaskResult(answer.outcome, correct, answer.error, submitted_s)
 
 
 class StreamView:
@@ -77,6 +73,7 @@ class StreamView:
         self._title = title
         self._counts: Counter[str] = Counter()
         self._recent: deque[tuple[str, ...]] = deque(maxlen=RECENT_FRAMES)
+        self._bad: set[str] = set()
         self._done = 0
         self._next_line = time.monotonic() + PLAIN_EVERY_S
         console = Console(stderr=True)
@@ -93,7 +90,7 @@ class StreamView:
             self._live.stop()
 
     def show(self, answer: Answer, frame: Frame) -> None:
-        """Take one more answer in."""
+        """Take one more answer in; a frame that was no good is named, once."""
         outcome = answer.outcome
         site = outcome.site.value if outcome.site else "-"
         self._done += 1
@@ -106,11 +103,18 @@ class StreamView:
         self._recent.append(
             (frame.name, outcome.kind.value, site, outcome.exit or "-", latency, guess, note)
         )
+        if answer.error:
+            self._name_bad(frame.name, answer.error)
         if self._live is not None:
             self._live.update(self.table())
         elif time.monotonic() >= self._next_line:
             self._next_line += PLAIN_EVERY_S
             print(self.line(), file=sys.stderr, flush=True)
+
+    def _name_bad(self, name: str, error: str) -> None:
+        if name not in self._bad:
+            self._bad.add(name)
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
 
     def line(self) -> str:
         """The state of the stream in one line."""
@@ -124,24 +128,17 @@ class StreamView:
     def table(self) -> Table:
         """The last frames, with the line above them."""
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=self.line(), title_justify="left", title_style="bold")
+        table = Table(title=Text(self.line(), "bold"), title_justify="left")
         for column in ("frame", "outcome", "site", "exit", "latency", "top label", ""):
             table.add_column(column, justify="right" if column == "latency" else "left")
         styles = {"succeeded": "green", "late": "yellow", "refused": "magenta", "failed": "red"}
         for row in self._recent:
-            table.add_row(*row, style=styles[row[1]])
+            table.add_row(*map(Text, row), style=styles[row[1]])
         return table
 
 
-def print_summary(summary: dict[str, object], title: str) -> None:
+def print_summary(summary: dict[str, Any], title: str) -> None:
     """The summary as a small table on stdout."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from mc_sched.obs.summary import summary_rows
-
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
-    for label, text in summary_rows(summary):
-        table.add_row(label, text)
-    Console().print(table)
+    print_rows(summary_rows(summary), title)

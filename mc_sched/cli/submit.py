@@ -5,26 +5,30 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import csv
-import glob
 import json
 import sys
 import time
-from dataclasses import asdict
-from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
-from mc_sched.cli.streaming import Frame, StreamView, arrival_times_s, print_summary, run_stream
+from mc_sched.cli.demands import check_demands, require
+from mc_sched.cli.frames import Frame, load_frames
+from mc_sched.cli.results import results_file
+from mc_sched.cli.streaming import (
+    MAX_STREAM_ID,
+    StreamView,
+    arrival_times_s,
+    print_summary,
+    run_stream,
+)
 from mc_sched.cli.thresholds import Threshold, parse_threshold
-from mc_sched.errors import UserError
+from mc_sched.core.policies import POLICIES
+from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.summary import RunInfo, TaskResult, summarise
 from mc_sched.units import duration_argument
 
 NAME = "submit"
+INTERRUPTED = "interrupted"
 HELP = "Stream images to an edge agent and sum up how it served them."
-IMAGES = {".jpg", ".jpeg", ".png"}
-VIDEOS = {".mp4", ".mkv", ".avi", ".mov", ".webm"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--deadline", type=duration_argument, default="84ms", help="QoS, default %(default)s")
     add("--accuracy", type=float, help="QoR, least expected top-5 accuracy in [0, 1]")
     add("--mode", choices=("performance", "energy"), help="default: the agent's")
-    add("--policy", help="mc, mc-paper, server or edge-only; default: the agent's")
+    add("--policy", choices=POLICIES, help="default: the agent's")
     add("--privacy", choices=("edge-only", "features", "any"), default="any")
     add("--stream-id", default="", help="name of the stream, for feedback and logs")
     add("--labels", metavar="CSV", help="file,index,name; default SOURCE/labels.csv if it exists")
@@ -53,72 +57,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stream, then print the summary; the exit code says how it went."""
     thresholds = [_threshold(text) for text in args.threshold]
-    if args.fps <= 0:
-        raise UserError("--fps must be above 0", exit_code=2)
+    _check(args)
     frames = load_frames(args.source, args.labels, args.count)
-    results: list[TaskResult] = []
-    started = time.monotonic()
-    interrupted, info = _stream(args, frames, results)
-    summary = summarise(results, RunInfo(**{**info, "duration_s": time.monotonic() - started}))
-    if args.results:
-        _write_results(args.results, results)
-    if args.output == "json":
-        print(json.dumps(summary))
-    else:
-        print_summary(summary, "interrupted: summary so far" if interrupted else "summary")
-    if interrupted:
+    with results_file(args.results) as results:
+        started = time.monotonic()
+        ended, info = _stream(args, frames, results)
+        info["duration_s"] = time.monotonic() - started
+        summary = summarise(results, RunInfo(**info))
+        if args.output == "json":
+            print(json.dumps(summary))
+        else:
+            print_summary(summary, f"{ended}: summary so far" if ended else "summary")
+    if ended == INTERRUPTED:
         return 130
+    if ended:
+        raise ConnectError(f"{args.edge}: {ended}")
     return _judge(thresholds, summary)
 
 
-def load_frames(source: str, labels_file: str | None, count: int | None) -> list[Frame]:
-    """The images of a folder, glob or file, in name order, repeated up to `count`.
-
-    Raises UserError if there are none, naming the source.
-    """
-    paths = _image_paths(source)
-    labels = _labels(Path(labels_file) if labels_file else Path(source) / "labels.csv", labels_file)
-    frames = []
-    for path in paths:
-        try:
-            frames.append(Frame(path.name, path.read_bytes(), labels.get(path.name)))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    return list(islice(cycle(frames), count)) if count else frames
-
-
-def _image_paths(source: str) -> list[Path]:
-    place = Path(source)
-    if place.suffix.lower() in VIDEOS or source.startswith("/dev/video"):
-        raise UserError(f"{source}: video is not read yet; give a folder of JPEG or PNG frames")
-    if place.is_dir():
-        found = [path for path in sorted(place.iterdir()) if path.suffix.lower() in IMAGES]
-    else:
-        found = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
-        found = [path for path in found if path.is_file()]
-    if not found:
-        hint = "holds no .jpg, .jpeg or .png file" if place.is_dir() else "matches no file"
-        raise UserError(f"{source}: {hint}; 'mc-sched images --out frames' makes some")
-    return found
-
-
-def _labels(path: Path, asked_for: str | None) -> dict[str, str]:
-    if not path.is_file():
-        if asked_for:
-            raise UserError(f"{path}: no such labels file")
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.reader(file) if len(row) >= 3]
-    return {Path(row[0]).name: row[2] for row in rows if row[0] != "file"}
+def _check(args: argparse.Namespace) -> None:
+    check_demands(args)
+    require(args.count is None or args.count >= 1, "--count must be at least 1")
+    require(
+        len(args.stream_id) <= MAX_STREAM_ID and args.stream_id.isprintable(),
+        f"--stream-id must be at most {MAX_STREAM_ID} printable characters",
+    )
 
 
 def _stream(
     args: argparse.Namespace, frames: list[Frame], results: list[TaskResult]
-) -> tuple[bool, dict[str, Any]]:
-    """Run the stream; whether it was interrupted, and what the agent says of itself."""
+) -> tuple[str, dict[str, Any]]:
+    """Run the stream; why it ended before its time, if so, and what the agent says of itself."""
     info: dict[str, Any] = {"policy": args.policy or "", "mode": args.mode or "", "link": "live"}
 
-    async def go() -> None:
+    async def go() -> str:
         from mc_sched.client import Constraints, EdgeClient
 
         demands = Constraints(
@@ -134,11 +106,11 @@ def _stream(
             )  # fmt: skip
             with StreamView(len(frames), args.edge) as view:
                 await run_stream(client, frames, due_s, demands, view, results)
+            return client.lost
 
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(go())
-        return False, info
-    return True, info
+        return asyncio.run(go()), info
+    return INTERRUPTED, info
 
 
 def _threshold(text: str) -> Threshold:
@@ -156,11 +128,3 @@ def _judge(thresholds: list[Threshold], summary: dict[str, Any]) -> int:
     for failure in failures:
         print(f"mc-sched: threshold failed: {failure}", file=sys.stderr)
     return 99 if failures else 0
-
-
-def _write_results(path: str, results: list[TaskResult]) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        for result in results:
-            row = {**asdict(result.outcome), "correct": result.correct, "error": result.error}
-            row["energy"]["total_j"] = result.outcome.energy.total_j
-            file.write(json.dumps(row) + "\n")

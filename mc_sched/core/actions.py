@@ -28,7 +28,8 @@ class AbortLocal:
 class SendToCloud:
     """Upload this task. `budget_ns` is what is left of the deadline when it is sent.
 
-    `down_ns` is the forecast of the way back, which the cloud has to leave free.
+    `down_ns` is the forecast of the way back, which the cloud has to leave free. After `wanted_ns`
+    the edge may take the task back: no deeper exit is worth that.
     """
 
     task_id: str
@@ -37,6 +38,7 @@ class SendToCloud:
     budget_ns: int
     down_ns: int
     exit_rule: ExitRule
+    wanted_ns: int
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class RunHead:
 
 @dataclass(frozen=True)
 class Progress:
-    """Tell the edge that a stage is done and when the reply is expected to leave."""
+    """Tell the edge that stage `stage` is done and that the reply is now expected elsewhen."""
 
     task_id: str
     stage: int
@@ -132,11 +134,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Stop:
-    """Tell the edge that the work has stopped, and why. The task is over here."""
+    """Tell the edge that the work has stopped, and why. The task is over here.
+
+    `failed`: by a fault, not because time was up or the edge gave up.
+    """
 
     task_id: str
     reason: str
     compute_ns: int
+    failed: bool = False
 
 
 CloudAction = Accept | Refuse | RunStage | RunHead | Progress | Reply | Stop

@@ -15,6 +15,7 @@ from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
+from mc_sched.core.cloud_schedule import CloudSchedule, Piece
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
@@ -25,6 +26,8 @@ from mc_sched.core.transitions import CloudState
 
 REMEMBERED_EDGES = 1024
 """Edges whose link state is kept; the one not heard of for longest goes first."""
+NEWS_NS = 2_000_000
+"""A forecast that moves by less is not worth a message, which costs the running stage its turn."""
 WORKING = (CloudState.IN_STAGE, CloudState.IN_HEAD, CloudState.STOPPING)
 
 
@@ -44,9 +47,8 @@ class CloudMachine:
         self._settings = settings
         self._table = table
         self._times = CloudTimePredictor(table, settings.quantile)
+        self._schedule = CloudSchedule(self._times)
         self._tasks: dict[str, CloudTask] = {}
-        self._working: CloudTask | None = None
-        self._working_since_ns = 0
         self._down_ns: OrderedDict[str, int] = OrderedDict()
         self._draining = False
         self._now_ns = 0
@@ -78,8 +80,12 @@ class CloudMachine:
     def load(self, now_ns: int) -> CloudLoad:
         """What a probe is told."""
         self._now_ns = now_ns
-        queue_ns = self._work_ahead_ns(due_ns=None)
+        queue_ns = self._schedule.ahead_ns(now_ns, self._tasks.values(), due_ns=None)
         return CloudLoad(queue_ns, self._times.slowdown(now_ns), len(self._tasks))
+
+    def has(self, task_id: str) -> bool:
+        """Whether a task of this id is here, be it only to be stopped."""
+        return task_id in self._tasks
 
     @property
     def is_idle(self) -> bool:
@@ -93,7 +99,7 @@ class CloudMachine:
             story = self._tasks[event.task_id].told()
             raise UnexpectedEvent("cloud", "open", f"second task {event.task_id}", story)
         due_ns = event.now_ns + event.budget_ns
-        queue_ns = self._work_ahead_ns(due_ns)
+        queue_ns = self._schedule.ahead_ns(event.now_ns, self._tasks.values(), due_ns)
         accurate = self._table.acceptable(event.codec, event.accuracy)
         left_ns = event.budget_ns - queue_ns - self._way_back_ns(event)
         candidates = tuple(e for e in accurate if self._times.upper_ns(event.now_ns, e) <= left_ns)
@@ -112,6 +118,7 @@ class CloudMachine:
         task = CloudTask(event, candidates)
         self._tasks[event.task_id] = task
         self._note(task, "Arrived")
+        task.told_end_ns = event.now_ns + queue_ns + self._times.mean_ns(event.now_ns, task.target)
         predicted_ns = queue_ns + self._times.upper_ns(event.now_ns, task.target)
         self._actions.append(do.Accept(event.task_id, task.target.name, predicted_ns, queue_ns))
 
@@ -133,9 +140,9 @@ class CloudMachine:
 
     def _on_stage_done(self, event: ev.StageDone) -> None:
         for task_id in event.task_ids:
-            task = self._worked(event, task_id, event.took_ns)
+            task = self._working_on(event, task_id, do.RunStage(event.task_ids, event.stage))
             stopped = task.state is CloudState.STOPPING
-            task.move("StageDone")
+            self._worked(task, event, event.took_ns)
             self._times.record(event.now_ns, self._table.stage_ns[event.stage], event.took_ns)
             if stopped:
                 self._end(task, do.Stop(task_id, "given up", task.compute_ns))
@@ -145,20 +152,26 @@ class CloudMachine:
 
     def _between_stages(self, task: CloudTask) -> None:
         """The decision at every branch: load this output layer, or go on without it."""
-        if self._hopeless(task):
-            task.move("stop")
-            reason = "the deadline cannot be met any more"
-            self._end(task, do.Stop(task.task_id, reason, task.compute_ns))
-            return
         exit_ = task.exit_behind(task.next_stage - 1)
-        if exit_ is not None and not self._goes_on(task, exit_):
-            task.move("run_head")
-            self._working, self._working_since_ns = task, self._now_ns
-            self._actions.append(do.RunHead(task.task_id, exit_.name))
-            return
-        self._actions.append(
-            do.Progress(task.task_id, task.next_stage - 1, self._remaining_ns(task))
-        )
+        if self._is_hopeless(task) and not self._can_answer(task, exit_):
+            self._stop_hopeless(task)
+        elif exit_ is None or self._goes_on(task, exit_):
+            self._tell_news(task)
+        else:
+            self._load_head(task, exit_)
+
+    def _load_head(self, task: CloudTask, exit_: Exit) -> None:
+        task.move("run_head")
+        self._run(task, do.RunHead(task.task_id, exit_.name))
+
+    def _tell_news(self, task: CloudTask) -> None:
+        others = [other for other in self._tasks.values() if other is not task]
+        ahead_ns = self._schedule.ahead_ns(self._now_ns, others, task.due_ns)
+        rest_ns = self._schedule.rest_ns(self._now_ns, task, pressed=bool(others))
+        end_ns = self._now_ns + ahead_ns + rest_ns
+        if abs(end_ns - task.told_end_ns) >= NEWS_NS:
+            task.told_end_ns = end_ns
+            self._actions.append(do.Progress(task.task_id, task.next_stage - 1, ahead_ns + rest_ns))
 
     def _goes_on(self, task: CloudTask, exit_: Exit) -> bool:
         """Whether a better exit is pursued behind `exit_` (Algorithm II, steps 3 and 4)."""
@@ -166,20 +179,34 @@ class CloudMachine:
         following = task.next_exit(exit_)
         if following is None or rule is ExitRule.EARLIEST:
             return False
-        if rule is ExitRule.ADAPTIVE and any(other is not task for other in self._tasks.values()):
+        if rule is ExitRule.ADAPTIVE and len(self._tasks) > 1:
             return False
-        to_next_ns = self._times.upper_ns(self._now_ns, following, task.next_stage)
-        return to_next_ns <= self._left_ns(task)
+        others = [other for other in self._tasks.values() if other is not task]
+        ahead_ns = self._schedule.ahead_ns(self._now_ns, others, task.due_ns)
+        to_next_ns = ahead_ns + self._times.upper_ns(self._now_ns, following, task.next_stage)
+        back_ns = self._now_ns + to_next_ns + self._way_back_ns(task.arrived)
+        return back_ns <= task.wanted_by_ns
 
-    def _hopeless(self, task: CloudTask) -> bool:
-        """Whether even the mean time to the target, or to the head just reached, is too long."""
-        to_target_ns = self._times.mean_ns(self._now_ns, task.target, task.next_stage)
-        return to_target_ns > self._left_ns(task)
+    def _is_hopeless(self, task: CloudTask) -> bool:
+        """Whether even the mean time to the soonest exit ahead is too long."""
+        return self._schedule.nearest_ns(self._now_ns, task) > self._left_ns(task)
+
+    def _can_answer(self, task: CloudTask, exit_: Exit | None) -> bool:
+        """Whether the exit that the task stands behind, if any, would still be in time."""
+        if exit_ is None:
+            return False
+        head_ns = self._times.mean_ns(self._now_ns, exit_, task.next_stage)
+        return head_ns <= self._left_ns(task)
+
+    def _stop_hopeless(self, task: CloudTask) -> None:
+        task.move("stop")
+        reason = "the deadline cannot be met any more"
+        self._end(task, do.Stop(task.task_id, reason, task.compute_ns))
 
     def _on_head_done(self, event: ev.HeadDone) -> None:
-        task = self._worked(event, event.task_id, event.took_ns)
+        task = self._working_on(event, event.task_id, do.RunHead(event.task_id, event.exit))
         stopped = task.state is CloudState.STOPPING
-        task.move("HeadDone")
+        self._worked(task, event, event.took_ns)
         if stopped:
             self._end(task, do.Stop(task.task_id, "given up", task.compute_ns))
             return
@@ -193,19 +220,29 @@ class CloudMachine:
         )  # fmt: skip
 
     def _on_executor_failed(self, event: ev.ExecutorFailed) -> None:
-        task = self._worked(event, event.task_id, 0)
-        task.move("ExecutorFailed")
-        self._end(task, do.Stop(task.task_id, event.reason, task.compute_ns))
+        task = self._working_on(event, event.task_id, None)
+        self._worked(task, event, 0)
+        self._end(task, do.Stop(task.task_id, event.reason, task.compute_ns, failed=True))
 
-    def _worked(self, event: ev.CloudEvent, task_id: str, took_ns: int) -> CloudTask:
+    def _working_on(
+        self, event: ev.CloudEvent, task_id: str, asked: do.RunStage | do.RunHead | None
+    ) -> CloudTask:
+        """The task that the executor is at, which has to be this one and this piece of it."""
+        piece = self._schedule.piece
         task = self._tasks.get(task_id)
-        if task is None or self._working is not task:
+        if task is None or piece is None or piece.task is not task:
             story = (task_id,) if task is None else task.told()
             raise UnexpectedEvent("cloud", "not working on it", type(event).__name__, story)
-        self._note(task, type(event).__name__)
-        self._working = None
-        task.compute_ns += took_ns
+        if asked not in (None, piece.action):
+            raise UnexpectedEvent("cloud", f"at {piece.action}", f"{event}", task.told())
         return task
+
+    def _worked(self, task: CloudTask, event: ev.CloudEvent, took_ns: int) -> None:
+        name = type(event).__name__
+        self._note(task, name)
+        task.move(name)
+        self._schedule.piece = None
+        task.compute_ns += took_ns
 
     # --- no longer wanted -------------------------------------------------------------------
 
@@ -237,36 +274,27 @@ class CloudMachine:
     # --- the executor -----------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        if self._working is not None:
-            return
-        waiting = [t for t in self._tasks.values() if t.state is CloudState.WAITING]
-        if not waiting:
-            return
-        task = min(waiting, key=lambda t: t.due_ns)
-        task.move("run_stage")
-        self._working, self._working_since_ns = task, self._now_ns
-        self._actions.append(do.RunStage((task.task_id,), task.next_stage))
+        """Give an idle executor to the task that is due first, if it can still be in time."""
+        while self._schedule.piece is None:
+            waiting = [t for t in self._tasks.values() if t.state is CloudState.WAITING]
+            if not waiting:
+                return
+            task = min(waiting, key=_due_ns)
+            passed = task.exit_behind(task.next_stage - 1)
+            if self._is_hopeless(task):
+                if passed is not None and self._can_answer(task, passed):
+                    self._load_head(task, passed)  # it went on, and then others came first
+                else:
+                    self._stop_hopeless(task)
+            else:
+                task.move("run_stage")
+                self._run(task, do.RunStage((task.task_id,), task.next_stage))
+
+    def _run(self, task: CloudTask, action: do.RunStage | do.RunHead) -> None:
+        self._schedule.piece = Piece(task, action, self._now_ns)
+        self._actions.append(action)
 
     # --- times ------------------------------------------------------------------------------
-
-    def _work_ahead_ns(self, due_ns: int | None) -> int:
-        """Work to be done before a task due at `due_ns` (None: all work), on the mean."""
-        ahead_ns = 0
-        for task in self._tasks.values():
-            if task is self._working or due_ns is None or task.due_ns <= due_ns:
-                ahead_ns += self._remaining_ns(task)
-        return ahead_ns
-
-    def _remaining_ns(self, task: CloudTask) -> int:
-        """Mean time until this task's reply leaves, were it alone."""
-        if task.state is CloudState.STOPPING:
-            running_ns = self._table.stage_ns[min(task.next_stage, len(self._table.stage_ns) - 1)]
-            return max(0, running_ns - (self._now_ns - self._working_since_ns))
-        exit_ = task.target if task.target.stage >= task.next_stage else task.candidates[-1]
-        left_ns = self._times.mean_ns(self._now_ns, exit_, task.next_stage)
-        if task is self._working:
-            left_ns -= self._now_ns - self._working_since_ns
-        return max(0, left_ns)
 
     def _left_ns(self, task: CloudTask) -> int:
         return task.due_ns - self._now_ns - self._way_back_ns(task.arrived)
@@ -284,7 +312,8 @@ class CloudMachine:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         working = [t for t in self._tasks.values() if t.state in WORKING]
         _must(len(working) <= 1, "the executor has two jobs")
-        _must((self._working is None) == (not working), "the executor's job is not on the books")
+        piece = self._schedule.piece
+        _must((piece is None) == (not working), "the executor's job is not on the books")
         _must(len(self._tasks) <= self._settings.max_tasks, "more tasks than max_tasks")
         for task_id, task in self._tasks.items():
             _must(task_id == task.task_id, f"{task_id} is filed under another name")
@@ -292,6 +321,10 @@ class CloudMachine:
             _must(task.next_stage <= task.candidates[-1].stage + 1, f"{task_id} ran past its exits")
         waiting = any(t.state is CloudState.WAITING for t in self._tasks.values())
         _must(bool(working) or not waiting, "a task waits before an idle executor")
+
+
+def _due_ns(task: CloudTask) -> int:
+    return task.due_ns
 
 
 def _must(condition: bool, message: str) -> None:

@@ -20,6 +20,8 @@ class CloudTask:
     state: CloudState = CloudState.WAITING
     next_stage: int = 0
     compute_ns: int = 0
+    told_end_ns: int = 0
+    """When the reply leaves, as the edge was last told."""
     story: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -37,6 +39,15 @@ class CloudTask:
         """When the reply must be back on the edge, on this node's clock."""
         return self.arrived.now_ns + self.arrived.budget_ns
 
+    @property
+    def stage_ahead(self) -> int:
+        """The stage that follows the running one, or the next one while none runs."""
+        return self.next_stage + (self.state is CloudState.IN_STAGE)
+
+    def exits_ahead(self) -> tuple[Exit, ...]:
+        """Acceptable exits that lie ahead: behind the running stage, the next one, or later."""
+        return tuple(e for e in self.candidates if e.stage >= self.next_stage)
+
     def exit_behind(self, stage: int) -> Exit | None:
         """The acceptable exit behind `stage`, if there is one."""
         return next((e for e in self.candidates if e.stage == stage), None)
@@ -50,6 +61,12 @@ class CloudTask:
             if e.stage > current.stage and e.accuracy[codec] > current.accuracy[codec]
         )
         return next(better, None)
+
+    @property
+    def wanted_by_ns(self) -> int:
+        """When the edge may take the task back, on this node's clock; else the deadline."""
+        wanted_ns = self.arrived.wanted_ns
+        return self.due_ns if wanted_ns is None else self.arrived.now_ns + wanted_ns
 
     def move(self, move: str) -> None:
         """Change state; an unlisted move raises UnexpectedEvent with the story."""

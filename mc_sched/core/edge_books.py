@@ -36,6 +36,7 @@ class EdgeSnapshot:
     local_predicted_ns: int
     local_residual_ns: int
     local_busy: bool
+    busy_by_others: float | None
     energy_j: float
     energy_source: str
     idle_w: float
@@ -55,35 +56,29 @@ class EdgeBooks:
     def required_accuracy(self, task: Task) -> float:
         """The task's QoR: its own or the basic one, and never below what its stream asked for."""
         own = self._settings.basic_accuracy if task.accuracy is None else task.accuracy
-        return max(own, self._stream_accuracy.get(task.stream_id, 0.0))
+        if task.stream_id not in self._stream_accuracy:
+            return own
+        self._stream_accuracy.move_to_end(task.stream_id)
+        return max(own, self._stream_accuracy[task.stream_id])
 
     def raise_accuracy(self, stream_id: str, accuracy: float | None) -> None:
         """One step up for this stream, at most to 1.0 (Algorithm I, lines 34 to 36)."""
         basic = self._settings.basic_accuracy if accuracy is None else accuracy
         current = max(basic, self._stream_accuracy.pop(stream_id, 0.0))
-        self._stream_accuracy[stream_id] = min(1.0, current + self._settings.accuracy_step)
+        raised = round(current + self._settings.accuracy_step, 9)  # 0.75 + 0.05 + 0.05 is 0.85
+        self._stream_accuracy[stream_id] = min(1.0, raised)
         if len(self._stream_accuracy) > REMEMBERED_STREAMS:
             self._stream_accuracy.popitem(last=False)
 
-    def spent(self, entry: EdgeTask, forecast: EdgeForecast, now_ns: int) -> tuple[Energy, int]:
-        """Joules and uplink bytes of a task until now."""
+    def spent(self, entry: EdgeTask) -> Energy:
+        """Joules of a task until now; the reply counts half a round trip, as in the forecast."""
         energy = self._settings.energy
-        compute_j = energy.compute_j(entry.compute_ns)
-        if entry.sent_ns < 0:
-            return Energy(compute_j=compute_j), 0
-        if entry.accepted_ns is None:
-            on_air_ns = now_ns - entry.sent_ns
-            share = on_air_ns / max(1, forecast.link.up_mean_ns(now_ns, entry.payload_bytes))
-            sent = int(entry.payload_bytes * min(1.0, share))
-        else:
-            rtt_ns = forecast.link.rtt_mean_ns(now_ns)
-            on_air_ns = max(0, entry.accepted_ns - entry.sent_ns - rtt_ns)
-            sent = entry.payload_bytes
+        down_j = energy.radio.down_j(REPLY_BYTES, entry.reply_air_ns) if entry.reply_air_ns else 0.0
         return Energy(
-            compute_j=compute_j,
-            radio_up_j=energy.radio.up_j(sent, on_air_ns),
-            radio_down_j=energy.radio.down_j(REPLY_BYTES, 0),
-        ), sent
+            compute_j=energy.compute_j(entry.compute_ns),
+            radio_up_j=energy.radio.up_j(entry.bytes_up, entry.upload_air_ns),
+            radio_down_j=down_j,
+        )
 
     def count(self, outcome: Outcome) -> None:
         """Enter an outcome."""
@@ -117,6 +112,7 @@ class EdgeBooks:
             local_predicted_ns=forecast.local.upper_ns(now_ns),
             local_residual_ns=forecast.local.residual_ns(now_ns),
             local_busy=forecast.local.running,
+            busy_by_others=forecast.local.busy_by_others,
             energy_j=self._energy_j,
             energy_source=self._settings.energy.source,
             idle_w=self._settings.energy.idle_w,

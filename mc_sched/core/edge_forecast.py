@@ -29,13 +29,14 @@ class EdgeForecast:
         self.cloud_detail = "no answer yet"
         self._cloud_queue_ns = 0
         self._cloud_slowdown = 1.0
+        self._cloud_free_ns = 0
 
     def cloud_found(self, table: CloudTable) -> None:
         """A usable cloud agent with these tables; what was learned of the same one is kept."""
         if self.cloud is None or self.cloud.table != table:
             self.cloud = CloudTimePredictor(table, self._settings.quantile)
         self.cloud_detail = ""
-        self._cloud_queue_ns, self._cloud_slowdown = 0, 1.0
+        self._cloud_queue_ns, self._cloud_slowdown, self._cloud_free_ns = 0, 1.0, 0
 
     def cloud_gone(self, reason: str) -> None:
         """No cloud agent can be used, for `reason`."""
@@ -46,9 +47,19 @@ class EdgeForecast:
         """Whether a cloud agent with the same bundle answers."""
         return self.cloud is not None and not self.cloud_detail
 
-    def cloud_load(self, queue_ns: int, slowdown: float) -> None:
-        """The cloud's last report: work that waits there, measured over profiled time."""
+    def cloud_load(self, now_ns: int, queue_ns: int, slowdown: float) -> None:
+        """The cloud's last report: all the work that waits there, measured over profiled time."""
         self._cloud_queue_ns, self._cloud_slowdown = queue_ns, slowdown
+        self._cloud_free_ns = now_ns - self.link.rtt_mean_ns(now_ns) // 2 + queue_ns
+
+    def cloud_idle(self) -> None:
+        """The cloud has nothing of ours to do any more."""
+        self._cloud_free_ns = 0
+
+    def cloud_accepted(self, now_ns: int, predicted_ns: int) -> None:
+        """The cloud works for us until about then; its word was half a round trip on its way."""
+        free_ns = now_ns - self.link.rtt_mean_ns(now_ns) // 2 + predicted_ns
+        self._cloud_free_ns = max(self._cloud_free_ns, free_ns)
 
     def view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:
         """The forecasts for this task if it were sent to either site now."""
@@ -56,6 +67,7 @@ class EdgeForecast:
         return View(
             now_ns=now_ns,
             remaining_ns=task.task.due_ns - now_ns,
+            take_back_ns=self.take_back_ns(task, now_ns, others),
             accuracy=task.accuracy,
             mode=task.task.mode or self._settings.mode,
             exit_rule=self._settings.exit_rule,
@@ -63,19 +75,26 @@ class EdgeForecast:
             cloud=tuple(self._cloud_options(task, now_ns, others)) if self.cloud_usable else (),
         )
 
+    def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+        """Time until the local net has to start on this task: D - T_local - margin."""
+        local_ns = self.local_upper_ns(task, now_ns, tasks)
+        return task.task.due_ns - now_ns - local_ns - self._settings.margin_ns
+
     def local_upper_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Upper quantile of the time until the local net would have answered this task."""
         return self.local_wait_ns(task, now_ns, tasks) + self.local.upper_ns(now_ns)
 
     def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""
+        residual_ns, mean_ns = self.local.residual_ns(now_ns), self.local.mean_ns(now_ns)
+        hopeful_ns = now_ns + residual_ns + mean_ns  # one due before this is never started
         earlier = sum(
             other.local is LocalLeg.QUEUED
             and other is not task
-            and other.task.due_ns <= task.task.due_ns
+            and hopeful_ns <= other.task.due_ns <= task.task.due_ns
             for other in tasks
         )
-        return self.local.residual_ns(now_ns) + earlier * self.local.mean_ns(now_ns)
+        return residual_ns + earlier * mean_ns
 
     def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
         wait_ns = self.local_wait_ns(task, now_ns, others)
@@ -93,14 +112,15 @@ class EdgeForecast:
         assert self.cloud is not None
         backlog_ns = self._backlog_ns(task, now_ns, others)
         rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns)
-        slowdown_mean = self.cloud.slowdown(now_ns)
-        slowdown_upper = self.cloud.slowdown_upper(now_ns)
+        slowdown_mean = max(self.cloud.slowdown(now_ns), self._cloud_slowdown)
+        slowdown_upper = max(self.cloud.slowdown_upper(now_ns), self._cloud_slowdown)
         for codec, size in (task.task.payload_bytes or {}).items():
             up_mean = self.link.up_mean_ns(now_ns, size)
             up_upper = self.link.up_upper_ns(now_ns, size)
             energy_j = self._transfer_j(size, up_mean, rtt_mean)
-            before_mean = backlog_ns + up_mean + rtt_mean + self._cloud_queue_ns
-            before_upper = backlog_ns + up_upper + rtt_upper + self._cloud_queue_ns
+            wait_ns = self._cloud_wait_ns(now_ns + backlog_ns + up_mean + rtt_mean // 2)
+            before_mean = backlog_ns + up_mean + rtt_mean + wait_ns
+            before_upper = backlog_ns + up_upper + rtt_upper + wait_ns
             for exit_, path_ns in zip(
                 self.cloud.table.exits, self.cloud.whole_path_ns, strict=True
             ):
@@ -115,14 +135,32 @@ class EdgeForecast:
 
     def _backlog_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
         """Time until the uplink's unsent bytes, and earlier tasks' payloads, are gone."""
-        backlog_ns = 0
-        for other in others:
-            if other.cloud is CloudLeg.UPLOADING:
-                up_ns = self.link.up_mean_ns(now_ns, other.payload_bytes)
-                backlog_ns += max(0, other.sent_ns + up_ns - now_ns)
-            elif other.cloud is CloudLeg.QUEUED and other.task.due_ns <= task.task.due_ns:
-                backlog_ns += self.link.up_mean_ns(now_ns, other.payload_bytes)
+        sending = [other for other in others if other.cloud is CloudLeg.UPLOADING]
+        queued_bytes = sum(
+            other.payload_bytes
+            for other in others
+            if other.cloud is CloudLeg.QUEUED and other.task.due_ns <= task.task.due_ns
+        )
+        backlog_ns = self.link.up_mean_ns(now_ns, queued_bytes)
+        if sending:
+            since_ns = max(self.link.last_left_ns, min(other.sent_ns for other in sending))
+            size_bytes = sum(other.payload_bytes for other in sending)
+            end_ns = since_ns + self.link.up_mean_ns(now_ns, size_bytes)
+            backlog_ns += max(0, end_ns - now_ns)
         return backlog_ns
+
+    def _cloud_wait_ns(self, arrival_ns: int) -> int:
+        """The cloud's queue as it last said, or what is left of our own work there by then."""
+        return max(self._cloud_queue_ns, self._cloud_free_ns - arrival_ns, 0)
+
+    def cloud_can_serve(self, task: EdgeTask, now_ns: int) -> bool:
+        """Whether this task's image, sent now, could on the mean still be answered in time."""
+        if self.cloud is None or task.offload is None:
+            return False
+        exits = self.cloud.table.acceptable(task.offload.codec, task.offload.accuracy)
+        up_ns = self.link.up_mean_ns(now_ns, task.payload_bytes) + self.link.rtt_mean_ns(now_ns)
+        path_ns = min((self.cloud.mean_ns(now_ns, exit_) for exit_ in exits), default=0)
+        return now_ns + up_ns + path_ns <= task.task.due_ns
 
     def _transfer_j(self, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
         radio = self._settings.energy.radio

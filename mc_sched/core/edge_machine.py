@@ -25,6 +25,7 @@ from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge
+from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
@@ -41,6 +42,7 @@ class EdgeMachine:
         self._forecast = EdgeForecast(settings, local)
         self._books = EdgeBooks(settings)
         self._tasks: dict[str, EdgeTask] = {}
+        self._open = 0
         self._draining = False
         self._now_ns = 0
         self._actions: list[do.EdgeAction] = []
@@ -82,8 +84,7 @@ class EdgeMachine:
 
     def snapshot(self, now_ns: int) -> EdgeSnapshot:
         """What `status` shows."""
-        open_tasks = sum(entry.open for entry in self._tasks.values())
-        return self._books.snapshot(self._forecast, now_ns, open_tasks, self._draining)
+        return self._books.snapshot(self._forecast, now_ns, self._open, self._draining)
 
     @property
     def is_idle(self) -> bool:
@@ -93,26 +94,34 @@ class EdgeMachine:
     # --- arrival and decision ---------------------------------------------------------------
 
     def _on_submitted(self, event: ev.Submitted) -> None:
+        self._must_be_new(event.task)
         self._admit(event.task)
 
     def _on_not_satisfied(self, event: ev.NotSatisfied) -> None:
+        self._must_be_new(event.again)
         self._books.raise_accuracy(event.again.stream_id, event.again.accuracy)
         self._admit(event.again)
 
+    def _must_be_new(self, task: Task) -> None:
+        known = self._tasks.get(task.task_id)
+        if known is not None and known.open:
+            raise UnexpectedEvent("edge", "open", f"second task {task.task_id}", known.told())
+
     def _admit(self, task: Task) -> None:
-        if task.task_id in self._tasks:
-            story = self._tasks[task.task_id].told()
-            raise UnexpectedEvent("edge", "open", f"second task {task.task_id}", story)
-        accuracy = self._books.required_accuracy(task)
-        entry = EdgeTask(task, accuracy)
-        self._tasks[task.task_id] = entry
+        entry = EdgeTask(task, self._books.required_accuracy(task))
+        self._open += 1
         self._note(entry, "Submitted")
+        if task.task_id in self._tasks:
+            reason = "a task of this id has ended but is still being stopped; use another id"
+            self._finish(entry, OutcomeKind.REFUSED, reason=reason)
+            return
+        self._tasks[task.task_id] = entry
         self._apply(entry, self._decide(entry))
 
     def _decide(self, entry: EdgeTask) -> Decision | str:
         if self._draining:
             return "the agent is shutting down; submit again when it is back"
-        if len(self._tasks) > self._settings.max_tasks:
+        if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         policy = POLICIES[entry.task.policy or self._settings.policy]
         return policy(entry.task, self._forecast.view(entry, self._now_ns, self._tasks.values()))
@@ -135,19 +144,25 @@ class EdgeMachine:
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
+        entry.wanted_by_ns = entry.task.due_ns
         entry.move_cloud("queue")
         if not offload.fallback or not self._local_is_accurate(entry):
             return
-        local_ns = self._local_upper_ns(entry)
-        at_ns = entry.task.due_ns - local_ns - self._settings.margin_ns
+        at_ns = self._now_ns + self._forecast.take_back_ns(
+            entry, self._now_ns, self._tasks.values()
+        )
         if at_ns > self._now_ns:
             self._set_timer(entry, TimerKind.FALLBACK, at_ns)
+            if offload.before_take_back:
+                entry.wanted_by_ns = at_ns
 
     # --- the local leg ----------------------------------------------------------------------
 
     def _on_local_started(self, event: ev.LocalStarted) -> None:
-        self._entry(event, event.task_id).move_local("LocalStarted")
-        self._forecast.local.started(event.now_ns)
+        entry = self._entry(event, event.task_id)
+        entry.move_local("LocalStarted")
+        if entry.local is LocalLeg.RUNNING:
+            self._forecast.local.started(event.now_ns)
 
     def _on_local_layer_done(self, event: ev.LocalLayerDone) -> None:
         entry = self._tasks.get(event.task_id)
@@ -184,27 +199,34 @@ class EdgeMachine:
         entry.move_cloud("CloudAccepted")
         if not first_upload:
             return
+        link, arrived_ns = self._forecast.link, event.now_ns - event.held_ns
+        on_the_way_ns = arrived_ns - entry.sent_ns
         entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
-        self._forecast.link.record_upload(
-            event.now_ns, entry.payload_bytes, event.now_ns - entry.sent_ns
-        )
+        entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
+        link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns)
         entry.cloud_promised_ns = event.queue_ns
+        self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)
 
     def _on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
         self._entry(event, event.task_id).move_cloud("CloudProgressed")
 
     def _on_cloud_replied(self, event: ev.CloudReplied) -> None:
         entry = self._entry(event, event.task_id)
+        cloud = self._forecast.cloud
+        if cloud is None or event.exit not in cloud.table.exit_names:
+            raise UnexpectedEvent("edge", "no such exit", f"{event}", entry.told())
         entry.move_cloud("CloudReplied")
         entry.cloud_compute_ns = event.compute_ns
-        self._learn_cloud_time(entry, event)
-        self._forecast.cloud_load(event.queue_ns, event.slowdown)
+        entry.reply_air_ns = self._forecast.link.rtt_mean_ns(event.now_ns) // 2
+        self._learn_cloud_time(cloud, entry, event)
+        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
         if entry.open:
             self._answer(entry, Site.CLOUD, event.exit, event.prediction)
 
-    def _learn_cloud_time(self, entry: EdgeTask, event: ev.CloudReplied) -> None:
-        cloud = self._forecast.cloud
-        if cloud is None or entry.accepted_ns is None:
+    def _learn_cloud_time(
+        self, cloud: CloudTimePredictor, entry: EdgeTask, event: ev.CloudReplied
+    ) -> None:
+        if entry.accepted_ns is None:
             return
         profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit))
         took_ns = event.now_ns - entry.accepted_ns - entry.cloud_promised_ns
@@ -217,7 +239,8 @@ class EdgeMachine:
     def _on_cloud_stopped(self, event: ev.CloudStopped) -> None:
         entry = self._cloud_closed(event, event.task_id)
         entry.cloud_compute_ns = event.compute_ns
-        self._rescue(entry, OutcomeKind.LATE, f"the cloud stopped: {event.reason}")
+        kind = OutcomeKind.FAILED if event.failed else OutcomeKind.LATE
+        self._rescue(entry, kind, f"the cloud stopped: {event.reason}")
 
     def _on_cloud_lost(self, event: ev.CloudLost) -> None:
         entry = self._cloud_closed(event, event.task_id)
@@ -225,8 +248,27 @@ class EdgeMachine:
 
     def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
         entry = self._entry(event, task_id)
+        self._off_the_air(entry, whole=isinstance(event, ev.CloudRefused))
         entry.move_cloud(type(event).__name__)
+        if not any(other.cloud is CloudLeg.RUNNING for other in self._tasks.values()):
+            self._forecast.cloud_idle()
         return entry
+
+    def _off_the_air(self, entry: EdgeTask, whole: bool = False) -> None:
+        """An upload is over without an acceptance: what may have left by now counts.
+
+        `whole`: the cloud's word says that all of it came, and took half the round trip itself.
+        """
+        if entry.cloud is not CloudLeg.UPLOADING:
+            return
+        link, air_ns = self._forecast.link, self._now_ns - entry.sent_ns
+        if whole:
+            entry.upload_air_ns = max(0, air_ns - link.rtt_mean_ns(self._now_ns))
+            entry.bytes_up = entry.payload_bytes
+            return
+        share = air_ns / max(1, link.up_mean_ns(self._now_ns, entry.payload_bytes))
+        entry.upload_air_ns = air_ns
+        entry.bytes_up = int(entry.payload_bytes * min(1.0, share))
 
     def _on_cloud_gone(self, event: ev.CloudGone) -> None:
         self._forecast.cloud_gone(event.reason)
@@ -268,7 +310,7 @@ class EdgeMachine:
 
     def _on_link_sampled(self, event: ev.LinkSampled) -> None:
         self._forecast.link.record_rtt(event.now_ns, event.rtt_ns)
-        self._forecast.cloud_load(event.queue_ns, event.slowdown)
+        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
 
     def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
         self._forecast.local.busy_by_others = event.busy
@@ -284,8 +326,11 @@ class EdgeMachine:
         if self._now_ns > entry.task.due_ns:
             kind, reason = OutcomeKind.LATE, "the result came after the deadline"
         elif accuracy < entry.accuracy:
-            kind = OutcomeKind.FAILED
             reason = f"expected accuracy {accuracy:.3f} is below {entry.accuracy:.3f}"
+            if site is Site.CLOUD:
+                self._rescue(entry, OutcomeKind.FAILED, reason)
+                return
+            kind = OutcomeKind.FAILED
         else:
             kind, reason = OutcomeKind.SUCCEEDED, ""
         self._finish(entry, kind, site, exit_, prediction, accuracy, reason)
@@ -300,11 +345,12 @@ class EdgeMachine:
         accuracy: float | None = None,
         reason: str = "",
     ) -> None:
-        for timer in tuple(entry.timers):
+        for timer in TimerKind:
             self._cancel_timer(entry, timer)
         self._leave_local(entry)
         self._leave_cloud(entry)
-        entry.energy, entry.bytes_up = self._books.spent(entry, self._forecast, self._now_ns)
+        self._open -= 1
+        entry.energy = self._books.spent(entry)
         entry.outcome = Outcome(
             task_id=entry.task.task_id,
             stream_id=entry.task.stream_id,
@@ -331,6 +377,7 @@ class EdgeMachine:
         elif entry.local is LocalLeg.RUNNING:
             entry.compute_ns = self._now_ns - entry.local_started_ns
             entry.move_local("abort")
+            self._forecast.local.aborted()
             self._actions.append(do.AbortLocal(entry.task.task_id))
 
     def _leave_cloud(self, entry: EdgeTask) -> None:
@@ -341,6 +388,7 @@ class EdgeMachine:
                 self._forecast.link.record_unfinished(
                     self._now_ns, entry.payload_bytes, self._now_ns - entry.sent_ns
                 )
+                self._off_the_air(entry)
             entry.move_cloud("give_up")
             entry.gave_up = True
             self._actions.append(do.SendGiveUp(entry.task.task_id))
@@ -350,8 +398,8 @@ class EdgeMachine:
     def _advance(self) -> None:
         if not self._tasks:
             return
-        self._start_local()
         self._start_uploads()
+        self._start_local()
         for task_id in [task_id for task_id, entry in self._tasks.items() if entry.over]:
             del self._tasks[task_id]
 
@@ -378,9 +426,17 @@ class EdgeMachine:
             return
         legs = [entry.cloud for entry in self._tasks.values()]
         free = self._settings.max_uploads - legs.count(CloudLeg.UPLOADING)
-        if free > 0:
-            for entry in sorted(queued, key=_due_ns)[:free]:
-                self._send(entry)
+        for entry in sorted(queued, key=_due_ns):
+            if free == 0:
+                return
+            assert entry.offload is not None
+            # a policy that watches the clock sends nothing that would only make the others late
+            if entry.offload.fallback and not self._forecast.cloud_can_serve(entry, self._now_ns):
+                entry.move_cloud("withdraw")
+                self._rescue(entry, OutcomeKind.LATE, "the uplink was taken for too long")
+                continue
+            self._send(entry)
+            free -= 1
 
     def _send(self, entry: EdgeTask) -> None:
         assert entry.offload is not None
@@ -394,6 +450,7 @@ class EdgeMachine:
                 accuracy=entry.offload.accuracy,
                 # the first byte's way is a time that the cloud cannot see
                 budget_ns=max(0, entry.task.due_ns - self._now_ns - half_rtt_ns),
+                wanted_ns=max(0, entry.wanted_by_ns - self._now_ns - half_rtt_ns),
                 down_ns=half_rtt_ns,
                 exit_rule=entry.offload.exit_rule,
             )

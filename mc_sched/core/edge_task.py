@@ -36,11 +36,17 @@ class EdgeTask:
     local_started_ns: int = 0
     sent_ns: int = -1
     """When the upload began; -1 while it has not."""
+    wanted_by_ns: int = 0
+    """When the cloud's answer is wanted: at the deadline, or before the task is taken back."""
     accepted_ns: int | None = None
     cloud_promised_ns: int = 0
     """Queue on the cloud and profiled path to the target, as of `accepted`."""
     cloud_compute_ns: int = 0
     bytes_up: int = 0
+    upload_air_ns: int = 0
+    """Time the radio sent for this task."""
+    reply_air_ns: int = 0
+    """Time the radio received the reply; 0 while there is none."""
     energy: Energy = field(default_factory=Energy)
     story: list[tuple[int, str]] = field(default_factory=list)
 

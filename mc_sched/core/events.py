@@ -75,6 +75,7 @@ class CloudAccepted:
     """The whole payload has arrived on the cloud and an exit was chosen for it.
 
     `predicted_ns` is the cloud's own forecast until its reply leaves, `queue_ns` the wait in it.
+    `held_ns` went by on the cloud between the payload's last byte and this word.
     """
 
     now_ns: int
@@ -82,6 +83,7 @@ class CloudAccepted:
     exit: str
     predicted_ns: int
     queue_ns: int
+    held_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,13 @@ class CloudReplied:
 
 @dataclass(frozen=True)
 class CloudStopped:
-    """The cloud has stopped this task: given up, hopeless, or failed there."""
+    """The cloud has stopped this task: given up, hopeless, or `failed` there."""
 
     now_ns: int
     task_id: str
     reason: str
     compute_ns: int = 0
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,8 +230,9 @@ EdgeEvent = (
 class Arrived:
     """The whole payload of a task is here.
 
-    `budget_ns` is what is left of the deadline until the reply must leave this node's edge, the
-    upload already taken off; `down_ns` is the forecast of the way back.
+    `budget_ns` is what is left of the deadline until the reply must be on the edge, the upload
+    already taken off, and `wanted_ns` the same until the edge may take the task back (None: it
+    will not); `down_ns` is the forecast of the way back.
     """
 
     now_ns: int
@@ -239,6 +243,7 @@ class Arrived:
     down_ns: int
     codec: str = "jpeg"
     exit_rule: ExitRule = ExitRule.ADAPTIVE
+    wanted_ns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class View:
     now_ns: int
     remaining_ns: int
     """Time until the task's deadline."""
+    take_back_ns: int
+    """Time until the last moment at which the local net, if accurate enough, can still serve it."""
     accuracy: float
     """The task's QoR, after the stream's feedback."""
     mode: Mode
@@ -66,6 +68,7 @@ class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
     `fallback`: watch the clock and take the task back when only the local net can still serve it.
+    `before_take_back`: the cloud is asked to pursue no exit beyond that moment.
     """
 
     codec: str
@@ -73,6 +76,7 @@ class Offload:
     exit_rule: ExitRule
     predicted_ns: int
     fallback: bool = True
+    before_take_back: bool = True
 
 
 Decision = Refuse | RunOnEdge | Offload
@@ -110,7 +114,9 @@ def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast
     def time_ns(option: CloudForecast) -> int:
         return option.upper_ns if upper else option.mean_ns
 
-    fastest = min(accurate, key=time_ns)
-    if time_ns(fastest) > view.remaining_ns:
-        return Shortfall(Site.CLOUD, "deadline", time_ns(fastest), view.remaining_ns)
-    return fastest
+    in_time = [option for option in accurate if time_ns(option) <= view.remaining_ns]
+    if not in_time:
+        return Shortfall(Site.CLOUD, "deadline", min(map(time_ns, accurate)), view.remaining_ns)
+    # the cloud will take each codec's closest; codecs compete by time
+    closest = {option.codec: option for option in reversed(in_time)}
+    return min(closest.values(), key=time_ns)

@@ -44,6 +44,11 @@ class CloudTable:
     exits: tuple[Exit, ...]
     bundle_hash: str = ""
 
+    @property
+    def exit_names(self) -> tuple[str, ...]:
+        """Names of the exits, in forward order."""
+        return tuple(e.name for e in self.exits)
+
     def exit_named(self, name: str) -> Exit:
         """The exit of that name; KeyError if there is none."""
         for candidate in self.exits:

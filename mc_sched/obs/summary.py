@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.task import Outcome, OutcomeKind, Site
 
 SCHEMA = "mc-sched/summary/1"
@@ -27,6 +28,8 @@ class TaskResult:
     correct: bool | None = None
     error: str = ""
     """Set when the input was bad: names the field."""
+    submitted_s: float = 0.0
+    """From the start of the stream."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,11 @@ def _accuracy(results: Iterable[TaskResult]) -> float:
 
 def _latency(latencies_ms: list[float]) -> dict[str, float]:
     ordered = sorted(latencies_ms) or [0.0]
-
-    def rank(q: float) -> float:
-        return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
-
     return {
         "mean": _mean(latencies_ms),
-        "p50": rank(0.50),
-        "p95": rank(0.95),
-        "p99": rank(0.99),
+        "p50": nearest_rank(ordered, 0.50),
+        "p95": nearest_rank(ordered, 0.95),
+        "p99": nearest_rank(ordered, 0.99),
         "max": ordered[-1],
     }
 
@@ -109,6 +108,14 @@ def _mean(values: Sequence[float]) -> float:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
+
+
+def result_row(result: TaskResult) -> dict[str, Any]:
+    """One frame's result as a JSON object: its outcome, with what is known of its truth."""
+    row = asdict(result)
+    row = {**row.pop("outcome"), **row}
+    row["energy"]["total_j"] = result.outcome.energy.total_j
+    return row
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

@@ -53,6 +53,9 @@ class LocalTable:
     top5: float
     temperature: float
     layers: tuple[LayerRow, ...]
+    ece_before: float | None = None
+    ece_after: float | None = None
+    """Expected calibration error without and with the temperature; older bundles lack it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class ExitRow:
     top1: dict[str, float]
     top5: dict[str, float]
     temperature: float
+    ece_before: float | None = None
+    ece_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,11 +152,11 @@ def load_bundle(path_or_name: str | Path, verify: bool = True) -> Bundle:
             f"{table}: bundle format {version}, this version reads {FORMAT}; train it again"
         )
     try:
-        bundle = _parse(raw, path)
+        bundle, hashes = _parse(raw, path), dict(raw["sha256"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{table}: incomplete or altered ({error!r}); copy it again") from error
     if verify:
-        _verify(path, raw["sha256"])
+        _verify(path, hashes)
     return bundle
 
 
@@ -185,7 +190,7 @@ def _verify(path: Path, expected: Mapping[str, str]) -> None:
         file = path / name
         if not file.is_file():
             raise BundleError(f"{file}: missing; copy the whole bundle again")
-        if _file_hash(file) != expected[name]:
+        if _file_hash(file) != expected.get(name):
             raise BundleError(
                 f"{file}: its SHA-256 differs from the one in {TABLE_FILE}; "
                 "the file is damaged or from another bundle, copy the bundle again"

@@ -35,6 +35,11 @@ def decode_image(data: bytes, input_px: int) -> Pixels:
     The centre square is scaled so that the short side becomes `input_px`; a short side that
     already has that size is not resampled. Raises ImageError.
     """
+    return decode_opened(open_image(data), input_px)
+
+
+def open_image(data: bytes) -> Image.Image:
+    """The image with its header read and checked, no pixel decoded yet. Raises ImageError."""
     if len(data) > MAX_BYTES:
         raise ImageError(f"image has {len(data):,} bytes; send at most {MAX_BYTES:,} (8 MiB)")
     image = _open(data)
@@ -43,6 +48,12 @@ def decode_image(data: bytes, input_px: int) -> Pixels:
         raise ImageError(
             f"image is {width} x {height} pixels; send at most {MAX_PIXELS // 1_000_000} megapixels"
         )
+    return image
+
+
+def decode_opened(image: Image.Image, input_px: int) -> Pixels:
+    """Decode what `open_image` returned, as `decode_image` does. Raises ImageError."""
+    width, height = image.size
     try:
         image.draft("RGB", _draft_size(width, height, input_px))  # JPEG: decode at reduced scale
         rgb = image.convert("RGB")

@@ -6,11 +6,19 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 
+class _Servicer(health.aio.HealthServicer):
+    """grpc_health's, which would say from the start that the agent as a whole serves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server_status[""] = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
 class Health:
     """The health service of one agent; everything is NOT_SERVING until it is said to serve."""
 
     def __init__(self, server: grpc.aio.Server) -> None:
-        self._servicer = health.aio.HealthServicer()
+        self._servicer = _Servicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, serving: bool, service: str) -> None:

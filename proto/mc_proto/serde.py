@@ -6,6 +6,7 @@ Pure functions. Constraints that a person got wrong raise `BadField`, which name
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Collection, Sequence
 
 from mc_proto.v1 import cloud_pb2, common_pb2, edge_pb2
@@ -28,6 +29,8 @@ from mc_sched.core.task import (
 
 MAX_ID = 128
 """Longest task or stream id, in characters."""
+MAX_IMAGE_BYTES = 8 * 2**20
+"""Largest encoded image that an edge agent takes."""
 
 
 class BadField(ValueError):
@@ -96,19 +99,21 @@ _RULE_FROM_WIRE = {wire: rule for rule, wire in _RULE_TO_WIRE.items()}
 
 
 def open_to_wire(
-    action: do.SendToCloud, edge_id: str, payload_bytes: int, bundle_hash: str
+    action: do.SendToCloud, edge_id: str, payload: bytes, head_bytes: int, bundle_hash: str
 ) -> cloud_pb2.InferRequest:
-    """The first message of an Infer call."""
+    """The first message of an Infer call, with the first `head_bytes` of the payload."""
     opened = cloud_pb2.InferRequest.Open(
         task_id=action.task_id,
         edge_id=edge_id,
         codec=action.codec,
-        payload_bytes=payload_bytes,
+        payload_bytes=len(payload),
         accuracy=action.accuracy,
         budget_ns=action.budget_ns,
         down_ns=action.down_ns,
         exit_rule=_RULE_TO_WIRE[action.exit_rule],
         bundle_hash=bundle_hash,
+        wanted_ns=action.wanted_ns,
+        head=payload[:head_bytes],
     )
     return cloud_pb2.InferRequest(open=opened)
 
@@ -118,7 +123,7 @@ def check_open(message: cloud_pb2.InferRequest.Open, max_payload_bytes: int) -> 
     _check_id("open.task_id", message.task_id, required=True)
     _check_id("open.edge_id", message.edge_id, required=True)
     if message.codec != "jpeg":
-        raise BadField("open.codec", f"{message.codec!r} is not known here; use jpeg")
+        raise BadField("open.codec", f"{reprlib.repr(message.codec)} is not known here; use jpeg")
     if not 0 < message.payload_bytes <= max_payload_bytes:
         raise BadField(
             "open.payload_bytes", f"{message.payload_bytes} is outside 1 to {max_payload_bytes}"
@@ -126,41 +131,46 @@ def check_open(message: cloud_pb2.InferRequest.Open, max_payload_bytes: int) -> 
     _check_accuracy("open.accuracy", message.accuracy)
     if not 0 < message.budget_ns <= MAX_DEADLINE_NS:
         raise BadField("open.budget_ns", f"{message.budget_ns} is outside 1 to {MAX_DEADLINE_NS}")
+    if message.exit_rule not in common_pb2.ExitRule.values():
+        known = ", ".join(common_pb2.ExitRule.keys())
+        raise BadField("open.exit_rule", f"{message.exit_rule} is not one of {known}")
 
 
 def arrived_from_wire(
-    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, upload_ns: int, rule: ExitRule
+    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int, rule: ExitRule
 ) -> ev.Arrived:
     """The task as the cloud machine sees it, under the id `key` that is unique on this node.
 
-    `upload_ns`, the time from open to the last chunk, is taken off the budget; `rule` is the
-    agent's own exit rule, for a call that names none.
+    The time since `opened_ns`, when the call came, is taken off the budget; `rule` is the agent's
+    own exit rule, for a call that names none.
     """
+    spent_ns = now_ns - opened_ns
     return ev.Arrived(
         now_ns=now_ns,
         task_id=key,
         edge_id=message.edge_id,
         accuracy=message.accuracy,
-        budget_ns=max(0, message.budget_ns - upload_ns),
+        budget_ns=max(0, message.budget_ns - spent_ns),
         down_ns=message.down_ns,
         codec=message.codec,
         exit_rule=_RULE_FROM_WIRE.get(message.exit_rule, rule),
+        wanted_ns=max(0, message.wanted_ns - spent_ns) if message.HasField("wanted_ns") else None,
     )
 
 
 def cloud_action_to_wire(
     action: do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop,
     labels: Sequence[str],
-    upload_ns: int = 0,
+    held_ns: int = 0,
 ) -> cloud_pb2.InferReply:
-    """What the cloud machine wants the edge to know."""
+    """What the cloud machine wants the edge to know, `held_ns` after the payload was here."""
     if isinstance(action, do.Accept):
         return cloud_pb2.InferReply(
             accepted=cloud_pb2.InferReply.Accepted(
                 exit=action.exit,
                 predicted_ns=action.predicted_ns,
                 queue_ns=action.queue_ns,
-                upload_ns=upload_ns,
+                held_ns=held_ns,
             )
         )
     if isinstance(action, do.Progress):
@@ -180,7 +190,9 @@ def cloud_action_to_wire(
         )
     if isinstance(action, do.Refuse):
         return cloud_pb2.InferReply(refused=cloud_pb2.InferReply.Refused(reason=action.reason))
-    stopped = cloud_pb2.InferReply.Stopped(reason=action.reason, compute_ns=action.compute_ns)
+    stopped = cloud_pb2.InferReply.Stopped(
+        reason=action.reason, compute_ns=action.compute_ns, failed=action.failed
+    )
     return cloud_pb2.InferReply(stopped=stopped)
 
 
@@ -195,7 +207,12 @@ def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: i
     if kind == "accepted":
         accepted = message.accepted
         return ev.CloudAccepted(
-            now_ns, task_id, accepted.exit, accepted.predicted_ns, accepted.queue_ns
+            now_ns,
+            task_id,
+            accepted.exit,
+            accepted.predicted_ns,
+            accepted.queue_ns,
+            accepted.held_ns,
         )
     if kind == "progressed":
         progressed = message.progressed
@@ -215,7 +232,8 @@ def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: i
     if kind == "refused":
         return ev.CloudRefused(now_ns, task_id, message.refused.reason)
     if kind == "stopped":
-        return ev.CloudStopped(now_ns, task_id, message.stopped.reason, message.stopped.compute_ns)
+        stopped = message.stopped
+        return ev.CloudStopped(now_ns, task_id, stopped.reason, stopped.compute_ns, stopped.failed)
     raise ValueError("an InferReply without a message")
 
 
@@ -257,8 +275,15 @@ def check_task(message: edge_pb2.Task, policies: Collection[str]) -> None:
     _check_choice("mode", message.mode, [mode.value for mode in Mode])
     _check_choice("policy", message.policy, policies)
     _check_choice("privacy", message.privacy, [privacy.value for privacy in Privacy])
-    if not message.image:
+    check_image(message.image)
+
+
+def check_image(image: bytes) -> None:
+    """Raise BadField for what no edge agent takes, whatever is in it."""
+    if not image:
         raise BadField("image", "is empty; send the bytes of a JPEG or PNG file")
+    if len(image) > MAX_IMAGE_BYTES:
+        raise BadField("image", f"has {len(image):,} bytes; send at most {MAX_IMAGE_BYTES:,}")
 
 
 def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome:
@@ -342,6 +367,7 @@ def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
         local_predicted_ns=snapshot.local_predicted_ns,
         local_residual_ns=snapshot.local_residual_ns,
         local_busy=snapshot.local_busy,
+        busy_by_others=snapshot.busy_by_others,
         energy_j=snapshot.energy_j,
         energy_source=snapshot.energy_source,
         idle_w=snapshot.idle_w,
@@ -365,4 +391,4 @@ def _check_accuracy(field: str, value: float) -> None:
 
 def _check_choice(field: str, value: str, allowed: Collection[str]) -> None:
     if value and value not in allowed:
-        raise BadField(field, f"{value!r} is not one of {', '.join(allowed)}")
+        raise BadField(field, f"{reprlib.repr(value)} is not one of {', '.join(allowed)}")

@@ -145,7 +145,7 @@ class Joined:
             self.to_cloud(
                 ev.Arrived(
                     self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
-                    action.down_ns, action.codec, action.exit_rule,
+                    action.down_ns, action.codec, action.exit_rule, action.wanted_ns,
                 )
             )  # fmt: skip
         else:
@@ -204,7 +204,9 @@ class Joined:
         elif isinstance(action, do.Refuse):
             event = ev.CloudRefused(self.now, task_id, action.reason)
         else:
-            event = ev.CloudStopped(self.now, task_id, action.reason, action.compute_ns)
+            event = ev.CloudStopped(
+                self.now, task_id, action.reason, action.compute_ns, action.failed
+            )
         self.answer(event)
 
     def answer(self, event) -> None:

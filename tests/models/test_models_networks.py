@@ -50,13 +50,13 @@ def test_more_blocks_than_modules_is_an_error():
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_blocks_of_both_sets_are_even(name):
+def test_no_block_of_either_set_is_much_above_its_share(name):
     net = build_cloud(SETS[name], 100).eval()
     x, counts = torch.zeros(1, 3, 224, 224), []
     for stage in net.stages:
         count, x = count_ops(stage, x)
         counts.append(count)
-    assert max(counts) < 1.5 * min(counts)
+    assert max(counts) < 1.3 * sum(counts) / len(counts)
 
 
 def test_a_norm_or_an_activation_stays_with_its_convolution():

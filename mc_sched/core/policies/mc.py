@@ -1,4 +1,8 @@
-"""The MC scheduler, Algorithm I of Tang et al. 2020, on upper quantiles and predicted joules."""
+"""The MC scheduler, Algorithm I of Tang et al. 2020, on upper quantiles and predicted joules.
+
+A task that both sites can serve goes to the cloud only if the answer is expected before the task
+would be taken back: an upload whose result the local net then computes again costs both.
+"""
 
 from __future__ import annotations
 
@@ -27,4 +31,5 @@ def decide(task: Task, view: View) -> Decision:
 
 
 def _prefers_cloud(view: View, cloud: CloudForecast) -> bool:
-    return view.mode is Mode.ENERGY and cloud.energy_j < view.edge.energy_j
+    cheaper = cloud.energy_j < view.edge.energy_j
+    return view.mode is Mode.ENERGY and cheaper and cloud.upper_ns <= view.take_back_ns

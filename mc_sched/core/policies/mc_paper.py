@@ -25,4 +25,6 @@ def decide(task: Task, view: View) -> Decision:
         return RunOnEdge() if edge is None else Refuse((edge, cloud))
     if edge is None and view.mode is Mode.PERFORMANCE:
         return RunOnEdge()
-    return Offload(cloud.codec, view.accuracy, ExitRule.PURSUE, cloud.mean_ns)
+    return Offload(
+        cloud.codec, view.accuracy, ExitRule.PURSUE, cloud.mean_ns, before_take_back=False
+    )

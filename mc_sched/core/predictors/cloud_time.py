@@ -6,6 +6,7 @@ two moments on its own clock between which the link's delay cancels out.
 
 from __future__ import annotations
 
+from mc_sched.core.actions import RunHead, RunStage
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.tables import CloudTable, Exit
 
@@ -30,7 +31,7 @@ class CloudTimePredictor:
 
     def slowdown(self, now_ns: int) -> float:
         """Mean of measured over profiled time."""
-        return self._slowdown.mean(now_ns)
+        return self._slowdown.mean_up_to(now_ns, self._quantile)
 
     def slowdown_upper(self, now_ns: int) -> float:
         """Upper quantile of measured over profiled time."""
@@ -39,6 +40,14 @@ class CloudTimePredictor:
     def mean_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Mean time of the stages from `from_stage` to the exit, its head included."""
         return int(self.table.path_ns(exit_, from_stage) * self.slowdown(now_ns))
+
+    def piece_ns(self, now_ns: int, piece: RunStage | RunHead) -> int:
+        """Mean time of one stage or one head."""
+        if isinstance(piece, RunStage):
+            profiled_ns = self.table.stage_ns[piece.stage]
+        else:
+            profiled_ns = self.table.exit_named(piece.exit).head_ns
+        return int(profiled_ns * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Upper quantile of that time."""

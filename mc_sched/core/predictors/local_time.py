@@ -11,6 +11,9 @@ from mc_sched.core.tables import LocalTable
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran: the profile was taken on a quiet machine."""
+RUNS, HORIZON_NS = 12, 10 * 10**9
+"""What is looked back on: a second of frames at 12 FPS shows that contention came or went, and a
+slow run that kept others from being tried here is forgotten after ten."""
 
 
 class LocalTimePredictor:
@@ -19,13 +22,14 @@ class LocalTimePredictor:
     def __init__(self, table: LocalTable, quantile: float) -> None:
         self._table = table
         self._quantile = quantile
-        self._slowdown = SampleWindow(SLOWDOWN_PRIOR, horizon_ns=60 * 10**9)
+        self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=RUNS, horizon_ns=HORIZON_NS)
         self._ops_total = sum(table.layer_ops)
         self._started_ns: int | None = None
         self._layers_done = 0
         self._layer_done_ns = 0
-        self.busy_by_others = 0.0
-        """Share of the device that other programs use, in [0, 1], as the sensor last said."""
+        self._aborting = False
+        self.busy_by_others: float | None = None
+        """Share of the device that other programs use, in [0, 1]; None: no sensor has spoken."""
 
     @property
     def running(self) -> bool:
@@ -35,6 +39,7 @@ class LocalTimePredictor:
     def started(self, now_ns: int) -> None:
         """A local inference begins."""
         self._started_ns = now_ns
+        self._aborting = False
         self._layers_done = 0
         self._layer_done_ns = now_ns
 
@@ -42,6 +47,10 @@ class LocalTimePredictor:
         """Layer `layer` (from 0) of the running inference is done."""
         self._layers_done = layer + 1
         self._layer_done_ns = now_ns
+
+    def aborted(self) -> None:
+        """The running inference has been told to stop at its next layer."""
+        self._aborting = True
 
     def ended(self, now_ns: int, whole: bool) -> None:
         """The running inference ended; `whole` says that it ran to its last layer."""
@@ -52,7 +61,7 @@ class LocalTimePredictor:
 
     def mean_ns(self, now_ns: int) -> int:
         """Mean predicted time of a whole inference."""
-        return int(self._table.total_ns * self._slowdown.mean(now_ns))
+        return int(self._table.total_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
     def upper_ns(self, now_ns: int) -> int:
         """Upper quantile of the predicted time of a whole inference."""
@@ -79,7 +88,9 @@ class LocalTimePredictor:
             return 0
         done = sum(self._table.layer_ns[: self._layers_done])
         left = self._table.total_ns - done
-        slowdown = self._slowdown.mean(now_ns)
+        if self._aborting:
+            left = sum(self._table.layer_ns[self._layers_done : self._layers_done + 1])
+        slowdown = self._slowdown.mean_up_to(now_ns, self._quantile)
         if done * 2 > self._table.total_ns:
             slowdown = (self._layer_done_ns - self._started_ns) / done
         return max(0, int(left * slowdown) - (now_ns - self._layer_done_ns))

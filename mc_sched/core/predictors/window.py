@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from mc_sched.core.quantiles import nearest_rank
+
 
 class SampleWindow:
     """The last `size` samples that are younger than `horizon_ns`; `prior` speaks until they come.
@@ -44,8 +46,11 @@ class SampleWindow:
             left = max(0, len(self._prior) - len(self._samples))
             kept = self._prior[len(self._prior) - left :]
             self._sorted = sorted((*kept, *(value for _, value in self._samples)))
-        rank = min(len(self._sorted) - 1, int(q * len(self._sorted)))
-        return self._sorted[rank]
+        return nearest_rank(self._sorted, q)
+
+    def mean_up_to(self, now_ns: int, q: float) -> float:
+        """The mean, but not above quantile `q`, past which one far sample could lift it."""
+        return min(self.mean(now_ns), self.quantile(now_ns, q))
 
     def _fade(self, now_ns: int) -> None:
         oldest = now_ns - self._horizon_ns

@@ -46,7 +46,7 @@ class DescribeReply(_message.Message):
 class InferRequest(_message.Message):
     __slots__ = ("open", "chunk")
     class Open(_message.Message):
-        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash")
+        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash", "wanted_ns", "head")
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         EDGE_ID_FIELD_NUMBER: _ClassVar[int]
         CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,8 @@ class InferRequest(_message.Message):
         DOWN_NS_FIELD_NUMBER: _ClassVar[int]
         EXIT_RULE_FIELD_NUMBER: _ClassVar[int]
         BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
+        WANTED_NS_FIELD_NUMBER: _ClassVar[int]
+        HEAD_FIELD_NUMBER: _ClassVar[int]
         task_id: str
         edge_id: str
         codec: str
@@ -65,7 +67,9 @@ class InferRequest(_message.Message):
         down_ns: int
         exit_rule: _common_pb2.ExitRule
         bundle_hash: str
-        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ...) -> None: ...
+        wanted_ns: int
+        head: bytes
+        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ..., wanted_ns: _Optional[int] = ..., head: _Optional[bytes] = ...) -> None: ...
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     open: InferRequest.Open
@@ -75,16 +79,16 @@ class InferRequest(_message.Message):
 class InferReply(_message.Message):
     __slots__ = ("accepted", "progressed", "result", "refused", "stopped")
     class Accepted(_message.Message):
-        __slots__ = ("exit", "predicted_ns", "queue_ns", "upload_ns")
+        __slots__ = ("exit", "predicted_ns", "queue_ns", "held_ns")
         EXIT_FIELD_NUMBER: _ClassVar[int]
         PREDICTED_NS_FIELD_NUMBER: _ClassVar[int]
         QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
-        UPLOAD_NS_FIELD_NUMBER: _ClassVar[int]
+        HELD_NS_FIELD_NUMBER: _ClassVar[int]
         exit: str
         predicted_ns: int
         queue_ns: int
-        upload_ns: int
-        def __init__(self, exit: _Optional[str] = ..., predicted_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., upload_ns: _Optional[int] = ...) -> None: ...
+        held_ns: int
+        def __init__(self, exit: _Optional[str] = ..., predicted_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., held_ns: _Optional[int] = ...) -> None: ...
     class Progressed(_message.Message):
         __slots__ = ("stage", "remaining_ns")
         STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -111,12 +115,14 @@ class InferReply(_message.Message):
         reason: str
         def __init__(self, reason: _Optional[str] = ...) -> None: ...
     class Stopped(_message.Message):
-        __slots__ = ("reason", "compute_ns")
+        __slots__ = ("reason", "compute_ns", "failed")
         REASON_FIELD_NUMBER: _ClassVar[int]
         COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
+        FAILED_FIELD_NUMBER: _ClassVar[int]
         reason: str
         compute_ns: int
-        def __init__(self, reason: _Optional[str] = ..., compute_ns: _Optional[int] = ...) -> None: ...
+        failed: bool
+        def __init__(self, reason: _Optional[str] = ..., compute_ns: _Optional[int] = ..., failed: _Optional[bool] = ...) -> None: ...
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     PROGRESSED_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]

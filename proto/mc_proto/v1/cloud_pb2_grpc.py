@@ -69,7 +69,8 @@ class CloudAgentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Infer(self, request_iterator, context):
-        """One call per task: open, then the payload in chunks. Ends after result, refused or stopped.
+        """One call per task: open with the first bytes of the payload, then the rest of it in chunks.
+        Ends after result, refused or stopped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -86,7 +86,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels")
+    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others")
     class OutcomesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +126,7 @@ class StatusReply(_message.Message):
     UPTIME_NS_FIELD_NUMBER: _ClassVar[int]
     LOG_DROPPED_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    BUSY_BY_OTHERS_FIELD_NUMBER: _ClassVar[int]
     version: str
     bundle: str
     bundle_hash: str
@@ -151,7 +152,8 @@ class StatusReply(_message.Message):
     uptime_ns: int
     log_dropped: int
     labels: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
+    busy_by_others: float
+    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("task_id",)

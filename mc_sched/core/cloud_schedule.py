@@ -1,0 +1,79 @@
+"""How long the work on the cloud takes: the running piece, the rest of each task, the queue.
+
+All of it on mean times. A task is expected to answer at its target; past it, an adaptive one at
+the next exit as soon as another task waits, a pursuing one at the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mc_sched.core import actions as do
+from mc_sched.core.cloud_task import CloudTask
+from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.tables import Exit
+from mc_sched.core.task import ExitRule
+from mc_sched.core.transitions import CloudState
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What the executor is at: a stage or a head, whose it is, since when."""
+
+    task: CloudTask
+    action: do.RunStage | do.RunHead
+    since_ns: int
+
+
+class CloudSchedule:
+    """Forecasts for one executor that runs one piece at a time."""
+
+    def __init__(self, times: CloudTimePredictor) -> None:
+        self._times = times
+        self.piece: Piece | None = None
+
+    def ahead_ns(
+        self, now_ns: int, tasks: Iterable[CloudTask], due_ns: int | None, pressed: bool = True
+    ) -> int:
+        """Work to be done before a task due at `due_ns`; all of the work for None.
+
+        `pressed`: that task waits here, so that adaptive ones answer sooner.
+        """
+        ahead_ns = self.piece_left_ns(now_ns)
+        for task in tasks:
+            goes_first = due_ns is None or task.due_ns <= due_ns or self._head_follows(task)
+            if goes_first:
+                ahead_ns += self.rest_ns(now_ns, task, pressed)
+        return ahead_ns
+
+    def piece_left_ns(self, now_ns: int) -> int:
+        """Time until the executor is free; 0 if it is, or should be."""
+        if self.piece is None:
+            return 0
+        took_ns = now_ns - self.piece.since_ns
+        return max(0, self._times.piece_ns(now_ns, self.piece.action) - took_ns)
+
+    def rest_ns(self, now_ns: int, task: CloudTask, pressed: bool) -> int:
+        """Time for what follows the running piece until this task's reply, were it alone."""
+        if task.state in (CloudState.STOPPING, CloudState.IN_HEAD):
+            return 0
+        return self._times.mean_ns(now_ns, _answers_at(task, pressed), task.stage_ahead)
+
+    def _head_follows(self, task: CloudTask) -> bool:
+        """Whether the running stage is the task's last: its head comes next, whoever waits."""
+        return (
+            task.state is CloudState.IN_STAGE and _answers_at(task, True).stage < task.stage_ahead
+        )
+
+    def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
+        """Time to the soonest exit for a task that waits: one ahead, or else the last."""
+        exits = task.exits_ahead() or task.candidates[-1:]
+        return min(self._times.mean_ns(now_ns, exit_, task.next_stage) for exit_ in exits)
+
+
+def _answers_at(task: CloudTask, pressed: bool) -> Exit:
+    ahead = task.exits_ahead()
+    if ahead[0] is task.target or (pressed and task.arrived.exit_rule is ExitRule.ADAPTIVE):
+        return ahead[0]
+    return ahead[-1]

@@ -1,0 +1,37 @@
+"""`mc-sched bench` prints what was measured; the measuring itself is in tests/bench."""
+
+import json
+
+import pytest
+
+from mc_sched.bench import give_up
+
+REPORT = give_up.GiveUps(2, 0, (1.0, 2.0, 3.0), (4.0, 4.0, 8.0))
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Calls of `measure_give_up`, which starts no agent here."""
+    calls = []
+
+    async def measure(bundle, tasks, seed, progress):
+        calls.append((bundle, tasks, seed))
+        progress("2 of 2")
+        return REPORT
+
+    monkeypatch.setattr(give_up, "measure_give_up", measure)
+    return calls
+
+
+def test_as_json_there_is_one_object_and_progress_is_on_stderr(run, measured):
+    ran = run("bench", "give-up", "--tasks", "2", "--seed", "9", "--output", "json")
+    assert (ran.code, json.loads(ran.out), ran.err) == (0, REPORT.report(), "2 of 2\n")
+    assert measured == [("set-a", 2, 9)]
+
+
+def test_people_get_a_line_per_figure(run, measured):
+    lines = run("bench", "give-up").out.splitlines()
+    assert "stages_after_give_up: 0" in lines
+    assert lines[lines.index("to_idle_ms:") + 1] == "  p50: 2.000"
+    assert "to_idle_per_stage: 0.500" in lines
+    assert measured == [("set-a", 1000, 0)]

@@ -1,0 +1,19 @@
+"""Tables for people."""
+
+from mc_sched.cli.tables import print_rows
+
+
+def test_a_row_is_a_label_and_its_text(capsys):
+    print_rows([("in time", "99.0%"), ("E3", "2.0")], "the run")
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert [line.split("│")[1:3] for line in out.splitlines() if "│" in line] == [
+        [" in time ", " 99.0% "],
+        [" E3      ", " 2.0   "],
+    ]
+    assert "the run" in out
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(capsys):
+    print_rows([("cloud[0]", "[red]lost[/x] :dog:")])
+    assert "│ cloud[0] │ [red]lost[/x] :dog: │" in capsys.readouterr().out

@@ -1,0 +1,121 @@
+"""What a cloud agent is made of, with a network of plain functions that the test can hold up."""
+
+import asyncio
+import threading
+import time
+
+import torch
+
+from cloud_agent.driver import CloudDriver
+from mc_sched.core import events as ev
+from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.settings import CloudSettings
+from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.task import ExitRule
+from mc_sched.obs.event_log import EventLog
+
+MS = 1_000_000
+S = 1_000 * MS
+PATIENCE_S = 10.0
+"""How long a test waits for what has to happen; far more than any machine needs."""
+TABLE = CloudTable(
+    "cloud",
+    stage_ns=(MS, MS, MS),
+    exits=tuple(
+        Exit(name, stage, MS, {"jpeg": accuracy})
+        for stage, (name, accuracy) in enumerate([("exit1", 0.6), ("exit2", 0.8), ("final", 0.9)])
+    ),
+    bundle_hash="the bundle",
+)
+LABELS = ("disc", "star", "ring", "cross", "bar", "heart")
+LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0, -2.0]])
+
+
+async def until(condition):
+    """Wait for what has to come true."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < PATIENCE_S, "it never came true"
+        await asyncio.sleep(0.002)
+
+
+def arrived(task_id, accuracy=0.9, budget_s=60.0, rule=ExitRule.EARLIEST, edge_id="robot"):
+    """A task whose payload is here."""
+    return ev.Arrived(
+        time.monotonic_ns(), task_id, edge_id, accuracy, int(budget_s * S), MS, "jpeg", rule
+    )
+
+
+class Net:
+    """Three stages and three heads. Counts what ran; a stage can be held up by the test."""
+
+    def __init__(self):
+        self.ran = []
+        self._gates = {}
+
+    def hold_up(self, stage):
+        """From now on this stage waits in its middle, until `let_go`."""
+        self._gates[stage] = (threading.Event(), threading.Event())
+
+    def let_go(self, stage):
+        self._gates.pop(stage)[1].set()
+
+    def is_in(self, stage):
+        """Whether it waits there now."""
+        return stage in self._gates and self._gates[stage][0].is_set()
+
+    def stage(self, number):
+        def run(x):
+            self.ran.append(f"stage{number}")
+            if number in self._gates:
+                reached, go_on = self._gates[number]
+                reached.set()
+                assert go_on.wait(PATIENCE_S)
+            return x
+
+        return run
+
+    def head(self, name):
+        def run(x):
+            self.ran.append(name)
+            return x
+
+        return run
+
+    @property
+    def stages(self):
+        return [self.stage(number) for number in range(len(TABLE.stage_ns))]
+
+    @property
+    def heads(self):
+        return {e.name: self.head(e.name) for e in TABLE.exits}
+
+
+class HandStages:
+    """In the executor's place: notes what is asked."""
+
+    def __init__(self):
+        self.held, self.asked = {}, []
+
+    def hold(self, task_id, x):
+        self.held[task_id] = x
+
+    def drop(self, task_id):
+        self.held.pop(task_id, None)
+
+    def run_stage(self, task_ids, stage):
+        self.asked.append((*task_ids, stage))
+
+    def run_head(self, task_id, exit_name):
+        self.asked.append((task_id, exit_name))
+
+
+def make_driver(executor=None, **settings):
+    """A driver with its machine, and the records of its log."""
+    machine = CloudMachine(CloudSettings(**settings), TABLE)
+    log, records = EventLog(None, "cloud"), []
+    log.subscribe(records.append)
+    driver = CloudDriver(machine, log)
+    if executor is not None:
+        driver.attach(executor)
+    return driver, machine, records

@@ -1,0 +1,131 @@
+"""How a task, always "a", gets into each state: the shortest history that leads there."""
+
+from collections.abc import Callable
+
+from scripted_cloud import ScriptedCloud
+from scripted_edge import ScriptedEdge
+
+from mc_sched.core import events as ev
+from mc_sched.core.task import ExitRule
+from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
+
+LOCALLY = {"policy": "edge-only"}
+
+
+# --- on the edge ------------------------------------------------------------------------------
+
+
+def uploading() -> ScriptedEdge:
+    edge = ScriptedEdge()
+    edge.submit(0, "a", 84)
+    return edge
+
+
+def running_on_the_cloud() -> ScriptedEdge:
+    edge = uploading()
+    edge.accepted(20, "a")
+    return edge
+
+
+def given_up() -> ScriptedEdge:
+    edge = running_on_the_cloud()
+    edge.fallback_fires(60, "a")
+    return edge
+
+
+def lost_and_running_here() -> ScriptedEdge:
+    edge = uploading()
+    edge.tell(5, ev.CloudLost, "a", "cut")
+    return edge
+
+
+def waiting_for_the_uplink() -> ScriptedEdge:
+    edge = ScriptedEdge(max_uploads=1)
+    edge.submit(0, "x", 84)
+    edge.submit(0, "a", 84)
+    return edge
+
+
+def running_here() -> ScriptedEdge:
+    edge = ScriptedEdge()
+    edge.submit(0, "a", 84, **LOCALLY)
+    return edge
+
+
+def waiting_for_the_local_net() -> ScriptedEdge:
+    edge = ScriptedEdge()
+    edge.submit(0, "x", 84, **LOCALLY)
+    edge.submit(0, "a", 84, **LOCALLY)
+    return edge
+
+
+def aborting() -> ScriptedEdge:
+    edge = running_here()
+    edge.tell(3, ev.ClientGone, "a")
+    return edge
+
+
+def answered_here_while_given_up() -> ScriptedEdge:
+    edge = given_up()
+    edge.local_done(80, "a")
+    return edge
+
+
+LOCAL_LEGS: dict[LocalLeg, Callable[[], ScriptedEdge]] = {
+    LocalLeg.IDLE: uploading,
+    LocalLeg.QUEUED: waiting_for_the_local_net,
+    LocalLeg.RUNNING: running_here,
+    LocalLeg.ABORTING: aborting,
+    LocalLeg.CLOSED: answered_here_while_given_up,
+}
+CLOUD_LEGS: dict[CloudLeg, Callable[[], ScriptedEdge]] = {
+    CloudLeg.IDLE: running_here,
+    CloudLeg.QUEUED: waiting_for_the_uplink,
+    CloudLeg.UPLOADING: uploading,
+    CloudLeg.RUNNING: running_on_the_cloud,
+    CloudLeg.GIVEN_UP: given_up,
+    CloudLeg.CLOSED: lost_and_running_here,
+}
+
+
+# --- on the cloud -----------------------------------------------------------------------------
+
+
+def in_stage() -> ScriptedCloud:
+    cloud = ScriptedCloud()
+    cloud.arrive(0, "a", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
+    return cloud
+
+
+def waiting() -> ScriptedCloud:
+    cloud = ScriptedCloud()
+    cloud.arrive(0, "x", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
+    cloud.arrive(0, "a", 300, accuracy=0.6, rule=ExitRule.EARLIEST)
+    return cloud
+
+
+def in_head() -> ScriptedCloud:
+    cloud = in_stage()
+    cloud.step()
+    return cloud
+
+
+def stopping() -> ScriptedCloud:
+    cloud = in_stage()
+    cloud.tell(1, ev.GiveUpReceived, "a")
+    return cloud
+
+
+def stopping_in_head() -> ScriptedCloud:
+    cloud = in_head()
+    cloud.tell(4.5, ev.GiveUpReceived, "a")
+    return cloud
+
+
+CLOUD_STATES: dict[CloudState, Callable[[], ScriptedCloud]] = {
+    CloudState.WAITING: waiting,
+    CloudState.IN_STAGE: in_stage,
+    CloudState.IN_HEAD: in_head,
+    CloudState.STOPPING: stopping,
+}
+"""DONE is no place to be: the task is forgotten in the same breath."""

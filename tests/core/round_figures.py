@@ -1,0 +1,37 @@
+"""Networks and clocks in round figures: every forecast is a whole number of milliseconds.
+
+    local net   20 ms in four layers of 5 ms, accuracy 0.80
+    cloud net   five stages of 4 ms, heads of 1 ms: 5, 9, 13, 17, 21 ms to exit0 .. exit4
+    link        10 ms round trip; 8 Mbps up, which is 10 ms for an image of 10 kB
+
+So the cloud answers a lone task of the basic QoR, 0.75, after 10 + 10 + 9 = 29 ms, at exit1.
+"""
+
+from mc_sched.core.tables import CloudTable, Exit, LocalTable
+from mc_sched.core.task import Prediction
+
+MS = 1_000_000
+START_NS = 1_000 * MS
+"""Zero of the tests' clock; what lies before has taught the predictors the figures above."""
+
+LOCAL = LocalTable("local", 0.80, (10, 30, 40, 20), (5 * MS,) * 4)
+LOCAL_MS = 20
+ACCURACIES = (0.60, 0.77, 0.83, 0.91, 0.94)
+CLOUD = CloudTable(
+    "cloud",
+    stage_ns=(4 * MS,) * 5,
+    exits=tuple(Exit(f"exit{i}", i, MS, {"jpeg": a}) for i, a in enumerate(ACCURACIES)),
+)
+IMAGE_BYTES = 10_000
+UP_MS, RTT_MS = 10, 10
+ANSWER = Prediction(((7, 0.9), (3, 0.1)))
+
+
+def ns(ms: float) -> int:
+    """Milliseconds as the core counts them."""
+    return round(ms * MS)
+
+
+def at(ms: float) -> int:
+    """A moment of the tests' clock on the machine's."""
+    return START_NS + ns(ms)

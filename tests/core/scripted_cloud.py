@@ -1,0 +1,134 @@
+"""A cloud machine driven by hand, with an executor that ends its one piece when told to."""
+
+from collections import Counter
+from typing import Any
+
+from round_figures import ANSWER, CLOUD, MS, START_NS, at, ns
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.settings import CloudSettings
+from mc_sched.core.task import ExitRule
+
+
+class ScriptedCloud:
+    """The machine, and the other side of its contract."""
+
+    def __init__(self, table=CLOUD, settled=True, **settings: Any) -> None:
+        self.machine = CloudMachine(CloudSettings(**settings), table)
+        self.table = table
+        self.piece: do.RunStage | do.RunHead | None = None
+        self.piece_since_ns = 0
+        self.accepted: set[str] = set()
+        self.unwanted: set[str] = set()
+        self.ends: Counter[str] = Counter()
+        self.news: list[do.Progress] = []
+        self.now_ns = 0
+        if settled:
+            self._settle()
+
+    # --- events in, actions out -------------------------------------------------------------
+
+    def handle(self, event: ev.CloudEvent) -> list[do.CloudAction]:
+        """One event. Breaks off where the machine asks for what it must not ask.
+
+        Forecasts on the way are gathered in `news`; what is returned are the decisions.
+        """
+        actions = self.machine.handle(event)
+        self.now_ns = event.now_ns
+        self._happened(event)
+        for action in actions:
+            self._asked(action)
+        self.machine.validate()
+        return [action for action in actions if not isinstance(action, do.Progress)]
+
+    def tell(self, ms: float, event: type, *fields: Any) -> list[do.CloudAction]:
+        """An event of this type, at this moment."""
+        return self.handle(event(at(ms), *fields))
+
+    def arrive(
+        self, ms: float, task_id: str, budget: float, accuracy=0.75, down=5.0,
+        rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg", wanted=None,
+    ):  # fmt: skip
+        wanted_ns = None if wanted is None else ns(wanted)
+        return self.tell(
+            ms, ev.Arrived, task_id, edge_id, accuracy, ns(budget), ns(down), codec, rule, wanted_ns
+        )
+
+    def step(self, took: float | None = None) -> list[do.CloudAction]:
+        """The executor's piece ends, after `took` ms or else after its profiled time."""
+        piece = self.piece
+        assert piece is not None, "the executor has nothing to do"
+        took_ns = self._profiled_ns(piece) if took is None else ns(took)
+        now_ns = self.piece_since_ns + took_ns
+        if isinstance(piece, do.RunStage):
+            return self.handle(ev.StageDone(now_ns, piece.task_ids, piece.stage, took_ns))
+        return self.handle(ev.HeadDone(now_ns, piece.task_id, piece.exit, ANSWER, took_ns))
+
+    def fail(self, ms: float, task_id: str, reason="out of memory") -> list[do.CloudAction]:
+        return self.tell(ms, ev.ExecutorFailed, task_id, reason)
+
+    # --- looking ----------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> float:
+        """The tests' clock."""
+        return (self.now_ns - START_NS) / MS
+
+    @property
+    def piece_since_ms(self) -> float:
+        """When the executor's piece began."""
+        return (self.piece_since_ns - START_NS) / MS
+
+    def queue_ms(self, ms: float) -> float:
+        """What a probe would be told of the work that waits here."""
+        return self.machine.load(at(ms)).queue_ns / MS
+
+    def entry(self, task_id: str):
+        """The machine's own record of a task."""
+        return self.machine._tasks[task_id]
+
+    # --- the contract -----------------------------------------------------------------------
+
+    def _happened(self, event: ev.CloudEvent) -> None:
+        if isinstance(event, ev.StageDone | ev.HeadDone | ev.ExecutorFailed):
+            self.piece = None
+        elif isinstance(event, ev.GiveUpReceived | ev.ClientGone):
+            self.unwanted.add(event.task_id)
+
+    def _asked(self, action: do.CloudAction) -> None:
+        if isinstance(action, do.RunStage | do.RunHead):
+            assert self.piece is None, "two jobs for one executor"
+            ids = action.task_ids if isinstance(action, do.RunStage) else (action.task_id,)
+            assert not self.unwanted & set(ids), "work on a task that nobody wants"
+            self.piece, self.piece_since_ns = action, self.now_ns
+        elif isinstance(action, do.Accept):
+            self.accepted.add(action.task_id)
+        elif isinstance(action, do.Progress):
+            self.news.append(action)
+        elif isinstance(action, do.Reply | do.Stop):
+            self.ends[action.task_id] += 1
+
+    def wind_up(self) -> None:
+        """Whatever still runs fails: then every accepted task has its one end, nothing is left."""
+        while self.piece is not None:
+            piece = self.piece
+            task_id = piece.task_ids[0] if isinstance(piece, do.RunStage) else piece.task_id
+            self.handle(ev.ExecutorFailed(self.now_ns + MS, task_id, "the test is over"))
+        assert self.machine.is_idle
+        assert self.ends == Counter(self.accepted)
+
+    # --- before the test's clock starts -----------------------------------------------------
+
+    def _profiled_ns(self, piece: do.RunStage | do.RunHead) -> int:
+        if isinstance(piece, do.RunStage):
+            return self.table.stage_ns[piece.stage]
+        return self.table.exit_named(piece.exit).head_ns
+
+    def _settle(self) -> None:
+        """Stages that take as long as the profile says: no prior is left."""
+        for number in range(4):
+            self.arrive(200 * number - 900, f"w{number}", 900, 0.0, rule=ExitRule.EARLIEST)
+            while self.piece is not None:
+                self.step()

@@ -1,0 +1,203 @@
+"""The energy model, and what the books charge a task: computing and radio, nothing for encoding."""
+
+import pytest
+from round_figures import IMAGE_BYTES, MS, ns
+
+from mc_sched.core import events as ev
+from mc_sched.core.edge_forecast import REPLY_BYTES
+from mc_sched.core.energy import RADIOS, EnergyModel, RadioModel
+from mc_sched.core.task import Energy
+
+FINE = {"accuracy": 0.9}
+LOCALLY = {"policy": "edge-only"}
+WIFI = RADIOS["wifi"]
+SECOND = 1_000 * MS
+MEGABIT_BYTES = 125_000
+
+
+# --- the model --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("radio", "up_mw", "down_mw"),
+    [
+        ("wifi", 283.17 + 132.86, 137.01 + 132.86),
+        ("4g", 438.39 + 1288.04, 51.97 + 1288.04),
+        ("3g", 868.98 + 817.88, 122.12 + 817.88),
+    ],
+)
+def test_at_one_megabit_per_second_the_radio_draws_slope_and_base(radio, up_mw, down_mw):
+    """P = a * Mbps + b, so a second at 1 Mbps costs a + b millijoules (Huang et al. 2012)."""
+    assert RADIOS[radio].up_j(MEGABIT_BYTES, SECOND) == pytest.approx(up_mw / 1e3)
+    assert RADIOS[radio].down_j(MEGABIT_BYTES, SECOND) == pytest.approx(down_mw / 1e3)
+
+
+def test_a_slower_transfer_of_the_same_bytes_costs_the_base_for_longer():
+    one, two = (WIFI.up_j(IMAGE_BYTES, ns(ms)) for ms in (10, 20))
+    assert two - one == pytest.approx(0.13286 * 0.010)
+
+
+def test_nothing_sent_costs_nothing():
+    assert WIFI.up_j(0, 0) == 0.0
+
+
+def test_computing_costs_watts_times_seconds():
+    assert EnergyModel(compute_w=7.0).compute_j(ns(20)) == pytest.approx(0.14)
+
+
+def test_a_tasks_total_is_the_sum_of_its_four_parts():
+    assert Energy(0.1, 0.02, 0.003, 0.0004).total_j == pytest.approx(0.1234)
+
+
+# --- what a task is charged -------------------------------------------------------------------
+
+
+def spent(edge, task_id):
+    return edge.outcome(task_id).energy
+
+
+def up_j(ms, size=IMAGE_BYTES):
+    return pytest.approx(WIFI.up_j(size, ns(ms)))
+
+
+def test_a_local_run_costs_computing_only(edge):
+    edge.submit(0, "a", 84, **LOCALLY)
+    edge.local_done(25, "a")
+    assert spent(edge, "a") == Energy(compute_j=pytest.approx(7.0 * 0.025))
+    assert edge.outcome("a").bytes_up == 0
+
+
+def test_the_wait_for_the_local_net_costs_nothing(edge):
+    edge.submit(0, "x", 84, **LOCALLY)
+    edge.submit(0, "a", 84, **LOCALLY)
+    edge.local_done(20, "x")
+    edge.local_done(40, "a")
+    assert spent(edge, "a").compute_j == pytest.approx(7.0 * 0.020)
+
+
+def test_a_trip_to_the_cloud_costs_radio_only(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.replied(29, "a")
+    energy = spent(edge, "a")
+    assert (energy.compute_j, energy.encode_j) == (0.0, 0.0)
+    assert energy.radio_up_j == up_j(10)
+    assert energy.radio_down_j > 0
+    assert edge.outcome("a").bytes_up == IMAGE_BYTES
+
+
+def test_the_wait_for_the_uplink_costs_nothing(make_edge):
+    edge = make_edge(max_uploads=1)
+    edge.submit(0, "x", 84)
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "x")
+    edge.accepted(40, "a")
+    edge.replied(49, "a")
+    assert spent(edge, "a").radio_up_j == up_j(10)
+
+
+def test_a_refusal_costs_nothing(edge):
+    edge.submit(0, "a", 5)
+    assert spent(edge, "a") == Energy()
+
+
+def test_a_run_that_is_stopped_costs_what_it_took_until_then(edge):
+    edge.submit(0, "a", 84, **LOCALLY)
+    edge.tell(5, ev.ClientGone, "a")
+    assert spent(edge, "a").compute_j == pytest.approx(7.0 * 0.005)
+
+
+def test_a_fallback_costs_both(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.fallback_fires(60, "a")
+    edge.local_done(80, "a")
+    assert spent(edge, "a").compute_j == pytest.approx(7.0 * 0.020)
+    assert spent(edge, "a").radio_up_j == up_j(10)
+
+
+def test_a_fallback_that_a_crossing_reply_stops_costs_what_it_took_until_then(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.fallback_fires(60, "a")
+    edge.replied(62, "a")
+    assert spent(edge, "a").compute_j == pytest.approx(7.0 * 0.002)
+
+
+def test_an_upload_that_is_cut_costs_its_time_on_the_air(edge):
+    edge.submit(0, "a", 5, policy="server")
+    edge.deadline_fires(5, "a")  # half of the 10 ms that it takes
+    assert edge.outcome("a").bytes_up == IMAGE_BYTES // 2
+    assert spent(edge, "a").radio_up_j == up_j(5, IMAGE_BYTES // 2)
+
+
+def test_one_that_is_overdue_has_sent_no_more_than_the_image(edge):
+    edge.submit(0, "a", 84, **FINE)
+    edge.deadline_fires(84, "a")
+    assert edge.outcome("a").bytes_up == IMAGE_BYTES
+    assert spent(edge, "a").radio_up_j == up_j(84)
+
+
+def test_an_upload_that_was_given_up_is_off_the_air_from_then_on(edge):
+    edge.submit(0, "a", 84)
+    edge.fallback_fires(60, "a")
+    edge.local_done(80, "a")
+    assert spent(edge, "a").radio_up_j == up_j(60)
+
+
+def test_whatever_crosses_the_give_up(edge):
+    edge.submit(0, "a", 84)
+    edge.fallback_fires(60, "a")
+    edge.accepted(65, "a")
+    edge.local_done(80, "a")
+    assert spent(edge, "a").radio_up_j == up_j(60)
+
+
+def test_so_is_one_whose_call_broke(edge):
+    edge.submit(0, "a", 84)
+    edge.tell(5, ev.CloudLost, "a", "cut")
+    edge.local_done(25, "a")
+    assert edge.outcome("a").bytes_up == IMAGE_BYTES // 2
+
+
+def test_the_time_that_the_cloud_decodes_is_not_on_the_air(edge):
+    edge.submit(0, "a", 84)
+    edge.tell(28, ev.CloudAccepted, "a", "exit1", ns(9), 0, ns(8))
+    edge.replied(37, "a")
+    assert spent(edge, "a").radio_up_j == up_j(10)
+
+
+def test_a_refused_image_was_on_the_air_as_long_as_an_accepted_one(edge):
+    edge.submit(0, "a", 84, **FINE)
+    edge.tell(20, ev.CloudRefused, "a", "full")
+    assert spent(edge, "a").radio_up_j == up_j(10)
+
+
+def test_no_reply_no_downlink(edge):
+    edge.submit(0, "a", 84, **FINE)
+    edge.accepted(20, "a", "exit3")
+    edge.deadline_fires(84, "a")
+    assert spent(edge, "a").radio_down_j == 0.0
+
+
+def test_a_run_that_goes_as_forecast_costs_what_was_forecast(make_edge):
+    """The two sites at equal predicted joules would be equal in the books."""
+    edge = make_edge()
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.replied(29, "a")
+    forecast_j = WIFI.up_j(IMAGE_BYTES, ns(10)) + WIFI.down_j(REPLY_BYTES, ns(5))
+    assert spent(edge, "a").total_j == pytest.approx(forecast_j)
+
+
+# --- the model in the settings ----------------------------------------------------------------
+
+
+def test_the_settings_say_whose_watts_and_whose_radio(make_edge):
+    radio = RadioModel("declared", 100.0, 0.0, 0.0)
+    edge = make_edge(energy=EnergyModel(compute_w=2.0, radio=radio))
+    edge.submit(0, "a", 84)
+    edge.fallback_fires(60, "a")
+    edge.local_done(80, "a")
+    assert spent(edge, "a").compute_j == pytest.approx(2.0 * 0.020)
+    assert spent(edge, "a").radio_up_j == pytest.approx(100 * 0.08 * 1e-3)

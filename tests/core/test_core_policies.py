@@ -1,0 +1,364 @@
+"""The policies as what they are: pure functions from a task and a view to a decision."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from round_figures import ns
+
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.policy import (
+    CloudForecast,
+    Offload,
+    Refuse,
+    RunOnEdge,
+    SiteForecast,
+    View,
+    cloud_choice,
+)
+from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
+
+MC, MC_PAPER, SERVER, EDGE_ONLY = (
+    POLICIES[name] for name in ("mc", "mc-paper", "server", "edge-only")
+)
+TASK = Task("a", "s", 0, ns(100))
+EDGE = SiteForecast(accuracy=0.80, mean_ns=ns(20), upper_ns=ns(30), energy_j=0.20)
+NEAR = CloudForecast(0.77, ns(30), ns(40), 0.10, exit="near", codec="jpeg")
+FAR = CloudForecast(0.91, ns(50), ns(60), 0.10, exit="far", codec="jpeg")
+VIEW = View(
+    now_ns=0,
+    remaining_ns=ns(100),
+    take_back_ns=ns(66),
+    accuracy=0.75,
+    mode=Mode.ENERGY,
+    exit_rule=ExitRule.ADAPTIVE,
+    edge=EDGE,
+    cloud=(NEAR, FAR),
+)
+
+
+def view(**fields):
+    return replace(VIEW, **fields)
+
+
+def edge(**fields):
+    return replace(EDGE, **fields)
+
+
+def near(**fields):
+    return replace(NEAR, **fields)
+
+
+def edge_short(constraint, needed, offered):
+    return Shortfall(Site.EDGE, constraint, needed, offered)
+
+
+def cloud_short(constraint, needed, offered):
+    return Shortfall(Site.CLOUD, constraint, needed, offered)
+
+
+UNREACHABLE = cloud_short("link", 1, 0)
+FORBIDDEN = cloud_short("privacy", 1, 0)
+
+
+def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
+    """What mc says when it offloads: predicted on the upper quantile, back before the take-back."""
+    return Offload(option.codec, accuracy, rule, option.upper_ns)
+
+
+# --- mc ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("situation", "decision"),
+    [
+        pytest.param(view(), sends(NEAR), id="both, energy: the cheaper site"),
+        pytest.param(view(edge=edge(energy_j=0.05)), RunOnEdge(), id="both, energy: the edge"),
+        pytest.param(view(edge=edge(energy_j=0.10)), RunOnEdge(), id="both, energy: a tie"),
+        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: just before"),
+        pytest.param(view(take_back_ns=ns(40) - 1), RunOnEdge(), id="both, energy: taken back"),
+        pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
+        pytest.param(view(cloud=()), RunOnEdge(), id="no cloud"),
+        pytest.param(view(remaining_ns=ns(30)), RunOnEdge(), id="only the edge is in time"),
+        pytest.param(view(accuracy=0.80), sends(FAR, 0.80), id="energy: the first good exit"),
+        pytest.param(view(accuracy=0.9), sends(FAR, 0.9), id="only the cloud is good enough"),
+        pytest.param(
+            view(accuracy=0.9, mode=Mode.PERFORMANCE), sends(FAR, 0.9), id="performance, cloud only"
+        ),
+        pytest.param(
+            view(edge=edge(upper_ns=ns(101)), mode=Mode.PERFORMANCE, take_back_ns=-ns(5)),
+            sends(NEAR),
+            id="the edge is too slow",
+        ),
+        pytest.param(
+            view(exit_rule=ExitRule.EARLIEST), sends(NEAR, rule=ExitRule.EARLIEST), id="exit rule"
+        ),
+        pytest.param(
+            view(accuracy=0.95),
+            Refuse((edge_short("accuracy", 0.95, 0.80), cloud_short("accuracy", 0.95, 0.91))),
+            id="neither is good enough",
+        ),
+        pytest.param(
+            view(remaining_ns=ns(30) - 1),
+            Refuse(
+                (
+                    edge_short("deadline", ns(30), ns(30) - 1),
+                    cloud_short("deadline", ns(40), ns(30) - 1),
+                )
+            ),
+            id="neither is in time",
+        ),
+        pytest.param(
+            view(accuracy=0.9, remaining_ns=ns(59)),
+            Refuse((edge_short("accuracy", 0.9, 0.80), cloud_short("deadline", ns(60), ns(59)))),
+            id="one each",
+        ),
+        pytest.param(
+            view(accuracy=0.9, cloud=()),
+            Refuse((edge_short("accuracy", 0.9, 0.80), UNREACHABLE)),
+            id="no cloud, not good enough",
+        ),
+    ],
+)
+def test_mc(situation, decision):
+    assert MC(TASK, situation) == decision
+
+
+# --- mc-paper ---------------------------------------------------------------------------------
+
+
+def paper_sends(option, accuracy=0.75):
+    return Offload(option.codec, accuracy, ExitRule.PURSUE, option.mean_ns, before_take_back=False)
+
+
+@pytest.mark.parametrize(
+    ("situation", "decision"),
+    [
+        pytest.param(view(), paper_sends(NEAR), id="both, energy"),
+        pytest.param(view(edge=edge(energy_j=0.01)), paper_sends(NEAR), id="whatever it costs"),
+        pytest.param(view(take_back_ns=0), paper_sends(NEAR), id="whenever it is taken back"),
+        pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
+        pytest.param(view(remaining_ns=ns(30)), paper_sends(NEAR), id="the mean is in time"),
+        pytest.param(view(remaining_ns=ns(20)), RunOnEdge(), id="only the edge is in time"),
+        pytest.param(view(accuracy=0.9, remaining_ns=ns(50)), paper_sends(FAR, 0.9), id="cloud"),
+        pytest.param(
+            view(remaining_ns=ns(20) - 1),
+            Refuse(
+                (
+                    edge_short("deadline", ns(20), ns(20) - 1),
+                    cloud_short("deadline", ns(30), ns(20) - 1),
+                )
+            ),
+            id="neither",
+        ),
+    ],
+)
+def test_mc_paper(situation, decision):
+    assert MC_PAPER(TASK, situation) == decision
+
+
+# --- the baselines ----------------------------------------------------------------------------
+
+ALL_THE_WAY = Offload("jpeg", 0.91, ExitRule.EARLIEST, ns(50), fallback=False)
+
+
+@pytest.mark.parametrize(
+    ("situation", "decision"),
+    [
+        pytest.param(view(), ALL_THE_WAY, id="the last exit"),
+        pytest.param(view(mode=Mode.PERFORMANCE), ALL_THE_WAY, id="whatever the mode"),
+        pytest.param(view(accuracy=0.5), ALL_THE_WAY, id="however little is asked"),
+        pytest.param(view(accuracy=0.99), ALL_THE_WAY, id="however much is asked"),
+        pytest.param(view(remaining_ns=1), ALL_THE_WAY, id="however late it is"),
+        pytest.param(view(cloud=()), Refuse((UNREACHABLE,)), id="no cloud"),
+    ],
+)
+def test_server(situation, decision):
+    assert _without_take_back(SERVER(TASK, situation)) == decision
+
+
+def _without_take_back(decision):
+    """A policy without a fallback takes nothing back."""
+    return decision if isinstance(decision, Refuse) else replace(decision, before_take_back=True)
+
+
+@pytest.mark.parametrize(
+    ("situation", "decision"),
+    [
+        pytest.param(view(), RunOnEdge(), id="in time and good enough"),
+        pytest.param(view(remaining_ns=ns(30)), RunOnEdge(), id="just in time"),
+        pytest.param(
+            view(remaining_ns=ns(30) - 1),
+            Refuse((edge_short("deadline", ns(30), ns(30) - 1),)),
+            id="too slow",
+        ),
+        pytest.param(view(accuracy=0.80), RunOnEdge(), id="just good enough"),
+        pytest.param(
+            view(accuracy=0.81), Refuse((edge_short("accuracy", 0.81, 0.80),)), id="not good enough"
+        ),
+    ],
+)
+def test_edge_only(situation, decision):
+    assert EDGE_ONLY(TASK, situation) == decision
+
+
+# --- the exit and the codec that are expected -------------------------------------------------
+
+
+def test_the_first_exit_that_is_accurate_enough():
+    assert cloud_choice(TASK, view()) == NEAR
+    assert cloud_choice(TASK, view(accuracy=0.78)) == FAR
+
+
+def test_on_the_mean_if_asked():
+    assert cloud_choice(TASK, view(remaining_ns=ns(30)), upper=False) == NEAR
+    assert cloud_choice(TASK, view(remaining_ns=ns(30))) == cloud_short("deadline", ns(40), ns(30))
+
+
+def test_a_refusal_names_the_least_time_of_all_acceptable_exits():
+    slow_head = near(upper_ns=ns(70))
+    assert cloud_choice(TASK, view(cloud=(slow_head, FAR), remaining_ns=ns(50))) == cloud_short(
+        "deadline", ns(60), ns(50)
+    )
+
+
+def test_the_closest_exit_to_the_input_even_if_another_is_faster():
+    slow_head = near(upper_ns=ns(70))
+    assert cloud_choice(TASK, view(cloud=(slow_head, FAR))) == slow_head
+
+
+# --- privacy ----------------------------------------------------------------------------------
+
+FEATURES = CloudForecast(0.88, ns(30), ns(45), 0.15, exit="far", codec="features")
+
+
+@pytest.mark.parametrize("policy", [MC, MC_PAPER, SERVER])
+@pytest.mark.parametrize("privacy", [Privacy.EDGE_ONLY, Privacy.FEATURES])
+def test_a_picture_that_must_not_leave_is_refused_where_only_the_cloud_could_serve(policy, privacy):
+    decision = policy(replace(TASK, privacy=privacy), view(accuracy=0.9))
+    assert isinstance(decision, Refuse)
+    assert FORBIDDEN in decision.shortfalls
+
+
+@pytest.mark.parametrize("policy", [MC, MC_PAPER, SERVER])
+def test_features_go_where_features_may(policy):
+    private = replace(TASK, privacy=Privacy.FEATURES)
+    decision = policy(private, view(cloud=(NEAR, FAR, FEATURES), accuracy=0.85))
+    assert decision.codec == "features"
+
+
+@pytest.mark.parametrize(
+    ("privacy", "jpeg", "features"),
+    [
+        (Privacy.ANY, True, True),
+        (Privacy.FEATURES, False, True),
+        (Privacy.EDGE_ONLY, False, False),
+    ],
+)
+def test_what_each_demand_allows(privacy, jpeg, features):
+    assert (privacy.allows("jpeg"), privacy.allows("features")) == (jpeg, features)
+
+
+# --- what holds of any view -------------------------------------------------------------------
+
+accuracies = st.sampled_from((0.5, 0.75, 0.8, 0.9, 0.95))
+times = st.integers(1, 6).map(lambda tens: ns(10 * tens))
+joules = st.sampled_from((0.0, 0.1, 0.2))
+options = st.builds(
+    CloudForecast, accuracies, times, times, joules,
+    exit=st.sampled_from(("near", "far")), codec=st.sampled_from(("jpeg", "features")),
+)  # fmt: skip
+views = st.builds(
+    View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
+    st.sampled_from(Mode), st.sampled_from(ExitRule),
+    st.builds(SiteForecast, accuracies, times, times, joules),
+    st.lists(options, max_size=4).map(tuple),
+)  # fmt: skip
+tasks = st.sampled_from(Privacy).map(lambda privacy: replace(TASK, privacy=privacy))
+any_view = settings(max_examples=50, deadline=None, derandomize=True, database=None)
+
+
+def fits(option, situation, upper):
+    time_ns = option.upper_ns if upper else option.mean_ns
+    return option.accuracy >= situation.accuracy and time_ns <= situation.remaining_ns
+
+
+@pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
+@any_view
+@given(task=tasks, situation=views)
+def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
+    cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
+    can = any(fits(site, situation, upper) for site in (situation.edge, *cloud))
+    assert isinstance(policy(task, situation), Refuse) is not can
+
+
+@pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
+@any_view
+@given(task=tasks, situation=views)
+def test_it_goes_where_it_fits(policy, upper, task, situation):
+    decision = policy(task, situation)
+    if isinstance(decision, RunOnEdge):
+        assert fits(situation.edge, situation, upper)
+    elif isinstance(decision, Offload):
+        assert decision.accuracy == situation.accuracy
+        assert any(o.codec == decision.codec and fits(o, situation, upper) for o in situation.cloud)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@any_view
+@given(task=tasks, situation=views)
+def test_no_policy_offloads_what_privacy_forbids(policy, task, situation):
+    decision = policy(task, situation)
+    assert not isinstance(decision, Offload) or task.privacy.allows(decision.codec)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@any_view
+@given(task=tasks, situation=views)
+def test_the_same_question_gets_the_same_answer(policy, task, situation):
+    assert policy(task, situation) == policy(task, replace(situation))
+
+
+@pytest.mark.parametrize("policy", [MC, MC_PAPER])
+@any_view
+@given(task=tasks, situation=views)
+def test_performance_mode_keeps_whatever_the_edge_can_serve(policy, task, situation):
+    situation = replace(situation, mode=Mode.PERFORMANCE)
+    if fits(situation.edge, situation, policy is MC):
+        assert policy(task, situation) == RunOnEdge()
+
+
+@pytest.mark.parametrize("policy", [MC, MC_PAPER])
+@any_view
+@given(task=tasks, situation=views)
+def test_a_refusal_has_one_shortfall_per_site(policy, task, situation):
+    decision = policy(task, situation)
+    if isinstance(decision, Refuse):
+        assert [s.site for s in decision.shortfalls] == [Site.EDGE, Site.CLOUD]
+        for shortfall in decision.shortfalls:
+            assert shortfall.needed > shortfall.offered
+            assert shortfall.sentence().startswith(shortfall.site.value)
+
+
+# --- shortfalls in words ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shortfall", "sentence"),
+    [
+        (
+            edge_short("deadline", ns(20), ns(12.5)),
+            "edge needs 20.0 ms of 12.5 ms left: 7.5 ms too long",
+        ),
+        (
+            cloud_short("accuracy", 0.95, 0.91),
+            "cloud reaches accuracy 0.910, 0.950 is demanded",
+        ),
+        (FORBIDDEN, "cloud is not allowed by the stream's privacy demand"),
+        (UNREACHABLE, "cloud is not reachable"),
+        (edge_short("capacity", 9, 8), "edge has 8 tasks waiting, its limit"),
+    ],
+)
+def test_a_shortfall_says_what_is_missing_and_by_how_much(shortfall, sentence):
+    assert shortfall.sentence() == sentence

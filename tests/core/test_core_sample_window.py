@@ -1,0 +1,112 @@
+"""A window of samples: the prior speaks until they come, old ones fade, quantiles are samples."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mc_sched.core.predictors.window import SampleWindow
+
+PRIOR = (1.0, 2.0, 3.0, 4.0)
+
+
+def window(*values, prior=PRIOR, **fields):
+    made = SampleWindow(prior, **fields)
+    for number, value in enumerate(values):
+        made.add(number, value)
+    return made
+
+
+# --- the prior --------------------------------------------------------------------------------
+
+
+def test_without_samples_the_prior_speaks():
+    assert not window().known(0)
+    assert window().mean(0) == 2.5
+    assert window().quantile(0, 0.0) == 1.0
+    assert window().quantile(0, 0.95) == 4.0
+
+
+def test_the_first_sample_is_the_mean():
+    assert window(10.0).known(0)
+    assert window(10.0).mean(0) == 10.0
+
+
+def test_the_priors_samples_leave_one_by_one():
+    """One lucky sample does not make a quantile confident."""
+    upper = [window(*[0.5] * count).quantile(count, 0.95) for count in range(6)]
+    assert upper == [4.0, 4.0, 4.0, 4.0, 0.5, 0.5]
+
+
+def test_the_prior_comes_back_when_the_samples_have_faded():
+    made = window(10.0, horizon_ns=100)
+    assert made.known(100)
+    assert not made.known(101)
+    assert made.mean(101) == 2.5
+    assert made.quantile(101, 0.95) == 4.0
+
+
+# --- samples ----------------------------------------------------------------------------------
+
+
+def test_only_the_last_samples_count():
+    assert window(*range(10), size=4).mean(9) == (6 + 7 + 8 + 9) / 4
+
+
+def test_older_samples_fade_by_age():
+    made = SampleWindow(PRIOR, horizon_ns=100)
+    for at, value in ((0, 10.0), (50, 20.0), (90, 30.0)):
+        made.add(at, value)
+    assert made.mean(100) == 20.0
+    assert made.mean(101) == 25.0
+    assert made.mean(151) == 30.0
+
+
+def test_a_new_sample_is_heard_at_once():
+    made = window(1.0)
+    assert made.mean(0) == 1.0
+    made.add(1, 3.0)
+    assert made.mean(1) == 2.0
+
+
+@pytest.mark.parametrize(("q", "value"), [(0.0, 1), (0.25, 3), (0.5, 5), (0.95, 10), (0.99, 10)])
+def test_quantiles_are_samples(q, value):
+    """Of 1 .. 10: the least value that a share q of them does not exceed."""
+    assert window(*range(10, 0, -1)).quantile(10, q) == value
+
+
+@pytest.mark.parametrize(("q", "value"), [(0.5, 5), (0.1, 1), (0.9, 9)])
+def test_the_nearest_rank(q, value):
+    assert window(*range(10, 0, -1)).quantile(10, q) == value
+
+
+any_samples = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+values = st.lists(st.floats(0.1, 100), max_size=40)
+
+
+@any_samples
+@given(values, st.floats(0, 0.999))
+def test_a_quantile_is_one_of_the_samples_or_of_the_prior(samples, q):
+    assert window(*samples).quantile(len(samples), q) in {*samples, *PRIOR}
+
+
+@any_samples
+@given(values, st.floats(0, 0.999), st.floats(0, 0.999))
+def test_quantiles_rise(samples, one, other):
+    made = window(*samples)
+    low, high = sorted((one, other))
+    assert made.quantile(40, low) <= made.quantile(40, high)
+
+
+@any_samples
+@given(st.lists(st.tuples(st.integers(0, 50), st.floats(0.1, 100)), min_size=1, max_size=40))
+def test_asking_in_between_changes_nothing(steps):
+    asked, quiet = SampleWindow(PRIOR, 8, 200), SampleWindow(PRIOR, 8, 200)
+    now = 0
+    for delay, value in steps:
+        now += delay
+        asked.mean(now)
+        asked.quantile(now, 0.5)
+        asked.add(now, value)
+        quiet.add(now, value)
+    assert asked.mean(now) == quiet.mean(now)
+    assert asked.quantile(now, 0.95) == quiet.quantile(now, 0.95)

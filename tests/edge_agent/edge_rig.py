@@ -1,0 +1,141 @@
+"""An edge driver on a real loop; its local net and its cloud act when the test says so.
+
+local net   0.80 accurate, 1 s by its profile, so that a fallback leaves even a slow machine
+            time to answer before the deadline
+cloud net   two exits, 0.70 and 0.90, a few milliseconds away
+"""
+
+import asyncio
+import time
+
+import numpy as np
+from mc_models.preprocess import encode_jpeg
+
+from edge_agent.admission import Admitted
+from edge_agent.driver import EdgeDriver
+from mc_sched.core import events as ev
+from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.settings import EdgeSettings
+from mc_sched.core.tables import CloudTable, Exit, LocalTable
+from mc_sched.core.task import Prediction, Task
+from mc_sched.obs.event_log import EventLog
+
+MS = 1_000_000
+S = 1_000 * MS
+PATIENCE_S = 10.0
+"""How long a test waits for what has to happen; far more than any machine needs."""
+LOCAL = LocalTable("local", 0.80, (10, 10), (500 * MS, 500 * MS))
+FAST_LOCAL = LocalTable("local", 0.80, (10, 10), (MS, MS))
+CLOUD = CloudTable(
+    "cloud", (MS, MS), (Exit("exit1", 0, MS, {"jpeg": 0.7}), Exit("final", 1, MS, {"jpeg": 0.9}))
+)
+ANSWER = Prediction(((3, 0.75), (1, 0.25)))
+LABELS = ("disc", "star", "ring", "cross", "bar")
+
+
+async def until(condition):
+    """Wait for what has to come true."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < PATIENCE_S, "it never came true"
+        await asyncio.sleep(0.002)
+
+
+def admitted(payload_bytes=300):
+    """An image that has been taken in."""
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    return Admitted(pixels, encode_jpeg(pixels).ljust(payload_bytes, b"\0"))
+
+
+def task(task_id, deadline=60.0, **fields):
+    """A task of this moment, due in `deadline` seconds."""
+    fields.setdefault("payload_bytes", {"jpeg": 300})
+    return Task(task_id, fields.pop("stream_id", "s"), time.monotonic_ns(), int(deadline * S),
+                **fields)  # fmt: skip
+
+
+class HandNet:
+    """In the local executor's place: notes what is asked, and reports when told to."""
+
+    def __init__(self):
+        self.started, self.aborted = [], []
+        self.report = lambda event: None
+
+    def start(self, task_id, prepare):
+        self.started.append(task_id)
+
+    def abort(self, task_id):
+        self.aborted.append(task_id)
+
+    def done(self, task_id):
+        self.report(ev.LocalDone(time.monotonic_ns(), task_id, ANSWER))
+
+    def failed(self, task_id, reason="out of memory"):
+        self.report(ev.LocalFailed(time.monotonic_ns(), task_id, reason))
+
+    def stopped(self, task_id):
+        self.report(ev.LocalAborted(time.monotonic_ns(), task_id))
+
+
+class HandCloud:
+    """In the cloud client's place."""
+
+    def __init__(self):
+        self.sent, self.given_up = {}, []
+
+    def send(self, action, payload):
+        self.sent[action.task_id] = (action, payload)
+
+    def give_up(self, task_id):
+        self.given_up.append(task_id)
+
+
+class Rig:
+    """Driver, machine and log as in the daemon, the rest by hand. Records what was logged."""
+
+    def __init__(self, machine=None, local=LOCAL, **settings):
+        self.machine = machine or EdgeMachine(EdgeSettings(**settings), local)
+        self.log = EventLog(None, "edge")
+        self.records = []
+        self.log.subscribe(self.records.append)
+        self.driver = EdgeDriver(self.machine, self.log, lambda pixels: pixels)
+        self.net, self.cloud = HandNet(), HandCloud()
+        self.net.report = self.driver.handle
+        self.cloud_states = []
+        self.driver.attach(self.net, self.cloud, self.cloud_states.append)
+
+    def tell(self, event_type, *fields):
+        """An event of this moment."""
+        self.driver.handle(event_type(time.monotonic_ns(), *fields))
+
+    def find_cloud(self):
+        self.tell(ev.CloudFound, CLOUD)
+        self.tell(ev.LinkSampled, 2 * MS)
+
+    def submit(self, task_id, deadline=60.0, **fields):
+        """Submit a task; the future of its outcome."""
+        return asyncio.ensure_future(
+            self.driver.submit(task(task_id, deadline, **fields), admitted())
+        )
+
+    async def outcome(self, waiting):
+        return await asyncio.wait_for(waiting, PATIENCE_S)
+
+    def replied(self, task_id, exit_="final"):
+        self.tell(ev.CloudAccepted, task_id, exit_, MS, 0)
+        self.tell(ev.CloudReplied, task_id, exit_, ANSWER, MS, 0, 1.0, 400)
+
+    def logged(self, name):
+        return [record for record in self.records if record["name"] == name]
+
+    def held(self):
+        """What the driver and the machine keep of open tasks, by what it is."""
+        driver = self.driver
+        kept = {
+            "images": driver._images,
+            "timers": driver._timers,
+            "waiting": driver._waiting,
+            "tasks": driver._tasks,
+            "legs": self.machine._tasks,
+        }
+        return {name: sorted(map(str, things)) for name, things in kept.items() if things}

@@ -1,0 +1,82 @@
+"""grpc.health.v1 says of each service what was set, and nothing else."""
+
+import contextlib
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from mc_proto.channel import bind, connect, make_server
+from mc_proto.health import Health
+
+SERVICE, PART = "mc.v1.EdgeAgent", "cloud-link"
+STATUS = health_pb2.HealthCheckResponse
+TIMEOUT_S = 10
+
+
+class Agent:
+    """A server's health, and what a probe hears of it."""
+
+    def __init__(self, health, stub):
+        self.health, self._stub = health, stub
+
+    async def says(self, service=""):
+        request = health_pb2.HealthCheckRequest(service=service)
+        return (await self._stub.Check(request, timeout=TIMEOUT_S, wait_for_ready=True)).status
+
+    def watch(self, service):
+        return self._stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def agent():
+    server = make_server()
+    health = Health(server)
+    port = bind(server, "127.0.0.1:0")
+    await server.start()
+    try:
+        async with connect(f"127.0.0.1:{port}") as channel:
+            yield Agent(health, health_pb2_grpc.HealthStub(channel))
+    finally:
+        await server.stop(None)
+
+
+async def test_what_serves_is_said_for_the_service_and_the_whole():
+    async with agent() as it:
+        await it.health.set(True, SERVICE)
+        assert (await it.says(SERVICE), await it.says()) == (STATUS.SERVING, STATUS.SERVING)
+        await it.health.set(False, SERVICE)
+        assert (await it.says(SERVICE), await it.says()) == (STATUS.NOT_SERVING,) * 2
+
+
+async def test_a_part_says_nothing_of_the_whole():
+    async with agent() as it:
+        await it.health.set(True, SERVICE)
+        await it.health.set_part(False, PART)
+        assert await it.says(PART) == STATUS.NOT_SERVING
+        assert (await it.says(SERVICE), await it.says()) == (STATUS.SERVING, STATUS.SERVING)
+        await it.health.set_part(True, PART)
+        assert await it.says(PART) == STATUS.SERVING
+
+
+async def test_nobody_vouches_for_a_service_that_is_not_there():
+    async with agent() as it:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await it.says("mc.v1.Unheard")
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_who_watches_hears_every_change():
+    async with agent() as it:
+        await it.health.set_part(False, PART)
+        watch = it.watch(PART)
+        heard = [(await watch.read()).status]
+        for up in (True, False):
+            await it.health.set_part(up, PART)
+            heard.append((await watch.read()).status)
+        watch.cancel()
+    assert heard == [STATUS.NOT_SERVING, STATUS.SERVING, STATUS.NOT_SERVING]
+
+
+async def test_an_agent_that_has_said_nothing_yet_does_not_serve():
+    async with agent() as it:
+        assert await it.says() == STATUS.NOT_SERVING

@@ -1,0 +1,226 @@
+"""The client of an edge agent, against one that answers, one that refuses and one that dies."""
+
+import asyncio
+import re
+import socket
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from mc_proto.channel import bind, make_server
+
+from mc_sched import client
+from mc_sched.client import Constraints, EdgeClient
+from mc_sched.core.task import OutcomeKind, Site
+from mc_sched.errors import ConnectError, UserError
+
+sys.path.insert(0, str(Path(__file__).parent / "cli"))
+from fake_edge import LABELS, NO_IMAGE, FakeEdge
+
+DEMANDS = Constraints(84_000_000, 0.75, "energy", "mc", "any", "camera")
+PATIENCE_S = 10
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch):
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", 0.3)
+
+
+@pytest.fixture
+def nobody():
+    """An address where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def frames(count, image=b"jpeg"):
+    return [(f"f{number}", image) for number in range(count)]
+
+
+async def streamed(agent, batch, due_s=None, demands=DEMANDS):
+    async with EdgeClient(agent.address) as it:
+        arrivals = due_s or [0.0] * len(batch)
+        answers = [answer async for answer in it.stream(batch, arrivals, demands)]
+    assert sorted(answer.outcome.task_id for answer in answers) == sorted(i for i, _ in batch)
+    return {answer.outcome.task_id: answer for answer in answers}
+
+
+# --- one image --------------------------------------------------------------------------------
+
+
+async def test_an_image_comes_back_with_its_labels():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        answer = await it.submit(b"jpeg", DEMANDS, "t7")
+    assert (answer.outcome.task_id, answer.outcome.kind) == ("t7", OutcomeKind.SUCCEEDED)
+    assert (answer.outcome.site, answer.outcome.energy.total_j) == (Site.EDGE, 0.25)
+    assert (answer.labels, answer.error) == (tuple(LABELS), "")
+
+
+async def test_every_demand_reaches_the_agent():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        await it.submit(b"jpeg", DEMANDS, "t7")
+        await it.submit(b"png", Constraints(5))
+    full, bare = agent.seen
+    assert (full.task_id, full.stream_id, full.image) == ("t7", "camera", b"jpeg")
+    assert (full.deadline_ns, full.accuracy, full.mode) == (84_000_000, 0.75, "energy")
+    assert (full.policy, full.privacy) == ("mc", "any")
+    assert not bare.HasField("accuracy")
+    assert (bare.mode, bare.policy, bare.privacy, bare.stream_id) == ("", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("demands", "image", "field"),
+    [
+        (Constraints(0), b"jpeg", "deadline_ns"),
+        (Constraints(5, accuracy=1.5), b"jpeg", "accuracy"),
+        (Constraints(5, mode="fast"), b"jpeg", "mode"),
+        (Constraints(5), b"", "image"),
+        (Constraints(5), NO_IMAGE, "image"),
+    ],
+)
+async def test_bad_input_is_a_value_error_with_the_agents_sentence(demands, image, field):
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        with pytest.raises(ValueError, match=f"^{field}: "):
+            await it.submit(image, demands)
+
+
+async def test_nobody_at_the_address(nobody):
+    async with EdgeClient(nobody) as it:
+        with pytest.raises(ConnectError, match=nobody):
+            await it.submit(b"jpeg", DEMANDS)
+        with pytest.raises(ConnectError, match=f"no edge agent answers at {nobody}") as caught:
+            await it.status()
+    assert "start mc-edge-agent there or name its address with --edge" in str(caught.value)
+
+
+async def test_a_server_of_another_kind_at_the_address():
+    server = make_server()
+    address = f"127.0.0.1:{bind(server, '127.0.0.1:0')}"
+    await server.start()
+    async with EdgeClient(address) as it:
+        with pytest.raises(ConnectError, match=f"no edge agent answers at {address}"):
+            await it.status()
+    await server.stop(None)
+
+
+async def test_the_status_is_the_agents():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        assert await it.status() == agent.status
+
+
+# --- a stream ---------------------------------------------------------------------------------
+
+
+async def test_every_frame_of_a_stream_is_answered():
+    async with FakeEdge().serving() as agent:
+        answers = await streamed(agent, frames(20))
+    assert {answer.outcome.kind for answer in answers.values()} == {OutcomeKind.SUCCEEDED}
+    assert [task.task_id for task in agent.seen] == [f"f{number}" for number in range(20)]
+
+
+async def test_a_stream_of_nothing_ends():
+    async with FakeEdge().serving() as agent:
+        assert await streamed(agent, []) == {}
+
+
+async def test_bad_frames_are_told_and_the_stream_goes_on():
+    batch = [("a", b"jpeg"), ("b", NO_IMAGE), ("c", b""), ("d", b"jpeg")]
+    async with FakeEdge().serving() as agent:
+        answers = await streamed(agent, batch)
+    kinds = [answers[i].outcome.kind.value for i in "abcd"]
+    assert kinds == ["succeeded", "refused", "refused", "succeeded"]
+    assert answers["b"].error.startswith("image: ")
+    assert answers["b"].outcome.reason == answers["b"].error
+    assert answers["a"].error == ""
+
+
+async def test_an_image_beyond_every_limit_is_told_and_the_stream_goes_on():
+    batch = [("a", b"jpeg"), ("b", bytes(10 * 2**20)), ("c", b"jpeg")]
+    async with FakeEdge().serving() as agent:
+        answers = await streamed(agent, batch)
+    assert [answers[i].outcome.kind.value for i in "ac"] == ["succeeded", "succeeded"]
+    assert answers["b"].outcome.kind is OutcomeKind.REFUSED
+    assert answers["b"].error.startswith("image")
+
+
+@pytest.mark.parametrize("end", ["die", "leave", "abort"])
+@pytest.mark.parametrize("after", [0, 1, 7, 19])
+async def test_when_the_agent_is_lost_every_frame_still_ends_once(end, after):
+    async with FakeEdge(end, after).serving() as agent:
+        answers = await asyncio.wait_for(streamed(agent, frames(20)), PATIENCE_S)
+    kinds = [answers[f"f{number}"].outcome.kind.value for number in range(20)]
+    assert kinds[after:] == ["failed"] * (20 - after)
+    # what was answered in the agent's last moment may be lost on its way
+    assert set(kinds[:after]) <= {"succeeded", "failed"}
+    lost = answers["f19"].outcome
+    assert (lost.stream_id, lost.site, lost.prediction) == ("camera", None, None)
+    assert re.match("the edge agent (was lost: .|ended the stream)", lost.reason)
+
+
+async def test_frames_that_were_not_due_yet_end_as_well_when_the_agent_is_lost():
+    async with FakeEdge("die", 1).serving() as agent:
+        due_s = [0.0, 0.05, 3600.0, 3600.0]
+        answers = await asyncio.wait_for(streamed(agent, frames(4), due_s), PATIENCE_S)
+    assert answers["f3"].outcome.kind is OutcomeKind.FAILED
+
+
+async def test_a_stream_to_nobody_fails_every_frame(nobody):
+    absent = types.SimpleNamespace(address=nobody)
+    answers = await asyncio.wait_for(streamed(absent, frames(3)), PATIENCE_S)
+    assert {answer.outcome.kind for answer in answers.values()} == {OutcomeKind.FAILED}
+
+
+async def test_no_frame_waits_for_anothers_outcome():
+    async with FakeEdge("mute").serving() as agent:
+        answers = await asyncio.wait_for(streamed(agent, frames(9)), PATIENCE_S)
+        assert len(agent.seen) == 9
+    assert {answer.outcome.kind for answer in answers.values()} == {OutcomeKind.FAILED}
+
+
+async def test_frames_leave_at_their_times(monkeypatch):
+    slept_s = []
+
+    async def sleep(delay_s):
+        slept_s.append(delay_s)
+
+    clock = types.SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    monkeypatch.setattr(client, "asyncio", clock)
+    async with FakeEdge().serving() as agent:
+        await streamed(agent, frames(4), [0.0, 100.0, 300.0, 300.0])
+    assert slept_s == pytest.approx([0.0, 100.0, 300.0, 300.0], abs=20)
+
+
+async def test_a_client_that_leaves_frees_its_work():
+    async with FakeEdge("mute").serving() as agent:
+        async with EdgeClient(agent.address) as it:
+            stream = it.stream(frames(2), [0.0, 3600.0], DEMANDS)
+            waiting = asyncio.ensure_future(anext(stream))
+            while not agent.seen:
+                await asyncio.sleep(0.01)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        await asyncio.wait_for(agent.stream_over.wait(), PATIENCE_S)
+
+
+# --- feedback ---------------------------------------------------------------------------------
+
+
+async def test_feedback_is_the_same_image_again():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        await it.submit(b"jpeg", DEMANDS, "t7")
+        answer = await it.feedback("t7")
+    assert (answer.outcome.task_id, answer.labels) == ("t7+1", tuple(LABELS))
+
+
+async def test_feedback_on_an_unknown_task_is_an_error_for_people():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        with pytest.raises(UserError, match="task_id"):
+            await it.feedback("t8")
+
+
+async def test_feedback_to_nobody_is_an_error_for_people(nobody):
+    async with EdgeClient(nobody) as it:
+        with pytest.raises(ConnectError, match=nobody):
+            await it.feedback("t7")
