@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from mc_sched.cli import privacy
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ without --count and --seed the images are those that the stored table was measur
 examples:
   mc-sched evaluate set-a
   mc-sched evaluate ./my-bundle --data ./photos --output json
+  mc-sched evaluate set-a --privacy --write pictures
 """
 
 
@@ -33,10 +35,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, metavar="S", help="seed of the generated images")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: torch's choice)")
     add("--output", choices=("text", "json"), default="text", help="default: text")
+    privacy.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
+    if args.count is not None and args.count < 1:
+        raise UserError(f"--count {args.count} is too small; ask for at least 1 image", 2)
+    if args.seed is not None and args.seed < 0:
+        raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
+    if args.privacy:
+        return privacy.run(args)
     import torch
     from mc_models.bundle import BundleError, load_bundle
     from mc_models.data import DataError
@@ -44,10 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
     from mc_sched.cli.progress import StageBars
 
-    if args.count is not None and args.count < 1:
-        raise UserError(f"--count {args.count} is too small; ask for at least 1 image", 2)
-    if args.seed is not None and args.seed < 0:
-        raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     try:
