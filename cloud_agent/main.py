@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from mc_models.bundle import Bundle, load_bundle
+from mc_models.features import load_decoder
 from mc_models.preprocess import decode_image, to_input
 from mc_models.profile import Profile, load_profile, measure_profile, save_profile
 from mc_proto.channel import bind, make_server
@@ -19,14 +20,14 @@ from mc_proto.v1 import cloud_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.errors import UserError
 from mc_sched.obs.event_log import EventLog
 
 from .config import CloudConfig
 from .driver import CloudDriver
 from .executor import Report, StageExecutor
-from .servicer import CloudServicer
+from .servicer import CloudServicer, Decode
 
 SERVICE = "mc.v1.CloudAgent"
 WARM_UP_RUNS = 5
@@ -79,7 +80,7 @@ async def serve(config: CloudConfig) -> None:
             driver,
             table,
             bundle.labels,
-            lambda payload: to_input(decode_image(payload, bundle.input_px)),
+            make_decoders(bundle),
             pool,
             version=__version__,
             exit_rule=config.exit_rule,
@@ -104,7 +105,24 @@ def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
     exits = tuple(
         Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
     )
-    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash)
+    codecs = (
+        Codec("jpeg", decode_ns=profile.preprocess_ns),
+        *(
+            Codec(row.name, row.stage, profile.features_decode_ns, row.message_bytes)
+            for row in bundle.codecs
+        ),
+    )
+    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs)
+
+
+def make_decoders(bundle: Bundle) -> dict[str, Decode]:
+    """By codec, from a payload to what the network's stage behind the cut takes."""
+    decoders: dict[str, Decode] = {
+        "jpeg": lambda payload: to_input(decode_image(payload, bundle.input_px))
+    }
+    for row in bundle.codecs:
+        decoders[row.name] = load_decoder(bundle)
+    return decoders
 
 
 def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:

@@ -189,6 +189,11 @@ class FeatureDecoder:
         return self._codec.receive(values)
 
 
+def load_decoder(bundle: Bundle) -> FeatureDecoder:
+    """The cloud's half of a bundle's codec. Raises BundleError."""
+    return FeatureDecoder(load_codec(bundle), bundle.codec(NAME))
+
+
 def load_codec(bundle: Bundle) -> FeatureCodec:
     """A bundle's codec with its weights, ready to run. Raises BundleError."""
     row = bundle.codec(NAME)

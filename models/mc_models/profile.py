@@ -38,6 +38,10 @@ class Profile:
     """decode_image and to_input of a JPEG of input size."""
     encode_ns: int = 0
     """encode_jpeg of an image of input size."""
+    features_encode_ns: int = 0
+    """to_input and the edge's half of the features codec; 0 for a bundle without one."""
+    features_decode_ns: int = 0
+    """The cloud's half of it."""
     stage_ns: tuple[int, ...] = ()
     head_ns: dict[str, int] = field(default_factory=dict)
     threads: int = 1
@@ -86,16 +90,33 @@ def _measure(bundle: Bundle, threads: int, parts: Collection[str], repeats: int)
         for name, stage in zip(net.exit_names, net.stages, strict=True):
             x = stage(x)
             head_ns[name] = time_chain([net.heads[name]], x, repeats)[0]
+    features_encode_ns, features_decode_ns = _features_ns(bundle, parts, repeats)
     return Profile(
         layer_ns=layer_ns,
         preprocess_ns=_median_ns(lambda: to_input(decode_image(jpeg, bundle.input_px)), repeats),
         encode_ns=_median_ns(lambda: encode_jpeg(image), repeats),
+        features_encode_ns=features_encode_ns,
+        features_decode_ns=features_decode_ns,
         stage_ns=stage_ns,
         head_ns=head_ns,
         threads=threads,
         host=this_host(),
         bundle_hash=bundle.hash,
     )
+
+
+def _features_ns(bundle: Bundle, parts: Collection[str], repeats: int) -> tuple[int, int]:
+    """Times of both halves of the features codec; 0 where there is none or nobody asked."""
+    if not bundle.codecs:
+        return 0, 0
+    from mc_models.features import load_decoder, load_encoder
+
+    image = render(0, 0, bundle.input_px)
+    encode, decode = load_encoder(bundle), load_decoder(bundle)
+    message = encode(to_input(image))
+    encode_ns = _median_ns(lambda: encode(to_input(image)), repeats) if "edge" in parts else 0
+    decode_ns = _median_ns(lambda: decode(message), repeats) if "cloud" in parts else 0
+    return encode_ns, decode_ns
 
 
 def time_chain(modules: Iterable[nn.Module], x: Tensor, repeats: int) -> tuple[int, ...]:
