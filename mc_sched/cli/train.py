@@ -6,10 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mc_sched.cli import codec
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
+    from mc_models.bundle import Bundle
     from mc_models.pipeline import Recipe
+    from mc_models.train_codec import CodecConfig
+
+    from mc_sched.cli.progress import StageBars
 
 NAME = "train"
 HELP = "train a local net and a cloud net with exits, and write a bundle"
@@ -17,7 +22,8 @@ HELP = "train a local net and a cloud net with exits, and write a bundle"
 _EPILOG = """\
 every epoch leaves a checkpoint in OUT.work; the same command goes on from it. On two cores the
 two networks train best side by side, one process with --part each; the second to finish writes
-the bundle.
+the bundle and adds the features codec, which is made last. --part codec makes it for a bundle that
+is there already.
 
 examples:
   mc-sched train --set a --data generated --out my-bundle
@@ -35,11 +41,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle's folder")
     add("--strategy", choices=("joint", "multi-round"), default="joint",
         help="all exits at once, or block after block (default: joint)")  # fmt: skip
-    add("--part", choices=("both", "edge", "cloud"), default="both", help="default: both")
+    add("--part", choices=("both", "edge", "cloud", "codec"), default="both",
+        help="codec: only make the codec of the bundle at --out (default: both)")  # fmt: skip
     for name, default, what in _COUNTS:
         add(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (default {default})")
     add("--full-epochs", type=float, default=1.0, metavar="X",
         help="then epochs of the cloud net on full frames (default: 1)")  # fmt: skip
+    codec.configure(parser)
     add("--output", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -56,17 +64,16 @@ _COUNTS = (
 
 def run(args: argparse.Namespace) -> int:
     """Train and print the bundle's table."""
+    from mc_models.bundle import BundleError
     from mc_models.data import DataError
-    from mc_models.pipeline import PARTS, train_bundle
 
     from mc_sched.cli.progress import StageBars
 
-    recipe = _recipe(args)
-    parts = PARTS if args.part == "both" else (args.part,)
+    recipe, config = _recipe(args), codec.chosen(args)
     try:
         with StageBars() as bars:
-            bundle = train_bundle(args.out, recipe, parts, bars)
-    except DataError as error:
+            bundle = _train(args, recipe, config, bars)
+    except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
     except OSError as error:
         reason = error.strerror or error
@@ -76,6 +83,20 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _print(args, bundle)
     return 0
+
+
+def _train(
+    args: argparse.Namespace, recipe: Recipe, config: CodecConfig, bars: StageBars
+) -> Bundle | None:
+    """The networks that are asked for; once both are there the codec."""
+    from mc_models.pipeline import PARTS, train_bundle, train_codec_part
+
+    if args.part != "codec":
+        parts = PARTS if args.part == "both" else (args.part,)
+        bundle = train_bundle(args.out, recipe, parts, bars)
+        if bundle is None or len(bundle.stages) == 1:  # one stage leaves nothing to cut
+            return bundle
+    return train_codec_part(args.out, recipe, config, bars)
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:

@@ -14,7 +14,6 @@ from mc_models.preprocess import PIXEL_MEAN, PIXEL_SCALE
 
 CLIP_NORM = 5.0
 _WARM_UP = 0.1
-_REACH_PX = 8
 
 LossOf = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """Loss of a batch: network input [n, 3, px, px], labels [n], where noise comes from."""
@@ -26,13 +25,14 @@ Report = Callable[[int, int, float], None]
 class Budget:
     """How long a module trains, and on what.
 
-    Steps see a window of `crop_px` near the centre, the last `full_steps` of them whole frames;
-    `crop_px` 0 means whole frames throughout.
+    Steps see a window of `crop_px`, at most `reach_px` off the centre; the last `full_steps` of
+    them see whole frames. `crop_px` 0 means whole frames throughout.
     """
 
     steps: int
     full_steps: int = 0
     crop_px: int = 112
+    reach_px: int = 8
     batch: int = 32
     peak_lr: float = 3e-3
     seed: int = 0
@@ -51,7 +51,7 @@ def fit(
     module.train()
     for step, rows in enumerate(_batches(len(images), budget, rng)):
         crop_px = 0 if step >= budget.steps - budget.full_steps else budget.crop_px
-        x = _window(torch.from_numpy(images.images[rows]), crop_px, rng)
+        x = _window(torch.from_numpy(images.images[rows]), crop_px, budget.reach_px, rng)
         for group in optimizer.param_groups:
             group["lr"] = budget.peak_lr * _rate(step / budget.steps)
         loss = loss_of(x, torch.from_numpy(images.labels[rows]), rng)
@@ -79,11 +79,11 @@ def _batches(count: int, budget: Budget, rng: torch.Generator) -> Iterator[list[
         del order[: budget.batch]
 
 
-def _window(images: Tensor, crop_px: int, rng: torch.Generator) -> Tensor:
+def _window(images: Tensor, crop_px: int, reach_px: int, rng: torch.Generator) -> Tensor:
     """Network input [n, 3, px, px] of uint8 [n, h, w, 3]: one window, images mirrored at random."""
     spare = images.shape[1] - crop_px
     if crop_px and spare > 0:
-        reach = min(_REACH_PX, spare // 2)
+        reach = min(reach_px, spare // 2)
         shift = torch.randint(-reach, reach + 1, (2,), generator=rng).tolist()
         top, left = (spare // 2 + s for s in shift)
         images = images[:, top : top + crop_px, left : left + crop_px]

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import torch
 
+from mc_models.add_codec import add_codec
 from mc_models.assemble import save_bundle
-from mc_models.bundle import Bundle
+from mc_models.bundle import Bundle, load_bundle
 from mc_models.data import DataError, ImageSet, folder_set, generated_set, split_folder
 from mc_models.sets import SETS, NetSpec, build_cloud, build_local
 from mc_models.train import Net, Plan, Progress, Strategy, TrainConfig, train
+from mc_models.train_codec import CodecConfig
 
 PARTS = ("edge", "cloud")
 # (stage of the work, done, total, loss or None)
@@ -164,6 +166,26 @@ def assemble(out: Path, recipe: Recipe, report: Report | None = None) -> Bundle:
         _origin(recipe, len(sets["test"])),
         lambda part, done, total: report and report(f"measure on {part} images", done, total, None),
     )
+
+
+def train_codec_part(
+    out: Path, recipe: Recipe, config: CodecConfig, report: Report | None = None
+) -> Bundle:
+    """The last part: make the features codec of the bundle at `out` and put it in.
+
+    Nothing else in the bundle changes. Raises BundleError, DataError.
+    """
+    torch.set_num_threads(recipe.threads)
+    bundle = load_bundle(out.resolve())  # never a shipped one by its name
+    sets = load_sets(recipe, ("train", "test"), report)
+    if sets["train"].class_names != bundle.labels:
+        raise DataError(f"{out} has other labels than the images; use those it was trained on")
+    config = config.on(recipe.data == "generated", recipe.seed)
+    return add_codec(bundle, sets["train"], sets["test"], config, report or _silent)
+
+
+def _silent(stage: str, done: int, total: int, loss: float | None) -> None:
+    pass
 
 
 def _origin(recipe: Recipe, count: int) -> Mapping[str, object]:

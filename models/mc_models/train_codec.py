@@ -8,7 +8,7 @@ weights are frozen, so the jpeg path keeps its accuracy to the last digit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,7 +29,9 @@ from mc_models.fit import Budget, Report, fit
 from mc_models.preprocess import batch_input
 
 _PCA_IMAGES = 128
+# generated images have their object near the centre; a folder's may have it anywhere
 _BUDGET = Budget(steps=1200, full_steps=150)
+_FOLDER_BUDGET = Budget(steps=450, full_steps=50, reach_px=1000)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class CodecConfig:
     task_weight: float = 0.3
     """Weight of the task loss beside the distillation loss."""
     budget: Budget = _BUDGET
+
+    def on(self, generated: bool, seed: int) -> CodecConfig:
+        """The same for generated images, or else for a folder's, from `seed`."""
+        budget = _BUDGET if generated else _FOLDER_BUDGET
+        return replace(self, budget=replace(budget, seed=seed))
 
 
 def train_codec(
