@@ -14,21 +14,21 @@ from mc_models.bundle import Bundle, load_bundle
 from mc_models.preprocess import decode_image, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
-from mc_models.runtime import Precision, prepare_cloud
+from mc_models.runtime import Precision, prepare_cloud, prepare_decoder
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import cloud_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.errors import UserError
 from mc_sched.obs.event_log import EventLog
 
 from .config import CloudConfig
 from .driver import CloudDriver
 from .executor import Report, StageExecutor
-from .servicer import CloudServicer
+from .servicer import CloudServicer, Decode
 
 SERVICE = "mc.v1.CloudAgent"
 WARM_UP_RUNS = 5
@@ -83,7 +83,7 @@ async def serve(config: CloudConfig) -> None:
             driver,
             table,
             bundle.labels,
-            lambda payload: to_input(decode_image(payload, bundle.input_px)),
+            make_decoders(bundle, profile.precision),
             pool,
             version=__version__,
             exit_rule=config.exit_rule,
@@ -108,7 +108,24 @@ def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
     exits = tuple(
         Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
     )
-    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash)
+    codecs = (
+        Codec("jpeg", decode_ns=profile.decode_ns),
+        *(
+            Codec(row.name, row.stage, profile.codec_ns[row.name], row.message_bytes)
+            for row in bundle.codecs
+        ),
+    )
+    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs)
+
+
+def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
+    """By codec, from a payload to what the network's stage behind the cut takes."""
+    decoders: dict[str, Decode] = {
+        "jpeg": lambda payload: to_input(decode_image(payload, bundle.input_px))
+    }
+    for row in bundle.codecs:
+        decoders[row.name] = prepare_decoder(bundle, precision)
+    return decoders
 
 
 def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:

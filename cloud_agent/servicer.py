@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -20,8 +20,8 @@ from mc_sched.core.task import ExitRule
 
 from .driver import LAST, Call, CloudDriver
 
-Prepare = Callable[[bytes], torch.Tensor]
-"""Payload to network input; ValueError says what is wrong with the image."""
+Decode = Callable[[bytes], torch.Tensor]
+"""Payload to what its codec's stage takes; ValueError says what is wrong with it."""
 Context = Any
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
@@ -34,7 +34,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         driver: CloudDriver,
         table: CloudTable,
         labels: Sequence[str],
-        prepare: Prepare,
+        decoders: Mapping[str, Decode],
         pool: Executor,
         *,
         version: str,
@@ -45,7 +45,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         self._driver = driver
         self._table = table
         self._labels = labels
-        self._prepare = prepare
+        self._decoders = decoders
         self._pool = pool
         self._version = version
         self._exit_rule = exit_rule
@@ -112,7 +112,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 grpc.StatusCode.INVALID_ARGUMENT, "open: must be the first message of Infer"
             )
         try:
-            serde.check_open(first.open, self._max_payload_bytes)
+            serde.check_open(first.open, self._max_payload_bytes, self._table.codecs)
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if first.open.bundle_hash != self._table.bundle_hash:
@@ -169,9 +169,9 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         payload: bytes,
         opened_ns: int,
     ) -> None:
-        """Prepare the image and hand the task to the machine; on a thread of the pool."""
+        """Decode the payload and hand the task to the machine; on a thread of the pool."""
         try:
-            x = self._prepare(payload)
+            x = self._decoders[opened.codec](payload)
         except Exception as error:
             self._driver.post(call, error)
             return

@@ -26,6 +26,7 @@ from mc_sched.core.task import Outcome, OutcomeKind, Task
 from mc_sched.obs.event_log import EventLog
 
 from .admission import Admitted
+from .encoder import PayloadEncoder
 from .executor import LocalExecutor
 
 CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
@@ -56,10 +57,13 @@ class EdgeDriver:
         self._noted: deque[ev.EdgeEvent] = deque()
         self._timers: dict[tuple[str, TimerKind], asyncio.TimerHandle] = {}
         self._images: dict[str, Admitted] = {}
+        self._payloads: dict[str, bytes] = {}
+        """Payloads that were made for open tasks."""
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
         self._finished: OrderedDict[str, tuple[Task, Admitted]] = OrderedDict()
         self._tasks: dict[str, Task] = {}
         self._executor: LocalExecutor | None = None
+        self._encoder: PayloadEncoder | None = None
         self._cloud: Cloud | None = None
         self._on_cloud_state: Callable[[bool], None] = lambda up: None
 
@@ -68,15 +72,28 @@ class EdgeDriver:
         executor: LocalExecutor,
         cloud: Cloud | None,
         on_cloud_state: Callable[[bool], None] | None = None,
+        encoder: PayloadEncoder | None = None,
     ) -> None:
-        """The executor, the cloud client, and who wants to know whether the cloud can be used."""
-        self._executor, self._cloud = executor, cloud
+        """The executor, the cloud client, and who wants to know whether the cloud can be used.
+
+        The encoder, where the bundle has a codec that needs one, has `encoded` as its `report`.
+        """
+        self._executor, self._cloud, self._encoder = executor, cloud, encoder
         if on_cloud_state is not None:
             self._on_cloud_state = on_cloud_state
 
     def report(self, event: ev.EdgeEvent) -> None:
         """Feed an event from another thread."""
         self._loop.call_soon_threadsafe(self.handle, event)
+
+    def encoded(self, event: ev.Encoded | ev.EncodeFailed, payload: bytes) -> None:
+        """Feed the end of an encoding, with its payload, from the encoder's thread."""
+        self._loop.call_soon_threadsafe(self._on_encoded, event, payload)
+
+    def _on_encoded(self, event: ev.Encoded | ev.EncodeFailed, payload: bytes) -> None:
+        if isinstance(event, ev.Encoded) and event.task_id in self._tasks:
+            self._payloads[event.task_id] = payload
+        self.handle(event)
 
     def note(self, event: ev.EdgeEvent) -> None:
         """Feed an event from another thread that may wait until something else happens."""
@@ -161,9 +178,12 @@ class EdgeDriver:
         elif isinstance(action, do.AbortLocal):
             assert self._executor is not None
             self._executor.abort(action.task_id)
+        elif isinstance(action, do.Encode):
+            assert self._encoder is not None
+            self._encoder.start(action.task_id, self._images[action.task_id].pixels)
         elif isinstance(action, do.SendToCloud):
             assert self._cloud is not None
-            self._cloud.send(action, self._images[action.task_id].jpeg)
+            self._cloud.send(action, self._payload(action))
         elif isinstance(action, do.SendGiveUp):
             assert self._cloud is not None
             self._cloud.give_up(action.task_id)
@@ -173,6 +193,12 @@ class EdgeDriver:
             self._timers.pop((action.task_id, action.kind)).cancel()
         else:
             self._finish(action.outcome)
+
+    def _payload(self, action: do.SendToCloud) -> bytes:
+        made = self._payloads.get(action.task_id)
+        payload = self._images[action.task_id].jpeg if action.codec == "jpeg" else made
+        assert payload is not None, f"no {action.codec} payload"
+        return payload
 
     def _set_timer(self, action: do.SetTimer) -> None:
         key = (action.task_id, action.kind)
@@ -187,6 +213,7 @@ class EdgeDriver:
         if outcome.task_id not in self._tasks:
             return  # a defect has ended it already
         task, image = self._tasks.pop(outcome.task_id), self._images.pop(outcome.task_id)
+        self._payloads.pop(outcome.task_id, None)
         self._finished[outcome.task_id] = (task, image)
         if len(self._finished) > REMEMBERED_IMAGES:
             self._finished.popitem(last=False)

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 from mc_models.bundle import Bundle, load_bundle
-from mc_models.preprocess import to_input
+from mc_models.preprocess import Pixels, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
-from mc_models.runtime import Precision, prepare_local
+from mc_models.runtime import Precision, prepare_encoder, prepare_local
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
@@ -30,6 +31,7 @@ from .admission import Admission
 from .cloud_client import CloudClient
 from .config import EdgeConfig
 from .driver import EdgeDriver
+from .encoder import PayloadEncoder
 from .executor import LocalExecutor
 from .servicer import EdgeServicer
 
@@ -95,12 +97,14 @@ async def serve(config: EdgeConfig) -> None:
         notes.add(note)
         note.add_done_callback(notes.discard)
 
-    driver.attach(executor, cloud, cloud_changed)
+    encoder = make_encoder(bundle, driver, config.threads, profile.precision)
+    driver.attach(executor, cloud, cloud_changed, encoder)
     about = edge_pb2.StatusReply(
         version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
     )
     with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
-        servicer = EdgeServicer(driver, log, Admission(bundle.input_px, pool), about)
+        made_bytes = {row.name: row.message_bytes for row in bundle.codecs}
+        servicer = EdgeServicer(driver, log, Admission(bundle.input_px, pool), about, made_bytes)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
         await server.start()
         await health.set_part(False, CLOUD_LINK)
@@ -116,6 +120,8 @@ async def serve(config: EdgeConfig) -> None:
         if cloud is not None:
             await cloud.close()
     executor.close()
+    if encoder is not None:
+        encoder.close()
     log.close()
 
 
@@ -130,7 +136,8 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
 def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
     """The bundle's local net with this host's times."""
     ops = tuple(row.ops for row in bundle.local.layers)
-    return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns)
+    encode_ns = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
+    return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns, encode_ns)
 
 
 def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
@@ -158,6 +165,22 @@ def make_executor(
         driver.note,
         threads,
     )
+
+
+def make_encoder(
+    bundle: Bundle, driver: EdgeDriver, threads: int, precision: Precision
+) -> PayloadEncoder | None:
+    """The edge's half of the bundle's features codec on its worker, warm; None without one."""
+    if not bundle.codecs:
+        return None
+    features = prepare_encoder(bundle, precision)
+
+    def encode(pixels: Pixels) -> bytes:
+        return features(to_input(pixels))
+
+    for _ in range(WARM_UP_RUNS):
+        encode(np.zeros((bundle.input_px, bundle.input_px, 3), np.uint8))
+    return PayloadEncoder(encode, driver.encoded, threads)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -33,11 +33,14 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         log: EventLog,
         admission: Admission,
         about: edge_pb2.StatusReply,
+        made_bytes: Mapping[str, int] | None = None,
     ) -> None:
+        """`made_bytes`: size of a payload by codec, of those that are made when they are sent."""
         self._driver = driver
         self._log = log
         self._admission = admission
         self._about = about
+        self._made_bytes = made_bytes or {}
         self._labels: Sequence[str] = list(about.labels)
         self._numbers = itertools.count(1)
         self._arriving: set[str] = set()
@@ -135,9 +138,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         task_id = request.task_id or self._free_id()
         if self._is_taken(task_id):
             raise serde.BadField("task_id", f"{task_id!r} is the id of a task that is still open")
+        privacy = serde.privacy_from_wire(request)
         self._arriving.add(task_id)
         try:
-            image = await self._admission.admit(request.image)
+            image = await self._admission.admit(request.image, privacy.allows("jpeg"))
         except ValueError as error:
             raise serde.BadField("image", str(error)) from None
         except Overloaded as error:
@@ -146,7 +150,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             )
         finally:
             self._arriving.discard(task_id)
+        sizes = {codec: n for codec, n in self._made_bytes.items() if privacy.allows(codec)}
+        if image.jpeg is not None:
+            sizes["jpeg"] = len(image.jpeg)
         task = serde.task_from_wire(
-            request, task_id, arrived_ns, POLICIES, {"jpeg": len(image.jpeg)}
+            request, task_id, arrived_ns, POLICIES, sizes, image.encoding_ns
         )
         return serde.outcome_to_wire(await self._driver.submit(task, image), self._labels)

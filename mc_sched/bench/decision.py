@@ -7,18 +7,25 @@ import time
 from collections.abc import Iterator
 
 from mc_sched.core import events as ev
-from mc_sched.core.actions import SendToCloud
+from mc_sched.core.actions import Encode, SendToCloud
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.settings import EdgeSettings
-from mc_sched.core.tables import CloudTable, Exit, LocalTable
+from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import Mode, Prediction, Task
 
 MS = 1_000_000
-LOCAL = LocalTable("local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS))
+PAYLOADS = {"jpeg": 12_000, "features": 3_000}
+CODECS = tuple(PAYLOADS)
+ENCODE_NS = {"features": MS}
+LOCAL = LocalTable("local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS), ENCODE_NS)
 CLOUD = CloudTable(
     "cloud",
     stage_ns=(4 * MS,) * 5,
-    exits=tuple(Exit(f"exit{i + 1}", i, MS // 2, {"jpeg": 0.7 + 0.05 * i}) for i in range(5)),
+    exits=tuple(
+        Exit(f"exit{i + 1}", i, MS // 2, dict.fromkeys(CODECS if i else ("jpeg",), 0.7 + 0.05 * i))
+        for i in range(5)
+    ),
+    codecs=(Codec("jpeg"), Codec("features", 1, MS, PAYLOADS["features"])),
 )
 ANSWER = Prediction(((0, 1.0),))
 OPEN_TASKS = 4
@@ -44,19 +51,29 @@ def _timed(machine: EdgeMachine, event: ev.EdgeEvent, took_ns: list[int]) -> lis
 
 
 def _lives(machine: EdgeMachine, tasks: int, took_ns: list[int]) -> Iterator[ev.EdgeEvent]:
-    """Batches of `OPEN_TASKS` tasks: those that go to the cloud are answered there, others here."""
+    """Batches of `OPEN_TASKS` tasks, each with both codecs to choose from.
+
+    Those that go to the cloud are encoded, if that is what they wait for, and answered there.
+    """
     gc.collect()
     now = MS
     for batch in range(tasks // OPEN_TASKS):
         sent: list[str] = []
+        encoding: list[str] = []
         for number in range(OPEN_TASKS):
             now += MS // 10
             task = Task(
                 f"{batch}-{number}", "bench", now, 900 * MS, 0.75,
-                mode=Mode.ENERGY, payload_bytes={"jpeg": 12_000},
+                mode=Mode.ENERGY, payload_bytes=PAYLOADS,
             )  # fmt: skip
             actions = _timed(machine, ev.Submitted(now, task), took_ns)
             sent += [a.task_id for a in actions if isinstance(a, SendToCloud)]
+            encoding += [a.task_id for a in actions if isinstance(a, Encode)]
+        while encoding:
+            now += MS
+            actions = _timed(machine, ev.Encoded(now, encoding.pop(), MS), took_ns)
+            sent += [a.task_id for a in actions if isinstance(a, SendToCloud)]
+            encoding += [a.task_id for a in actions if isinstance(a, Encode)]
         while sent:
             task_id = sent.pop(0)
             now += 10 * MS

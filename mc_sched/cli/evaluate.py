@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mc_sched.cli import privacy
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ without --count and --seed the images are those that the stored table was measur
 examples:
   mc-sched evaluate set-a
   mc-sched evaluate ./my-bundle --data ./photos --write ./tables --output json
+  mc-sched evaluate set-a --privacy --write ./pictures
 """
 
 
@@ -36,12 +38,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, metavar="S", help="seed of the generated images")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: torch's choice)")
     add("--write", type=Path, metavar="DIR",
-        help="also write evaluation.json, accuracy.csv and confusion.csv there")  # fmt: skip
+        help="also write evaluation.json, accuracy.csv and confusion.csv there; "
+        "with --privacy originals and reconstructions side by side")  # fmt: skip
     add("--output", choices=("text", "json"), default="text", help="default: text")
+    privacy.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
+    if args.count is not None and args.count < 1:
+        raise UserError(f"--count {args.count} is too small; ask for at least 1 image", 2)
+    if args.seed is not None and args.seed < 0:
+        raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
+    if args.privacy:
+        return privacy.run(args)
     import torch
     from mc_models.bundle import BundleError, load_bundle
     from mc_models.data import DataError
@@ -50,10 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
     from mc_sched.cli.progress import StageBars
 
-    if args.count is not None and args.count < 1:
-        raise UserError(f"--count {args.count} is too small; ask for at least 1 image", 2)
-    if args.seed is not None and args.seed < 0:
-        raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     try:

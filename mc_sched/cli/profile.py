@@ -116,7 +116,8 @@ def _print_tables(bundle: Bundle, measured: Mapping[Part, list[Profile]]) -> Non
 
 def _print_table(profile: Profile) -> None:
     print(f"  {'piece':<14} {'p50':>8} {'p95':>8} {'p99':>8} {'runs':>5}")
-    for times_by_name in (profile.images, profile.layers, profile.stages, profile.heads):
+    kinds = (profile.images, profile.codecs, profile.layers, profile.stages, profile.heads)
+    for times_by_name in kinds:
         for name, times in times_by_name.items():
             _print_row(name, times)
     print(f"  {'whole net':<14} {profile.total_ns / 1e6:8.3f}\n")

@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mc_sched.cli import codec
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
     from mc_models.bundle import Bundle
+    from mc_models.pipeline import ImageSource
     from mc_models.recipe import Recipe
+    from mc_models.train_codec import CodecConfig
+
+    from mc_sched.cli.progress import StageBars
 
 NAME = "train"
 HELP = "train a local net and a cloud net with exits, and write a bundle"
@@ -25,6 +30,7 @@ about as long for 1,000 small images as for 5,000.
 every epoch leaves a checkpoint in BUNDLE.work; the same command goes on from it. On two cores the
 two networks train best side by side, one process with --part and --threads 1 each; the second to
 finish writes the bundle. The bundle's folder then holds report.png, accuracy against operations.
+Last comes the features codec; --part codec makes it for a bundle that is there already.
 
 examples:
   mc-sched train --set a --data ./photos --out my-bundle
@@ -68,31 +74,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--exits", type=int, metavar="N", help="exits of the cloud net (default: the set's)")
     add("--no-mirror", dest="mirror", action="store_false",
         help="for images whose left and right matter, such as digits")  # fmt: skip
-    add("--part", choices=("both", "edge", "cloud"), default="both", help="default: both")
+    add("--part", choices=("both", "edge", "cloud", "codec"), default="both",
+        help="codec: only make the codec of the bundle at --out (default: both)")  # fmt: skip
     for name, default, _, what in _COUNTS:
         add(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (default {default})")
     for name, what in _EPOCHS:
         add(f"--{name}", type=float, metavar="X", help=f"{what} (default: by amount of data)")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    codec.configure(parser)
     add("--output", choices=("text", "json"), default="text", help="default: text")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train and print the bundle's table."""
     try:
-        from mc_models.pipeline import PARTS, ImageSource, train_bundle
+        from mc_models.pipeline import ImageSource
     except ModuleNotFoundError as error:
         raise UserError(
             f"training needs {error.name}; install it with pip install 'mc-sched[train]'"
         ) from error
     from mc_sched.cli.progress import StageBars
 
-    recipe = _recipe(args)
-    parts = PARTS if args.part == "both" else (args.part,)
+    recipe, config = _recipe(args), codec.chosen(args)
     try:
         with StageBars() as bars:
             source = ImageSource(recipe, bars)
-            bundle = train_bundle(args.out, recipe, parts, bars, source)
+            bundle = _train(args, recipe, config, source, bars)
     except ValueError as error:
         raise UserError(str(error)) from error
     except OSError as error:
@@ -105,6 +112,24 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _print(args, bundle, source.unreadable)
     return 0
+
+
+def _train(
+    args: argparse.Namespace,
+    recipe: Recipe,
+    config: CodecConfig,
+    source: ImageSource,
+    bars: StageBars,
+) -> Bundle | None:
+    """The networks that are asked for; once both are there the codec."""
+    from mc_models.pipeline import PARTS, train_bundle, train_codec_part
+
+    if args.part != "codec":
+        parts = PARTS if args.part == "both" else (args.part,)
+        bundle = train_bundle(args.out, recipe, parts, bars, source)
+        if bundle is None or len(bundle.stages) == 1:  # one stage leaves nothing to cut
+            return bundle
+    return train_codec_part(args.out, recipe, config, bars, source)
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:

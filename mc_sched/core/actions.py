@@ -25,6 +25,14 @@ class AbortLocal:
 
 
 @dataclass(frozen=True)
+class Encode:
+    """Make this task's payload, on a worker; answered by Encoded or EncodeFailed."""
+
+    task_id: str
+    codec: str
+
+
+@dataclass(frozen=True)
 class SendToCloud:
     """Upload this task. `budget_ns` is what is left of the deadline when it is sent.
 
@@ -72,7 +80,9 @@ class Finish:
     outcome: Outcome
 
 
-EdgeAction = StartLocal | AbortLocal | SendToCloud | SendGiveUp | SetTimer | CancelTimer | Finish
+EdgeAction = (
+    StartLocal | AbortLocal | Encode | SendToCloud | SendGiveUp | SetTimer | CancelTimer | Finish
+)
 
 # --- cloud ----------------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ class CloudMachine:
         queue_ns = self._schedule.ahead_ns(event.now_ns, self._tasks.values(), due_ns)
         accurate = self._table.acceptable(event.codec, event.accuracy)
         left_ns = event.budget_ns - queue_ns - self._way_back_ns(event)
-        candidates = tuple(e for e in accurate if self._times.upper_ns(event.now_ns, e) <= left_ns)
+        candidates = tuple(e for e in accurate if self._needed_ns(event, e) <= left_ns)
         if self._draining:
             self._refuse(event, "the agent is shutting down")
         elif len(self._tasks) >= self._settings.max_tasks:
@@ -115,11 +115,12 @@ class CloudMachine:
             self._accept(event, accurate[accurate.index(candidates[0]) :], queue_ns)
 
     def _accept(self, event: ev.Arrived, candidates: tuple[Exit, ...], queue_ns: int) -> None:
-        task = CloudTask(event, candidates)
+        task = CloudTask(event, candidates, next_stage=self._first_stage(event))
         self._tasks[event.task_id] = task
         self._note(task, "Arrived")
-        task.told_end_ns = event.now_ns + queue_ns + self._times.mean_ns(event.now_ns, task.target)
-        predicted_ns = queue_ns + self._times.upper_ns(event.now_ns, task.target)
+        alone_ns = self._times.mean_ns(event.now_ns, task.target, task.next_stage)
+        task.told_end_ns = event.now_ns + queue_ns + alone_ns
+        predicted_ns = queue_ns + self._needed_ns(event, task.target)
         self._actions.append(do.Accept(event.task_id, task.target.name, predicted_ns, queue_ns))
 
     def _refuse(self, event: ev.Arrived, reason: str) -> None:
@@ -130,11 +131,18 @@ class CloudMachine:
         return f"the best exit reaches accuracy {best:.3f}, {event.accuracy:.3f} is demanded"
 
     def _too_slow(self, event: ev.Arrived, accurate: tuple[Exit, ...], left_ns: int) -> str:
-        needed_ns = min(self._times.upper_ns(event.now_ns, e) for e in accurate)
+        needed_ns = min(self._needed_ns(event, e) for e in accurate)
         return (
             f"the first acceptable exit needs {needed_ns / 1e6:.1f} ms, "
             f"{max(0, left_ns) / 1e6:.1f} ms are left"
         )
+
+    def _needed_ns(self, event: ev.Arrived, exit_: Exit) -> int:
+        """Upper quantile of the time from the stage that this payload enters at to the exit."""
+        return self._times.upper_ns(event.now_ns, exit_, self._first_stage(event))
+
+    def _first_stage(self, event: ev.Arrived) -> int:
+        return self._table.codec_named(event.codec).stage
 
     # --- between stages ---------------------------------------------------------------------
 

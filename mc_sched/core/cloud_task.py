@@ -19,6 +19,7 @@ class CloudTask:
     """Exits that are accurate enough, closest to the input first; the first is the target."""
     state: CloudState = CloudState.WAITING
     next_stage: int = 0
+    """The stage that comes next; at first the one that its codec enters at."""
     compute_ns: int = 0
     told_end_ns: int = 0
     """When the reply leaves, as the edge was last told."""

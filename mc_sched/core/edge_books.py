@@ -76,6 +76,7 @@ class EdgeBooks:
         down_j = energy.radio.down_j(REPLY_BYTES, entry.reply_air_ns) if entry.reply_air_ns else 0.0
         return Energy(
             compute_j=energy.compute_j(entry.compute_ns),
+            encode_j=energy.compute_j(entry.task.encoding_ns + entry.encode_ns),
             radio_up_j=energy.radio.up_j(entry.bytes_up, entry.upload_air_ns),
             radio_down_j=down_j,
         )

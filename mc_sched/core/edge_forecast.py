@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from mc_sched.core.edge_task import EdgeTask
 from mc_sched.core.policy import CloudForecast, SiteForecast, View
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.predictors.encode_time import EncodeTimePredictor
 from mc_sched.core.predictors.link import LinkEstimator
 from mc_sched.core.predictors.local_time import LocalTimePredictor
 from mc_sched.core.settings import EdgeSettings
@@ -24,6 +25,7 @@ class EdgeForecast:
         self._settings = settings
         self.local_table = local
         self.local = LocalTimePredictor(local, settings.quantile)
+        self.encode = EncodeTimePredictor(local, settings.quantile)
         self.link = LinkEstimator(settings.quantile)
         self.cloud: CloudTimePredictor | None = None
         self.cloud_detail = "no answer yet"
@@ -112,21 +114,28 @@ class EdgeForecast:
     ) -> Iterable[CloudForecast]:
         assert self.cloud is not None
         backlog_ns = self._backlog_ns(task, now_ns, others)
+        encoder_ns = self._encoder_wait_ns(task, now_ns, others)
         rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns)
         slowdown_mean = max(self.cloud.slowdown(now_ns), self._cloud_slowdown)
         slowdown_upper = max(self.cloud.slowdown_upper(now_ns), self._cloud_slowdown)
         for codec, size in (task.task.payload_bytes or {}).items():
+            start_mean = start_upper = backlog_ns
+            energy_j = 0.0
+            if self.encode.needs_time(codec):
+                encode_mean = self.encode.mean_ns(now_ns, codec)
+                energy_j = self._settings.energy.compute_j(encode_mean)
+                # payloads are made while others leave
+                start_mean = max(backlog_ns, encoder_ns + encode_mean)
+                start_upper = max(backlog_ns, encoder_ns + self.encode.upper_ns(now_ns, codec))
             up_mean = self.link.up_mean_ns(now_ns, size)
             up_upper = self.link.up_upper_ns(now_ns, size)
-            energy_j = self._transfer_j(size, up_mean, rtt_mean)
-            wait_ns = self._cloud_wait_ns(now_ns + backlog_ns + up_mean + rtt_mean // 2)
-            before_mean = backlog_ns + up_mean + rtt_mean + wait_ns
-            before_upper = backlog_ns + up_upper + rtt_upper + wait_ns
-            for exit_, path_ns in zip(
-                self.cloud.table.exits, self.cloud.whole_path_ns, strict=True
-            ):
+            energy_j += self._transfer_j(size, up_mean, rtt_mean)
+            wait_ns = self._cloud_wait_ns(now_ns + start_mean + up_mean + rtt_mean // 2)
+            before_mean = start_mean + up_mean + rtt_mean + wait_ns
+            before_upper = start_upper + up_upper + rtt_upper + wait_ns
+            for exit_, path_ns in self.cloud.whole_path_ns.get(codec, ()):
                 yield CloudForecast(
-                    accuracy=exit_.accuracy.get(codec, 0.0),
+                    accuracy=exit_.accuracy[codec],
                     mean_ns=before_mean + int(path_ns * slowdown_mean),
                     upper_ns=before_upper + int(path_ns * slowdown_upper),
                     energy_j=energy_j,
@@ -140,7 +149,8 @@ class EdgeForecast:
         queued_bytes = sum(
             other.payload_bytes
             for other in others
-            if other.cloud is CloudLeg.QUEUED and other.task.due_ns <= task.task.due_ns
+            if other.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING)
+            and other.task.due_ns <= task.task.due_ns
         )
         backlog_ns = self.link.up_mean_ns(now_ns, queued_bytes)
         if sending:
@@ -150,6 +160,18 @@ class EdgeForecast:
             backlog_ns += max(0, end_ns - now_ns)
         return backlog_ns
 
+    def _encoder_wait_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
+        """Time until the encoder has made what it is at, and earlier tasks' payloads."""
+        wait_ns = 0
+        for other in others:
+            if other.cloud in (CloudLeg.ENCODING, CloudLeg.DROPPED):
+                mean_ns = self.encode.mean_ns(now_ns, other.codec)
+                wait_ns += max(0, other.encode_started_ns + mean_ns - now_ns)
+            elif other.cloud is CloudLeg.QUEUED and not other.encoded:
+                goes_first = other.task.due_ns <= task.task.due_ns
+                wait_ns += goes_first * self.encode.mean_ns(now_ns, other.codec)
+        return wait_ns
+
     def _cloud_wait_ns(self, arrival_ns: int) -> int:
         """The cloud's queue as it last said, or what is left of our own work there by then."""
         return max(self._cloud_queue_ns, self._cloud_free_ns - arrival_ns, 0)
@@ -158,9 +180,10 @@ class EdgeForecast:
         """Whether this task's image, sent now, could on the mean still be answered in time."""
         if self.cloud is None or task.offload is None:
             return False
+        encode_ns = 0 if task.encoded else self.encode.mean_ns(now_ns, task.codec)
         up_ns = self.link.up_mean_ns(now_ns, task.payload_bytes) + self.link.rtt_mean_ns(now_ns)
-        path_ns = self.cloud.shortest_ns(now_ns, task.offload.codec, task.offload.accuracy)
-        return now_ns + up_ns + path_ns <= task.task.due_ns
+        path_ns = self.cloud.shortest_ns(now_ns, task.codec, task.offload.accuracy)
+        return now_ns + encode_ns + up_ns + path_ns <= task.task.due_ns
 
     def _transfer_j(self, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
         radio = self._settings.energy.radio

@@ -4,7 +4,8 @@
 and reports back with further events; see `events.py` for what they promise. A task passes through
 here once per event:
 
-    Submitted -> view -> policy -> a queue (edge or uplink, earliest deadline first) -> a site
+    Submitted -> view -> policy -> a queue (edge or uplink, earliest deadline first)
+    -> the encoder, where the payload has to be made -> a site
     -> its answer, its deadline, its fallback timer or its loss -> Finish
 
 `_advance` runs after every event and is the only place where queued work is started.
@@ -53,6 +54,8 @@ class EdgeMachine:
             ev.LocalDone: self._on_local_done,
             ev.LocalAborted: self._on_local_aborted,
             ev.LocalFailed: self._on_local_failed,
+            ev.Encoded: self._on_encoded,
+            ev.EncodeFailed: self._on_encode_failed,
             ev.CloudAccepted: self._on_cloud_accepted,
             ev.CloudRefused: self._on_cloud_refused,
             ev.CloudProgressed: self._on_cloud_progressed,
@@ -123,8 +126,13 @@ class EdgeMachine:
             return "the agent is shutting down; submit again when it is back"
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
-        policy = POLICIES[entry.task.policy or self._settings.policy]
-        return policy(entry.task, self._forecast.view(entry, self._now_ns, self._tasks.values()))
+        name, task = entry.task.policy or self._settings.policy, entry.task
+        decision = POLICIES[name](
+            task, self._forecast.view(entry, self._now_ns, self._tasks.values())
+        )
+        if isinstance(decision, Offload) and not task.privacy.allows(decision.codec):
+            return f"policy {name} would send {decision.codec} against the task's privacy demand"
+        return decision
 
     def _apply(self, entry: EdgeTask, decision: Decision | str) -> None:
         if isinstance(decision, str):
@@ -193,6 +201,16 @@ class EdgeMachine:
 
     # --- the cloud leg ----------------------------------------------------------------------
 
+    def _on_encoded(self, event: ev.Encoded) -> None:
+        entry = self._entry(event, event.task_id)
+        entry.move_cloud("Encoded")
+        entry.encoded, entry.encode_ns = True, event.took_ns
+        self._forecast.encode.ended(event.now_ns, entry.codec, event.took_ns)
+
+    def _on_encode_failed(self, event: ev.EncodeFailed) -> None:
+        entry = self._cloud_closed(event, event.task_id)
+        self._rescue(entry, OutcomeKind.FAILED, f"{entry.codec} encoder: {event.reason}")
+
     def _on_cloud_accepted(self, event: ev.CloudAccepted) -> None:
         entry = self._entry(event, event.task_id)
         first_upload = entry.cloud is CloudLeg.UPLOADING
@@ -228,7 +246,8 @@ class EdgeMachine:
     ) -> None:
         if entry.accepted_ns is None:
             return
-        profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit))
+        stage = cloud.table.codec_named(entry.codec).stage
+        profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit), stage)
         took_ns = event.now_ns - entry.accepted_ns - entry.cloud_promised_ns
         cloud.record(event.now_ns, profiled_ns, max(took_ns, event.compute_ns))
 
@@ -273,8 +292,8 @@ class EdgeMachine:
     def _on_cloud_gone(self, event: ev.CloudGone) -> None:
         self._forecast.cloud_gone(event.reason)
         for entry in list(self._tasks.values()):
-            if entry.cloud is CloudLeg.QUEUED:
-                entry.move_cloud("withdraw")
+            if entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING):
+                self._leave_cloud(entry)
                 self._rescue(entry, OutcomeKind.FAILED, f"the cloud was lost: {event.reason}")
 
     def _rescue(self, entry: EdgeTask, otherwise: OutcomeKind, reason: str) -> None:
@@ -367,6 +386,7 @@ class EdgeMachine:
             bytes_up=entry.bytes_up,
             cloud_ns=entry.cloud_compute_ns,
             predicted_ns=entry.predicted_ns,
+            codec=entry.codec or None,
         )
         self._books.count(entry.outcome)
         self._actions.append(do.Finish(entry.outcome))
@@ -382,6 +402,9 @@ class EdgeMachine:
 
     def _leave_cloud(self, entry: EdgeTask) -> None:
         if entry.cloud is CloudLeg.QUEUED:
+            entry.move_cloud("withdraw")
+        elif entry.cloud is CloudLeg.ENCODING:
+            entry.encode_ns = self._now_ns - entry.encode_started_ns
             entry.move_cloud("withdraw")
         elif entry.cloud in IN_FLIGHT:
             if entry.cloud is CloudLeg.UPLOADING:
@@ -426,17 +449,27 @@ class EdgeMachine:
             return
         legs = [entry.cloud for entry in self._tasks.values()]
         free = self._settings.max_uploads - legs.count(CloudLeg.UPLOADING)
+        encoder_free = CloudLeg.ENCODING not in legs and CloudLeg.DROPPED not in legs
         for entry in sorted(queued, key=_due_ns):
-            if free == 0:
-                return
+            is_ready = entry.encoded or not self._forecast.encode.needs_time(entry.codec)
+            if not (free if is_ready else encoder_free):
+                continue
             assert entry.offload is not None
             # a policy that watches the clock sends nothing that would only make the others late
             if entry.offload.fallback and not self._forecast.cloud_can_serve(entry, self._now_ns):
                 entry.move_cloud("withdraw")
                 self._rescue(entry, OutcomeKind.LATE, "the uplink was taken for too long")
-                continue
-            self._send(entry)
-            free -= 1
+            elif is_ready:
+                self._send(entry)
+                free -= 1
+            else:
+                self._encode(entry)
+                encoder_free = False
+
+    def _encode(self, entry: EdgeTask) -> None:
+        entry.move_cloud("encode")
+        entry.encode_started_ns = self._now_ns
+        self._actions.append(do.Encode(entry.task.task_id, entry.codec))
 
     def _send(self, entry: EdgeTask) -> None:
         assert entry.offload is not None
@@ -446,7 +479,7 @@ class EdgeMachine:
         self._actions.append(
             do.SendToCloud(
                 task_id=entry.task.task_id,
-                codec=entry.offload.codec,
+                codec=entry.codec,
                 accuracy=entry.offload.accuracy,
                 # the first byte's way is a time that the cloud cannot see
                 budget_ns=max(0, entry.task.due_ns - self._now_ns - half_rtt_ns),
@@ -484,9 +517,7 @@ class EdgeMachine:
         if site is Site.EDGE:
             return self._forecast.local_table.accuracy
         assert self._forecast.cloud is not None
-        assert entry.offload is not None
-        codec = entry.offload.codec
-        return self._forecast.cloud.table.exit_named(exit_).accuracy.get(codec, 0.0)
+        return self._forecast.cloud.table.exit_named(exit_).accuracy.get(entry.codec, 0.0)
 
     def _set_timer(self, entry: EdgeTask, kind: TimerKind, at_ns: int) -> None:
         entry.timers.add(kind)
@@ -503,19 +534,25 @@ class EdgeMachine:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         legs = Counter(entry.local for entry in self._tasks.values())
         _must(legs[LocalLeg.RUNNING] + legs[LocalLeg.ABORTING] <= 1, "two local inferences at once")
-        uploads = sum(entry.cloud is CloudLeg.UPLOADING for entry in self._tasks.values())
+        calls = Counter(entry.cloud for entry in self._tasks.values())
+        uploads = calls[CloudLeg.UPLOADING]
         _must(uploads <= self._settings.max_uploads, "more uploads than max_uploads")
+        _must(calls[CloudLeg.ENCODING] + calls[CloudLeg.DROPPED] <= 1, "two payloads at once")
         for task_id, entry in self._tasks.items():
             _must(task_id == entry.task.task_id, f"{task_id} is filed under another name")
             _must(not entry.over, f"{task_id} is over and still here")
             if not entry.open:
                 _must(not entry.timers, f"{task_id} has its outcome and still a timer")
-                _must(entry.cloud not in IN_FLIGHT, f"{task_id} has its outcome and still a call")
+                idle = entry.cloud not in (CloudLeg.ENCODING, *IN_FLIGHT)
+                _must(idle, f"{task_id} has its outcome and still a call")
                 _must(entry.local is not LocalLeg.RUNNING, f"{task_id} runs after its outcome")
                 continue
             _must(TimerKind.DEADLINE in entry.timers, f"{task_id} is open without a deadline timer")
             working = entry.local in (LocalLeg.QUEUED, LocalLeg.RUNNING)
-            _must(working or entry.cloud in (CloudLeg.QUEUED, *IN_FLIGHT), f"{task_id} is stranded")
+            waiting = entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING, *IN_FLIGHT)
+            _must(working or waiting, f"{task_id} is stranded")
+            allowed = not entry.codec or entry.task.privacy.allows(entry.codec)
+            _must(allowed, f"{task_id} leaves the device against its privacy")
 
 
 def _due_ns(entry: EdgeTask) -> int:

@@ -34,6 +34,11 @@ class EdgeTask:
     timers: set[TimerKind] = field(default_factory=set)
     compute_ns: int = 0
     local_started_ns: int = 0
+    encode_started_ns: int = 0
+    encode_ns: int = 0
+    """Time that the encoder worked for this task."""
+    encoded: bool = False
+    """Whether its payload, where one has to be made, is there."""
     sent_ns: int = -1
     """When the upload began; -1 while it has not."""
     wanted_by_ns: int = 0
@@ -63,9 +68,12 @@ class EdgeTask:
     @property
     def payload_bytes(self) -> int:
         """Size of the image under the codec in use."""
-        if self.offload is None or not self.task.payload_bytes:
-            return 0
-        return self.task.payload_bytes.get(self.offload.codec, 0)
+        return (self.task.payload_bytes or {}).get(self.codec, 0)
+
+    @property
+    def codec(self) -> str:
+        """The codec in use; empty while it is not meant for the cloud."""
+        return "" if self.offload is None else self.offload.codec
 
     def move_local(self, move: str) -> None:
         """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""

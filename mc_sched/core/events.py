@@ -71,6 +71,24 @@ class LocalFailed:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """The payload that was asked for is made; it took the encoder `took_ns`."""
+
+    now_ns: int
+    task_id: str
+    took_ns: int
+
+
+@dataclass(frozen=True)
+class EncodeFailed:
+    """The encoder could not make this task's payload."""
+
+    now_ns: int
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class CloudAccepted:
     """The whole payload has arrived on the cloud and an exit was chosen for it.
 
@@ -218,6 +236,7 @@ class Drain:
 
 EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
+    | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
     | CloudFound | CloudGone | LinkSampled | DeviceSampled | TimerFired | ClientGone
     | NotSatisfied | Drain

@@ -99,13 +99,33 @@ def edge_shortfall(view: View, *, upper: bool = True) -> Shortfall | None:
     return None
 
 
-def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast | Shortfall:
-    """The acceptable exit closest to the input that is in time, or why there is none."""
-    if not view.cloud:
-        return Shortfall(Site.CLOUD, "link", 1, 0)
+def allowed_options(task: Task, view: View) -> list[CloudForecast] | Shortfall:
+    """The ways to the cloud that the task's privacy leaves open, or why there is none."""
     allowed = [option for option in view.cloud if task.privacy.allows(option.codec)]
-    if not allowed:
-        return Shortfall(Site.CLOUD, "privacy", 1, 0)
+    if allowed:
+        return allowed
+    forbidden = view.cloud or not task.may_leave
+    return Shortfall(Site.CLOUD, "privacy" if forbidden else "link", 1, 0)
+
+
+def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast | Shortfall:
+    """The fastest of the codecs' choices, or why there is none."""
+    choices = cloud_choices(task, view, upper=upper)
+    if isinstance(choices, Shortfall):
+        return choices
+    return min(choices, key=lambda option: option.upper_ns if upper else option.mean_ns)
+
+
+def cloud_choices(
+    task: Task, view: View, *, upper: bool = True
+) -> tuple[CloudForecast, ...] | Shortfall:
+    """Per codec the acceptable exit closest to the input that is in time, or why there is none.
+
+    Closest, as that is the one which the cloud will take.
+    """
+    allowed = allowed_options(task, view)
+    if isinstance(allowed, Shortfall):
+        return allowed
     accurate = [option for option in allowed if option.accuracy >= view.accuracy]
     if not accurate:
         best = max(option.accuracy for option in allowed)
@@ -117,6 +137,4 @@ def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast
     in_time = [option for option in accurate if time_ns(option) <= view.remaining_ns]
     if not in_time:
         return Shortfall(Site.CLOUD, "deadline", min(map(time_ns, accurate)), view.remaining_ns)
-    # the cloud will take each codec's closest; codecs compete by time
-    closest = {option.codec: option for option in reversed(in_time)}
-    return min(closest.values(), key=time_ns)
+    return tuple({option.codec: option for option in reversed(in_time)}.values())

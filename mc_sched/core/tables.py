@@ -6,7 +6,7 @@ expected top-5 accuracy on held-out images, per codec, as the paper measures QoR
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,9 @@ class LocalTable:
     accuracy: float
     layer_ops: tuple[int, ...]
     layer_ns: tuple[int, ...]
+    encode_ns: dict[str, int] = field(default_factory=dict)
+    """Profiled time from pixels to payload, by codec. A payload that is ready when its task is
+    submitted, as a jpeg is, has no entry."""
 
     @property
     def total_ns(self) -> int:
@@ -32,7 +35,21 @@ class Exit:
     stage: int
     head_ns: int
     accuracy: dict[str, float]
-    """Expected accuracy by codec, e.g. {"jpeg": 0.91}."""
+    """Expected accuracy by codec, e.g. {"jpeg": 0.91}. A codec that goes on behind this exit is
+    missing."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How an image reaches the cloud net: decoded in `decode_ns`, it enters at stage `stage`.
+
+    Where `payload_bytes` is not 0, every payload has that size.
+    """
+
+    name: str
+    stage: int = 0
+    decode_ns: int = 0
+    payload_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,7 @@ class CloudTable:
     stage_ns: tuple[int, ...]
     exits: tuple[Exit, ...]
     bundle_hash: str = ""
+    codecs: tuple[Codec, ...] = (Codec("jpeg"),)
 
     @property
     def exit_names(self) -> tuple[str, ...]:
@@ -56,10 +74,20 @@ class CloudTable:
                 return candidate
         raise KeyError(name)
 
+    def codec_named(self, name: str) -> Codec:
+        """The codec of that name; KeyError if there is none."""
+        for candidate in self.codecs:
+            if candidate.name == name:
+                return candidate
+        raise KeyError(name)
+
     def path_ns(self, exit_: Exit, from_stage: int = 0) -> int:
         """Profiled time of stages `from_stage`.. up to the exit, its head included."""
         return sum(self.stage_ns[from_stage : exit_.stage + 1]) + exit_.head_ns
 
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
         """Exits that reach `accuracy` under `codec`, closest to the input first."""
-        return tuple(e for e in self.exits if e.accuracy.get(codec, 0.0) >= accuracy)
+        if codec not in (known.name for known in self.codecs):
+            return ()
+        reached = (e for e in self.exits if codec in e.accuracy)
+        return tuple(e for e in reached if e.accuracy[codec] >= accuracy)

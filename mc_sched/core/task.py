@@ -72,11 +72,20 @@ class Task:
     privacy: Privacy = Privacy.ANY
     payload_bytes: dict[str, int] | None = None
     """Size of the encoded image by codec, in bytes."""
+    encoding_ns: int = 0
+    """Time that encoding took before the task was submitted."""
 
     @property
     def due_ns(self) -> int:
         """The moment the deadline falls, on the edge's clock."""
         return self.submitted_ns + self.deadline_ns
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether its privacy lets any payload of it leave the device."""
+        if self.privacy is Privacy.ANY:
+            return True
+        return any(self.privacy.allows(codec) for codec in self.payload_bytes or ())
 
 
 @dataclass(frozen=True)
@@ -150,3 +159,5 @@ class Outcome:
     """Time the cloud computed for this task, as far as it told."""
     predicted_ns: int | None = None
     """Predicted latency at the decision (upper quantile), for the chosen site."""
+    codec: str | None = None
+    """How the image was to leave the device; None if it was not."""

@@ -29,6 +29,8 @@ class CloudLeg(str, Enum):
 
     IDLE = "idle"
     QUEUED = "queued"
+    ENCODING = "encoding"
+    DROPPED = "dropped"
     UPLOADING = "uploading"
     RUNNING = "running"
     GIVEN_UP = "given_up"
@@ -67,7 +69,18 @@ LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
 
 CLOUD_LEG: dict[CloudLeg, dict[str, CloudLeg]] = {
     CloudLeg.IDLE: {"queue": CloudLeg.QUEUED},
-    CloudLeg.QUEUED: {"send": CloudLeg.UPLOADING, "withdraw": CloudLeg.CLOSED},
+    CloudLeg.QUEUED: {
+        "encode": CloudLeg.ENCODING,
+        "send": CloudLeg.UPLOADING,
+        "withdraw": CloudLeg.CLOSED,
+    },
+    CloudLeg.ENCODING: {
+        "Encoded": CloudLeg.QUEUED,
+        "EncodeFailed": CloudLeg.CLOSED,
+        "withdraw": CloudLeg.DROPPED,
+    },
+    # the encoder cannot be interrupted; nothing of it leaves the device
+    CloudLeg.DROPPED: {"Encoded": CloudLeg.CLOSED, "EncodeFailed": CloudLeg.CLOSED},
     CloudLeg.UPLOADING: {
         "CloudAccepted": CloudLeg.RUNNING,
         "CloudRefused": CloudLeg.CLOSED,

@@ -3,6 +3,7 @@
     bundle.json          names, labels, input size, tables, SHA-256 of the weight files
     edge.safetensors     the local net, float16
     cloud.safetensors    stages and heads of the cloud net, float16
+    codec.safetensors    the `features` codec, float16; only where the bundle has one
 
 Weights become float32 when loaded; the tables are measured on the loaded-back weights. The
 bundle's hash covers bundle.json, and through it the weights: two agents with the same hash run
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from mc_models.networks.local import EdgeNet
     from mc_models.sets import NetSpec
 
-    _Net = TypeVar("_Net", EdgeNet, BranchedNet)
+_Net = TypeVar("_Net", bound="nn.Module")
 
 FORMAT = 1
 TABLE_FILE, EDGE_FILE, CLOUD_FILE = "bundle.json", "edge.safetensors", "cloud.safetensors"
+CODEC_FILE = "codec.safetensors"
 SHIPPED = Path(__file__).parent / "bundles"
 
 
@@ -81,6 +83,30 @@ class ExitRow:
 
 
 @dataclass(frozen=True)
+class CodecRow:
+    """A codec that sends features: where it cuts the cloud net, and what it sends.
+
+    The edge runs the stages before `stage` and the projection, `edge_ops` MACs; the cloud goes on
+    at `stage`. Patches of `step` x `step` cells of an activation of `channels_in` channels become
+    one cell of `channels` bytes. `noise` is a standard deviation; that of the values is about 1.
+    """
+
+    name: str
+    stage: int
+    channels_in: int
+    channels: int
+    side: int
+    step: int
+    noise: float
+    edge_ops: int
+
+    @property
+    def message_bytes(self) -> int:
+        """Size of every message."""
+        return self.channels * self.side**2
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A verified bundle. Networks are built from its files when asked for."""
 
@@ -96,14 +122,26 @@ class Bundle:
     path: Path
     measured: Mapping[str, Any] = field(default_factory=dict)
     """What the tables were measured on: data, split, count, seed."""
+    codecs: tuple[CodecRow, ...] = ()
+    """Codecs beside jpeg, which needs no table."""
+
+    def codec(self, name: str) -> CodecRow:
+        """The row of a codec. Raises BundleError where the bundle has no such codec."""
+        for row in self.codecs:
+            if row.name == name:
+                return row
+        raise BundleError(
+            f"{self.path}: this bundle has no codec {name!r}; add it with "
+            f"`mc-sched train --part codec --out {self.path}`"
+        )
 
     def edge_net(self) -> EdgeNet:
         """The local net with its weights, eval mode, float32, channels_last."""
         from mc_models.sets import build_local
 
         net = _built(lambda: build_local(self.spec, len(self.labels)), self.path)
-        _load_weights(net, self.path / EDGE_FILE)
-        return _ready(net)
+        load_weights(net, self.path / EDGE_FILE)
+        return ready(net)
 
     def cloud_net(self, fold: bool = True) -> BranchedNet:
         """The cloud net with its weights, eval mode, float32, channels_last, norms merged."""
@@ -111,8 +149,8 @@ class Bundle:
         from mc_models.sets import build_cloud
 
         net = _built(lambda: build_cloud(self.spec, len(self.labels)), self.path)
-        _load_weights(net, self.path / CLOUD_FILE)
-        return _ready(fold_norms(net) if fold else net)
+        load_weights(net, self.path / CLOUD_FILE)
+        return ready(fold_norms(net) if fold else net)
 
 
 def bundle_path(path_or_name: str | Path) -> Path:
@@ -156,7 +194,7 @@ def load_bundle(path_or_name: str | Path, verify: bool = True) -> Bundle:
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{table}: incomplete or altered ({error!r}); copy it again") from error
     if verify:
-        _verify(path, hashes)
+        _verify(path, hashes, weight_files(bundle.codecs))
     return bundle
 
 
@@ -176,7 +214,16 @@ def _parse(raw: dict[str, Any], path: Path) -> Bundle:
         spec=NetSpec(**raw["spec"]),
         path=path,
         measured=raw["measured"],
+        codecs=tuple(_codec_row(row) for row in raw.get("codecs", ())),
     )
+
+
+def _codec_row(raw: dict[str, Any]) -> CodecRow:
+    """`message_bytes` stands in the file for people; it follows from the other values."""
+    row = CodecRow(**{name: value for name, value in raw.items() if name != "message_bytes"})
+    if raw["message_bytes"] != row.message_bytes:
+        raise ValueError(f"message_bytes {raw['message_bytes']} of codec {row.name}")
+    return row
 
 
 def identity(raw: Mapping[str, Any]) -> str:
@@ -185,8 +232,13 @@ def identity(raw: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _verify(path: Path, expected: Mapping[str, str]) -> None:
-    for name in (EDGE_FILE, CLOUD_FILE):
+def weight_files(codecs: tuple[CodecRow, ...]) -> tuple[str, ...]:
+    """The weight files of a bundle with these codecs."""
+    return (EDGE_FILE, CLOUD_FILE, CODEC_FILE) if codecs else (EDGE_FILE, CLOUD_FILE)
+
+
+def _verify(path: Path, expected: Mapping[str, str], files: tuple[str, ...]) -> None:
+    for name in files:
         file = path / name
         if not file.is_file():
             raise BundleError(f"{file}: missing; copy the whole bundle again")
@@ -209,7 +261,7 @@ def _built(build: Callable[[], _Net], path: Path) -> _Net:
         raise BundleError(f"{path / TABLE_FILE}: {error}") from error
 
 
-def _load_weights(net: nn.Module, file: Path) -> None:
+def load_weights(net: nn.Module, file: Path) -> None:
     """Fill `net` with a file's float16 weights as float32; BundleError names what does not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -232,7 +284,7 @@ def _load_weights(net: nn.Module, file: Path) -> None:
     net.load_state_dict(state)
 
 
-def _ready(net: _Net) -> _Net:
+def ready(net: _Net) -> _Net:
     """`net` for inference."""
     import torch
 
@@ -264,6 +316,7 @@ def save_table(
     stages: tuple[StageRow, ...],
     exits: tuple[ExitRow, ...],
     measured: Mapping[str, Any],
+    codecs: tuple[CodecRow, ...] = (),
 ) -> None:
     """Write bundle.json for the weight files that already lie in `path`."""
     raw = {
@@ -275,7 +328,9 @@ def save_table(
         "stages": [asdict(row) for row in stages],
         "exits": [asdict(row) for row in exits],
         "measured": dict(measured),
-        "sha256": {file: _file_hash(path / file) for file in (EDGE_FILE, CLOUD_FILE)},
+        "sha256": {file: _file_hash(path / file) for file in weight_files(codecs)},
     }
+    if codecs:
+        raw["codecs"] = [asdict(row) | {"message_bytes": row.message_bytes} for row in codecs]
     text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
     (path / TABLE_FILE).write_text(text, encoding="utf-8")

@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
+from mc_models.add_codec import add_codec
 from mc_models.assemble import save_bundle
-from mc_models.bundle import Bundle
+from mc_models.bundle import Bundle, load_bundle
 from mc_models.data import DataError, ImageSet, folder_set, generated_set, split_folder
 from mc_models.networks.local import EdgeNet
 from mc_models.recipe import GENERATED, Recipe
@@ -26,6 +27,7 @@ from mc_models.schedule import TrainConfig
 from mc_models.sets import build_cloud, build_local
 from mc_models.synthetic import CLASS_NAMES, Split
 from mc_models.train import Net, Progress, plan_of, train
+from mc_models.train_codec import CodecConfig
 
 PARTS = ("edge", "cloud")
 # (stage of the work, done, total, loss or None)
@@ -171,6 +173,31 @@ def _checkpoint(part: str, work: Path) -> dict[str, Any]:
     file = work / f"{part}.pt"
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return state
+
+
+def train_codec_part(
+    out: Path,
+    recipe: Recipe,
+    config: CodecConfig,
+    report: Report | None = None,
+    source: ImageSource | None = None,
+) -> Bundle:
+    """The last part: make the features codec of the bundle at `out` and put it in.
+
+    Nothing else in the bundle changes. Raises BundleError, DataError.
+    """
+    torch.set_num_threads(recipe.threads)
+    bundle = load_bundle(out.resolve())  # never a shipped one by its name
+    source = source or ImageSource(recipe, report)
+    if source.class_names != bundle.labels:
+        raise DataError(f"{out} has other labels than the images; use those it was trained on")
+    config = config.on(recipe.data == GENERATED, recipe.seed)
+    images = source.split("train")
+    return add_codec(bundle, images, source.split("test"), config, report or _silent)
+
+
+def _silent(stage: str, done: int, total: int, loss: float | None) -> None:
+    pass
 
 
 def _origin(recipe: Recipe, count: int) -> Mapping[str, object]:

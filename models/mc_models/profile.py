@@ -73,6 +73,9 @@ class Profile:
     """By exit; each includes the five labels of the answer."""
     images: Mapping[str, Times] = field(default_factory=dict)
     """`decode` of a JPEG of input size (on the cloud up to the network's input), and `encode`."""
+    codecs: Mapping[str, Times] = field(default_factory=dict)
+    """By codec beside jpeg, from image to message on the edge, from message to activation on the
+    cloud."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -96,6 +99,16 @@ class Profile:
     def head_ns(self) -> dict[str, int]:
         """Median time of each exit's head."""
         return {name: times.p50_ns for name, times in self.heads.items()}
+
+    @property
+    def codec_ns(self) -> dict[str, int]:
+        """Median time of this side's half of each codec beside jpeg."""
+        return {name: times.p50_ns for name, times in self.codecs.items()}
+
+    @property
+    def decode_ns(self) -> int:
+        """Median time of decoding a JPEG."""
+        return self.images["decode"].p50_ns
 
     @property
     def total_ns(self) -> int:
@@ -189,11 +202,36 @@ def _pass(blank: Profile, bundle: Bundle, device: Device) -> Callable[[_Clock], 
     from mc_models.runtime import prepare_cloud, prepare_local
 
     pixels = render(0, 0, bundle.input_px)
+    codec_pass = _codec_pass(blank, bundle, device, pixels)
     if blank.part == "edge":
         local = prepare_local(bundle, blank.precision, device)
-        return partial(_local_pass, bundle, local, pixels, encode_jpeg(pixels))
-    cloud = prepare_cloud(bundle, blank.precision, device)
-    return partial(_cloud_pass, bundle, cloud, encode_jpeg(pixels))
+        net_pass = partial(_local_pass, bundle, local, pixels, encode_jpeg(pixels))
+    else:
+        cloud = prepare_cloud(bundle, blank.precision, device)
+        net_pass = partial(_cloud_pass, bundle, cloud, encode_jpeg(pixels))
+
+    def both(clock: _Clock) -> None:
+        net_pass(clock)
+        codec_pass(clock)
+
+    return both
+
+
+def _codec_pass(
+    blank: Profile, bundle: Bundle, device: Device, pixels: Pixels
+) -> Callable[[_Clock], None]:
+    """This side's half of the features codec; nothing for a bundle without one."""
+    from mc_models.features import NAME
+    from mc_models.runtime import prepare_decoder, prepare_encoder
+
+    if not bundle.codecs:
+        return lambda clock: None
+    if blank.part == "edge":
+        encode = prepare_encoder(bundle, blank.precision, device)
+        return lambda clock: clock.time("codecs", NAME, lambda p: encode(to_input(p)), pixels)
+    decode = prepare_decoder(bundle, blank.precision, device)
+    message = bytes(bundle.codec(NAME).message_bytes)
+    return lambda clock: clock.time("codecs", NAME, decode, message)
 
 
 def _local_pass(

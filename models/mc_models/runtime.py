@@ -1,7 +1,8 @@
 """Networks prepared for inference on this host: the form in which the agents run them.
 
 A prepared network has the pieces that the agents look between: layers of the local net, stages
-and heads of the cloud net. Each piece is rewritten by `fuse`, channels_last, in one precision:
+and heads of the cloud net; of the features codec, the edge's first stages and projection, and the
+cloud's restoration. Each piece is rewritten by `fuse`, channels_last, in one precision:
 
 - On a CPU it exists twice, with torch's layers and with packed oneDNN ones; the faster one on
   this host stays. torch.compile is not used: on a two-core Zen 4 it took 24 to 37 s for set A,
@@ -25,6 +26,14 @@ from torch import Tensor, nn
 
 from mc_models.bundle import Bundle
 from mc_models.cuda_graphs import GraphedPiece
+from mc_models.features import (
+    NAME,
+    FeatureCodec,
+    FeatureDecoder,
+    FeatureEncoder,
+    first_stages,
+    load_codec,
+)
 from mc_models.fuse import fuse
 
 Piece = Callable[[Tensor], Tensor]
@@ -165,6 +174,51 @@ def prepare_cloud(
     return PreparedCloud(tuple(stages), heads)
 
 
+@torch.inference_mode()
+def prepare_encoder(
+    bundle: Bundle,
+    precision: Precision = "float32",
+    device: Device | None = None,
+    seed: int | None = None,
+) -> FeatureEncoder:
+    """The edge's half of the features codec in `precision`; the projected values are float32.
+
+    `seed` fixes the noise, for measurements. Raises BundleError.
+    """
+    workshop = _Workshop(precision, device or host_device())
+    codec = load_codec(bundle)
+    x = workshop.sample(bundle.input_px)
+    pieces = []
+    for stage in first_stages(bundle):
+        piece, x = workshop.prepare(stage, x)
+        pieces.append(piece)
+    project, _ = workshop.prepare(codec.project, x, gives_logits=True)
+    return FeatureEncoder([workshop.entrance(pieces[0]), *pieces[1:], project], codec.noise, seed)
+
+
+@torch.inference_mode()
+def prepare_decoder(
+    bundle: Bundle, precision: Precision = "float32", device: Device | None = None
+) -> FeatureDecoder:
+    """The cloud's half of the features codec in `precision`. Raises BundleError."""
+    workshop = _Workshop(precision, device or host_device())
+    row = bundle.codec(NAME)
+    values = workshop.normal(row.channels, row.side)  # as a message's values are, nearly
+    receive, _ = workshop.prepare(_Receiving(load_codec(bundle)), values)
+    return FeatureDecoder(workshop.entrance(receive), row)
+
+
+class _Receiving(nn.Module):
+    """A codec's `receive` as a module, which is what can be rewritten."""
+
+    def __init__(self, codec: FeatureCodec) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.codec.receive(values)
+
+
 def _has_weights(module: nn.Module) -> bool:
     return any(isinstance(layer, nn.Conv2d | nn.Linear) for layer in module.modules())
 
@@ -178,7 +232,11 @@ class _Workshop:
 
     def sample(self, px: int) -> Tensor:
         """An input [1, 3, px, px] to choose by."""
-        x = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
+        return self.normal(3, px)
+
+    def normal(self, channels: int, side: int) -> Tensor:
+        """Normally distributed values [1, channels, side, side]."""
+        x = torch.randn(1, channels, side, side, generator=torch.Generator().manual_seed(0))
         return x.to(self._device, memory_format=torch.channels_last)
 
     def prepare(

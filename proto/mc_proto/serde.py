@@ -13,7 +13,7 @@ from mc_proto.v1 import cloud_pb2, common_pb2, edge_pb2
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeSnapshot
-from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.core.task import (
     MAX_DEADLINE_NS,
     Energy,
@@ -75,6 +75,12 @@ def describe_to_wire(table: CloudTable, version: str) -> cloud_pb2.DescribeReply
             for e in table.exits
         ],
         version=version,
+        codecs=[
+            cloud_pb2.DescribeReply.Codec(
+                name=c.name, stage=c.stage, decode_ns=c.decode_ns, payload_bytes=c.payload_bytes
+            )
+            for c in table.codecs
+        ],
     )
 
 
@@ -85,6 +91,7 @@ def describe_from_wire(message: cloud_pb2.DescribeReply) -> CloudTable:
         stage_ns=tuple(message.stage_ns),
         exits=tuple(Exit(e.name, e.stage, e.head_ns, dict(e.accuracy)) for e in message.exits),
         bundle_hash=message.bundle_hash,
+        codecs=tuple(Codec(c.name, c.stage, c.decode_ns, c.payload_bytes) for c in message.codecs),
     )
 
 
@@ -118,12 +125,23 @@ def open_to_wire(
     return cloud_pb2.InferRequest(open=opened)
 
 
-def check_open(message: cloud_pb2.InferRequest.Open, max_payload_bytes: int) -> None:
+def check_open(
+    message: cloud_pb2.InferRequest.Open, max_payload_bytes: int, codecs: Sequence[Codec]
+) -> None:
     """Raise BadField if the call cannot be served as it is."""
     _check_id("open.task_id", message.task_id, required=True)
     _check_id("open.edge_id", message.edge_id, required=True)
-    if message.codec != "jpeg":
-        raise BadField("open.codec", f"{reprlib.repr(message.codec)} is not known here; use jpeg")
+    size_bytes = {codec.name: codec.payload_bytes for codec in codecs}
+    if message.codec not in size_bytes:
+        raise BadField(
+            "open.codec",
+            f"{reprlib.repr(message.codec)} is not known here; use {' or '.join(size_bytes)}",
+        )
+    if message.payload_bytes != (size_bytes[message.codec] or message.payload_bytes):
+        raise BadField(
+            "open.payload_bytes",
+            f"{message.payload_bytes}; a {message.codec} payload has {size_bytes[message.codec]}",
+        )
     if not 0 < message.payload_bytes <= max_payload_bytes:
         raise BadField(
             "open.payload_bytes", f"{message.payload_bytes} is outside 1 to {max_payload_bytes}"
@@ -246,6 +264,7 @@ def task_from_wire(
     submitted_ns: int,
     policies: Collection[str],
     payload_bytes: dict[str, int],
+    encoding_ns: int = 0,
 ) -> Task:
     """A person's request as a task; raises BadField for a constraint out of range."""
     check_task(message, policies)
@@ -257,9 +276,15 @@ def task_from_wire(
         accuracy=message.accuracy if message.HasField("accuracy") else None,
         mode=Mode(message.mode) if message.mode else None,
         policy=message.policy or None,
-        privacy=Privacy(message.privacy) if message.privacy else Privacy.ANY,
+        privacy=privacy_from_wire(message),
         payload_bytes=payload_bytes,
+        encoding_ns=encoding_ns,
     )
+
+
+def privacy_from_wire(message: edge_pb2.Task) -> Privacy:
+    """What a checked task lets leave the device."""
+    return Privacy(message.privacy) if message.privacy else Privacy.ANY
 
 
 def check_task(message: edge_pb2.Task, policies: Collection[str]) -> None:
@@ -311,6 +336,7 @@ def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome
         bytes_up=outcome.bytes_up,
         cloud_ns=outcome.cloud_ns,
         predicted_ns=outcome.predicted_ns,
+        codec=outcome.codec or "",
     )
 
 
@@ -334,6 +360,7 @@ def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
         bytes_up=message.bytes_up,
         cloud_ns=message.cloud_ns,
         predicted_ns=message.predicted_ns if message.HasField("predicted_ns") else None,
+        codec=message.codec or None,
     )
 
 

@@ -10,7 +10,7 @@ from cloud_agent.driver import CloudDriver
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.core.settings import CloudSettings
-from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.core.task import ExitRule
 from mc_sched.obs.event_log import EventLog
 
@@ -22,10 +22,11 @@ TABLE = CloudTable(
     "cloud",
     stage_ns=(MS, MS, MS),
     exits=tuple(
-        Exit(name, stage, MS, {"jpeg": accuracy})
+        Exit(name, stage, MS, {"jpeg": accuracy} | ({"features": accuracy} if stage else {}))
         for stage, (name, accuracy) in enumerate([("exit1", 0.6), ("exit2", 0.8), ("final", 0.9)])
     ),
     bundle_hash="the bundle",
+    codecs=(Codec("jpeg"), Codec("features", 1, MS, 6)),
 )
 LABELS = ("disc", "star", "ring", "cross", "bar", "heart")
 LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0, -2.0]])

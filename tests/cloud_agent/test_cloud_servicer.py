@@ -33,8 +33,9 @@ class Agent:
         self.prepared.set()
         self.server = make_server()
         servicer = CloudServicer(
-            self.driver, TABLE, LABELS, self.prepare, pool, version="0.0.1",
-            exit_rule=exit_rule, max_payload_bytes=MAX_PAYLOAD, max_calls=MAX_CALLS,
+            self.driver, TABLE, LABELS, dict.fromkeys(("jpeg", "features"), self.prepare), pool,
+            version="0.0.1", exit_rule=exit_rule, max_payload_bytes=MAX_PAYLOAD,
+            max_calls=MAX_CALLS,
         )  # fmt: skip
         cloud_pb2_grpc.add_CloudAgentServicer_to_server(servicer, self.server)
 
@@ -233,7 +234,7 @@ async def test_a_failing_network_is_told_as_a_stop(agent):
         ("task_id", "x" * 129),
         ("task_id", "a\nb"),
         ("edge_id", ""),
-        ("codec", "features"),
+        ("codec", "webp"),
         ("codec", ""),
         ("payload_bytes", 0),
         ("payload_bytes", MAX_PAYLOAD + 1),
@@ -489,3 +490,33 @@ async def test_a_draining_agent_finishes_what_runs_and_refuses_what_comes(agent)
     agent.net.let_go(0)
     assert await names(running) == ["accepted", "result"]
     await asyncio.wait_for(drain, PATIENCE_S)
+
+
+# --- codecs -----------------------------------------------------------------------------------
+
+
+async def test_it_describes_its_codecs(agent):
+    reply = await agent.ask.Describe(cloud_pb2.DescribeRequest())
+    assert [(c.name, c.stage, c.decode_ns, c.payload_bytes) for c in reply.codecs] == [
+        ("jpeg", 0, 0, 0),
+        ("features", 1, 1_000_000, 6),
+    ]
+
+
+async def test_features_enter_behind_the_cut(agent):
+    call = await agent.send(payload=b"values", codec="features")
+    assert (await names(call))[-1] == "result"
+    assert agent.net.ran == ["stage1", "stage2", "final"]
+
+
+async def test_features_of_another_size_are_refused_before_they_are_read(agent):
+    code, sentence = await turned_away(await agent.send(payload=b"value", codec="features"))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert sentence == "open.payload_bytes: 5; a features payload has 6"
+    await until(agent.is_free)
+
+
+async def test_an_unknown_codec_is_refused_with_those_there_are(agent):
+    code, sentence = await turned_away(await agent.send(codec="webp"))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert sentence == "open.codec: 'webp' is not known here; use jpeg or features"

@@ -2,17 +2,30 @@
 
 from collections.abc import Callable
 
+from round_figures import BOTH_PAYLOADS, ENCODING_LOCAL, TWO_CODECS
 from scripted_cloud import ScriptedCloud
 from scripted_edge import ScriptedEdge
 
 from mc_sched.core import events as ev
-from mc_sched.core.task import ExitRule
+from mc_sched.core.task import ExitRule, Privacy
 from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
 
 LOCALLY = {"policy": "edge-only"}
 
 
 # --- on the edge ------------------------------------------------------------------------------
+
+
+def encoding() -> ScriptedEdge:
+    edge = ScriptedEdge(ENCODING_LOCAL, TWO_CODECS)
+    edge.submit(0, "a", 84, privacy=Privacy.FEATURES, payload_bytes=BOTH_PAYLOADS)
+    return edge
+
+
+def dropped() -> ScriptedEdge:
+    edge = encoding()
+    edge.fallback_fires(60, "a")
+    return edge
 
 
 def uploading() -> ScriptedEdge:
@@ -81,6 +94,8 @@ LOCAL_LEGS: dict[LocalLeg, Callable[[], ScriptedEdge]] = {
 CLOUD_LEGS: dict[CloudLeg, Callable[[], ScriptedEdge]] = {
     CloudLeg.IDLE: running_here,
     CloudLeg.QUEUED: waiting_for_the_uplink,
+    CloudLeg.ENCODING: encoding,
+    CloudLeg.DROPPED: dropped,
     CloudLeg.UPLOADING: uploading,
     CloudLeg.RUNNING: running_on_the_cloud,
     CloudLeg.GIVEN_UP: given_up,

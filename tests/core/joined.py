@@ -12,17 +12,23 @@ from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import CloudSettings, EdgeSettings
-from mc_sched.core.tables import CloudTable, Exit, LocalTable
+from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import Mode, Prediction, Privacy, Task
 
 MS = 1_000_000
-LOCAL = LocalTable("local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS))
+ENCODE_NS = {"features": 4 * MS}
+LOCAL = LocalTable("local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS), ENCODE_NS)
 ACCURACIES = (0.6, 0.77, 0.83, 0.91, 0.94)
 CLOUD = CloudTable(
     "cloud",
     stage_ns=(3 * MS,) * 5,
-    exits=tuple(Exit(f"exit{i}", i, MS // 2, {"jpeg": a}) for i, a in enumerate(ACCURACIES)),
+    exits=tuple(
+        Exit(f"exit{i}", i, MS // 2, {"jpeg": a} | ({"features": a - 0.02} if i >= 1 else {}))
+        for i, a in enumerate(ACCURACIES)
+    ),
+    codecs=(Codec("jpeg", 0, MS), Codec("features", 1, MS, 3_000)),
 )
+PAYLOADS = {"jpeg": 12_000, "features": 3_000}
 ANSWER = Prediction(((0, 1.0),))
 
 
@@ -42,7 +48,7 @@ class Joined:
         self.timers: set = set()
         self.calls: set[str] = set()  # the edge still waits for the call's end
         self.unwanted: set[str] = set()  # give-up or hang-up has reached the cloud
-        self.sent: set[str] = set()
+        self.sent: dict[str, str] = {}  # the codec of each task whose image has left
         self.aborted: set[str] = set()
 
     def at(self, delay_ns: float, action, *args) -> None:
@@ -70,7 +76,7 @@ class Joined:
         task = Task(
             f"t{number}", f"s{number % 3}", self.now, int(draw.uniform(5, 150) * MS),
             draw.choice((None, 0.5, 0.8, 0.9, 0.99)), draw.choice((None, *Mode)),
-            draw.choice((None, *POLICIES)), draw.choice(tuple(Privacy)), {"jpeg": 12_000},
+            draw.choice((None, *POLICIES)), draw.choice(tuple(Privacy)), PAYLOADS,
         )  # fmt: skip
         self.tasks[task.task_id] = task
         self.to_edge(ev.Submitted(self.now, task))
@@ -91,8 +97,11 @@ class Joined:
             self.at(0, self.local_step, action.task_id, -1)
         elif isinstance(action, do.AbortLocal):
             self.aborted.add(action.task_id)
+        elif isinstance(action, do.Encode):
+            took = int(ENCODE_NS[action.codec] * self.draw.uniform(0.7, self.slowest))
+            self.at(took, self.encoded, action.task_id, took)
         elif isinstance(action, do.SendToCloud):
-            self.sent.add(action.task_id)
+            self.sent[action.task_id] = action.codec
             self.calls.add(action.task_id)
             self.at(self.delay(), self.arrive, action)
             if self.draw.random() < self.loss:
@@ -113,6 +122,12 @@ class Joined:
         if (task_id, kind) in self.timers:
             self.timers.discard((task_id, kind))
             self.to_edge(ev.TimerFired(self.now, task_id, kind))
+
+    def encoded(self, task_id: str, took: int) -> None:
+        if self.draw.random() < 0.02:
+            self.to_edge(ev.EncodeFailed(self.now, task_id, "out of memory"))
+        else:
+            self.to_edge(ev.Encoded(self.now, task_id, took))
 
     def local_step(self, task_id: str, layer: int) -> None:
         if layer < 0:
@@ -169,6 +184,8 @@ class Joined:
         took = int(3 * MS * self.draw.uniform(0.7, self.slowest))
         if isinstance(action, do.RunStage):
             assert not self.unwanted & set(action.task_ids), "a stage started after the give-up"
+            for task_id in action.task_ids:
+                assert action.stage >= CLOUD.codec_named(self.sent[task_id]).stage
             if self.draw.random() < 0.01:
                 self.at(took, self.cloud_fails, action.task_ids[0])
             else:

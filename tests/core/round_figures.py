@@ -3,11 +3,15 @@
     local net   20 ms in four layers of 5 ms, accuracy 0.80
     cloud net   five stages of 4 ms, heads of 1 ms: 5, 9, 13, 17, 21 ms to exit0 .. exit4
     link        10 ms round trip; 8 Mbps up, which is 10 ms for an image of 10 kB
+    features    5 ms to encode, 4 kB, 3 ms to decode; the cloud goes on at stage 2; two points of
+                accuracy less: 3 + 5, 9, 13 ms to exit2 .. exit4
 
 So the cloud answers a lone task of the basic QoR, 0.75, after 10 + 10 + 9 = 29 ms, at exit1.
 """
 
-from mc_sched.core.tables import CloudTable, Exit, LocalTable
+from dataclasses import replace
+
+from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import Prediction
 
 MS = 1_000_000
@@ -22,7 +26,21 @@ CLOUD = CloudTable(
     stage_ns=(4 * MS,) * 5,
     exits=tuple(Exit(f"exit{i}", i, MS, {"jpeg": a}) for i, a in enumerate(ACCURACIES)),
 )
+FEATURES = Codec("features", stage=2, decode_ns=3 * MS, payload_bytes=4_000)
+ENCODING_LOCAL = replace(LOCAL, encode_ns={"features": 5 * MS})
+"""The local net's table on an edge that can make features."""
+TWO_CODECS = replace(
+    CLOUD,
+    exits=tuple(
+        replace(e, accuracy=e.accuracy | {"features": round(e.accuracy["jpeg"] - 0.02, 2)})
+        if e.stage >= FEATURES.stage
+        else e
+        for e in CLOUD.exits
+    ),
+    codecs=(*CLOUD.codecs, FEATURES),
+)
 IMAGE_BYTES = 10_000
+BOTH_PAYLOADS = {"jpeg": IMAGE_BYTES, "features": FEATURES.payload_bytes}
 UP_MS, RTT_MS = 10, 10
 ANSWER = Prediction(((7, 0.9), (3, 0.1)))
 

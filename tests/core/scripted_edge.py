@@ -12,6 +12,7 @@ from mc_sched.core.events import TimerKind
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Outcome, OutcomeKind, Site, Task
 
+ENCODED_MS = 5
 CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 RUN_ENDS = (ev.LocalDone, ev.LocalAborted, ev.LocalFailed)
 
@@ -32,6 +33,7 @@ class ScriptedEdge:
         self.submitted: set[str] = set()
         self.timers: dict[tuple[str, TimerKind], int] = {}
         self.calls: set[str] = set()
+        self.encoding: str | None = None
         self.running: str | None = None
         self.aborted = False
         self.now_ns = 0
@@ -64,6 +66,9 @@ class ScriptedEdge:
 
     def local_done(self, ms: float, task_id: str):
         return self.tell(ms, ev.LocalDone, task_id, ANSWER)
+
+    def encoded(self, ms: float, task_id: str, took=ENCODED_MS):
+        return self.tell(ms, ev.Encoded, task_id, ns(took))
 
     def accepted(self, ms: float, task_id: str, exit_="exit1", predicted=9, queue=0):
         return self.tell(ms, ev.CloudAccepted, task_id, exit_, ns(predicted), ns(queue))
@@ -101,6 +106,9 @@ class ScriptedEdge:
             del self.timers[(event.task_id, event.kind)]
         elif isinstance(event, CALL_ENDS):
             self.calls.remove(event.task_id)
+        elif isinstance(event, ev.Encoded | ev.EncodeFailed):
+            assert self.encoding == event.task_id
+            self.encoding = None
         elif isinstance(event, RUN_ENDS):
             self.running, self.aborted = None, False
 
@@ -111,6 +119,9 @@ class ScriptedEdge:
         elif isinstance(action, do.AbortLocal):
             assert self.running == action.task_id
             self.aborted = True
+        elif isinstance(action, do.Encode):
+            assert self.encoding is None, "two payloads at once"
+            self.encoding = action.task_id
         elif isinstance(action, do.SendToCloud):
             self.calls.add(action.task_id)
         elif isinstance(action, do.SendGiveUp):
@@ -124,10 +135,12 @@ class ScriptedEdge:
             self.outcomes[action.outcome.task_id].append(action.outcome)
 
     def wind_up(self) -> None:
-        """Calls break, runs end, timers fire: then every task has its outcome, nothing is left."""
-        while self.calls or self.running or self.timers:
+        """Whatever still runs ends, timers fire: then all have their outcome, nothing is left."""
+        while self.calls or self.encoding or self.running or self.timers:
             now = self.now_ns + MS
-            if self.calls:
+            if self.encoding:
+                self.handle(ev.EncodeFailed(now, self.encoding, "the test is over"))
+            elif self.calls:
                 self.handle(ev.CloudLost(now, min(self.calls), "the test is over"))
             elif self.running and self.aborted:
                 self.handle(ev.LocalAborted(now, self.running))
@@ -158,6 +171,18 @@ class ScriptedEdge:
             self.submit(ms, f"c{number}", 900, policy="server", accuracy=0.0)
             self.accepted(ms + UP_MS + RTT_MS, f"c{number}", last.name, path_ms)
             self.replied(ms + UP_MS + RTT_MS + path_ms, f"c{number}", last.name, path_ms)
+            if local.encode_ns:
+                self._settle_encoder(ms + 100, f"e{number}", cloud)
+
+    def _settle_encoder(self, ms: float, task_id: str, cloud) -> None:
+        codec, last = cloud.codecs[-1], cloud.exits[-1]
+        sizes = {codec.name: codec.payload_bytes}
+        self.submit(ms, task_id, 900, policy="server", accuracy=0.0, payload_bytes=sizes)
+        self.encoded(ms + ENCODED_MS, task_id)
+        ms += ENCODED_MS + RTT_MS + codec.payload_bytes / IMAGE_BYTES * UP_MS
+        path_ms = cloud.path_ns(last, codec.stage) / MS
+        self.accepted(ms, task_id, last.name, path_ms)
+        self.replied(ms + path_ms, task_id, last.name, path_ms)
 
 
 # --- actions, as the tests write them -------------------------------------------------------

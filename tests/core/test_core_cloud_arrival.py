@@ -7,6 +7,7 @@ from round_figures import CLOUD, MS, ns
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import Accept, Refuse, RunStage
+from mc_sched.core.tables import Codec
 from mc_sched.core.task import ExitRule
 
 EARLIEST = ExitRule.EARLIEST
@@ -59,7 +60,8 @@ def test_the_codec_has_its_own_accuracy(make_cloud):
         replace(e, accuracy={**e.accuracy, "features": e.accuracy["jpeg"] - 0.02})
         for e in CLOUD.exits
     )
-    cloud = make_cloud(replace(CLOUD, exits=exits))
+    codecs = (*CLOUD.codecs, Codec("features"))
+    cloud = make_cloud(replace(CLOUD, exits=exits, codecs=codecs))
     assert cloud.arrive(0, "a", 200, 0.76, codec="features")[0] == accept("a", "exit2", 13)
 
 

@@ -1,7 +1,7 @@
 """Times of the cloud's stages and heads: the profile, corrected by what is measured."""
 
 import pytest
-from round_figures import CLOUD, at, ns
+from round_figures import CLOUD, TWO_CODECS, at, ns
 
 from mc_sched.core import events as ev
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
@@ -71,7 +71,16 @@ def test_half_a_minute_without_work_is_forgotten(times):
 
 
 def test_whole_paths_are_kept_in_the_tables_order(times):
-    assert times.whole_path_ns == tuple(CLOUD.path_ns(e) for e in CLOUD.exits)
+    assert times.whole_path_ns == {"jpeg": tuple((e, CLOUD.path_ns(e)) for e in CLOUD.exits)}
+
+
+def test_a_path_runs_from_the_payload_through_decoding_and_the_stages_behind_the_cut():
+    paths = CloudTimePredictor(TWO_CODECS, 0.95).whole_path_ns["features"]
+    assert [(exit_.name, path_ns) for exit_, path_ns in paths] == [
+        ("exit2", ns(3 + 5)),
+        ("exit3", ns(3 + 9)),
+        ("exit4", ns(3 + 13)),
+    ]
 
 
 # --- what the edge learns of the cloud's times ------------------------------------------------

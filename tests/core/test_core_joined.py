@@ -11,6 +11,12 @@ from mc_sched.core.task import OutcomeKind, Privacy
 sys.path.insert(0, str(Path(__file__).parent))
 from joined import Joined
 
+MAY_LEAVE = {
+    Privacy.ANY: {"jpeg", "features", "nothing"},
+    Privacy.FEATURES: {"features", "nothing"},
+    Privacy.EDGE_ONLY: {"nothing"},
+}
+
 
 @settings(max_examples=2000, deadline=None, derandomize=True, database=None)
 @given(
@@ -32,5 +38,15 @@ def test_every_task_ends_exactly_once(seed, loss, slowest, tasks):
         if outcome.kind is OutcomeKind.SUCCEEDED:
             assert outcome.latency_ns <= task.deadline_ns
             assert outcome.expected_accuracy >= outcome.required_accuracy
-        if task.privacy is not Privacy.ANY:
-            assert task_id not in history.sent
+        assert history.sent.get(task_id, "nothing") in MAY_LEAVE[task.privacy]
+
+
+def test_the_histories_send_what_each_privacy_allows():
+    """Or else the property above would hold of histories that never send anything."""
+    left = {privacy: set() for privacy in Privacy}
+    for seed in range(40):
+        history = Joined(seed, 0.1, 1.2)
+        history.run(14)
+        for task_id, task in history.tasks.items():
+            left[task.privacy].add(history.sent.get(task_id, "nothing"))
+    assert left == MAY_LEAVE

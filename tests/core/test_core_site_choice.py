@@ -8,6 +8,7 @@ from scripted_edge import deadline_timer, fallback_timer, refused, sent
 
 from mc_sched.core.actions import SendToCloud, StartLocal
 from mc_sched.core.energy import RADIOS, EnergyModel, RadioModel
+from mc_sched.core.tables import Codec
 from mc_sched.core.task import ExitRule, Mode, Privacy
 
 PERFORMANCE, ENERGY = Mode.PERFORMANCE, Mode.ENERGY
@@ -18,6 +19,7 @@ WITH_FEATURES = replace(
         replace(e, accuracy={**e.accuracy, "features": e.accuracy["jpeg"] - 0.02})
         for e in CLOUD.exits
     ),
+    codecs=(*CLOUD.codecs, Codec("features")),
 )
 """Features lose two points at each exit."""
 BOTH = {"jpeg": 10_000, "features": 4_000}

@@ -6,6 +6,8 @@ from histories import (
     CLOUD_STATES,
     LOCAL_LEGS,
     aborting,
+    dropped,
+    encoding,
     given_up,
     in_head,
     in_stage,
@@ -111,6 +113,10 @@ CALL_ENDS = (
     lambda edge: edge.tell(61, ev.CloudStopped, "a", "given up"),
     lambda edge: edge.tell(61, ev.CloudLost, "a", "cut"),
 )
+ENCODINGS_END = (
+    lambda edge: edge.encoded(61, "a"),
+    lambda edge: edge.tell(61, ev.EncodeFailed, "a", "out of memory"),
+)
 LEAVES = lambda edge: edge.tell(63, ev.ClientGone, "a")  # noqa: E731
 EDGE_HISTORIES = [
     (running_here, *LOCAL_NEWS, LOCAL_ENDS[0]),
@@ -122,6 +128,7 @@ EDGE_HISTORIES = [
     (waiting_for_the_local_net, lambda edge: edge.local_done(20, "x")),
     (waiting_for_the_uplink, LEAVES),
     (waiting_for_the_uplink, lambda edge: edge.accepted(20, "x")),
+    *((start, end) for start in (encoding, dropped) for end in ENCODINGS_END),
     *((uploading, end) for end in CALL_ENDS),
     (uploading, LEAVES, lambda edge: edge.accepted(64, "a")),
     *((running_on_the_cloud, end) for end in CALL_ENDS[1:]),

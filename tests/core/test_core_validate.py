@@ -1,9 +1,12 @@
 """`validate()` finds what must not be: each fault is planted in a sound machine."""
 
+from dataclasses import replace
+
 import pytest
 from histories import (
     aborting,
     answered_here_while_given_up,
+    encoding,
     in_stage,
     running_here,
     running_on_the_cloud,
@@ -11,9 +14,11 @@ from histories import (
     waiting,
     waiting_for_the_uplink,
 )
+from round_figures import BOTH_PAYLOADS
 
 from mc_sched.core.errors import InvariantBroken, MachineError
 from mc_sched.core.events import TimerKind
+from mc_sched.core.task import Privacy
 from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
 
 
@@ -21,6 +26,14 @@ def plant(edge, **fields):
     entry = edge.entry("a")
     for name, value in fields.items():
         setattr(entry, name, value)
+
+
+def two_features():
+    edge = encoding()
+    fields = {"privacy": Privacy.FEATURES, "payload_bytes": BOTH_PAYLOADS}
+    edge.submit(1, "b", 84, **fields)
+    edge.encoded(5, "a")
+    return edge
 
 
 def rename(machine):
@@ -54,6 +67,14 @@ EDGE_FAULTS = {
     "a is open without a deadline timer": (
         running_on_the_cloud,
         lambda edge: plant(edge, timers={TimerKind.FALLBACK}),
+    ),
+    "two payloads at once": (
+        two_features,
+        lambda edge: plant(edge, cloud=CloudLeg.DROPPED, outcome="some"),
+    ),
+    "a leaves the device against its privacy": (
+        encoding,
+        lambda edge: plant(edge, task=replace(edge.entry("a").task, privacy=Privacy.EDGE_ONLY)),
     ),
     "a is stranded": (uploading, lambda edge: plant(edge, cloud=CloudLeg.CLOSED)),
 }

@@ -64,6 +64,18 @@ def test_every_piece_of_both_networks_is_timed(small_bundle):
     assert 0 <= edge.disturbed <= 1
 
 
+def test_each_side_times_its_half_of_the_codec_and_keeps_it(small_bundle, coded_bundle, tmp_path):
+    file = tmp_path / "profile.json"
+    for part in ("edge", "cloud"):
+        blank = blank_profile(coded_bundle, part, 1, "float32", "cpu")
+        [measured] = measure_profiles([blank], coded_bundle, "cpu")
+        assert measured.codec_ns["features"] > 0
+        assert keep_profiles([dataclasses.replace(measured, disturbed=0.0)], coded_bundle, file)
+        assert read_profiles(file)[-1].codecs == measured.codecs
+        plain = blank_profile(small_bundle, part, 1, "float32", "cpu")
+        assert measure_profiles([plain], small_bundle, "cpu")[0].codecs == {}
+
+
 def test_the_thread_count_is_put_back(small_bundle):
     import torch
 

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 from mc_models import runtime
+from mc_models.features import FeatureDecoder, before_cut, behind_cut, load_codec, load_encoder
 from mc_models.preprocess import to_input
 from mc_models.runtime import (
     DeviceError,
@@ -8,6 +10,8 @@ from mc_models.runtime import (
     host_device,
     precisions,
     prepare_cloud,
+    prepare_decoder,
+    prepare_encoder,
     prepare_local,
 )
 from mc_models.synthetic import render
@@ -41,6 +45,39 @@ def test_reduced_precision_stays_near_and_gives_float32_logits(small_bundle):
     for name, expected in small_bundle.cloud_net().forward_all(X).items():
         assert cloud[name].dtype is torch.float32
         assert difference(cloud[name], expected) < 0.05
+
+
+def test_a_prepared_encoder_sends_what_the_trained_one_sends(coded_bundle):
+    found, expected = (
+        np.frombuffer(encode(X), np.uint8).astype(int)
+        for encode in (prepare_encoder(coded_bundle, seed=1), load_encoder(coded_bundle, seed=1))
+    )
+    assert found.size == coded_bundle.codec("features").message_bytes
+    assert abs(found - expected).max() <= 1  # a value between two levels may go to either
+
+
+def test_a_prepared_decoder_gives_what_the_trained_one_gives(coded_bundle):
+    message = load_encoder(coded_bundle, seed=1)(X)
+    expected = FeatureDecoder(load_codec(coded_bundle).receive, coded_bundle.codec("features"))
+    assert difference(prepare_decoder(coded_bundle)(message), expected(message)) < 1e-4
+
+
+@pytest.mark.skipif(not BFLOAT16, reason="this CPU has no bfloat16")
+@pytest.mark.parametrize("edge", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cloud", ["float32", "bfloat16"])
+def test_edge_and_cloud_may_differ_in_precision(coded_bundle, edge, cloud):
+    stage = coded_bundle.codec("features").stage
+    net, codec = coded_bundle.cloud_net(), load_codec(coded_bundle)
+    prepared = prepare_cloud(coded_bundle, cloud, "cpu")
+    with torch.inference_mode():
+        x = prepare_decoder(coded_bundle, cloud, "cpu")(
+            prepare_encoder(coded_bundle, edge, "cpu", seed=1)(X)
+        )
+        for piece in prepared.stages[stage:]:
+            x = piece(x)
+        sent = codec(before_cut(net, stage, X), torch.Generator().manual_seed(1))
+        expected = behind_cut(net, stage, sent)["final"]
+    assert difference(prepared.heads["final"](x), expected) < 0.1
 
 
 def test_preparing_leaves_the_input_alone(small_bundle):

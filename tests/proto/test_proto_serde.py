@@ -18,7 +18,7 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeSnapshot
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.tables import CloudTable
+from mc_sched.core.tables import CloudTable, Codec
 from mc_sched.core.task import (
     MAX_DEADLINE_NS,
     ExitRule,
@@ -35,6 +35,7 @@ import arbitrary
 
 LABELS = [f"label{i}" for i in range(100)]
 MAX_PAYLOAD = 8 * 2**20
+CODECS = (Codec("jpeg"),)
 SHARES = st.floats(0, 1)
 NAMES = st.text(min_size=1, max_size=12)
 IDS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=MAX_ID)
@@ -155,6 +156,7 @@ OUTCOMES = arbitrary.of(
     Outcome,
     prediction=st.none() | PREDICTIONS,
     exit=st.none() | NAMES,
+    codec=st.none() | NAMES,
     site=st.none() | st.sampled_from(Site),
 ).map(_consistent)
 
@@ -286,7 +288,7 @@ GOOD_OPEN = {
 
 def check_open(**changed):
     opened = cloud_pb2.InferRequest.Open(**{**GOOD_OPEN, **changed})
-    serde.check_open(opened, MAX_PAYLOAD)
+    serde.check_open(opened, MAX_PAYLOAD, CODECS)
 
 
 def test_good_calls_pass():

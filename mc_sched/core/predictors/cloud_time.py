@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from mc_sched.core.actions import RunHead, RunStage
 from mc_sched.core.predictors.window import SampleWindow
-from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.tables import CloudTable, Codec, Exit
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran."""
+
+
+def _paths(table: CloudTable, codec: Codec) -> tuple[tuple[Exit, int], ...]:
+    return tuple(
+        (exit_, codec.decode_ns + table.path_ns(exit_, codec.stage))
+        for exit_ in table.acceptable(codec.name, 0.0)
+    )
 
 
 class CloudTimePredictor:
@@ -21,8 +28,8 @@ class CloudTimePredictor:
         self.table = table
         self._quantile = quantile
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=64, horizon_ns=30 * 10**9)
-        self.whole_path_ns = tuple(table.path_ns(e) for e in table.exits)
-        """Profiled time from the input to each exit, in the table's order."""
+        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.codecs}
+        """Per codec, profiled time from its payload to each exit that it can reach, in order."""
 
     def record(self, now_ns: int, profiled_ns: int, took_ns: int) -> None:
         """Something that the profile puts at `profiled_ns` took `took_ns`."""
@@ -43,8 +50,8 @@ class CloudTimePredictor:
 
     def shortest_ns(self, now_ns: int, codec: str, accuracy: float) -> int:
         """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
-        paths = zip(self.table.exits, self.whole_path_ns, strict=True)
-        fit = [ns for exit_, ns in paths if exit_.accuracy.get(codec, 0.0) >= accuracy]
+        paths = self.whole_path_ns.get(codec, ())
+        fit = [ns for exit_, ns in paths if exit_.accuracy[codec] >= accuracy]
         return int(min(fit, default=0) * self.slowdown(now_ns))
 
     def piece_ns(self, now_ns: int, piece: RunStage | RunHead) -> int:

@@ -12,7 +12,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("network", "bundle_hash", "stage_ns", "exits", "version")
+    __slots__ = ("network", "bundle_hash", "stage_ns", "exits", "version", "codecs")
     class Exit(_message.Message):
         __slots__ = ("name", "stage", "head_ns", "accuracy")
         class AccuracyEntry(_message.Message):
@@ -31,17 +31,30 @@ class DescribeReply(_message.Message):
         head_ns: int
         accuracy: _containers.ScalarMap[str, float]
         def __init__(self, name: _Optional[str] = ..., stage: _Optional[int] = ..., head_ns: _Optional[int] = ..., accuracy: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    class Codec(_message.Message):
+        __slots__ = ("name", "stage", "decode_ns", "payload_bytes")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        STAGE_FIELD_NUMBER: _ClassVar[int]
+        DECODE_NS_FIELD_NUMBER: _ClassVar[int]
+        PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        stage: int
+        decode_ns: int
+        payload_bytes: int
+        def __init__(self, name: _Optional[str] = ..., stage: _Optional[int] = ..., decode_ns: _Optional[int] = ..., payload_bytes: _Optional[int] = ...) -> None: ...
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
     STAGE_NS_FIELD_NUMBER: _ClassVar[int]
     EXITS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    CODECS_FIELD_NUMBER: _ClassVar[int]
     network: str
     bundle_hash: str
     stage_ns: _containers.RepeatedScalarFieldContainer[int]
     exits: _containers.RepeatedCompositeFieldContainer[DescribeReply.Exit]
     version: str
-    def __init__(self, network: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., stage_ns: _Optional[_Iterable[int]] = ..., exits: _Optional[_Iterable[_Union[DescribeReply.Exit, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
+    codecs: _containers.RepeatedCompositeFieldContainer[DescribeReply.Codec]
+    def __init__(self, network: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., stage_ns: _Optional[_Iterable[int]] = ..., exits: _Optional[_Iterable[_Union[DescribeReply.Exit, _Mapping]]] = ..., version: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[DescribeReply.Codec, _Mapping]]] = ...) -> None: ...
 
 class InferRequest(_message.Message):
     __slots__ = ("open", "chunk")

@@ -1,0 +1,54 @@
+"""The worker that makes payloads, one at a time, on a thread of its own beside the local net."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import torch
+from mc_models.preprocess import Pixels
+
+from mc_sched.core import events as ev
+from mc_sched.errors import sentence
+
+Encode = Callable[[Pixels], bytes]
+"""From pixels uint8 [px, px, 3] to a payload."""
+Report = Callable[[ev.Encoded | ev.EncodeFailed, bytes], None]
+"""How it went, and the payload, empty if it failed; called from the worker's thread."""
+
+
+class PayloadEncoder:
+    """Makes the payloads of one codec."""
+
+    def __init__(self, encode: Encode, report: Report, threads: int = 1) -> None:
+        self._encode = encode
+        self._report = report
+        self._threads = threads
+        self._jobs: queue.SimpleQueue[tuple[str, Pixels] | None] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="encoder", daemon=True)
+        self._worker.start()
+
+    def start(self, task_id: str, pixels: Pixels) -> None:
+        """Make the payload of an image; `report` is called when it is there or has failed."""
+        self._jobs.put((task_id, pixels))
+
+    def close(self) -> None:
+        """End the worker after the payload it is at."""
+        self._jobs.put(None)
+        self._worker.join(timeout=10)
+
+    def _work(self) -> None:
+        torch.set_num_threads(self._threads)
+        while (job := self._jobs.get()) is not None:
+            self._report(*self._made(*job))
+
+    def _made(self, task_id: str, pixels: Pixels) -> tuple[ev.Encoded | ev.EncodeFailed, bytes]:
+        started_ns = time.monotonic_ns()
+        try:
+            payload = self._encode(pixels)
+        except Exception as error:
+            return ev.EncodeFailed(time.monotonic_ns(), task_id, sentence(error)), b""
+        now_ns = time.monotonic_ns()
+        return ev.Encoded(now_ns, task_id, now_ns - started_ns), payload

@@ -1,0 +1,124 @@
+"""Training of the `features` codec; the networks around it stay as they are.
+
+The codec starts from the principal components of training activations. Then both halves learn
+under their own noise: every exit behind the cut shall answer as it does without a codec
+(distillation, Hinton et al. 2015) and shall find the label (the task loss). The cloud net's
+weights are frozen, so the jpeg path keeps its accuracy to the last digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mc_models.branches import BranchedNet
+from mc_models.bundle import CodecRow
+from mc_models.data import DataError, ImageSet
+from mc_models.features import (
+    NAME,
+    FeatureCodec,
+    before_cut,
+    behind_cut,
+    count_edge_ops,
+    start_from_pca,
+)
+from mc_models.fit import Budget, Report, fit
+from mc_models.preprocess import batch_input
+
+_PCA_IMAGES = 128
+# generated images have their object near the centre; a folder's may have it anywhere
+_BUDGET = Budget(steps=1200, full_steps=150)
+_FOLDER_BUDGET = Budget(steps=450, full_steps=50, reach_px=1000)
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Where to cut, what to send, and how long to train.
+
+    Cut, channels, side and noise were chosen on validation images of set A (ARCHITECTURE.md).
+    """
+
+    stage: int = 1
+    """The cloud goes on at this stage; the edge runs those before it."""
+    channels: int = 4
+    side: int = 28
+    """Wished side of the message's map; the largest up to it that divides the activation's."""
+    noise: float = 0.5
+    """Standard deviation of the noise; that of the values is about 1."""
+    task_weight: float = 0.3
+    """Weight of the task loss beside the distillation loss."""
+    budget: Budget = _BUDGET
+
+    def on(self, generated: bool, seed: int) -> CodecConfig:
+        """The same for generated images, or else for a folder's, from `seed`."""
+        budget = _BUDGET if generated else _FOLDER_BUDGET
+        return replace(self, budget=replace(budget, seed=seed))
+
+
+def train_codec(
+    net: BranchedNet, images: ImageSet, config: CodecConfig, report: Report | None = None
+) -> tuple[FeatureCodec, CodecRow]:
+    """A codec for the frozen `net`, and its table row. Raises DataError for an impossible cut."""
+    if not 0 < config.stage < len(net.stages):
+        last = len(net.stages) - 1
+        raise DataError(f"no codec can cut before stage {config.stage}; choose 1 to {last}")
+    net.eval().requires_grad_(False)
+    torch.manual_seed(config.budget.seed)
+    codec, row = _start(net, images, config)
+    with torch.enable_grad():
+        fit(codec, images, config.budget, _Loss(net, codec, config), report)
+    return codec, row
+
+
+@torch.no_grad()
+def _start(
+    net: BranchedNet, images: ImageSet, config: CodecConfig
+) -> tuple[FeatureCodec, CodecRow]:
+    """An untrained codec that fits the activation at the cut, set by its principal components."""
+    activation = before_cut(net, config.stage, batch_input(images.images[:_PCA_IMAGES]))
+    channels_in, side_in = activation.shape[1], activation.shape[-1]
+    side = max(n for n in range(1, min(config.side, side_in) + 1) if side_in % n == 0)
+    codec = FeatureCodec(channels_in, config.channels, side_in // side, config.noise)
+    start_from_pca(codec, activation)
+    edge_ops = count_edge_ops(net.stages[: config.stage], codec, images.images.shape[1])
+    row = CodecRow(
+        name=NAME,
+        stage=config.stage,
+        channels_in=channels_in,
+        channels=config.channels,
+        side=side,
+        step=side_in // side,
+        noise=config.noise,
+        edge_ops=edge_ops,
+    )
+    return codec, row
+
+
+class _Loss:
+    """Distillation and task loss, the mean over the exits behind the cut."""
+
+    def __init__(self, net: BranchedNet, codec: FeatureCodec, config: CodecConfig) -> None:
+        self._net, self._codec, self._config = net, codec, config
+
+    def __call__(self, x: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        stage = self._config.stage
+        with torch.no_grad():
+            activation = before_cut(self._net, stage, x)
+            wanted = behind_cut(self._net, stage, activation)
+        answers = behind_cut(self._net, stage, self._codec(activation, rng))
+        losses = [
+            _divergence(logits, wanted[name])
+            + self._config.task_weight * F.cross_entropy(logits, labels)
+            for name, logits in answers.items()
+        ]
+        return torch.stack(losses).mean()
+
+
+def _divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the answers from the wanted ones, mean over the batch."""
+    return F.kl_div(
+        logits.log_softmax(1), wanted.log_softmax(1), log_target=True, reduction="batchmean"
+    )
