@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import secrets
 from dataclasses import replace
 from typing import Literal
 
@@ -18,6 +19,11 @@ from mc_sched.units import format_ns
 
 SHORTEST_PROBE_INTERVAL_NS = 10_000_000
 """A probe every 10 ms already tells all that the scheduler can use of the link."""
+
+
+def _own_name() -> str:
+    """The host's name, told apart from another device made from the same image."""
+    return f"{platform.node()}-{secrets.token_hex(2)}"
 
 
 class EnergyConfig(Config):
@@ -40,7 +46,7 @@ class EdgeConfig(Config):
     listen: Address = "127.0.0.1:7070"
     cloud: Address | None = "127.0.0.1:7071"
     edge_id: str = Field(
-        default_factory=platform.node, min_length=1, max_length=MAX_ID, validate_default=True
+        default_factory=_own_name, min_length=1, max_length=MAX_ID, validate_default=True
     )
     bundle: str = "set-a"
     threads: int = Field(default=1, ge=1, le=256)

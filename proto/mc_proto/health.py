@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from typing import Any
+
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 
 class _Servicer(health.aio.HealthServicer):
-    """grpc_health's, which would say from the start that the agent as a whole serves."""
+    """grpc_health's, without what is not true or no news.
+
+    It would say from the start that the agent as a whole serves, and tell of each watcher that is
+    cut off at shutdown as of an error.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._server_status[""] = health_pb2.HealthCheckResponse.NOT_SERVING
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
+        """Each change of a service's state, until the watcher or the agent leaves."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().Watch(request, context)
 
 
 class Health:
