@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from mc_models.fit import Budget
 from mc_models.preprocess import encode_jpeg
 from mc_models.synthetic import render
 
@@ -28,6 +29,12 @@ QUICK = ("--local-epochs", "0", "--cloud-epochs", "0", "--full-epochs", "0.1", "
          "--cloud-width", "0.1")  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _short_codec(monkeypatch):
+    short = Budget(steps=2, crop_px=64, batch=4)
+    monkeypatch.setattr("mc_models.train_codec._FOLDER_BUDGET", short)
+
+
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "mine"
@@ -47,6 +54,7 @@ def test_a_folder_with_a_broken_file_becomes_a_bundle_and_the_file_is_reported(
     raw = json.loads((out / "bundle.json").read_text(encoding="utf-8"))
     assert raw["labels"] == ["cat", "dog"]
     assert raw["spec"]["exits"] == 3
+    assert [row["name"] for row in raw["codecs"]] == ["features"]
     assert (out / "report.png").is_file()
 
 
