@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from mc_sched.config import Address, Config
@@ -15,6 +17,7 @@ class CloudConfig(Config):
     listen: Address = "127.0.0.1:7071"
     bundle: str = "set-a"
     threads: int = Field(default=1, ge=1, le=256)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     exit_rule: ExitRule = ExitRule.ADAPTIVE
     quantile: float = Field(default=0.95, ge=0.5, lt=1.0)
     max_tasks: int = Field(default=64, ge=1, le=10_000)

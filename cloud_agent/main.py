@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 from mc_models.bundle import Bundle, load_bundle
-from mc_models.features import load_decoder
 from mc_models.preprocess import decode_image, to_input
-from mc_models.profile import Profile, load_profile, measure_profile, save_profile
+from mc_models.profile import Profile
+from mc_models.profile_store import host_profile
+from mc_models.runtime import Precision, prepare_cloud, prepare_decoder
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import cloud_pb2_grpc
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:7071")
     parser.add_argument("--bundle", help="name or directory of a bundle, default set-a")
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
+    parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
     return parser
 
@@ -67,12 +69,13 @@ async def serve(config: CloudConfig) -> None:
     port = bind(server, config.listen)
     torch.set_num_threads(config.threads)
     bundle = load_bundle(config.bundle)
-    table = cloud_table(bundle, known_profile(bundle, config))
+    profile = known_profile(bundle, config)
+    table = cloud_table(bundle, profile)
     log = EventLog(config.event_log, "cloud")
     settings = config.settings()
     log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
     driver = CloudDriver(CloudMachine(settings, table), log)
-    executor = make_executor(bundle, driver.handle, config.threads)
+    executor = make_executor(bundle, driver.handle, config.threads, profile.precision)
     driver.attach(executor)
     health = Health(server)
     with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
@@ -80,7 +83,7 @@ async def serve(config: CloudConfig) -> None:
             driver,
             table,
             bundle.labels,
-            make_decoders(bundle),
+            make_decoders(bundle, profile.precision),
             pool,
             version=__version__,
             exit_rule=config.exit_rule,
@@ -106,39 +109,36 @@ def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
         Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
     )
     codecs = (
-        Codec("jpeg", decode_ns=profile.preprocess_ns),
+        Codec("jpeg", decode_ns=profile.decode_ns),
         *(
-            Codec(row.name, row.stage, profile.features_decode_ns, row.message_bytes)
+            Codec(row.name, row.stage, profile.codec_ns[row.name], row.message_bytes)
             for row in bundle.codecs
         ),
     )
     return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs)
 
 
-def make_decoders(bundle: Bundle) -> dict[str, Decode]:
+def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
     """By codec, from a payload to what the network's stage behind the cut takes."""
     decoders: dict[str, Decode] = {
         "jpeg": lambda payload: to_input(decode_image(payload, bundle.input_px))
     }
     for row in bundle.codecs:
-        decoders[row.name] = load_decoder(bundle)
+        decoders[row.name] = prepare_decoder(bundle, precision)
     return decoders
 
 
 def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
-    """The stored profile of this host, or one measured now and stored if a path is configured."""
-    path = Path(config.profile) if config.profile else None
-    profile = load_profile(path, bundle, config.threads) if path else None
-    if profile is None or not profile.stage_ns:
-        profile = measure_profile(bundle, config.threads, {"cloud"})
-        if path:
-            save_profile(profile, path)
-    return profile
+    """The stored profile of this host, or one measured now."""
+    file = Path(config.profile) if config.profile else None
+    return host_profile(bundle, "cloud", config.threads, config.precision, file)
 
 
-def make_executor(bundle: Bundle, report: Report, threads: int) -> StageExecutor:
+def make_executor(
+    bundle: Bundle, report: Report, threads: int, precision: Precision
+) -> StageExecutor:
     """The cloud net on its worker, warm."""
-    net = bundle.cloud_net()
+    net = prepare_cloud(bundle, precision)
     with torch.inference_mode():
         for _ in range(WARM_UP_RUNS):
             x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)

@@ -44,6 +44,7 @@ class EdgeConfig(Config):
     )
     bundle: str = "set-a"
     threads: int = Field(default=1, ge=1, le=256)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     policy: str = "mc"
     mode: Mode = Mode.ENERGY
     basic_accuracy: float = Field(default=0.75, ge=0, le=1)

@@ -29,6 +29,7 @@ from .admission import Admitted
 from .encoder import PayloadEncoder
 from .executor import LocalExecutor
 
+CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 REMEMBERED_IMAGES = 64
 """Finished tasks whose image is kept, so that a "not satisfied" can run it again."""
 
@@ -235,3 +236,5 @@ class EdgeDriver:
         )
         # the machine has to let go of it as well; nobody waits for the outcome that it gives
         self._feed(ev.ClientGone(event.now_ns, task_id))
+        if isinstance(event, CALL_ENDS):
+            self._feed(ev.CloudLost(event.now_ns, task_id, "its end could not be understood"))

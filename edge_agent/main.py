@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mc_models.bundle import Bundle, load_bundle
-from mc_models.features import load_encoder
 from mc_models.preprocess import Pixels, to_input
-from mc_models.profile import Profile, load_profile, measure_profile, save_profile
+from mc_models.profile import Profile
+from mc_models.profile_store import host_profile
+from mc_models.runtime import Precision, prepare_encoder, prepare_local
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", help="performance or energy (default)")
     parser.add_argument("--policy", help="mc (default), mc-paper, server or edge-only")
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
+    parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
     parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
     return parser
@@ -79,12 +81,13 @@ async def serve(config: EdgeConfig) -> None:
     port = bind(server, config.listen)
     torch.set_num_threads(config.threads)
     bundle = load_bundle(config.bundle)
-    table = local_table(bundle, known_profile(bundle, config))
+    profile = known_profile(bundle, config)
+    table = local_table(bundle, profile)
     log = EventLog(config.event_log, "edge")
     settings = config.settings()
     log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
     driver = EdgeDriver(EdgeMachine(settings, table), log, to_input)
-    executor = make_executor(bundle, driver, config.threads)
+    executor = make_executor(bundle, driver, config.threads, profile.precision)
     health = Health(server)
     cloud = make_cloud_client(config, bundle, driver)
     notes: set[asyncio.Task[None]] = set()
@@ -94,7 +97,7 @@ async def serve(config: EdgeConfig) -> None:
         notes.add(note)
         note.add_done_callback(notes.discard)
 
-    encoder = make_encoder(bundle, driver, config.threads)
+    encoder = make_encoder(bundle, driver, config.threads, profile.precision)
     driver.attach(executor, cloud, cloud_changed, encoder)
     about = edge_pb2.StatusReply(
         version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
@@ -133,24 +136,21 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
 def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
     """The bundle's local net with this host's times."""
     ops = tuple(row.ops for row in bundle.local.layers)
-    encode_ns = {row.name: profile.features_encode_ns for row in bundle.codecs}
+    encode_ns = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
     return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns, encode_ns)
 
 
 def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
-    """The stored profile of this host, or one measured now and stored if a path is configured."""
-    path = Path(config.profile) if config.profile else None
-    profile = load_profile(path, bundle, config.threads) if path else None
-    if profile is None or not profile.layer_ns:
-        profile = measure_profile(bundle, config.threads, {"edge"})
-        if path:
-            save_profile(profile, path)
-    return profile
+    """The stored profile of this host, or one measured now."""
+    file = Path(config.profile) if config.profile else None
+    return host_profile(bundle, "edge", config.threads, config.precision, file)
 
 
-def make_executor(bundle: Bundle, driver: EdgeDriver, threads: int) -> LocalExecutor:
+def make_executor(
+    bundle: Bundle, driver: EdgeDriver, threads: int, precision: Precision
+) -> LocalExecutor:
     """The local net on its worker, warm."""
-    net = bundle.edge_net()
+    net = prepare_local(bundle, precision)
     with torch.inference_mode():
         for _ in range(WARM_UP_RUNS):
             x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)
@@ -167,11 +167,13 @@ def make_executor(bundle: Bundle, driver: EdgeDriver, threads: int) -> LocalExec
     )
 
 
-def make_encoder(bundle: Bundle, driver: EdgeDriver, threads: int) -> PayloadEncoder | None:
+def make_encoder(
+    bundle: Bundle, driver: EdgeDriver, threads: int, precision: Precision
+) -> PayloadEncoder | None:
     """The edge's half of the bundle's features codec on its worker, warm; None without one."""
     if not bundle.codecs:
         return None
-    features = load_encoder(bundle)
+    features = prepare_encoder(bundle, precision)
 
     def encode(pixels: Pixels) -> bytes:
         return features(to_input(pixels))

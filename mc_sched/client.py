@@ -16,7 +16,9 @@ from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
 from mc_sched.errors import ConnectError, UserError
 
 CONNECT_TIMEOUT_S = 5.0
-LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + 10
+GRACE_S = 10.0
+"""How long after the last deadline an agent that lives has told every outcome."""
+LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class EdgeClient:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self.lost = ""
+        """Why the last stream ended before every frame had its answer; "" if it did not."""
 
     async def __aenter__(self) -> EdgeClient:
         self._channel = connect(self._address)
@@ -73,7 +77,7 @@ class EdgeClient:
         serde.check_image(image)
         try:
             message = _message(image, demands, task_id)
-            timeout_s = demands.deadline_ns / 1e9 + 10
+            timeout_s = demands.deadline_ns / 1e9 + GRACE_S
             return _answer(await self._stub.Submit(message, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
@@ -100,12 +104,14 @@ class EdgeClient:
                     yield _message(image, demands, task_id)
 
         reason = "the edge agent ended the stream"
+        patience_s = max(due_s, default=0.0) + demands.deadline_ns / 1e9 + GRACE_S
         try:
-            async for message in self._stub.Stream(requests()):
+            async for message in self._stub.Stream(requests(), timeout=patience_s):
                 unanswered.pop(message.task_id, None)
                 yield _answer(message)
         except grpc.aio.AioRpcError as error:
             reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
+        self.lost = reason if unanswered else ""
         for task_id in unanswered:
             yield Answer(Outcome(task_id, demands.stream_id, OutcomeKind.FAILED, 0, reason=reason))
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from mc_models.bundle import Bundle, load_bundle
 from mc_models.preprocess import encode_jpeg
-from mc_models.profile import measure_profile
+from mc_models.profile_store import host_profile
 from mc_models.reference import Reference
 from mc_models.synthetic import render
 
@@ -56,8 +56,7 @@ async def _stagewise(
 ) -> dict[str, Any]:
     """The cloud agent's driver, machine and executor against a plain forward, same input."""
     last = bundle.exits[-1].name
-    profile = measure_profile(bundle, 1, {"cloud"})
-    stages = Stagewise(bundle, profile)
+    stages = Stagewise(bundle, host_profile(bundle, "cloud", threads=1))
     staged_ms, whole_ms = [], []
     for number in range(WARM_UP_ROUNDS + rounds):
         x = reference.prepare(images[number % len(images)])

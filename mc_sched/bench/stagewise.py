@@ -28,7 +28,7 @@ class Stagewise:
         table = cloud_table(bundle, profile)
         self._accuracy = table.exits[-1].accuracy["jpeg"]
         self._driver = CloudDriver(CloudMachine(CloudSettings(), table), EventLog(None, "bench"))
-        self._executor = make_executor(bundle, self._report, threads=1)
+        self._executor = make_executor(bundle, self._report, 1, profile.precision)
         self._driver.attach(self._executor)
         self._number = 0
         self._started_ns = self._ended_ns = 0

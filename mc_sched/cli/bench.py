@@ -29,8 +29,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         epilog="example: mc-sched bench give-up --tasks 1000",
     )
     give_up.add_argument("--tasks", type=int, default=1000, help="default %(default)s")
+    nets = jobs.add_parser(
+        "nets",
+        help="the prepared networks against plain torch, stages against one forward pass",
+        epilog="example: mc-sched bench nets --output json",
+    )
+    nets.add_argument("--rounds", type=int, default=100, help="default %(default)s")
+    nets.add_argument("--images", type=int, default=2000, metavar="N",
+        help="held-out images for the top-5 difference, default %(default)s")  # fmt: skip
+    nets.add_argument("--threads", type=int, default=1, help="CPU threads, default %(default)s")
+    nets.add_argument("--bundle", help="name or directory, default: every shipped bundle")
     for job in (overhead, give_up):
         job.add_argument("--bundle", default="set-a", help="name or directory, default %(default)s")
+    for job in (overhead, give_up, nets):
         job.add_argument("--seed", type=int, default=0)
         job.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched bench give-up --output json"
@@ -38,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    report = _overhead(args) if args.job == "overhead" else _give_up(args)
+    report = {"overhead": _overhead, "give-up": _give_up, "nets": _nets}[args.job](args)
     if args.output == "json":
         print(json.dumps(report))
     else:
@@ -60,6 +71,30 @@ def _give_up(args: argparse.Namespace) -> dict[str, Any]:
     if args.tasks < 1:
         raise UserError("--tasks must be at least 1", exit_code=2)
     return asyncio.run(measure_give_up(args.bundle, args.tasks, args.seed, _progress)).report()
+
+
+def _nets(args: argparse.Namespace) -> dict[str, Any]:
+    from mc_models.bundle import BundleError, load_bundle, shipped_names
+    from mc_models.data import DataError
+    from mc_models.evaluate import evaluation_images
+
+    from mc_sched.bench.nets import measure_nets
+
+    if args.rounds < 5 or args.images < 1 or args.threads < 1:
+        raise UserError("--rounds must be at least 5, --images and --threads 1", exit_code=2)
+    try:
+        bundles = [load_bundle(name) for name in [args.bundle] if name] or [
+            load_bundle(name) for name in shipped_names()
+        ]
+        return measure_nets(
+            bundles,
+            lambda bundle: evaluation_images(bundle, "generated", args.images, args.seed),
+            args.rounds,
+            args.threads,
+            _progress,
+        )
+    except (BundleError, DataError) as error:
+        raise UserError(str(error)) from error
 
 
 def _progress(text: str) -> None:

@@ -1,8 +1,11 @@
-"""`mc-sched evaluate`: measure a bundle's accuracy and compare it with its stored table."""
+"""`mc-sched evaluate`: accuracy, calibration and confusion of a bundle's outputs on images."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mc_sched.cli import privacy
@@ -12,15 +15,15 @@ if TYPE_CHECKING:
     from mc_models.evaluate import Evaluation
 
 NAME = "evaluate"
-HELP = "measure a bundle's accuracy and compare it with its stored table"
+HELP = "measure a bundle's accuracy and calibration and compare them with its stored table"
 
 _EPILOG = """\
 without --count and --seed the images are those that the stored table was measured on
 
 examples:
   mc-sched evaluate set-a
-  mc-sched evaluate ./my-bundle --data ./photos --output json
-  mc-sched evaluate set-a --privacy --write pictures
+  mc-sched evaluate ./my-bundle --data ./photos --write ./tables --output json
+  mc-sched evaluate set-a --privacy --write ./pictures
 """
 
 
@@ -34,6 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--count", type=int, metavar="N", help="number of generated images")
     add("--seed", type=int, metavar="S", help="seed of the generated images")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: torch's choice)")
+    add("--write", type=Path, metavar="DIR",
+        help="also write evaluation.json, accuracy.csv and confusion.csv there; "
+        "with --privacy originals and reconstructions side by side")  # fmt: skip
     add("--output", choices=("text", "json"), default="text", help="default: text")
     privacy.configure(parser)
 
@@ -50,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from mc_models.bundle import BundleError, load_bundle
     from mc_models.data import DataError
     from mc_models.evaluate import evaluate, evaluation_images
+    from mc_models.evaluation_files import as_values
 
     from mc_sched.cli.progress import StageBars
 
@@ -64,47 +71,45 @@ def run(args: argparse.Namespace) -> int:
             result = evaluate(bundle, images, report=lambda d, n: bars("evaluate", d, n))
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
+    if args.write is not None:
+        _write(result, args.write)
     if args.output == "json":
-        _print_json(result)
+        print(json.dumps(as_values(result)))
     else:
-        _print_table(result)
+        _print_accuracy(result)
+        _print_confusion(result)
     return 0
 
 
-def _print_table(result: Evaluation) -> None:
-    print(f"{result.bundle}: {result.images} images, codec {result.codec}, accuracy in %")
+def _write(result: Evaluation, folder: Path) -> None:
+    from mc_models.evaluation_files import write_evaluation
+
+    try:
+        for file in write_evaluation(result, folder):
+            print(f"wrote {file}", file=sys.stderr)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write to {folder}: {reason}; choose another --write") from error
+
+
+def _print_accuracy(result: Evaluation) -> None:
+    print(f"{result.bundle}: {result.images} images, codec {result.codec}, all in %")
     if result.unreadable:
         print(f"{len(result.unreadable)} unreadable files left out")
-    print(f"{'output':<8} {'top-1':>6} {'top-5':>6} {'stored top-5':>13} {'difference':>11}"
-          f" {'calibration error':>18}")  # fmt: skip
+    columns = "top-1  top-5  stored top-5  difference  ECE before  ECE after"
+    print(f"{'output':<8}  {columns}")
     for row in result.rows:
         print(
             f"{row.name:<8} {100 * row.measured.top1:6.1f} {100 * row.measured.top5:6.1f} "
             f"{100 * row.stored.top5:13.1f} {100 * row.top5_difference:+11.1f} "
-            f"{100 * row.calibration_error:18.1f}"
+            f"{100 * row.ece_before:11.1f} {100 * row.ece_after:10.1f}"
         )
+    print("ECE: expected calibration error, without and with the output's temperature")
 
 
-def _print_json(result: Evaluation) -> None:
-    import json
-
-    rows = [
-        {
-            "name": row.name,
-            "top1": row.measured.top1,
-            "top5": row.measured.top5,
-            "stored_top5": row.stored.top5,
-            "difference": row.top5_difference,
-            "calibration_error": row.calibration_error,
-        }
-        for row in result.rows
-    ]
-    content = {
-        "schema": "mc-sched/evaluation/1",
-        "bundle": result.bundle,
-        "codec": result.codec,
-        "images": result.images,
-        "unreadable": list(result.unreadable),
-        "rows": rows,
-    }
-    print(json.dumps(content))
+def _print_confusion(result: Evaluation) -> None:
+    names = [row.name for row in result.rows]
+    print("\nimages whose label is among the first five of the row's output, not of the column's")
+    print(f"{'':<8}" + "".join(f" {name:>8}" for name in names))
+    for name, counts in zip(names, result.confusion.top5, strict=True):
+        print(f"{name:<8}" + "".join(f" {count:8d}" for count in counts))

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from mc_sched.errors import UserError
 
 VERBS = (
-    "demo", "submit", "feedback", "status", "images", "train", "evaluate", "link", "config",
-    "bench",
+    "demo", "submit", "feedback", "status", "images", "train", "evaluate", "profile", "models",
+    "link", "config", "bench",
 )  # fmt: skip
 """In the order in which a person meets them; each is a module beside this one."""
 

@@ -19,8 +19,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--privacy", action="store_true",
         help="train attackers on what leaves the device, jpeg and features (minutes)")  # fmt: skip
-    parser.add_argument("--write", type=Path, metavar="DIR",
-        help="with --privacy: write originals and reconstructions side by side here")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

@@ -41,6 +41,7 @@ class StageBars:
             speed_estimate_period=60,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._next_line_s = 0.0
 
     def __enter__(self) -> StageBars:
@@ -69,4 +70,13 @@ class StageBars:
         now_s = time.monotonic()
         if now_s >= self._next_line_s or done == total:
             self._next_line_s = now_s + _LINE_EVERY_S
-            print(f"{stage}: {done} of {total} {note}".rstrip(), file=sys.stderr, flush=True)
+            left = self._left(stage, done, total, now_s)
+            print(f"{stage}: {done} of {total} {note}".rstrip() + left, file=sys.stderr, flush=True)
+
+    def _left(self, stage: str, done: int, total: int, now_s: float) -> str:
+        """The time left, from the pace since this process began the stage."""
+        start_s, start = self._started.setdefault(stage, (now_s, done))
+        if done in (start, total):
+            return ""
+        left_s = (now_s - start_s) * (total - done) / (done - start)
+        return f", {left_s / 60:.0f} min left" if left_s >= 90 else f", {left_s:.0f} s left"

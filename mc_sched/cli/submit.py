@@ -22,11 +22,12 @@ from mc_sched.cli.streaming import (
 )
 from mc_sched.cli.thresholds import Threshold, parse_threshold
 from mc_sched.core.policies import POLICIES
-from mc_sched.errors import UserError
+from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.summary import RunInfo, TaskResult, summarise
 from mc_sched.units import duration_argument
 
 NAME = "submit"
+INTERRUPTED = "interrupted"
 HELP = "Stream images to an edge agent and sum up how it served them."
 
 
@@ -60,14 +61,18 @@ def run(args: argparse.Namespace) -> int:
     frames = load_frames(args.source, args.labels, args.count)
     with results_file(args.results) as results:
         started = time.monotonic()
-        interrupted, info = _stream(args, frames, results)
+        ended, info = _stream(args, frames, results)
         info["duration_s"] = time.monotonic() - started
         summary = summarise(results, RunInfo(**info))
         if args.output == "json":
             print(json.dumps(summary))
         else:
-            print_summary(summary, "interrupted: summary so far" if interrupted else "summary")
-    return 130 if interrupted else _judge(thresholds, summary)
+            print_summary(summary, f"{ended}: summary so far" if ended else "summary")
+    if ended == INTERRUPTED:
+        return 130
+    if ended:
+        raise ConnectError(f"{args.edge}: {ended}")
+    return _judge(thresholds, summary)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -81,11 +86,11 @@ def _check(args: argparse.Namespace) -> None:
 
 def _stream(
     args: argparse.Namespace, frames: list[Frame], results: list[TaskResult]
-) -> tuple[bool, dict[str, Any]]:
-    """Run the stream; whether it was interrupted, and what the agent says of itself."""
+) -> tuple[str, dict[str, Any]]:
+    """Run the stream; why it ended before its time, if so, and what the agent says of itself."""
     info: dict[str, Any] = {"policy": args.policy or "", "mode": args.mode or "", "link": "live"}
 
-    async def go() -> None:
+    async def go() -> str:
         from mc_sched.client import Constraints, EdgeClient
 
         demands = Constraints(
@@ -101,11 +106,11 @@ def _stream(
             )  # fmt: skip
             with StreamView(len(frames), args.edge) as view:
                 await run_stream(client, frames, due_s, demands, view, results)
+            return client.lost
 
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(go())
-        return False, info
-    return True, info
+        return asyncio.run(go()), info
+    return INTERRUPTED, info
 
 
 def _threshold(text: str) -> Threshold:

@@ -160,15 +160,17 @@ class CloudMachine:
 
     def _between_stages(self, task: CloudTask) -> None:
         """The decision at every branch: load this output layer, or go on without it."""
-        if self._is_hopeless(task):
-            self._stop_hopeless(task)
-            return
         exit_ = task.exit_behind(task.next_stage - 1)
-        if exit_ is None or self._goes_on(task, exit_):
+        if self._is_hopeless(task) and not self._can_answer(task, exit_):
+            self._stop_hopeless(task)
+        elif exit_ is None or self._goes_on(task, exit_):
             self._tell_news(task)
         else:
-            task.move("run_head")
-            self._run(task, do.RunHead(task.task_id, exit_.name))
+            self._load_head(task, exit_)
+
+    def _load_head(self, task: CloudTask, exit_: Exit) -> None:
+        task.move("run_head")
+        self._run(task, do.RunHead(task.task_id, exit_.name))
 
     def _tell_news(self, task: CloudTask) -> None:
         others = [other for other in self._tasks.values() if other is not task]
@@ -187,13 +189,22 @@ class CloudMachine:
             return False
         if rule is ExitRule.ADAPTIVE and len(self._tasks) > 1:
             return False
-        to_next_ns = self._times.upper_ns(self._now_ns, following, task.next_stage)
+        others = [other for other in self._tasks.values() if other is not task]
+        ahead_ns = self._schedule.ahead_ns(self._now_ns, others, task.due_ns)
+        to_next_ns = ahead_ns + self._times.upper_ns(self._now_ns, following, task.next_stage)
         back_ns = self._now_ns + to_next_ns + self._way_back_ns(task.arrived)
         return back_ns <= task.wanted_by_ns
 
     def _is_hopeless(self, task: CloudTask) -> bool:
-        """Whether even the mean time to the soonest exit is too long."""
+        """Whether even the mean time to the soonest exit ahead is too long."""
         return self._schedule.nearest_ns(self._now_ns, task) > self._left_ns(task)
+
+    def _can_answer(self, task: CloudTask, exit_: Exit | None) -> bool:
+        """Whether the exit that the task stands behind, if any, would still be in time."""
+        if exit_ is None:
+            return False
+        head_ns = self._times.mean_ns(self._now_ns, exit_, task.next_stage)
+        return head_ns <= self._left_ns(task)
 
     def _stop_hopeless(self, task: CloudTask) -> None:
         task.move("stop")
@@ -277,8 +288,12 @@ class CloudMachine:
             if not waiting:
                 return
             task = min(waiting, key=_due_ns)
+            passed = task.exit_behind(task.next_stage - 1)
             if self._is_hopeless(task):
-                self._stop_hopeless(task)
+                if passed is not None and self._can_answer(task, passed):
+                    self._load_head(task, passed)  # it went on, and then others came first
+                else:
+                    self._stop_hopeless(task)
             else:
                 task.move("run_stage")
                 self._run(task, do.RunStage((task.task_id,), task.next_stage))

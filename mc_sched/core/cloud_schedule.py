@@ -67,10 +67,9 @@ class CloudSchedule:
         )
 
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
-        """Time to the soonest exit that can still answer a task that waits between two stages."""
-        return min(
-            self._times.mean_ns(now_ns, exit_, task.next_stage) for exit_ in task.exits_ahead()
-        )
+        """Time to the soonest exit for a task that waits: one ahead, or else the last."""
+        exits = task.exits_ahead() or task.candidates[-1:]
+        return min(self._times.mean_ns(now_ns, exit_, task.next_stage) for exit_ in exits)
 
 
 def _answers_at(task: CloudTask, pressed: bool) -> Exit:

@@ -46,8 +46,8 @@ class CloudTask:
         return self.next_stage + (self.state is CloudState.IN_STAGE)
 
     def exits_ahead(self) -> tuple[Exit, ...]:
-        """Acceptable exits that can still answer: behind the last stage that ran, or later."""
-        return tuple(e for e in self.candidates if e.stage >= self.stage_ahead - 1)
+        """Acceptable exits that lie ahead: behind the running stage, the next one, or later."""
+        return tuple(e for e in self.candidates if e.stage >= self.next_stage)
 
     def exit_behind(self, stage: int) -> Exit | None:
         """The acceptable exit behind `stage`, if there is one."""

@@ -49,9 +49,14 @@ class EdgeForecast:
         """Whether a cloud agent with the same bundle answers."""
         return self.cloud is not None and not self.cloud_detail
 
-    def cloud_load(self, queue_ns: int, slowdown: float) -> None:
-        """The cloud's last report: work that waits there, measured over profiled time."""
+    def cloud_load(self, now_ns: int, queue_ns: int, slowdown: float) -> None:
+        """The cloud's last report: all the work that waits there, measured over profiled time."""
         self._cloud_queue_ns, self._cloud_slowdown = queue_ns, slowdown
+        self._cloud_free_ns = now_ns - self.link.rtt_mean_ns(now_ns) // 2 + queue_ns
+
+    def cloud_idle(self) -> None:
+        """The cloud has nothing of ours to do any more."""
+        self._cloud_free_ns = 0
 
     def cloud_accepted(self, now_ns: int, predicted_ns: int) -> None:
         """The cloud works for us until about then; its word was half a round trip on its way."""

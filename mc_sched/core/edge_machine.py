@@ -167,8 +167,10 @@ class EdgeMachine:
     # --- the local leg ----------------------------------------------------------------------
 
     def _on_local_started(self, event: ev.LocalStarted) -> None:
-        self._entry(event, event.task_id).move_local("LocalStarted")
-        self._forecast.local.started(event.now_ns)
+        entry = self._entry(event, event.task_id)
+        entry.move_local("LocalStarted")
+        if entry.local is LocalLeg.RUNNING:
+            self._forecast.local.started(event.now_ns)
 
     def _on_local_layer_done(self, event: ev.LocalLayerDone) -> None:
         entry = self._tasks.get(event.task_id)
@@ -235,7 +237,7 @@ class EdgeMachine:
         entry.cloud_compute_ns = event.compute_ns
         entry.reply_air_ns = self._forecast.link.rtt_mean_ns(event.now_ns) // 2
         self._learn_cloud_time(cloud, entry, event)
-        self._forecast.cloud_load(event.queue_ns, event.slowdown)
+        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
         if entry.open:
             self._answer(entry, Site.CLOUD, event.exit, event.prediction)
 
@@ -265,17 +267,27 @@ class EdgeMachine:
 
     def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
         entry = self._entry(event, task_id)
-        self._off_the_air(entry)
+        self._off_the_air(entry, whole=isinstance(event, ev.CloudRefused))
         entry.move_cloud(type(event).__name__)
+        if not any(other.cloud is CloudLeg.RUNNING for other in self._tasks.values()):
+            self._forecast.cloud_idle()
         return entry
 
-    def _off_the_air(self, entry: EdgeTask) -> None:
-        """An upload ends before the cloud has its whole: what may have left counts."""
-        if entry.cloud is CloudLeg.UPLOADING:
-            entry.upload_air_ns = self._now_ns - entry.sent_ns
-            whole_ns = self._forecast.link.up_mean_ns(self._now_ns, entry.payload_bytes)
-            share = min(1.0, entry.upload_air_ns / max(1, whole_ns))
-            entry.bytes_up = int(entry.payload_bytes * share)
+    def _off_the_air(self, entry: EdgeTask, whole: bool = False) -> None:
+        """An upload is over without an acceptance: what may have left by now counts.
+
+        `whole`: the cloud's word says that all of it came, and took half the round trip itself.
+        """
+        if entry.cloud is not CloudLeg.UPLOADING:
+            return
+        link, air_ns = self._forecast.link, self._now_ns - entry.sent_ns
+        if whole:
+            entry.upload_air_ns = max(0, air_ns - link.rtt_mean_ns(self._now_ns))
+            entry.bytes_up = entry.payload_bytes
+            return
+        share = air_ns / max(1, link.up_mean_ns(self._now_ns, entry.payload_bytes))
+        entry.upload_air_ns = air_ns
+        entry.bytes_up = int(entry.payload_bytes * min(1.0, share))
 
     def _on_cloud_gone(self, event: ev.CloudGone) -> None:
         self._forecast.cloud_gone(event.reason)
@@ -317,7 +329,7 @@ class EdgeMachine:
 
     def _on_link_sampled(self, event: ev.LinkSampled) -> None:
         self._forecast.link.record_rtt(event.now_ns, event.rtt_ns)
-        self._forecast.cloud_load(event.queue_ns, event.slowdown)
+        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
 
     def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
         self._forecast.local.busy_by_others = event.busy

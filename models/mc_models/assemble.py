@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,10 +23,10 @@ from mc_models.bundle import (
     save_table,
     save_weights,
 )
-from mc_models.calibrate import LOCAL, accuracy, all_logits, fit_temperature
+from mc_models.calibrate import LOCAL, accuracy, all_logits, calibration_error, fit_temperature
 from mc_models.data import ImageSet
 from mc_models.fold import fold_norms
-from mc_models.networks.caffenet import EdgeNet
+from mc_models.networks.local import EdgeNet
 from mc_models.ops import count_ops
 from mc_models.sets import NetSpec
 
@@ -61,6 +61,16 @@ def save_bundle(
     return load_bundle(path)
 
 
+class _Measured(NamedTuple):
+    """What one output's table row holds of measurements."""
+
+    top1: float
+    top5: float
+    temperature: float
+    ece_before: float
+    ece_after: float
+
+
 def _measure(
     bundle: Bundle, validation: ImageSet, test: ImageSet, report: Report | None
 ) -> tuple[LocalTable, tuple[ExitRow, ...]]:
@@ -70,19 +80,22 @@ def _measure(
         logits[part] = all_logits(edge, cloud, images, CODEC, report=_labelled(report, part))
     answers, targets = torch.from_numpy(validation.labels), torch.from_numpy(test.labels)
 
-    def row(name: str) -> tuple[float, float, float]:
+    def row(name: str) -> _Measured:
         result = accuracy(logits["test"][name], targets)
-        temperature = fit_temperature(logits["validation"][name], answers)
-        return round(result.top1, 4), round(result.top5, 4), round(temperature, 4)
+        temperature = round(fit_temperature(logits["validation"][name], answers), 4)
+        before, after = (
+            round(calibration_error(logits["test"][name], targets, t), 4)
+            for t in (1.0, temperature)
+        )
+        return _Measured(round(result.top1, 4), round(result.top5, 4), temperature, before, after)
 
-    top1, top5, temperature = row(LOCAL)
-    local = LocalTable(bundle.local.name, top1, top5, temperature, bundle.local.layers)
+    top1, top5, temperature, *errors = row(LOCAL)
+    local = LocalTable(bundle.local.name, top1, top5, temperature, bundle.local.layers, *errors)
     exits = []
     for old in bundle.exits:
-        top1, top5, temperature = row(old.name)
-        exits.append(
-            ExitRow(old.name, old.stage, old.head_ops, {CODEC: top1}, {CODEC: top5}, temperature)
-        )
+        top1, top5, temperature, *errors = row(old.name)
+        shares = {CODEC: top1}, {CODEC: top5}
+        exits.append(ExitRow(old.name, old.stage, old.head_ops, *shares, temperature, *errors))
     return local, tuple(exits)
 
 

@@ -1,8 +1,8 @@
 """Branch insertion: cut any chain of modules into blocks and put an exit behind each.
 
-The network comes as modules with their operation counts. `cut_points` chooses the blocks, as even
-in operations as the module boundaries allow; `BranchedNet` holds the blocks (stages) and one head
-per stage. The last head is the network's own and is called "final".
+`cut_points` chooses the blocks, as even in operations as the module boundaries allow;
+`BranchedNet` holds the blocks (stages) and one head per stage. The last head is the network's own
+classifier and is called "final". A norm or an activation stays with the module before it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
-from torchvision.models.googlenet import BasicConv2d
 
-from mc_models.ops import ChainShape
+from mc_models.chains import Chain
+from mc_models.networks.heads import ExitHead, initialise
+from mc_models.ops import count_chain
 
 _SHALLOW_SIDE = 28  # maps above this side belong to a shallow stage
+# what belongs to the module before it: no exit between a convolution and its norm or activation
+_FOLLOWERS = (
+    nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.Dropout,
+)  # fmt: skip
 
 
 def cut_points(ops: Sequence[int], n: int) -> list[int]:
@@ -48,48 +53,6 @@ def exit_names(n: int) -> tuple[str, ...]:
     return (*(f"exit{i}" for i in range(1, n)), "final")
 
 
-class ExitHead(nn.Module):
-    """A branch output layer: pool, convolutions, global average pool, linear.
-
-    [n, channels, h, w] -> logits [n, classes]. A deep exit needs only a 1x1 convolution. An exit
-    of a shallow stage (`shallow`) has seen little of the image, so its map is pooled and two 3x3
-    convolutions look at a wider part, as BranchyNet's branches do.
-    """
-
-    def __init__(self, channels: int, hidden: int, classes: int, shallow: bool = False) -> None:
-        super().__init__()
-        if shallow:
-            self.features = nn.Sequential(
-                nn.MaxPool2d(3, 2, padding=1),  # 56 x 56 -> 28 x 28
-                BasicConv2d(channels, hidden, kernel_size=3, stride=2, padding=1),  # 14 x 14
-                BasicConv2d(hidden, hidden, kernel_size=3, padding=1),
-            )
-        else:
-            self.features = nn.Sequential(BasicConv2d(channels, hidden, kernel_size=1))
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.linear = nn.Linear(hidden, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits [n, classes] of an activation [n, channels, h, w]."""
-        logits: Tensor = self.linear(self.pool(self.features(x)).flatten(1))
-        return logits
-
-
-class FinalHead(nn.Module):
-    """The network's own classifier: global average pool, dropout, linear."""
-
-    def __init__(self, channels: int, classes: int, dropout: float = 0.2) -> None:
-        super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits [n, classes] of an activation [n, channels, h, w]."""
-        logits: Tensor = self.linear(self.dropout(self.pool(x).flatten(1)))
-        return logits
-
-
 class BranchedNet(nn.Module):
     """Stages in forward order and one head behind each, by exit name."""
 
@@ -118,28 +81,36 @@ class BranchedNet(nn.Module):
 
 
 def insert_branches(
-    modules: Sequence[tuple[str, nn.Module]],
-    shape: ChainShape,
-    n: int,
-    classes: int,
-    hidden: int = 64,
+    chain: Chain, n: int, classes: int, hidden: int = 64, input_px: int = 224
 ) -> BranchedNet:
-    """Cut a chain of named modules into `n` stages and put an exit behind each.
+    """Cut a chain into `n` stages and put an exit behind each, the chain's own head last.
 
-    `shape` holds operations, output channels and map sides of the modules (`ops.count_chain`).
+    `hidden` is the width of the exits' convolutions. Raises ValueError: fewer than `n` modules.
     """
+    units = _units(chain)
+    shape = count_chain([nn.Sequential(*unit.values()) for unit in units], input_px)
     ends = cut_points(shape.ops, n)
     stages: list[nn.Module] = []
     heads: dict[str, nn.Module] = {}
     for start, end, name in zip([0, *ends], ends, exit_names(n), strict=False):
         stage = nn.Sequential()
-        for module_name, module in modules[start:end]:
-            stage.add_module(module_name, module)
+        for unit in units[start:end]:
+            for module_name, module in unit.items():
+                stage.add_module(module_name.replace(".", "_"), module)
         stages.append(stage)
         channels, side = shape.channels[end - 1], shape.sides[end - 1]
-        heads[name] = (
-            FinalHead(channels, classes)
-            if name == "final"
-            else ExitHead(channels, hidden, classes, shallow=side > _SHALLOW_SIDE)
-        )
+        heads[name] = ExitHead(channels, hidden, classes, shallow=side > _SHALLOW_SIDE)
+        initialise(heads[name])
+    heads["final"] = chain.head
     return BranchedNet(stages, heads)
+
+
+def _units(chain: Chain) -> list[dict[str, nn.Module]]:
+    """The trunk's modules by name, in runs that no cut may part."""
+    units: list[dict[str, nn.Module]] = []
+    for name, module in chain.trunk:
+        if isinstance(module, _FOLLOWERS) and units:
+            units[-1][name] = module
+        else:
+            units.append({name: module})
+    return units

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mc_models.branches import BranchedNet
-    from mc_models.networks.caffenet import EdgeNet
+    from mc_models.networks.local import EdgeNet
     from mc_models.sets import NetSpec
 
 _Net = TypeVar("_Net", bound="nn.Module")
@@ -55,6 +55,9 @@ class LocalTable:
     top5: float
     temperature: float
     layers: tuple[LayerRow, ...]
+    ece_before: float | None = None
+    ece_after: float | None = None
+    """Expected calibration error without and with the temperature; older bundles lack it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class ExitRow:
     top1: dict[str, float]
     top5: dict[str, float]
     temperature: float
+    ece_before: float | None = None
+    ece_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ class Bundle:
         """The local net with its weights, eval mode, float32, channels_last."""
         from mc_models.sets import build_local
 
-        net = build_local(self.spec, len(self.labels))
+        net = _built(lambda: build_local(self.spec, len(self.labels)), self.path)
         load_weights(net, self.path / EDGE_FILE)
         return ready(net)
 
@@ -143,7 +148,7 @@ class Bundle:
         from mc_models.fold import fold_norms
         from mc_models.sets import build_cloud
 
-        net = build_cloud(self.spec, len(self.labels))
+        net = _built(lambda: build_cloud(self.spec, len(self.labels)), self.path)
         load_weights(net, self.path / CLOUD_FILE)
         return ready(fold_norms(net) if fold else net)
 
@@ -185,11 +190,11 @@ def load_bundle(path_or_name: str | Path, verify: bool = True) -> Bundle:
             f"{table}: bundle format {version}, this version reads {FORMAT}; train it again"
         )
     try:
-        bundle = _parse(raw, path)
+        bundle, hashes = _parse(raw, path), dict(raw["sha256"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{table}: incomplete or altered ({error!r}); copy it again") from error
     if verify:
-        _verify(path, raw["sha256"], weight_files(bundle.codecs))
+        _verify(path, hashes, weight_files(bundle.codecs))
     return bundle
 
 
@@ -246,6 +251,14 @@ def _verify(path: Path, expected: Mapping[str, str], files: tuple[str, ...]) -> 
 
 def _file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _built(build: Callable[[], _Net], path: Path) -> _Net:
+    """What `build` makes of the spec; BundleError where the spec asks for what there is not."""
+    try:
+        return build()
+    except ValueError as error:
+        raise BundleError(f"{path / TABLE_FILE}: {error}") from error
 
 
 def load_weights(net: nn.Module, file: Path) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mc_models.branches import BranchedNet
 from mc_models.data import ImageSet
-from mc_models.networks.caffenet import EdgeNet
 from mc_models.preprocess import batch_input, decode_image, encode_jpeg
 
 LOCAL = "local"
@@ -27,10 +26,17 @@ class Accuracy:
     top5: float
 
 
+class WithExits(Protocol):
+    """A cloud net, prepared or not."""
+
+    def forward_all(self, x: Tensor) -> dict[str, Tensor]:
+        """Logits [n, classes] of every exit."""
+
+
 @torch.no_grad()
 def all_logits(
-    edge: EdgeNet | None,
-    cloud: BranchedNet | None,
+    edge: Callable[[Tensor], Tensor] | None,
+    cloud: WithExits | None,
     images: ImageSet,
     codec: str = "jpeg",
     batch: int = 32,
@@ -65,19 +71,25 @@ def through_jpeg(
 
 def accuracy(logits: Tensor, labels: Tensor) -> Accuracy:
     """Top-1 and top-5 accuracy of logits [n, classes]."""
-    hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-    return Accuracy(hits[:, 0].float().mean().item(), hits.any(1).float().mean().item())
+    first, first_five = hits(logits, labels)
+    return Accuracy(first.float().mean().item(), first_five.float().mean().item())
+
+
+def hits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether each label is the first, and among the first five: two bool tensors [n]."""
+    found = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    return found[:, 0], found.any(1)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature with the least cross-entropy (Guo et al. 2017), between 0.2 and 5.
+    """The temperature with the least cross-entropy (Guo et al. 2017), between 0.05 and 5.
 
     Cross-entropy is convex in 1/T; two passes over a logarithmic grid find it to 1 %.
     """
-    low, high = 0.2, 5.0
+    low, high = 0.05, 5.0
     best = 1.0
     for _ in range(2):
-        grid = np.geomspace(low, high, 24)
+        grid = np.geomspace(low, high, 32)
         losses = [F.cross_entropy(logits / float(t), labels).item() for t in grid]
         at = int(np.argmin(losses))
         best = float(grid[at])

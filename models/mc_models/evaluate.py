@@ -1,33 +1,53 @@
-"""Measure a bundle's accuracy tables, and compare them with the stored ones."""
+"""Measure a bundle's accuracy tables, and compare them with the stored ones.
+
+Beside accuracy: the expected calibration error of each output before and after its temperature,
+and the confusion of exits, which says what going deeper (or to the cloud) is worth: the images
+that one output gets right and another does not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mc_models.bundle import Bundle
-from mc_models.calibrate import LOCAL, Accuracy, accuracy, all_logits, calibration_error
+from mc_models.calibrate import LOCAL, Accuracy, accuracy, all_logits, calibration_error, hits
 from mc_models.data import DataError, ImageSet, folder_set, generated_set
+from mc_models.synthetic import CLASS_NAMES
 
 Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class EvaluatedRow:
-    """One output: measured accuracy, the stored one, calibration error; all in [0, 1]."""
+    """One output: measured accuracy, the stored one, calibration errors; all in [0, 1]."""
 
     name: str
     measured: Accuracy
     stored: Accuracy
-    calibration_error: float
+    ece_before: float
+    ece_after: float
+    """Expected calibration error without and with the output's temperature."""
 
     @property
     def top5_difference(self) -> float:
         """Measured minus stored top-5 accuracy."""
         return self.measured.top5 - self.stored.top5
+
+
+Matrix = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Entry [i][j]: how many images output i gets right and output j does not, in row order."""
+
+    top1: Matrix
+    top5: Matrix
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,7 @@ class Evaluation:
     images: int
     unreadable: tuple[str, ...]
     rows: tuple[EvaluatedRow, ...]
+    confusion: Confusion
 
 
 def evaluation_images(
@@ -48,6 +69,11 @@ def evaluation_images(
 
     Left out, `count` and `seed` are those that the stored tables were measured with.
     """
+    if data == "generated" and bundle.labels != CLASS_NAMES:
+        raise DataError(
+            f"bundle {bundle.name} has other classes than the generated images; "
+            "give a folder of its classes with --data"
+        )
     if data != "generated":
         return _relabelled(folder_set(Path(data), bundle.input_px, report), bundle.labels)
     count = int(bundle.measured.get("count", 2000)) if count is None else count
@@ -82,8 +108,16 @@ def evaluate(
             name,
             accuracy(logits[name], labels),
             was,
+            calibration_error(logits[name], labels, 1.0),
             calibration_error(logits[name], labels, temperature),
         )
         for name, (was, temperature) in stored.items()
     )
-    return Evaluation(bundle.name, codec, len(images), images.unreadable, rows)
+    right = [hits(logits[name], labels) for name in stored]
+    confusion = Confusion(_only_right([r[0] for r in right]), _only_right([r[1] for r in right]))
+    return Evaluation(bundle.name, codec, len(images), images.unreadable, rows, confusion)
+
+
+def _only_right(right: Sequence[Tensor]) -> Matrix:
+    """Pairwise counts from one bool tensor [images] per output."""
+    return tuple(tuple(int((a & ~b).sum()) for b in right) for a in right)

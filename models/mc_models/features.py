@@ -26,6 +26,7 @@ from mc_models.data import ImageSet
 from mc_models.ops import count_ops
 from mc_models.preprocess import batch_input
 
+Piece = Callable[[Tensor], Tensor]
 NAME = "features"
 LIMIT = 3.0
 """Projected values are clipped to +-LIMIT standard deviations; 256 steps cover that range."""
@@ -61,9 +62,7 @@ class FeatureCodec(nn.Module):
 
         The gradient passes through the rounding as if it were not there.
         """
-        values = self.project(activation).clamp(-LIMIT, LIMIT)
-        noise = torch.randn(values.shape, generator=rng, device=values.device)
-        noisy = (values + self.noise * noise).clamp(-LIMIT, LIMIT)
+        noisy = with_noise(self.project(activation), self.noise, rng)
         sent: Tensor = noisy + (_levels(noisy) - noisy).detach()
         return sent
 
@@ -79,6 +78,12 @@ class FeatureCodec(nn.Module):
 def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     assert layer.bias is not None
     return layer.bias
+
+
+def with_noise(values: Tensor, noise: float, rng: torch.Generator | None) -> Tensor:
+    """Projected values, clipped before and after Gaussian noise of that deviation is added."""
+    drawn = torch.randn(values.shape, generator=rng, device=values.device)
+    return (values.clamp(-LIMIT, LIMIT) + noise * drawn).clamp(-LIMIT, LIMIT)
 
 
 def _levels(values: Tensor) -> Tensor:
@@ -121,22 +126,21 @@ def start_from_pca(codec: FeatureCodec, activations: Tensor) -> float:
 
 
 class FeatureEncoder:
-    """Network input [1, 3, px, px] to message: the stages before the cut, projection, noise."""
+    """Network input [1, 3, px, px] to message: `pieces` give the projected values, then noise."""
 
-    def __init__(
-        self, stages: Sequence[nn.Module], codec: FeatureCodec, seed: int | None = None
-    ) -> None:
-        self._stages = stages
-        self._codec = codec
+    def __init__(self, pieces: Sequence[Piece], noise: float, seed: int | None = None) -> None:
+        self._pieces = pieces
+        self._noise = noise
         # noise that can be foretold can be subtracted: by default its seed is the system's secret
         self._rng = torch.Generator().manual_seed(secrets.randbits(63) if seed is None else seed)
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> bytes:
         """The message of one image."""
-        for stage in self._stages:
-            x = stage(x)
-        return to_codes(self._codec.send(x, self._rng)).contiguous().numpy().tobytes()
+        for piece in self._pieces:
+            x = piece(x)
+        noisy = with_noise(x.float().cpu(), self._noise, self._rng)
+        return to_codes(noisy).contiguous().numpy().tobytes()
 
 
 class _FirstStages(nn.Module):
@@ -148,11 +152,12 @@ class _FirstStages(nn.Module):
 
 
 def load_encoder(bundle: Bundle, seed: int | None = None) -> FeatureEncoder:
-    """The edge's half of a bundle's codec; of the cloud net only the stages before the cut.
+    """The edge's half of a bundle's codec as it was trained; agents run `prepare_encoder`'s.
 
     `seed` fixes the noise, for measurements. Raises BundleError.
     """
-    return FeatureEncoder(first_stages(bundle), load_codec(bundle), seed)
+    codec = load_codec(bundle)
+    return FeatureEncoder([*first_stages(bundle), codec.project], codec.noise, seed)
 
 
 def first_stages(bundle: Bundle) -> list[nn.Module]:
@@ -170,10 +175,10 @@ def first_stages(bundle: Bundle) -> list[nn.Module]:
 
 
 class FeatureDecoder:
-    """Message to the activation that the stage behind the cut takes."""
+    """Message to the activation that the stage behind the cut takes; `receive` as the codec's."""
 
-    def __init__(self, codec: FeatureCodec, row: CodecRow) -> None:
-        self._codec = codec
+    def __init__(self, receive: Piece, row: CodecRow) -> None:
+        self._receive = receive
         self._row = row
 
     @torch.inference_mode()
@@ -185,13 +190,7 @@ class FeatureDecoder:
             )
         shape = (1, self._row.channels, self._row.side, self._row.side)
         codes = torch.frombuffer(bytearray(message), dtype=torch.uint8).reshape(shape)
-        values = to_values(codes).contiguous(memory_format=torch.channels_last)
-        return self._codec.receive(values)
-
-
-def load_decoder(bundle: Bundle) -> FeatureDecoder:
-    """The cloud's half of a bundle's codec. Raises BundleError."""
-    return FeatureDecoder(load_codec(bundle), bundle.codec(NAME))
+        return self._receive(to_values(codes).contiguous(memory_format=torch.channels_last))
 
 
 def load_codec(bundle: Bundle) -> FeatureCodec:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,8 +20,13 @@ from mc_models.add_codec import add_codec
 from mc_models.assemble import save_bundle
 from mc_models.bundle import Bundle, load_bundle
 from mc_models.data import DataError, ImageSet, folder_set, generated_set, split_folder
-from mc_models.sets import SETS, NetSpec, build_cloud, build_local
-from mc_models.train import Net, Plan, Progress, Strategy, TrainConfig, train
+from mc_models.networks.local import EdgeNet
+from mc_models.recipe import GENERATED, Recipe
+from mc_models.report import write_report
+from mc_models.schedule import TrainConfig
+from mc_models.sets import build_cloud, build_local
+from mc_models.synthetic import CLASS_NAMES, Split
+from mc_models.train import Net, Progress, plan_of, train
 from mc_models.train_codec import CodecConfig
 
 PARTS = ("edge", "cloud")
@@ -27,149 +34,153 @@ PARTS = ("edge", "cloud")
 Report = Callable[[str, int, int, float | None], None]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what comes out, beside the data."""
+class ImageSource:
+    """The recipe's images; a folder is read once, generated splits are drawn when asked for."""
 
-    set_name: str = "a"
-    data: str = "generated"
-    train_count: int = 8000
-    val_count: int = 1000
-    test_count: int = 2000
-    seed: int = 0
-    strategy: Strategy = "joint"
-    local_epochs: int = 4
-    cloud_epochs: int = 8
-    full_epochs: float = 1.0
-    threads: int = 2
+    def __init__(self, recipe: Recipe, report: Report | None = None) -> None:
+        self._recipe, self._report = recipe, report
+        self.unreadable: tuple[str, ...] = ()
 
-    def spec(self) -> NetSpec:
-        """The networks of the set."""
-        return SETS[self.set_name]
+    def split(self, name: Split) -> ImageSet:
+        """The images of "train", "val" or "test". Raises DataError."""
+        recipe = self._recipe
+        if recipe.data != GENERATED:
+            return self._folder[name]
+        counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
+        said = _stage(self._report, f"draw {name} images")
+        px, jpeg = recipe.spec().input_px, name == "train"  # the tables measure through JPEG anyway
+        return generated_set(name, counts[name], recipe.seed, px, said, jpeg)
 
-    def config(self, part: str) -> TrainConfig:
-        """How `part` ("edge" or "cloud") trains.
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels."""
+        if self._recipe.data == GENERATED:
+            return CLASS_NAMES
+        return self._folder["train"].class_names
 
-        The local net always sees the full frame: its first hidden layer is tied to places.
-        """
-        if part == "edge":
-            return TrainConfig(
-                epochs=self.local_epochs, full_epochs=0, crop_px=0, peak_lr=2e-3, seed=self.seed
-            )
-        # crops are for generated images only, whose object is known to be near the centre
-        crop_px = 112 if self.data == "generated" else 0
-        return TrainConfig(
-            epochs=self.cloud_epochs,
-            full_epochs=self.full_epochs,
-            crop_px=crop_px,
-            strategy=self.strategy,
-            seed=self.seed,
-        )
+    @cached_property
+    def _folder(self) -> Mapping[str, ImageSet]:
+        recipe = self._recipe
+        said = _stage(self._report, "read images")
+        found = folder_set(Path(recipe.data), recipe.spec().input_px, said)
+        self.unreadable = found.unreadable
+        return split_folder(found, recipe.seed)
 
 
 def train_bundle(
-    out: Path, recipe: Recipe, parts: tuple[str, ...] = PARTS, report: Report | None = None
+    out: Path,
+    recipe: Recipe,
+    parts: tuple[str, ...] = PARTS,
+    report: Report | None = None,
+    source: ImageSource | None = None,
 ) -> Bundle | None:
     """Train `parts` and, once both networks are finished, write the bundle to `out`.
 
-    None if the other part is not finished yet. Raises DataError.
+    None if the other part is not finished yet. Raises DataError, BackboneError, ChainError.
     """
     torch.set_num_threads(recipe.threads)
-    work = out.with_name(out.name + ".work")
+    source = source or ImageSource(recipe, report)
+    work = _work(out)
+    classes = len(source.class_names)
+    nets = {part: _build(part, recipe, classes) for part in parts}  # what is wrong shows early
+    images = source.split("train")
     work.mkdir(parents=True, exist_ok=True)
-    sets = load_sets(recipe, ("train",), report)
-    for part in parts:
-        _train_part(part, work, recipe, sets["train"], report)
-    finished = [_is_finished(part, work, recipe, sets["train"]) for part in PARTS]
-    return assemble(out, recipe, report) if all(finished) else None
+    for part, net in nets.items():
+        _check_recipe(work / f"{part}.json", recipe, len(images))
+        train(net, images, _config(net, recipe, len(images)), *_reported(part, work, report))
+    del nets
+    finished = [_is_finished(part, work, recipe, images) for part in PARTS]
+    return assemble(out, recipe, report, source) if all(finished) else None
 
 
-def load_sets(
-    recipe: Recipe, wanted: tuple[str, ...], report: Report | None = None
-) -> dict[str, ImageSet]:
-    """The image sets named in `wanted` (train, val, test)."""
-    px = recipe.spec().input_px
-    if recipe.data != "generated":
-        found = folder_set(Path(recipe.data), px, _stage(report, "read images"))
-        if found.unreadable and report is not None:
-            report(f"{len(found.unreadable)} unreadable files left out", 1, 1, None)
-        parts = split_folder(found, recipe.seed)
-        return {name: parts[name] for name in wanted}
-    counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
-    return {
-        name: generated_set(
-            name,  # type: ignore[arg-type]
-            counts[name],
-            recipe.seed,
-            px,
-            _stage(report, f"render {name} images"),
-        )
-        for name in wanted
-    }
+def assemble(
+    out: Path, recipe: Recipe, report: Report | None = None, source: ImageSource | None = None
+) -> Bundle:
+    """Calibrate, measure and write the bundle and its report from the checkpoints as they are."""
+    source = source or ImageSource(recipe, report)
+    nets: dict[str, Net] = {}
+    for part in PARTS:
+        nets[part] = _build(part, recipe, len(source.class_names))
+        nets[part].load_state_dict(_checkpoint(part, _work(out))["net"])
+    test = source.split("test")
+    bundle = save_bundle(
+        out,
+        out.name,
+        recipe.spec(),
+        nets["edge"],  # type: ignore[arg-type]
+        nets["cloud"],  # type: ignore[arg-type]
+        source.split("val"),
+        test,
+        _origin(recipe, len(test)),
+        lambda part, done, total: report and report(f"measure on {part} images", done, total, None),
+    )
+    write_report(bundle)
+    return bundle
+
+
+def _work(out: Path) -> Path:
+    return out.with_name(out.name + ".work")
 
 
 def _build(part: str, recipe: Recipe, classes: int) -> Net:
     torch.manual_seed(recipe.seed)
     if part == "edge":
         return build_local(recipe.spec(), classes, norm=True)
-    return build_cloud(recipe.spec(), classes)
+    return build_cloud(recipe.spec(), classes, recipe.backbone_file())
 
 
-def _train_part(
-    part: str, work: Path, recipe: Recipe, images: ImageSet, report: Report | None
-) -> None:
-    _check_recipe(work / f"{part}.json", recipe)
-    net = _build(part, recipe, len(images.class_names))
+def _config(net: Net, recipe: Recipe, count: int) -> TrainConfig:
+    if isinstance(net, EdgeNet):
+        return recipe.config("edge", count, net.any_size)
+    return recipe.config("cloud", count)
+
+
+def _reported(
+    part: str, work: Path, report: Report | None
+) -> tuple[Path, Callable[[Progress], None]]:
+    """The checkpoint of `part`, and what to call after each step."""
     name = {"edge": "train local net", "cloud": "train cloud net"}[part]
 
     def on_step(progress: Progress) -> None:
         if report is not None:
-            report(name, progress.step, progress.steps, progress.loss)
+            report(name, progress.done, progress.work, progress.loss)
 
-    train(net, images, recipe.config(part), work / f"{part}.pt", on_step)
+    return work / f"{part}.pt", on_step
 
 
-def _check_recipe(file: Path, recipe: Recipe) -> None:
-    """Refuse to go on from the checkpoint of another recipe; epochs may change."""
-    lasting = asdict(replace(recipe, local_epochs=0, cloud_epochs=0, full_epochs=0, threads=0))
+def _check_recipe(file: Path, recipe: Recipe, count: int) -> None:
+    """Refuse to go on from the checkpoint of another recipe or other data; epochs may change."""
+    free = replace(recipe, local_epochs=None, cloud_epochs=None, full_epochs=None, threads=0)
+    lasting = {**asdict(free), "images": count}
     if file.exists() and json.loads(file.read_text(encoding="utf-8")) != lasting:
         raise DataError(
-            f"{file.parent} holds checkpoints of other options; remove it or choose another --out"
+            f"{file.parent} holds checkpoints of other options or images; remove it or choose "
+            "another --out"
         )
     file.write_text(json.dumps(lasting), encoding="utf-8")
 
 
 def _is_finished(part: str, work: Path, recipe: Recipe, images: ImageSet) -> bool:
-    file = work / f"{part}.pt"
-    if not file.exists():
+    if not (work / f"{part}.pt").exists():
         return False
-    done = int(torch.load(file, weights_only=True)["step"])
-    return done >= Plan.of(recipe.config(part), len(images)).steps
+    net = _build(part, recipe, len(images.class_names))
+    plan = plan_of(net, _config(net, recipe, len(images)), len(images))
+    done: int = _checkpoint(part, work)["step"]
+    return done >= plan.steps
 
 
-def assemble(out: Path, recipe: Recipe, report: Report | None = None) -> Bundle:
-    """Calibrate, measure and write the bundle from the checkpoints as they are."""
-    work = out.with_name(out.name + ".work")
-    sets = load_sets(recipe, ("val", "test"), report)
-    nets: dict[str, Net] = {}
-    for part in PARTS:
-        nets[part] = _build(part, recipe, len(sets["test"].class_names))
-        nets[part].load_state_dict(torch.load(work / f"{part}.pt", weights_only=True)["net"])
-    return save_bundle(
-        out,
-        out.name,
-        recipe.spec(),
-        nets["edge"],  # type: ignore[arg-type]
-        nets["cloud"],  # type: ignore[arg-type]
-        sets["val"],
-        sets["test"],
-        _origin(recipe, len(sets["test"])),
-        lambda part, done, total: report and report(f"measure on {part} images", done, total, None),
-    )
+def _checkpoint(part: str, work: Path) -> dict[str, Any]:
+    file = work / f"{part}.pt"
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state
 
 
 def train_codec_part(
-    out: Path, recipe: Recipe, config: CodecConfig, report: Report | None = None
+    out: Path,
+    recipe: Recipe,
+    config: CodecConfig,
+    report: Report | None = None,
+    source: ImageSource | None = None,
 ) -> Bundle:
     """The last part: make the features codec of the bundle at `out` and put it in.
 
@@ -177,11 +188,12 @@ def train_codec_part(
     """
     torch.set_num_threads(recipe.threads)
     bundle = load_bundle(out.resolve())  # never a shipped one by its name
-    sets = load_sets(recipe, ("train", "test"), report)
-    if sets["train"].class_names != bundle.labels:
+    source = source or ImageSource(recipe, report)
+    if source.class_names != bundle.labels:
         raise DataError(f"{out} has other labels than the images; use those it was trained on")
-    config = config.on(recipe.data == "generated", recipe.seed)
-    return add_codec(bundle, sets["train"], sets["test"], config, report or _silent)
+    config = config.on(recipe.data == GENERATED, recipe.seed)
+    images = source.split("train")
+    return add_codec(bundle, images, source.split("test"), config, report or _silent)
 
 
 def _silent(stage: str, done: int, total: int, loss: float | None) -> None:

@@ -1,53 +1,119 @@
-"""Measured times of a bundle's layers, stages and heads on this host, and their file.
+"""Measured times of one network of a bundle on this host, piece by piece, as the agents run it.
 
-Each time is a median in nanoseconds for one image. A profile belongs to one bundle, host and
-number of threads; `load_profile` returns None for any other, so that it gets measured again.
+A profile belongs to one bundle, network, precision, device, number of threads, host and version of
+torch; with another of any of these it says nothing. `profile_store` keeps profiles between starts
+and settles precision `auto` by comparing them.
 """
 
 from __future__ import annotations
 
-import json
 import platform
-import statistics
 import time
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from mc_models.bundle import Bundle
-from mc_models.preprocess import decode_image, encode_jpeg, to_input
+from mc_models.bundle import Bundle, ExitRow
+from mc_models.predict import top5
+from mc_models.preprocess import Pixels, decode_image, encode_jpeg, to_input
 from mc_models.synthetic import render
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-FORMAT = 1
-PARTS = frozenset({"edge", "cloud"})
-_WARM_UP = 3
-_T = TypeVar("_T")
+    from mc_models.runtime import Device, Precision, PreparedCloud, PreparedLocal
+
+Part = Literal["edge", "cloud"]
+PARTS: tuple[Part, ...] = ("edge", "cloud")
+BUDGET_S = 1.5
+"""Time for the passes of one network in one precision."""
+LEAST_PASSES, MOST_PASSES = 20, 200
+WARM_UP_PASSES = 3
+
+
+@dataclass(frozen=True)
+class Times:
+    """Quantiles of how long something took, in ns, and of how many runs."""
+
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    count: int
+
+    @classmethod
+    def of(cls, samples_ns: Sequence[int]) -> Times:
+        """Nearest-rank quantiles of at least one sample."""
+        ordered = sorted(samples_ns)
+
+        def rank(percent: int) -> int:
+            return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+        return cls(rank(50), rank(95), rank(99), len(ordered))
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Median times in ns; empty or 0 for a part that was not measured."""
+    """Times of the network `part`, and what they belong to."""
 
-    layer_ns: tuple[int, ...] = ()
-    """Layers of the local net, in order."""
-    preprocess_ns: int = 0
-    """decode_image and to_input of a JPEG of input size."""
-    encode_ns: int = 0
-    """encode_jpeg of an image of input size."""
-    features_encode_ns: int = 0
-    """to_input and the edge's half of the features codec; 0 for a bundle without one."""
-    features_decode_ns: int = 0
-    """The cloud's half of it."""
-    stage_ns: tuple[int, ...] = ()
-    head_ns: dict[str, int] = field(default_factory=dict)
-    threads: int = 1
-    host: str = ""
-    device: str = "cpu"
-    bundle_hash: str = ""
+    bundle_hash: str
+    part: Part
+    precision: Precision
+    device: str
+    threads: int
+    host: str
+    torch: str
+    disturbed: float = 0.0
+    """Share of the measuring time in which the CPU worked for other programs, in [0, 1]."""
+    layers: Mapping[str, Times] = field(default_factory=dict)
+    """Of the local net, in order; the first includes making the input, the last the answer."""
+    stages: Mapping[str, Times] = field(default_factory=dict)
+    heads: Mapping[str, Times] = field(default_factory=dict)
+    """By exit; each includes the five labels of the answer."""
+    images: Mapping[str, Times] = field(default_factory=dict)
+    """`decode` of a JPEG of input size (on the cloud up to the network's input), and `encode`."""
+    codecs: Mapping[str, Times] = field(default_factory=dict)
+    """By codec beside jpeg, from image to message on the edge, from message to activation on the
+    cloud."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What the times belong to; another profile with the same identity replaces this one."""
+        return (
+            self.bundle_hash, self.part, self.precision, self.device, self.threads, self.host,
+            self.torch,
+        )  # fmt: skip
+
+    @property
+    def layer_ns(self) -> tuple[int, ...]:
+        """Median time of each layer of the local net."""
+        return tuple(times.p50_ns for times in self.layers.values())
+
+    @property
+    def stage_ns(self) -> tuple[int, ...]:
+        """Median time of each stage of the cloud net."""
+        return tuple(times.p50_ns for times in self.stages.values())
+
+    @property
+    def head_ns(self) -> dict[str, int]:
+        """Median time of each exit's head."""
+        return {name: times.p50_ns for name, times in self.heads.items()}
+
+    @property
+    def codec_ns(self) -> dict[str, int]:
+        """Median time of this side's half of each codec beside jpeg."""
+        return {name: times.p50_ns for name, times in self.codecs.items()}
+
+    @property
+    def decode_ns(self) -> int:
+        """Median time of decoding a JPEG."""
+        return self.images["decode"].p50_ns
+
+    @property
+    def total_ns(self) -> int:
+        """Median time of the whole network, to its last exit."""
+        return sum(self.layer_ns) + sum(self.stage_ns) + sum([*self.head_ns.values()][-1:])
 
 
 def this_host() -> str:
@@ -55,110 +121,145 @@ def this_host() -> str:
     return platform.node()
 
 
-def measure_profile(
-    bundle: Bundle, threads: int, parts: Collection[str] = PARTS, repeats: int = 15
+def blank_profile(
+    bundle: Bundle, part: Part, threads: int, precision: Precision, device: Device
 ) -> Profile:
-    """Time `parts` of a bundle ("edge", "cloud") with `threads` CPU threads.
+    """What a profile measured here and now would belong to, without times."""
+    import torch
 
-    Sets torch's thread count for the time of the call. Takes a few seconds.
+    from mc_models.runtime import device_name
+
+    return Profile(
+        bundle.hash, part, precision, device_name(device), threads, this_host(), torch.__version__
+    )
+
+
+def measure_profiles(blanks: Sequence[Profile], bundle: Bundle, device: Device) -> list[Profile]:
+    """`blanks`, of one network and thread count, with their times; takes seconds, not minutes.
+
+    Their passes take turns, so that what else the host does strikes all of them alike. Sets
+    torch's thread count for the time of the call.
     """
     import torch
 
-    if not parts or not PARTS.issuperset(parts):
-        raise ValueError(f"parts {sorted(parts)} are unknown; choose from {sorted(PARTS)}")
+    with _threads(blanks[0].threads), torch.inference_mode():
+        passes = [_pass(blank, bundle, device) for blank in blanks]
+        for one_pass in passes * WARM_UP_PASSES:
+            one_pass(_Clock())
+        clocks = [_Clock() for _ in passes]
+        start_s, start_cpu_s = time.monotonic(), time.thread_time()
+        end_s = start_s + BUDGET_S * len(passes)
+        for number in range(MOST_PASSES):
+            if number >= LEAST_PASSES and time.monotonic() > end_s:
+                break
+            for one_pass, clock in zip(passes, clocks, strict=True):
+                one_pass(clock)
+        worked_s, took_s = time.thread_time() - start_cpu_s, time.monotonic() - start_s
+    # while a GPU works, this thread may rest
+    disturbed = round(max(0.0, 1 - worked_s / took_s), 3) if device == "cpu" else 0.0
+    return [
+        replace(blank, disturbed=disturbed, **clock.times())
+        for blank, clock in zip(blanks, clocks, strict=True)
+    ]
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(count)
     try:
-        with torch.inference_mode():
-            return _measure(bundle, threads, parts, repeats)
+        yield
     finally:
         torch.set_num_threads(before)
 
 
-def _measure(bundle: Bundle, threads: int, parts: Collection[str], repeats: int) -> Profile:
-    image = render(0, 0, bundle.input_px)
-    jpeg = encode_jpeg(image)
-    x = to_input(decode_image(jpeg, bundle.input_px))
-    layer_ns: tuple[int, ...] = ()
-    stage_ns: tuple[int, ...] = ()
-    head_ns: dict[str, int] = {}
-    if "edge" in parts:
-        layer_ns = time_chain(bundle.edge_net().layers, x, repeats)
-    if "cloud" in parts:
-        net = bundle.cloud_net()
-        stage_ns = time_chain(net.stages, x, repeats)
-        for name, stage in zip(net.exit_names, net.stages, strict=True):
-            x = stage(x)
-            head_ns[name] = time_chain([net.heads[name]], x, repeats)[0]
-    features_encode_ns, features_decode_ns = _features_ns(bundle, parts, repeats)
-    return Profile(
-        layer_ns=layer_ns,
-        preprocess_ns=_median_ns(lambda: to_input(decode_image(jpeg, bundle.input_px)), repeats),
-        encode_ns=_median_ns(lambda: encode_jpeg(image), repeats),
-        features_encode_ns=features_encode_ns,
-        features_decode_ns=features_decode_ns,
-        stage_ns=stage_ns,
-        head_ns=head_ns,
-        threads=threads,
-        host=this_host(),
-        bundle_hash=bundle.hash,
-    )
+class _Clock:
+    """Collects how long named pieces of work take."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, dict[str, list[int]]] = {}
+
+    def time(self, kind: str, name: str, work: Callable[[Any], Any], x: Any) -> Any:
+        """`work(x)`; its time is a sample of `name`."""
+        started = time.perf_counter_ns()
+        y = work(x)
+        took_ns = time.perf_counter_ns() - started
+        self._samples.setdefault(kind, {}).setdefault(name, []).append(took_ns)
+        return y
+
+    def times(self) -> dict[str, Any]:
+        """Quantiles by kind and name."""
+        return {
+            kind: {name: Times.of(samples) for name, samples in named.items()}
+            for kind, named in self._samples.items()
+        }
 
 
-def _features_ns(bundle: Bundle, parts: Collection[str], repeats: int) -> tuple[int, int]:
-    """Times of both halves of the features codec; 0 where there is none or nobody asked."""
+def _pass(blank: Profile, bundle: Bundle, device: Device) -> Callable[[_Clock], None]:
+    """One task's work from the image to the answer, as the agent's executor does it."""
+    from mc_models.runtime import prepare_cloud, prepare_local
+
+    pixels = render(0, 0, bundle.input_px)
+    codec_pass = _codec_pass(blank, bundle, device, pixels)
+    if blank.part == "edge":
+        local = prepare_local(bundle, blank.precision, device)
+        net_pass = partial(_local_pass, bundle, local, pixels, encode_jpeg(pixels))
+    else:
+        cloud = prepare_cloud(bundle, blank.precision, device)
+        net_pass = partial(_cloud_pass, bundle, cloud, encode_jpeg(pixels))
+
+    def both(clock: _Clock) -> None:
+        net_pass(clock)
+        codec_pass(clock)
+
+    return both
+
+
+def _codec_pass(
+    blank: Profile, bundle: Bundle, device: Device, pixels: Pixels
+) -> Callable[[_Clock], None]:
+    """This side's half of the features codec; nothing for a bundle without one."""
+    from mc_models.features import NAME
+    from mc_models.runtime import prepare_decoder, prepare_encoder
+
     if not bundle.codecs:
-        return 0, 0
-    from mc_models.features import load_decoder, load_encoder
-
-    image = render(0, 0, bundle.input_px)
-    encode, decode = load_encoder(bundle), load_decoder(bundle)
-    message = encode(to_input(image))
-    encode_ns = _median_ns(lambda: encode(to_input(image)), repeats) if "edge" in parts else 0
-    decode_ns = _median_ns(lambda: decode(message), repeats) if "cloud" in parts else 0
-    return encode_ns, decode_ns
+        return lambda clock: None
+    if blank.part == "edge":
+        encode = prepare_encoder(bundle, blank.precision, device)
+        return lambda clock: clock.time("codecs", NAME, lambda p: encode(to_input(p)), pixels)
+    decode = prepare_decoder(bundle, blank.precision, device)
+    message = bytes(bundle.codec(NAME).message_bytes)
+    return lambda clock: clock.time("codecs", NAME, decode, message)
 
 
-def time_chain(modules: Iterable[nn.Module], x: Tensor, repeats: int) -> tuple[int, ...]:
-    """Median ns of each module of a chain over whole passes, so that caches are as in real use."""
-    chain = list(modules)
-    samples: list[list[int]] = [[] for _ in chain]
-    for round_ in range(_WARM_UP + repeats):
-        y = x.clone()  # layers may work in place
-        for module, times in zip(chain, samples, strict=True):
-            start = time.perf_counter_ns()
-            y = module(y)
-            if round_ >= _WARM_UP:
-                times.append(time.perf_counter_ns() - start)
-    return tuple(int(statistics.median(times)) for times in samples)
+def _local_pass(
+    bundle: Bundle, net: PreparedLocal, pixels: Pixels, jpeg: bytes, clock: _Clock
+) -> None:
+    clock.time("images", "decode", lambda data: decode_image(data, bundle.input_px), jpeg)
+    clock.time("images", "encode", encode_jpeg, pixels)
+    works: list[Callable[[Any], Any]] = [*net.layers]
+    first, last = works[0], works[-1]
+    works[0] = lambda image: first(to_input(image))
+    works[-1] = lambda x: top5(last(x), bundle.local.temperature)
+    x: Any = pixels
+    for row, work in zip(bundle.local.layers, works, strict=True):
+        x = clock.time("layers", row.name, work, x)
 
 
-def _median_ns(action: Callable[[], _T], repeats: int) -> int:
-    times = []
-    for _ in range(_WARM_UP + repeats):
-        start = time.perf_counter_ns()
-        action()
-        times.append(time.perf_counter_ns() - start)
-    return int(statistics.median(times[_WARM_UP:]))
+def _cloud_pass(bundle: Bundle, net: PreparedCloud, jpeg: bytes, clock: _Clock) -> None:
+    def prepare(data: bytes) -> Tensor:
+        return to_input(decode_image(data, bundle.input_px))
+
+    x = clock.time("images", "decode", prepare, jpeg)
+    activations = []
+    for stage_row, stage in zip(bundle.stages, net.stages, strict=True):
+        x = clock.time("stages", stage_row.name, stage, x)
+        activations.append(x)
+    for row, activation in zip(bundle.exits, activations, strict=True):
+        clock.time("heads", row.name, partial(_answer, net.heads[row.name], row), activation)
 
 
-def save_profile(profile: Profile, path: Path) -> None:
-    """Write a profile as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"format": FORMAT, **asdict(profile)}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def load_profile(path: Path, bundle: Bundle, threads: int) -> Profile | None:
-    """The profile at `path`, or None if there is none for this bundle, host and thread count."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        if raw.pop("format") != FORMAT:
-            return None
-        profile = Profile(
-            **{**raw, "layer_ns": tuple(raw["layer_ns"]), "stage_ns": tuple(raw["stage_ns"])}
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    wanted = (bundle.hash, threads, this_host())
-    return profile if (profile.bundle_hash, profile.threads, profile.host) == wanted else None
+def _answer(head: Callable[[Tensor], Tensor], row: ExitRow, x: Tensor) -> object:
+    return top5(head(x), row.temperature)

@@ -7,17 +7,19 @@ import torch
 from mc_models.bundle import Bundle
 from mc_models.predict import top5
 from mc_models.preprocess import decode_image, to_input
+from mc_models.profile_store import host_profile
+from mc_models.runtime import prepare_cloud, prepare_local
 
 Answer = tuple[tuple[int, float], ...]
 
 
 class Reference:
-    """Decode, preprocess and forward with nothing around them."""
+    """Decode, preprocess and forward with nothing around them, in the agents' precision."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self._bundle = bundle
-        self._edge = bundle.edge_net()
-        self._cloud = bundle.cloud_net()
+        self._edge = prepare_local(bundle, host_profile(bundle, "edge", threads).precision)
+        self._cloud = prepare_cloud(bundle, host_profile(bundle, "cloud", threads).precision)
         self._exits = {row.name: row for row in bundle.exits}
 
     def prepare(self, image: bytes) -> torch.Tensor:
@@ -27,10 +29,7 @@ class Reference:
     @torch.inference_mode()
     def edge(self, image: bytes) -> Answer:
         """The local net's answer."""
-        x = self.prepare(image)
-        for layer in self._edge.layers:
-            x = layer(x)
-        return top5(x, self._bundle.local.temperature)
+        return top5(self._edge(self.prepare(image)), self._bundle.local.temperature)
 
     @torch.inference_mode()
     def cloud(self, image: bytes, exit_name: str) -> Answer:

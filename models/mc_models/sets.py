@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from torch import nn
-
+from mc_models.backbone import load_backbone
 from mc_models.branches import BranchedNet, insert_branches
-from mc_models.networks.caffenet import EdgeNet, caffenet
-from mc_models.networks.googlenet import googlenet_modules
-from mc_models.ops import count_chain
+from mc_models.chains import Chain, ChainError, torchvision_chain
+from mc_models.networks.caffenet import caffenet
+from mc_models.networks.googlenet import googlenet
+from mc_models.networks.local import EdgeNet
+from mc_models.networks.nin import nin
+from mc_models.networks.resnet import resnet152
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,11 @@ class NetSpec:
     """What it takes to build both networks of a set again, stored in the bundle."""
 
     local: str = "caffenet"
-    local_width: float = 0.25
-    local_fc: int = 512
+    local_width: float = 1.0
+    local_fc: int = 128
+    """Hidden size of CaffeNet's fully connected layers; other nets have none."""
     cloud: str = "googlenet"
-    cloud_width: float = 0.375
+    cloud_width: float = 0.75
     exits: int = 5
     head_hidden: int = 64
     input_px: int = 224
@@ -30,27 +35,45 @@ class NetSpec:
         return asdict(self)
 
 
-SETS: dict[str, NetSpec] = {"a": NetSpec()}
+# CaffeNet keeps its published convolutions, so that the local net costs what CaffeNet costs; the
+# other widths keep the shipped weights of both sets together under 32 MB (set A takes 14 of them)
+SETS: dict[str, NetSpec] = {
+    "a": NetSpec(),
+    "b": NetSpec(local="nin", local_width=0.25, cloud="resnet152", cloud_width=0.25, exits=6),
+}
+# (spec, classes, with training-time norms)
+LOCAL_NETS: dict[str, Callable[[NetSpec, int, bool], EdgeNet]] = {
+    "caffenet": lambda s, classes, norm: caffenet(classes, s.local_width, s.local_fc, norm=norm),
+    "nin": lambda s, classes, norm: nin(classes, s.local_width, norm=norm),
+}
+# (classes, width); any other name is torchvision's, at the published width
+CLOUD_NETS: dict[str, Callable[[int, float], Chain]] = {
+    "googlenet": googlenet,
+    "resnet152": resnet152,
+}
 
 
 def build_local(spec: NetSpec, classes: int, norm: bool = False) -> EdgeNet:
     """The local net with fresh weights; `norm` adds training-time batch normalisation."""
-    return caffenet(classes, spec.local_width, spec.local_fc, norm=norm)
+    if spec.local not in LOCAL_NETS:
+        raise ValueError(f"no local net '{spec.local}'; choose from {', '.join(LOCAL_NETS)}")
+    return LOCAL_NETS[spec.local](spec, classes, norm)
 
 
-def build_cloud(spec: NetSpec, classes: int) -> BranchedNet:
-    """The cloud net with fresh weights, cut into `spec.exits` stages of similar operations."""
-    modules = googlenet_modules(spec.cloud_width)
-    for _, module in modules:
-        _initialise(module)
-    shape = count_chain([m for _, m in modules], spec.input_px)
-    net = insert_branches(modules, shape, spec.exits, classes, spec.head_hidden)
-    for head in net.heads.values():
-        _initialise(head)
-    return net
+def build_cloud(spec: NetSpec, classes: int, backbone: Path | None = None) -> BranchedNet:
+    """The cloud net with fresh weights, cut into `spec.exits` stages of similar operations.
+
+    `backbone` is a file with torchvision's ImageNet weights for the trunk.
+    """
+    chain = _cloud_chain(spec, classes)
+    if backbone is not None:
+        load_backbone(chain, spec.cloud, backbone)
+    return insert_branches(chain, spec.exits, classes, spec.head_hidden, spec.input_px)
 
 
-def _initialise(module: nn.Module) -> None:
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+def _cloud_chain(spec: NetSpec, classes: int) -> Chain:
+    if spec.cloud in CLOUD_NETS:
+        return CLOUD_NETS[spec.cloud](classes, spec.cloud_width)
+    if spec.cloud_width != 1.0:
+        raise ChainError(f"{spec.cloud} comes at its published width only; set the width to 1")
+    return torchvision_chain(spec.cloud, classes)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import grpc
 
 from mc_proto.serde import MAX_IMAGE_BYTES
+from mc_sched.units import parse_address
 
 MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 2**20
 """The largest image and its constraints."""
@@ -39,13 +42,18 @@ def make_server() -> grpc.aio.Server:
 
 def bind(server: grpc.aio.Server, address: str) -> int:
     """Listen on host:port (port 0: a free one); returns the port. OSError if it cannot be had."""
+    refusal = OSError(f"cannot listen on {address}: the port is in use or the address is not ours")
     try:
-        port = server.add_insecure_port(address)
-    except RuntimeError:
-        port = 0
-    if port == 0:
-        raise OSError(f"cannot listen on {address}: the port is in use or the address is not ours")
-    return port
+        # grpc would say it in its own words on stderr as well
+        host, port = parse_address(address)
+        socket.create_server((host, port), family=_family(host)).close()
+        return server.add_insecure_port(address)
+    except (OSError, RuntimeError, ValueError):
+        raise refusal from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def connect(address: str) -> grpc.aio.Channel:

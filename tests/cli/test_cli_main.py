@@ -76,7 +76,6 @@ def test_wrong_usage_is_2_with_the_argument_named(run, arguments, says):
         (["evaluate", "set-a", "--count", "0"], "--count 0 is too small"),
         (["evaluate", "set-a", "--seed", "-1"], "--seed -1 is negative"),
         (["train", "--out", "x", "--seed", "-1"], "--seed -1 is too small"),
-        (["train", "--out", "x", "--cloud-epochs", "0"], "--cloud-epochs 0 is too small"),
     ],
 )
 def test_a_number_out_of_range_is_2_as_well(run, arguments, says):

@@ -309,6 +309,8 @@ def test_when_the_agent_dies_every_frame_still_ends_exactly_once(run, frames, tm
     lost = [row for row in rows if row["kind"] == "failed"]
     assert all(row["reason"].startswith("the edge agent ") for row in lost)
     assert {(row["correct"], row["error"]) for row in lost} == {(None, "")}
+    assert ran.code == 3
+    assert f"{agent.address}: the edge agent " in ran.err
 
 
 def test_interrupted_it_is_130_with_the_summary_so_far(agent, frames):

@@ -152,6 +152,12 @@ def test_an_urgent_task_waits_for_the_running_stage_only(cloud):
     assert cloud.arrive(1, "a", 30) == [accept("a", "exit1", 3 + 9, queue=3)]
 
 
+def test_and_for_the_head_that_follows_it(cloud):
+    """Behind its last stage a task keeps the executor, whoever waits."""
+    cloud.arrive(0, "x", 500, accuracy=0.6, rule=EARLIEST)
+    assert cloud.arrive(1, "a", 30) == [accept("a", "exit1", 4 + 9, queue=4)]
+
+
 def test_a_running_head_is_waited_for_and_no_more(cloud):
     cloud.arrive(0, "x", 100, accuracy=0.6, rule=EARLIEST)
     cloud.step()  # its head runs from 4 to 5

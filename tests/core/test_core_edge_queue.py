@@ -156,11 +156,6 @@ def test_and_is_not_counted_as_a_wait(edge):
     assert edge.submit(36, "c", 40) == [deadline_timer("c", 76), StartLocal("c")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="local_time.upper_ns lies below mean_ns at a low quantile; admission goes by the one "
-    "and edge_machine._start_local by the other: never started, late at the deadline",
-)
 def test_a_task_that_was_just_admitted_is_started_on_an_idle_edge(make_edge):
     edge = make_edge(policy="edge-only", quantile=0.5)
     edge.submit(0, "x", 84)
@@ -192,11 +187,6 @@ def test_an_aborted_run_is_a_wait_of_one_layer_at_most(edge):
     assert edge.submit(2, "b", 30) == [deadline_timer("b", 32)]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="local_time.started forgets that the run was told to stop, if its LocalStarted comes "
-    "after the abort",
-)
 def test_so_is_one_whose_start_is_reported_after_the_abort(edge):
     edge.submit(0, "a", 84)
     edge.tell(1, ev.ClientGone, "a")

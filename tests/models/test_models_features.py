@@ -23,8 +23,9 @@ from mc_models.features import (
     to_values,
 )
 from mc_models.fit import Budget, fit
-from mc_models.pipeline import Recipe, train_codec_part
+from mc_models.pipeline import train_codec_part
 from mc_models.preprocess import encode_jpeg, to_input
+from mc_models.recipe import Recipe
 from mc_models.synthetic import render
 from mc_models.train_codec import CodecConfig, train_codec
 from safetensors.torch import load_file, save_file
@@ -67,9 +68,9 @@ class TestMessages:
 
     def test_the_cloud_goes_on_with_what_the_edge_computed(self, coded_bundle, row):
         encoder, codec = load_encoder(coded_bundle), silent(load_codec(coded_bundle))
-        encoder._codec.noise = 0.0
+        encoder._noise = 0.0
         with torch.inference_mode():
-            activation = FeatureDecoder(codec, row)(encoder(X))
+            activation = FeatureDecoder(codec.receive, row)(encoder(X))
             net = coded_bundle.cloud_net()
             assert torch.allclose(activation, codec(before_cut(net, row.stage, X)), atol=1e-5)
             logits = behind_cut(net, row.stage, activation)
@@ -84,7 +85,7 @@ class TestMessages:
         assert load_encoder(coded_bundle, seed=1)(X) == load_encoder(coded_bundle, seed=1)(X)
 
     def test_a_message_of_another_size_is_refused_with_both_sizes(self, coded_bundle, row):
-        decode = FeatureDecoder(load_codec(coded_bundle), row)
+        decode = FeatureDecoder(load_codec(coded_bundle).receive, row)
         with pytest.raises(ValueError, match=rf"{row.message_bytes} bytes, this one has 3"):
             decode(b"\xff\xd8\xff")
 

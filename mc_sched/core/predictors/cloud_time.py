@@ -38,7 +38,7 @@ class CloudTimePredictor:
 
     def slowdown(self, now_ns: int) -> float:
         """Mean of measured over profiled time."""
-        return self._slowdown.mean(now_ns)
+        return self._slowdown.mean_up_to(now_ns, self._quantile)
 
     def slowdown_upper(self, now_ns: int) -> float:
         """Upper quantile of measured over profiled time."""

@@ -49,7 +49,8 @@ class LinkEstimator:
     def record_upload(self, now_ns: int, size_bytes: int, until_accepted_ns: int) -> None:
         """A whole payload arrived: `until_accepted_ns` from sending it to the cloud's word.
 
-        What other payloads took of the link meanwhile counts for its rate.
+        What earlier payloads took of the link meanwhile counts for its rate; of two that share it
+        evenly the first shows less than the link's, and the second puts that right.
         """
         start_ns = now_ns - until_accepted_ns
         transfer_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - self.rtt_mean_ns(now_ns))
@@ -80,12 +81,13 @@ class LinkEstimator:
         return self._up_bps.known(now_ns)
 
     def up_mean_bps(self, now_ns: int) -> float:
-        """Mean uplink rate."""
-        return self._up_bps.mean(now_ns)
+        """Mean uplink rate, not below the quantile that the upper time rests on."""
+        lower_bps = self._up_bps.quantile(now_ns, 1.0 - self._quantile)
+        return max(self._up_bps.mean(now_ns), lower_bps)
 
     def up_mean_ns(self, now_ns: int, size_bytes: int) -> int:
         """Mean time for `size_bytes` to leave."""
-        return int(size_bytes * 8e9 / self._up_bps.mean(now_ns))
+        return int(size_bytes * 8e9 / self.up_mean_bps(now_ns))
 
     def up_upper_ns(self, now_ns: int, size_bytes: int) -> int:
         """Upper quantile of that time: the rate's lower quantile."""
@@ -93,7 +95,7 @@ class LinkEstimator:
 
     def rtt_mean_ns(self, now_ns: int) -> int:
         """Mean round trip."""
-        return int(self._rtt_ns.mean(now_ns))
+        return int(self._rtt_ns.mean_up_to(now_ns, self._quantile))
 
     def rtt_upper_ns(self, now_ns: int) -> int:
         """Upper quantile of the round trip."""

@@ -61,7 +61,7 @@ class LocalTimePredictor:
 
     def mean_ns(self, now_ns: int) -> int:
         """Mean predicted time of a whole inference."""
-        return int(self._table.total_ns * self._slowdown.mean(now_ns))
+        return int(self._table.total_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
     def upper_ns(self, now_ns: int) -> int:
         """Upper quantile of the predicted time of a whole inference."""
@@ -90,7 +90,7 @@ class LocalTimePredictor:
         left = self._table.total_ns - done
         if self._aborting:
             left = sum(self._table.layer_ns[self._layers_done : self._layers_done + 1])
-        slowdown = self._slowdown.mean(now_ns)
+        slowdown = self._slowdown.mean_up_to(now_ns, self._quantile)
         if done * 2 > self._table.total_ns:
             slowdown = (self._layer_done_ns - self._started_ns) / done
         return max(0, int(left * slowdown) - (now_ns - self._layer_done_ns))

@@ -48,6 +48,10 @@ class SampleWindow:
             self._sorted = sorted((*kept, *(value for _, value in self._samples)))
         return nearest_rank(self._sorted, q)
 
+    def mean_up_to(self, now_ns: int, q: float) -> float:
+        """The mean, but not above quantile `q`, past which one far sample could lift it."""
+        return min(self.mean(now_ns), self.quantile(now_ns, q))
+
     def _fade(self, now_ns: int) -> None:
         oldest = now_ns - self._horizon_ns
         while self._samples and self._samples[0][0] < oldest:

@@ -7,27 +7,10 @@ normalisation, and convolutions 2, 4 and 5 in two groups. Shapes below are for w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-_Body = nn.Sequential
-
-
-class EdgeNet(nn.Module):
-    """A chain of named layers; running them in order gives logits [n, classes]."""
-
-    def __init__(self, named_layers: Sequence[tuple[str, nn.Module]]) -> None:
-        super().__init__()
-        self.names = tuple(name for name, _ in named_layers)
-        self.layers = nn.ModuleList(layer for _, layer in named_layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits [n, classes] of images [n, 3, px, px]."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
+from mc_models.networks.local import EdgeNet, conv_relu
 
 
 class NeighbourNorm(nn.Module):
@@ -57,19 +40,31 @@ class NeighbourNorm(nn.Module):
 
 
 def caffenet(
-    classes: int, width: float = 1.0, fc: int = 4096, dropout: float = 0.5, norm: bool = False
+    classes: int,
+    width: float = 1.0,
+    fc: int = 4096,
+    dropout: float | None = None,
+    norm: bool = False,
 ) -> EdgeNet:
     """CaffeNet with every convolution's channels scaled by `width` and hidden size `fc`.
+
+    `dropout` left out is the published 0.5, less in proportion for fewer than 4096 hidden units:
+    a narrow layer has none to spare.
 
     `norm` adds batch normalisation behind each convolution for training; `fold_norms` then merges
     it into the weights, so that the network that runs is CaffeNet as published.
     """
 
+    if dropout is None:
+        dropout = 0.5 * min(1.0, fc / 4096)
+
     def c(published: int) -> int:
         return 16 * max(1, round(published * width / 16))  # whole registers in both groups
 
-    def conv(n_in: int, n_out: int, kernel: int, pad: int, groups: int = 1, step: int = 1) -> _Body:
-        return _conv(n_in, n_out, kernel, pad, groups, step, norm)
+    def conv(
+        n_in: int, n_out: int, kernel: int, pad: int, groups: int = 1, step: int = 1
+    ) -> nn.Sequential:
+        return conv_relu(n_in, n_out, kernel, pad, groups, step, norm)
 
     return EdgeNet(
         [
@@ -88,15 +83,6 @@ def caffenet(
             ("fc8", nn.Linear(fc, classes)),
         ]
     )
-
-
-def _conv(
-    n_in: int, n_out: int, kernel: int, pad: int, groups: int, step: int, norm: bool
-) -> _Body:
-    conv = nn.Conv2d(n_in, n_out, kernel, stride=step, padding=pad, groups=groups)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    norms = [nn.BatchNorm2d(n_out)] if norm else []
-    return nn.Sequential(conv, *norms, nn.ReLU(inplace=True))
 
 
 def _hidden(n_in: int, n_out: int, dropout: float, norm: bool) -> list[nn.Module]:

@@ -1,4 +1,4 @@
-"""GoogLeNet, the cloud net of set A, from torchvision's blocks as a flat sequence of modules.
+"""GoogLeNet, the cloud net of set A, from torchvision's blocks as a chain of modules.
 
 Every channel count is the published one times `width`, so width 1.0 is the published network.
 """
@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d, Inception
+
+from mc_models.chains import Chain
+from mc_models.networks.heads import FinalHead, initialise
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: table 1 of Szegedy et al. 2015
 # (torchvision computes the "5x5" branch with 3x3 kernels)
@@ -41,13 +44,13 @@ def _concat(branches: tuple[int, ...], c: Callable[[int], int]) -> int:
     return c(ch1x1) + c(ch3x3) + c(ch5x5) + c(pool)
 
 
-def googlenet_modules(width: float = 1.0) -> list[tuple[str, nn.Module]]:
-    """The trunk in forward order: (torchvision's name, module), without the classifier."""
+def googlenet(classes: int, width: float = 1.0) -> Chain:
+    """GoogLeNet with fresh weights, under torchvision's names."""
 
     def c(published: int) -> int:
         return 8 * max(1, round(published * width / 8))  # whole vector registers
 
-    modules: list[tuple[str, nn.Module]] = [
+    trunk: list[tuple[str, nn.Module]] = [
         ("conv1", BasicConv2d(3, c(64), kernel_size=7, stride=2, padding=3)),  # 64 x 112 x 112
         ("maxpool1", _pool(3)),  # 64 x 56 x 56
         ("conv2", BasicConv2d(c(64), c(64), kernel_size=1)),
@@ -56,8 +59,10 @@ def googlenet_modules(width: float = 1.0) -> list[tuple[str, nn.Module]]:
     ]
     n_in = c(192)
     for name, branches in INCEPTIONS.items():
-        modules.append((name, Inception(n_in, *map(c, branches))))
+        trunk.append((name, Inception(n_in, *map(c, branches))))
         n_in = _concat(branches, c)
         if name in POOL_AFTER:
-            modules.append(POOL_AFTER[name]())
-    return modules
+            trunk.append(POOL_AFTER[name]())
+    for _, module in trunk:
+        initialise(module)
+    return Chain(tuple(trunk), FinalHead(n_in, classes))

@@ -1,0 +1,149 @@
+"""How fast the networks are as the agents run them: against plain torch, and by stages.
+
+Every ratio compares the medians of series that were measured in turns, image by image, in the same
+run. On a CPU the clock is the computing thread's own CPU time, which what else the machine does
+hardly touches.
+
+- `speedup`: eager float32, channels first, norms not merged / the prepared network.
+- `stagewise_ratio`: the prepared stages one after another, with a look at give-up and at the clock
+  behind each / the same network in one go.
+- `scheduled_ratio`: the same with the cloud machine deciding behind each stage. What the agent's
+  threads and queue add to that is measured by `mc-sched bench overhead`.
+- `top5_difference`: top-5 accuracy of the prepared minus that of the float32 network, in points.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from mc_models.bundle import Bundle
+from mc_models.calibrate import accuracy, all_logits
+from mc_models.data import ImageSet
+from mc_models.predict import top5
+from mc_models.preprocess import to_input
+from mc_models.profile import PARTS
+from mc_models.profile_store import host_profile
+from mc_models.runtime import (
+    PreparedCloud,
+    PreparedLocal,
+    device_name,
+    host_device,
+    prepare_cloud,
+    prepare_local,
+)
+from torch import Tensor, nn
+
+from mc_sched.bench.inline import CheckedStages, ScheduledStages
+from mc_sched.bench.stats import median, ratio
+
+WARM_UP_ROUNDS = 5
+DISTINCT_IMAGES = 20
+Progress = Callable[[str], None]
+Run = Callable[[Tensor], object]
+
+
+def measure_nets(
+    bundles: Sequence[Bundle],
+    images: Callable[[Bundle], ImageSet],
+    rounds: int,
+    threads: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """All the figures of `mc-sched bench nets`, one entry of `sets` per bundle."""
+    torch.set_num_threads(threads)
+    return {
+        "schema": "mc-sched/bench-nets/1",
+        "device": device_name(host_device()),
+        "threads": threads,
+        "rounds": rounds,
+        "sets": {b.name: _measure_set(b, images(b), rounds, threads, progress) for b in bundles},
+    }
+
+
+def _measure_set(
+    bundle: Bundle, images: ImageSet, rounds: int, threads: int, progress: Progress
+) -> dict[str, Any]:
+    progress(f"{bundle.name}: profiles of this host")
+    local_profile, cloud_profile = (host_profile(bundle, part, threads) for part in PARTS)
+    local = prepare_local(bundle, local_profile.precision)
+    cloud = prepare_cloud(bundle, cloud_profile.precision)
+    progress(f"{bundle.name}: {rounds} rounds against plain torch and by stages")
+    inputs = [to_input(image) for image in images.images[:DISTINCT_IMAGES]]
+    took_ms = _take_turns(
+        {
+            "local": local,
+            "local_eager": _eager(bundle.edge_net()),
+            "cloud": cloud,
+            "cloud_eager": _eager(bundle.cloud_net(fold=False)),
+            "whole": partial(_whole, bundle, cloud),
+            "staged": CheckedStages(bundle, cloud, cloud_profile).run,
+            "scheduled": ScheduledStages(bundle, cloud, cloud_profile).run,
+        },
+        inputs,
+        rounds,
+    )
+    progress(f"{bundle.name}: top-5 on {len(images)} held-out images")
+    points = top5_points(bundle, local, cloud, images)
+    speedups = {part: ratio(took_ms[f"{part}_eager"], took_ms[part]) for part in ("local", "cloud")}
+    return {
+        "stagewise_ratio": ratio(took_ms["staged"], took_ms["whole"]),
+        "scheduled_ratio": ratio(took_ms["scheduled"], took_ms["whole"]),
+        "speedup": min(speedups.values()),
+        "top5_difference": max(points.values(), key=abs),
+        "speedups": speedups,
+        "precisions": {"local": local_profile.precision, "cloud": cloud_profile.precision},
+        "median_ms": {name: median(samples) for name, samples in took_ms.items()},
+        "top5_differences": points,
+        "images": len(images),
+    }
+
+
+def _eager(net: nn.Module) -> Run:
+    """`net` as torch runs it when nothing is asked for: float32, channels first."""
+    net = net.to(memory_format=torch.contiguous_format)
+    # the copy keeps the input from layers that work in place
+    return lambda x: net(x.clone(memory_format=torch.contiguous_format))
+
+
+def _whole(bundle: Bundle, net: PreparedCloud, x: Tensor) -> object:
+    """One forward pass to the last exit's five labels."""
+    return top5(net(x), bundle.exits[-1].temperature)
+
+
+@torch.inference_mode()
+def _take_turns(
+    runs: Mapping[str, Run], inputs: Sequence[Tensor], rounds: int
+) -> dict[str, list[float]]:
+    """Milliseconds of each run in each round; in random order, since each warms the next one."""
+    took_ms: dict[str, list[float]] = {name: [] for name in runs}
+    order = random.Random(0)
+    clock = time.thread_time if host_device() == "cpu" else time.perf_counter
+    for number in range(WARM_UP_ROUNDS + rounds):
+        x = inputs[number % len(inputs)]
+        for name in order.sample(list(runs), len(runs)):
+            started = clock()
+            runs[name](x)
+            if number >= WARM_UP_ROUNDS:
+                took_ms[name].append((clock() - started) * 1e3)
+    return took_ms
+
+
+def top5_points(
+    bundle: Bundle, local: PreparedLocal, cloud: PreparedCloud, images: ImageSet
+) -> dict[str, float]:
+    """Top-5 of each prepared output minus that of the float32 network, in points."""
+    labels = torch.from_numpy(images.labels)
+    # one image at a time: that is what was prepared, and what the agents run
+    reduced = all_logits(local, cloud, images, batch=1)
+    full = all_logits(bundle.edge_net(), bundle.cloud_net(), images)
+    return {
+        name: round(
+            100 * (accuracy(reduced[name], labels).top5 - accuracy(full[name], labels).top5), 4
+        )
+        for name in full
+    }
