@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         from mc_models.pipeline import ImageSource
     except ModuleNotFoundError as error:
         raise UserError(
-            f"training needs {error.name}; install it with pip install 'mc-sched[train]'"
+            f"training needs {error.name}; install it with pip install 'mc-sched[torch]'"
         ) from error
     from mc_sched.cli.progress import StageBars
 
