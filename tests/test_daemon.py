@@ -25,8 +25,8 @@ def test_options_go_on_top_of_the_file(tmp_path):
 
 
 def test_without_a_file_there_are_the_options_and_the_defaults():
-    args = argparse.Namespace(config=None, listen="127.0.0.1:1", mode=None)
-    assert daemon.configure(args, EdgeConfig) == EdgeConfig(listen="127.0.0.1:1")
+    args = argparse.Namespace(config=None, listen="127.0.0.1:1", mode=None, edge_id="robot")
+    assert daemon.configure(args, EdgeConfig) == EdgeConfig(listen="127.0.0.1:1", edge_id="robot")
 
 
 def test_a_bad_option_names_the_command_line():
