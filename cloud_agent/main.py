@@ -98,7 +98,7 @@ async def serve(config: CloudConfig) -> None:
         await daemon.until_stopped()
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
-        await server.stop(grace=1.0)
+        await daemon.stop(server)
     executor.close()
     log.close()
 

@@ -116,7 +116,7 @@ async def serve(config: EdgeConfig) -> None:
         await daemon.until_stopped()
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
-        await server.stop(grace=1.0)
+        await daemon.stop(server)
         if cloud is not None:
             await cloud.close()
     executor.close()

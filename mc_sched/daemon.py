@@ -8,15 +8,23 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from mc_sched.config import Config, parse_config, read_yaml
 from mc_sched.errors import UserError
 
+STOP_GRACE_S, LAST_TURNS_S = 1.0, 0.05
 DRAIN_S = 18.0
 """Longest drain; the process has to be gone 20 s after SIGTERM."""
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+class Stoppable(Protocol):
+    """What a gRPC server is to this file."""
+
+    async def stop(self, grace: float | None) -> None:
+        """Take no new calls, cut off those that last longer than `grace` seconds."""
 
 
 def configure(args: argparse.Namespace, model: type[ConfigT]) -> ConfigT:
@@ -54,6 +62,12 @@ async def until_stopped() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
+
+
+async def stop(server: Stoppable) -> None:
+    """Stop a gRPC server; the calls that it cuts off get the turns of the loop that they need."""
+    await server.stop(STOP_GRACE_S)
+    await asyncio.sleep(LAST_TURNS_S)
 
 
 async def bounded(drain: Coroutine[Any, Any, None]) -> None:

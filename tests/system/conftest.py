@@ -1,0 +1,49 @@
+"""One deployment for most system tests, and the frames that they send."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+TESTS = Path(__file__).parent.parent
+pytest.register_assert_rewrite("deployment")
+sys.path[:0] = [str(TESTS / "system"), str(TESTS / "edge_agent")]
+
+from deployment import Deployment, mc_sched  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def frame_folder(tmp_path_factory):
+    """Images of the generated set, with their labels."""
+    folder = tmp_path_factory.mktemp("frames")
+    ran = mc_sched("images", "--out", folder, "--count", 12)
+    assert ran.code == 0, ran.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def frames(frame_folder):
+    """The same images' bytes."""
+    return [path.read_bytes() for path in sorted(frame_folder.glob("*.jpg"))]
+
+
+@pytest.fixture(scope="session")
+def profiles(tmp_path_factory):
+    """Where agents keep their measured times, so that only the first of each kind measures."""
+    return tmp_path_factory.mktemp("profiles")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(profiles, frames, tmp_path_factory):
+    """A cloud agent, a link and an edge agent, for the whole test run."""
+    async with Deployment(tmp_path_factory.mktemp("deployment"), profiles, frames) as deployment:
+        yield deployment
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def deployment(running):
+    """The same, whole: Wi-Fi, and the edge has met the cloud."""
+    await running.mend()
+    yield running
+    await running.mend()
