@@ -74,7 +74,7 @@ def _measure_set(
     cloud = prepare_cloud(bundle, cloud_profile.precision)
     progress(f"{bundle.name}: {rounds} rounds against plain torch and by stages")
     inputs = [to_input(image) for image in images.images[:DISTINCT_IMAGES]]
-    took_ms = _take_turns(
+    took_ms = take_turns(
         {
             "local": local,
             "local_eager": _eager(bundle.edge_net()),
@@ -116,7 +116,7 @@ def _whole(bundle: Bundle, net: PreparedCloud, x: Tensor) -> object:
 
 
 @torch.inference_mode()
-def _take_turns(
+def take_turns(
     runs: Mapping[str, Run], inputs: Sequence[Tensor], rounds: int
 ) -> dict[str, list[float]]:
     """Milliseconds of each run in each round; in random order, since each warms the next one."""

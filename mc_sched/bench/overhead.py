@@ -1,8 +1,10 @@
 """What the system adds to a plain forward pass: by stages, over gRPC, per decision.
 
 Every ratio compares series that were measured in turns, image by image, in the same run. A task's
-time from submission to outcome stands against decode + preprocess + forward in one process, twice:
+time from submission to outcome stands against decode + preprocess + forward in one process.
 
+- `stagewise_ratio`, `scheduled_ratio`: as `mc-sched bench nets` measures them, in CPU time of one
+  thread.
 - `edge_ratio`, `cloud_ratio`: against the forward pass that a person would write, torch's own
   layers in float32.
 - `edge_prepared_ratio`, `cloud_prepared_ratio`: against the very networks that the agents run,
@@ -23,10 +25,12 @@ from mc_models.bundle import Bundle, load_bundle
 from mc_models.preprocess import encode_jpeg
 from mc_models.profile_store import host_profile
 from mc_models.reference import Reference
+from mc_models.runtime import PreparedCloud
 from mc_models.synthetic import render
 
 from mc_sched.bench.decision import measure_decisions_ns
-from mc_sched.bench.stagewise import Stagewise
+from mc_sched.bench.inline import CheckedStages, ScheduledStages
+from mc_sched.bench.nets import take_turns
 from mc_sched.bench.stats import median, quantile, ratio
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed
@@ -46,7 +50,7 @@ async def measure_overhead(
     images = [encode_jpeg(render(i, i, bundle.input_px)) for i in range(DISTINCT_IMAGES)]
     decisions_us = [ns / 1e3 for ns in measure_decisions_ns()]
     progress("stage by stage against one forward pass")
-    stagewise = await _stagewise(bundle, prepared, images, rounds)
+    stagewise = _stagewise(bundle, prepared, images, rounds)
     progress("over gRPC against one process")
     references = {"plain": Reference.plain(bundle), "prepared": prepared}
     sites = await _sites(bundle_name, references, images, rounds)
@@ -60,24 +64,25 @@ async def measure_overhead(
     }
 
 
-async def _stagewise(
+def _stagewise(
     bundle: Bundle, reference: Reference, images: list[bytes], rounds: int
 ) -> dict[str, Any]:
-    """The cloud agent's driver, machine and executor against a plain forward, same input."""
-    stages = Stagewise(bundle, host_profile(bundle, "cloud", threads=1))
-    staged_ms, whole_ms = [], []
-    for number in range(WARM_UP_ROUNDS + rounds):
-        x = reference.prepare(images[number % len(images)])
-        staged = await stages.run_ms(x)
-        whole = _took_ms(partial(reference.forward, x))
-        if number >= WARM_UP_ROUNDS:
-            staged_ms.append(staged)
-            whole_ms.append(whole)
-    stages.close()
+    """Stages with exit checks, and with the cloud machine deciding, against one forward pass."""
+    profile = host_profile(bundle, "cloud", threads=1)
+    net = PreparedCloud(tuple(reference.stages), reference.heads)
+    took_ms = take_turns(
+        {
+            "monolithic": reference.forward,
+            "stagewise": CheckedStages(bundle, net, profile).run,
+            "scheduled": ScheduledStages(bundle, net, profile).run,
+        },
+        [reference.prepare(image) for image in images],
+        rounds,
+    )
     return {
-        "stagewise_ratio": ratio(staged_ms, whole_ms),
-        "stagewise_ms": median(staged_ms),
-        "monolithic_ms": median(whole_ms),
+        "stagewise_ratio": ratio(took_ms["stagewise"], took_ms["monolithic"]),
+        "scheduled_ratio": ratio(took_ms["scheduled"], took_ms["monolithic"]),
+        **{f"{name}_ms": median(samples) for name, samples in took_ms.items()},
     }
 
 
