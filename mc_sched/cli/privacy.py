@@ -73,7 +73,11 @@ def as_table(report: PrivacyReport) -> str:
         f" {100 * (first.top5 - row.top5):5.1f}"
         for row in report.rows
     ]
-    lines.append(f"attribute: {report.attribute}; chance {100 * report.chance:.1f} %")
+    lines.append(
+        f"{'nothing':<9} {0:7} {report.blind_psnr_db:8.1f} {report.blind_ssim:6.3f}"
+        f" {100 * report.chance:12.1f}"
+    )
+    lines.append(f"attribute: {report.attribute}")
     return "\n".join(lines)
 
 
@@ -84,6 +88,8 @@ def as_json(report: PrivacyReport) -> dict[str, object]:
         "schema": "mc-sched/privacy/1",
         "bundle": report.bundle,
         "images": report.images,
+        "blind_psnr_db": report.blind_psnr_db,
+        "blind_ssim": report.blind_ssim,
         "attribute": report.attribute,
         "chance": report.chance,
         "codecs": {

@@ -22,7 +22,7 @@ from torchmetrics.functional.image import (
 
 from mc_models.data import ImageSet
 from mc_models.fit import Budget, Report, fit
-from mc_models.preprocess import PIXEL_MEAN, PIXEL_SCALE
+from mc_models.preprocess import PIXEL_MEAN, PIXEL_SCALE, Pixels, batch_input
 
 WIDTH = 64
 BLOCKS = 3
@@ -156,9 +156,11 @@ class CentreColour:
     names = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 
     @classmethod
-    def of(cls, pixels: Tensor) -> CentreColour:
-        """The attribute with the medians of these pictures [n, 3, px, px]."""
-        return cls(_middle_colour(pixels).median(0).values)
+    def of(cls, images: Pixels) -> CentreColour:
+        """The attribute with the medians of these pictures, uint8 [n, px, px, 3]."""
+        top, left = ((side - MIDDLE_PX) // 2 for side in images.shape[1:3])
+        middle = images[:, top : top + MIDDLE_PX, left : left + MIDDLE_PX]
+        return cls(_middle_colour(batch_input(middle)).median(0).values)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Index into `names`, int64 [n]."""

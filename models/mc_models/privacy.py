@@ -1,4 +1,8 @@
-"""What leaves the device, attacked: jpeg and features side by side, by the same attackers."""
+"""What leaves the device, attacked: jpeg and features side by side, by the same attackers.
+
+The originals are frames as a camera gives them, decoded. A reconstruction from nothing at all, the
+mean of the attackers' own pictures, says where the scales of similarity begin.
+"""
 
 from __future__ import annotations
 
@@ -72,6 +76,9 @@ class PrivacyReport:
 
     bundle: str
     images: int
+    blind_psnr_db: float
+    blind_ssim: float
+    """Of the mean of the attackers' own pictures: similarity without looking."""
     attribute: str
     chance: float
     """Share of the attribute's most frequent value: accuracy without looking."""
@@ -93,7 +100,7 @@ def attack_images(
     def generated(split: Literal["train", "test"], count: int) -> ImageSet:
         stage = f"render {split} images"
         return generated_set(
-            split, count, seed, bundle.input_px, lambda done, n: report(stage, done, n, None)
+            split, count, seed, bundle.input_px, lambda d, n: report(stage, d, n, None), jpeg=True
         )
 
     return generated("train", attack.own_count), generated("test", attack.test_count)
@@ -107,8 +114,11 @@ def measure_privacy(
     Raises BundleError for a bundle without a features codec.
     """
     row = bundle.codec(NAME)
-    attribute = CentreColour.of(batch_input(own.images))
-    values = attribute(batch_input(test.images))
+    attribute = CentreColour.of(own.images)
+    originals = batch_input(test.images)
+    values = attribute(originals)
+    mean = batch_input(own.images.mean(0, keepdims=True).round().astype(np.uint8))
+    mean = mean.expand_as(originals).contiguous()
     targets = (
         _Target(JPEG, _see_jpeg, (3, bundle.input_px), _jpeg_bytes(test)),
         _Target(NAME, _see_features(bundle), (row.channels, row.side), row.message_bytes),
@@ -120,6 +130,8 @@ def measure_privacy(
     return PrivacyReport(
         bundle=bundle.name,
         images=len(test),
+        blind_psnr_db=psnr_db(mean, originals).mean().item(),
+        blind_ssim=ssim(mean, originals).mean().item(),
         attribute="colour of the middle",
         chance=values.bincount().max().item() / len(values),
         originals=test.images[:SHOWN],

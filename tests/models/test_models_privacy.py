@@ -72,7 +72,11 @@ def test_the_middle_has_one_of_eight_colours():
 
 def test_medians_make_the_colours_even(small_images):
     x = batch_input(small_images.images)
-    above = torch.stack([(CentreColour.of(x)(x) >> bit) & 1 for bit in range(3)]).float().mean(1)
+    above = (
+        torch.stack([(CentreColour.of(small_images.images)(x) >> bit) & 1 for bit in range(3)])
+        .float()
+        .mean(1)
+    )
     assert above.tolist() == pytest.approx([0.5] * 3, abs=0.02)
 
 
@@ -106,7 +110,7 @@ def plain_pictures(seed):
 @pytest.mark.parametrize(("sees", "least", "most"), [(True, 0.7, 1.0), (False, 0.0, 0.4)])
 def test_a_guesser_tells_the_colour_only_if_it_can_see(sees, least, most):
     own, test = plain_pictures(0), plain_pictures(1)
-    colour = CentreColour.of(batch_input(own.images))
+    colour = CentreColour.of(own.images)
     budget = Budget(steps=40, crop_px=0, batch=16, peak_lr=3e-3)
 
     def view(x, rng):
@@ -122,12 +126,20 @@ def test_both_codecs_are_attacked_and_compared(report, coded_bundle):
     jpeg, features = report.rows
     assert (jpeg.codec, features.codec) == ("jpeg", "features")
     assert features.mean_bytes == coded_bundle.codec("features").message_bytes
-    images = generated_set("test", 8, 0, 224).images
+    images = generated_set("test", 8, 0, 224, jpeg=True).images
     assert jpeg.mean_bytes == sum(len(encode_jpeg(image)) for image in images) / 8
     assert jpeg.top5 == coded_bundle.exits[-1].top5["jpeg"]
     assert features.top5 == coded_bundle.exits[-1].top5["features"]
     assert features.reconstructions.shape == report.originals.shape == (SHOWN, 224, 224, 3)
     assert 1 / 8 <= report.chance < 1
+
+
+def test_what_nothing_at_all_tells_is_measured_too(report):
+    """A grey picture is not wholly unlike another; below that no attack on a codec can be."""
+    jpeg, _ = report.rows
+    assert 0 < report.blind_ssim < jpeg.ssim
+    assert 5 < report.blind_psnr_db < jpeg.psnr_db
+    assert f"{report.blind_ssim:.3f}" in verb.as_table(report)
 
 
 def test_an_untrained_attacker_sees_a_jpeg_as_it_is(report):
@@ -139,7 +151,7 @@ def test_the_figures_are_printed_for_people_and_programs(report):
     table = verb.as_table(report)
     assert "jpeg" in table
     assert "features" in table
-    assert "chance" in table
+    assert "nothing" in table
     content = json.loads(json.dumps(verb.as_json(report)))
     assert content["schema"] == "mc-sched/privacy/1"
     features = content["codecs"]["features"]
