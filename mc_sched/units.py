@@ -26,7 +26,8 @@ def parse_duration(text: str) -> int:
         raise ValueError(f"{text!r} is no duration; write a number and a unit, like 84ms or 1.5s")
     number, unit = found.groups()
     if not unit:
-        raise ValueError(f"{text!r} has no unit; write {text.strip()}ms or {text.strip()}s")
+        example = text.strip() if float(number) else "84"
+        raise ValueError(f"{text!r} has no unit; write {example}ms or {example}s")
     scale_ns = _UNIT_NS.get(unit.replace("µ", "u"))
     if scale_ns is None:
         raise ValueError(f"{text!r} has the unknown unit {unit!r}; use ns, us, ms, s or m")

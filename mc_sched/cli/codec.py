@@ -15,7 +15,7 @@ _OPTIONS = (
     ("stage", 1, 64, int, "the cloud goes on at this stage, the edge runs those before it"),
     ("channels", 1, 1024, int, "bytes per cell of the message"),
     ("side", 1, 256, int, "side of the message's map, in cells"),
-    ("noise", 0.0, 10.0, float, "standard deviation of the noise; the values' is about 1"),
+    ("noise", 0.0, 10.0, float, "standard deviation of the noise; values reach from -3 to 3"),
 )
 
 

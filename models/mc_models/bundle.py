@@ -139,7 +139,7 @@ class Bundle:
         """The local net with its weights, eval mode, float32, channels_last."""
         from mc_models.sets import build_local
 
-        net = _built(lambda: build_local(self.spec, len(self.labels)), self.path)
+        net = built(lambda: build_local(self.spec, len(self.labels)), self.path)
         load_weights(net, self.path / EDGE_FILE)
         return ready(net)
 
@@ -148,7 +148,7 @@ class Bundle:
         from mc_models.fold import fold_norms
         from mc_models.sets import build_cloud
 
-        net = _built(lambda: build_cloud(self.spec, len(self.labels)), self.path)
+        net = built(lambda: build_cloud(self.spec, len(self.labels)), self.path)
         load_weights(net, self.path / CLOUD_FILE)
         return ready(fold_norms(net) if fold else net)
 
@@ -253,7 +253,7 @@ def _file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _built(build: Callable[[], _Net], path: Path) -> _Net:
+def built(build: Callable[[], _Net], path: Path) -> _Net:
     """What `build` makes of the spec; BundleError where the spec asks for what there is not."""
     try:
         return build()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mc_models.branches import BranchedNet
-from mc_models.bundle import CLOUD_FILE, CODEC_FILE, Bundle, CodecRow, load_weights, ready
+from mc_models.bundle import CLOUD_FILE, CODEC_FILE, Bundle, CodecRow, built, load_weights, ready
 from mc_models.calibrate import through_jpeg
 from mc_models.data import ImageSet
 from mc_models.ops import count_ops
@@ -82,7 +82,8 @@ def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
 
 def with_noise(values: Tensor, noise: float, rng: torch.Generator | None) -> Tensor:
     """Projected values, clipped before and after Gaussian noise of that deviation is added."""
-    drawn = torch.randn(values.shape, generator=rng, device=values.device)
+    # drawn on the CPU, where `rng` lives, so that a seed means the same on every device
+    drawn = torch.randn(values.shape, generator=rng).to(values.device)
     return (values.clamp(-LIMIT, LIMIT) + noise * drawn).clamp(-LIMIT, LIMIT)
 
 
@@ -161,12 +162,13 @@ def load_encoder(bundle: Bundle, seed: int | None = None) -> FeatureEncoder:
 
 
 def first_stages(bundle: Bundle) -> list[nn.Module]:
-    """The stages before the cut, with their weights, ready to run."""
+    """The stages before the cut, with their weights, ready to run. Raises BundleError."""
     from mc_models.fold import fold_norms
     from mc_models.sets import build_cloud
 
     row = bundle.codec(NAME)
-    part = _FirstStages(build_cloud(bundle.spec, len(bundle.labels)), row.stage)
+    net = built(lambda: build_cloud(bundle.spec, len(bundle.labels)), bundle.path)
+    part = _FirstStages(net, row.stage)
     load_weights(part, bundle.path / CLOUD_FILE)
     return list(ready(fold_norms(part)).stages)
 

@@ -45,16 +45,18 @@ def fit(
     loss_of: LossOf,
     report: Report | None = None,
 ) -> None:
-    """Train `module` in place; the same seed gives the same weights."""
+    """Train `module` in place, on the device that it is on; a seed gives the same weights again."""
+    device = next(module.parameters()).device
     optimizer = torch.optim.AdamW(module.parameters(), weight_decay=0.01)
     rng = torch.Generator().manual_seed(budget.seed)
     module.train()
     for step, rows in enumerate(_batches(len(images), budget, rng)):
         crop_px = 0 if step >= budget.steps - budget.full_steps else budget.crop_px
         x = _window(torch.from_numpy(images.images[rows]), crop_px, budget.reach_px, rng)
+        x, labels = x.to(device), torch.from_numpy(images.labels[rows]).to(device)
         for group in optimizer.param_groups:
             group["lr"] = budget.peak_lr * _rate(step / budget.steps)
-        loss = loss_of(x, torch.from_numpy(images.labels[rows]), rng)
+        loss = loss_of(x, labels, rng)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), CLIP_NORM)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from mc_models.branches import BranchedNet
 from mc_models.bundle import CodecRow
 from mc_models.data import DataError, ImageSet
+from mc_models.devices import mixed_precision, training_device
 from mc_models.features import (
     NAME,
     FeatureCodec,
@@ -43,11 +44,11 @@ class CodecConfig:
 
     stage: int = 1
     """The cloud goes on at this stage; the edge runs those before it."""
-    channels: int = 4
+    channels: int = 8
     side: int = 28
     """Wished side of the message's map; the largest up to it that divides the activation's."""
-    noise: float = 0.5
-    """Standard deviation of the noise; that of the values is about 1."""
+    noise: float = 1.2
+    """Standard deviation of the noise, where values reach from -3 to 3."""
     task_weight: float = 0.3
     """Weight of the task loss beside the distillation loss."""
     budget: Budget = _BUDGET
@@ -68,9 +69,13 @@ def train_codec(
     net.eval().requires_grad_(False)
     torch.manual_seed(config.budget.seed)
     codec, row = _start(net, images, config)
+    home, device = next(net.parameters()).device, training_device()
+    net.to(device)
+    codec.to(device)
     with torch.enable_grad():
         fit(codec, images, config.budget, _Loss(net, codec, config), report)
-    return codec, row
+    net.to(home)
+    return codec.to(home), row
 
 
 @torch.no_grad()
@@ -105,13 +110,15 @@ class _Loss:
 
     def __call__(self, x: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         stage = self._config.stage
-        with torch.no_grad():
-            activation = before_cut(self._net, stage, x)
+        with torch.no_grad(), mixed_precision(x.device):
+            activation = before_cut(self._net, stage, x).float()
             wanted = behind_cut(self._net, stage, activation)
-        answers = behind_cut(self._net, stage, self._codec(activation, rng))
+        restored = self._codec(activation, rng)
+        with mixed_precision(x.device):
+            answers = behind_cut(self._net, stage, restored)
         losses = [
-            _divergence(logits, wanted[name])
-            + self._config.task_weight * F.cross_entropy(logits, labels)
+            _divergence(logits.float(), wanted[name].float())
+            + self._config.task_weight * F.cross_entropy(logits.float(), labels)
             for name, logits in answers.items()
         ]
         return torch.stack(losses).mean()
