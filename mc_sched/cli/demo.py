@@ -46,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--mode", choices=("performance", "energy", "both"), default="both",
         help="both: half of the frames each (default)")  # fmt: skip
     add("--policy", choices=POLICIES, default="mc", help="default %(default)s")
+    add("--privacy", choices=("edge-only", "features", "any"), default="any",
+        help="what may leave the device, default %(default)s")  # fmt: skip
     add("--bundle", default="set-a", help="name or directory, default %(default)s")
     add("--images", metavar="DIR", help="your own images; default: generated ones")
     add("--outage", type=outage_argument, action="append", default=[], metavar="START:DURATION",
@@ -106,11 +108,15 @@ async def _demo(
             async for _ in client.stream(
                 [(f"warm-{mode}-{i}", frame.data) for i, frame in enumerate(share)],
                 arrival_times_s(len(share), args.fps, "constant", 0),
-                Constraints(args.deadline, args.accuracy, mode, stream_id="warm-up"),
+                Constraints(
+                    args.deadline, args.accuracy, mode, privacy=args.privacy, stream_id="warm-up"
+                ),
             ):
                 pass
         for mode, share in zip(modes, _shares(frames, len(modes)), strict=True):
-            demands = Constraints(args.deadline, args.accuracy, mode, stream_id=mode)
+            demands = Constraints(
+                args.deadline, args.accuracy, mode, privacy=args.privacy, stream_id=mode
+            )
             due_s = arrival_times_s(len(share), args.fps, "constant", 0)
             started = time.monotonic()
             with StreamView(len(share), f"{mode} mode over {args.link}") as view:
