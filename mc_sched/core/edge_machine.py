@@ -13,7 +13,6 @@ here once per event:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +20,9 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeBooks, EdgeSnapshot
 from mc_sched.core.edge_forecast import EdgeForecast
+from mc_sched.core.edge_invariants import IN_FLIGHT, check_edge
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
+from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge
@@ -31,8 +31,6 @@ from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
-
-IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
 
 
 class EdgeMachine:
@@ -532,33 +530,8 @@ class EdgeMachine:
 
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
-        legs = Counter(entry.local for entry in self._tasks.values())
-        _must(legs[LocalLeg.RUNNING] + legs[LocalLeg.ABORTING] <= 1, "two local inferences at once")
-        calls = Counter(entry.cloud for entry in self._tasks.values())
-        uploads = calls[CloudLeg.UPLOADING]
-        _must(uploads <= self._settings.max_uploads, "more uploads than max_uploads")
-        _must(calls[CloudLeg.ENCODING] + calls[CloudLeg.DROPPED] <= 1, "two payloads at once")
-        for task_id, entry in self._tasks.items():
-            _must(task_id == entry.task.task_id, f"{task_id} is filed under another name")
-            _must(not entry.over, f"{task_id} is over and still here")
-            if not entry.open:
-                _must(not entry.timers, f"{task_id} has its outcome and still a timer")
-                idle = entry.cloud not in (CloudLeg.ENCODING, *IN_FLIGHT)
-                _must(idle, f"{task_id} has its outcome and still a call")
-                _must(entry.local is not LocalLeg.RUNNING, f"{task_id} runs after its outcome")
-                continue
-            _must(TimerKind.DEADLINE in entry.timers, f"{task_id} is open without a deadline timer")
-            working = entry.local in (LocalLeg.QUEUED, LocalLeg.RUNNING)
-            waiting = entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING, *IN_FLIGHT)
-            _must(working or waiting, f"{task_id} is stranded")
-            allowed = not entry.codec or entry.task.privacy.allows(entry.codec)
-            _must(allowed, f"{task_id} leaves the device against its privacy")
+        check_edge(self._tasks, self._settings.max_uploads)
 
 
 def _due_ns(entry: EdgeTask) -> int:
     return entry.task.due_ns
-
-
-def _must(condition: bool, message: str) -> None:
-    if not condition:
-        raise InvariantBroken(f"edge machine: {message}")
