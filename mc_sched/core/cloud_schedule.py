@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mc_sched.core import actions as do
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.scores import Forecast
 from mc_sched.core.tables import Exit
 from mc_sched.core.task import ExitRule
 from mc_sched.core.transitions import CloudState
@@ -19,11 +20,12 @@ from mc_sched.core.transitions import CloudState
 
 @dataclass(frozen=True)
 class Piece:
-    """What the executor is at: a stage or a head, whose it is, since when."""
+    """What the executor is at: a stage or a head, whose it is, since when, how long it may take."""
 
     task: CloudTask
     action: do.RunStage | do.RunHead
     since_ns: int
+    expected: Forecast
 
 
 class CloudSchedule:

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import Offload
+from mc_sched.core.policy import CloudForecast, Offload
+from mc_sched.core.scores import NOTHING, Forecast, Score
 from mc_sched.core.task import Energy, Outcome, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
 
@@ -31,6 +32,16 @@ class EdgeTask:
     offload: Offload | None = None
     gave_up: bool = False
     predicted_ns: int | None = None
+    decided_ns: int = 0
+    """When it was sent towards its site, last."""
+    options: tuple[CloudForecast, ...] = ()
+    """What was expected of each way to the cloud when it was decided for it."""
+    expected_here: Forecast = NOTHING
+    """Time from the decision for the edge to the answer."""
+    expected_encode: Forecast = NOTHING
+    expected_up: Forecast = NOTHING
+    total: Score | None = None
+    """Its site's forecast, once there is an answer to hold against it."""
     timers: set[TimerKind] = field(default_factory=set)
     compute_ns: int = 0
     local_started_ns: int = 0

@@ -1,10 +1,31 @@
-"""A window of recent samples with a mean and quantiles; older samples fade out by age."""
+"""A window of recent samples with a mean and quantiles; older samples fade out by age.
+
+A step is followed within three samples: when the last three all lie clearly on the same side of
+what came before, the earlier samples are scaled to the new level. What they keep is their spread,
+which three samples alone could not tell.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+from itertools import islice
 
 from mc_sched.core.quantiles import nearest_rank
+
+WITNESSES = 3
+"""Samples in a row that make a step; one or two may be an accident."""
+STEP = 1.25
+"""How far, as a factor, each of them has to lie beyond the median of the earlier ones."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The samples older than `first_ns` were scaled by `factor` when `found_ns` came."""
+
+    found_ns: int
+    first_ns: int
+    factor: float
 
 
 class SampleWindow:
@@ -18,6 +39,7 @@ class SampleWindow:
         self._prior = prior
         self._horizon_ns = horizon_ns
         self._samples: deque[tuple[int, float]] = deque(maxlen=size)
+        self._steps: deque[_Step] = deque(maxlen=8)
         self._sorted: list[float] | None = None
         self._mean: float | None = None
         self._quantiles: dict[float, float] = {}
@@ -26,9 +48,34 @@ class SampleWindow:
         """Take a sample."""
         self._samples.append((now_ns, value))
         self._forget()
+        self._follow_step()
+
+    def _follow_step(self) -> None:
+        """Scale the earlier samples if the last ones say that the level has changed."""
+        earlier = len(self._samples) - WITNESSES
+        if earlier < 1:
+            return
+        last = sorted(self._samples[-1 - back][1] for back in range(WITNESSES))
+        middle = last[WITNESSES // 2]
+        before = nearest_rank(sorted(v for _, v in islice(self._samples, earlier)), 0.5)
+        if before > 0.0 and (last[0] > STEP * before or 0.0 < last[-1] * STEP < before):
+            step = _Step(self._samples[-1][0], self._samples[earlier][0], middle / before)
+            self._steps.append(step)
+            self._scale(step.first_ns, step.factor)
+
+    def _scale(self, before_ns: int, factor: float) -> None:
+        """Multiply the samples that are older than `before_ns`."""
+        for index, (at_ns, value) in enumerate(self._samples):
+            if at_ns >= before_ns:
+                break
+            self._samples[index] = (at_ns, value * factor)
 
     def forget_after(self, moment_ns: int) -> None:
-        """Forget the samples that were taken after `moment_ns`."""
+        """Forget the samples that were taken after `moment_ns`, and the steps that they showed."""
+        while self._steps and self._steps[-1].found_ns > moment_ns:
+            step = self._steps.pop()
+            self._scale(step.first_ns, 1.0 / step.factor)
+            self._forget()
         while self._samples and self._samples[-1][0] > moment_ns:
             self._samples.pop()
             self._forget()
@@ -37,6 +84,11 @@ class SampleWindow:
         """Whether any sample is young enough to count."""
         self._fade(now_ns)
         return bool(self._samples)
+
+    @property
+    def last_ns(self) -> int | None:
+        """When the last sample was taken; None without one."""
+        return self._samples[-1][0] if self._samples else None
 
     def mean(self, now_ns: int) -> float:
         """Mean of the samples, or of the prior while there are none."""
