@@ -161,6 +161,7 @@ class CloudMachine:
             score = self._times.record_stage(
                 event.now_ns, event.stage, event.took_ns, piece.expected
             )
+            task.took_ns[event.stage] = event.took_ns
             self._scores.add(score)
             self._actions.append(do.RecordScore(task_id, score))
             if stopped:
@@ -229,6 +230,7 @@ class CloudMachine:
         if stopped:
             self._end(task, do.Stop(task.task_id, "given up", task.compute_ns))
             return
+        self._times.record_task(task.took_ns)
         del self._tasks[task.task_id]
         load = self.load(event.now_ns)
         self._actions.append(

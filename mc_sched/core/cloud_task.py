@@ -21,6 +21,8 @@ class CloudTask:
     next_stage: int = 0
     """The stage that comes next; at first the one that its codec enters at."""
     compute_ns: int = 0
+    took_ns: dict[int, int] = field(default_factory=dict)
+    """Time of each stage that it has behind it."""
     told_end_ns: int = 0
     """When the reply leaves, as the edge was last told."""
     story: list[tuple[int, str]] = field(default_factory=list)

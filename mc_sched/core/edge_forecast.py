@@ -110,7 +110,7 @@ class EdgeForecast:
         return Forecast(wait_ns + local.mean_ns(now_ns), wait_ns + local.upper_ns(now_ns))
 
     def up(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
-        """Time until this task's payload, sent now behind the ones on the air, is on the cloud."""
+        """Time until the cloud says that this task's payload, sent now behind others, has come."""
         return self.link.up(now_ns, task.payload_bytes, self._on_the_air_ns(now_ns, tasks))
 
     def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:

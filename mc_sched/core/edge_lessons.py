@@ -38,7 +38,7 @@ class EdgeLessons:
         on_the_way_ns = arrived_ns - entry.sent_ns
         entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
         entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
-        score = link.score_up(arrived_ns, on_the_way_ns, entry.expected_up)
+        score = link.score_up(on_the_way_ns, entry.expected_up)
         link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns, event.transfer_ns)
         entry.cloud_promised_ns = event.queue_ns
         self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)

@@ -28,7 +28,7 @@ class Predictor(str, Enum):
     ENCODE = "encode"
     """Making one payload."""
     TRANSFER_UP = "transfer_up"
-    """A payload's way to the cloud: earlier bytes, its own, and half a round trip."""
+    """A payload's way to the cloud, behind earlier ones, and the word's way back that it came."""
     TRANSFER_DOWN = "transfer_down"
     """A reply's way back."""
     CLOUD_TOTAL = "cloud_total"

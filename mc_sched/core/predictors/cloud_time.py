@@ -1,12 +1,14 @@
 """Times of the cloud's stages and heads: the profile, corrected by what is measured.
 
-Both ends use it. The cloud measures each stage. Its profile was taken piece by piece, and a piece
-may run a little differently between others: each has a lasting correction of its own, and what all
-of them share now, contention for one, is the slowdown. The edge measures from `accepted` to the
-reply, two moments on one clock.
+Both ends use it. The cloud measures each stage. Its profile was taken stage by stage, and between
+others a stage may run a little differently: its lasting correction comes from its share of a task's
+time. What all stages share at the moment, contention for one, is the slowdown. The edge learns from
+the cloud how long it took from its acceptance to its reply.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from mc_sched.core.actions import RunHead, RunStage
 from mc_sched.core.predictors.conformal import AdaptiveLevel
@@ -17,9 +19,9 @@ from mc_sched.core.tables import CloudTable, Codec, Exit
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran."""
 CORRECTION_WEIGHT = 0.05
-"""Weight of the last run in a piece's correction: some twenty runs make it."""
+"""Weight of the last task in a stage's correction: some twenty tasks make it."""
 LARGEST_CORRECTION = 1.25
-"""As a factor, from one run to the next."""
+"""As a factor, that one task can speak for."""
 
 
 def _paths(table: CloudTable, codec: Codec) -> tuple[tuple[Exit, int], ...]:
@@ -51,16 +53,23 @@ class CloudTimePredictor:
         """A stage took `took_ns`, of which `expected` was the forecast."""
         score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
         self._level.record(score.held)
-        slowdown = self.slowdown(now_ns)
         self.record(now_ns, self._stage_ns[stage], took_ns)
-        self._correct(stage, took_ns / slowdown)
         return score
 
-    def _correct(self, stage: int, alone_ns: float) -> None:
+    def record_task(self, took_ns: Mapping[int, int]) -> None:
+        """A task's stages took so long. Their shares of it tell what no slowdown of all tells."""
+        all_ns = sum(took_ns.values())
+        known_ns = sum(self._stage_ns[stage] for stage in took_ns)
+        if len(took_ns) < 2 or all_ns <= 0:
+            return
+        for stage, ns in took_ns.items():
+            self._correct(stage, ns * known_ns / all_ns)
+
+    def _correct(self, stage: int, fair_ns: float) -> None:
         known_ns = self._stage_ns[stage]
         # an accident is no property of a stage
-        alone_ns = min(max(alone_ns, known_ns / LARGEST_CORRECTION), known_ns * LARGEST_CORRECTION)
-        self._stage_ns[stage] += CORRECTION_WEIGHT * (alone_ns - known_ns)
+        fair_ns = min(max(fair_ns, known_ns / LARGEST_CORRECTION), known_ns * LARGEST_CORRECTION)
+        self._stage_ns[stage] += CORRECTION_WEIGHT * (fair_ns - known_ns)
 
     def stage(self, now_ns: int, stage: int) -> Forecast:
         """What to expect of a stage that starts now."""

@@ -28,6 +28,9 @@ RTT_PRIOR_NS = (20e6, 30e6, 40e6)
 """Between a Wi-Fi round trip (5 to 30 ms) and 4G's (70 ms)."""
 SHORTEST_TRANSFER_NS = 50_000
 """Transfers are not resolved finer than this: a loopback looks like a very fast link."""
+IMPOSSIBLE = 2
+"""Whatever came in less than the round trip over this tells that the round trip has changed, and
+nothing of the rate."""
 FRESH_NS = 2 * 10**9
 """A rate whose last sample is older is worth a padded probe."""
 PADDING_BYTES = 8_000
@@ -98,8 +101,11 @@ class LinkEstimator:
         link meanwhile counts for its rate; of two that share it evenly the first shows less than
         the link's, and the second puts that right.
         """
+        rtt_ns = self.rtt_mean_ns(now_ns)
+        if until_accepted_ns * IMPOSSIBLE < rtt_ns:
+            return
         start_ns = now_ns - until_accepted_ns
-        on_the_way_ns = until_accepted_ns - self.rtt_mean_ns(now_ns)
+        on_the_way_ns = until_accepted_ns - rtt_ns
         transfer_ns = max(SHORTEST_TRANSFER_NS, seen_ns, on_the_way_ns)
         end_ns = start_ns + transfer_ns
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
@@ -119,10 +125,9 @@ class LinkEstimator:
         if bound > self._up_mean(now_ns):
             self._up.add(now_ns, bound)
 
-    def score_up(self, now_ns: int, until_accepted_ns: int, expected: Forecast) -> Score:
+    def score_up(self, until_accepted_ns: int, expected: Forecast) -> Score:
         """A whole payload arrived, of which this was expected."""
-        actual_ns = max(0, until_accepted_ns - self.rtt_mean_ns(now_ns) // 2)
-        score = Score(Predictor.TRANSFER_UP, expected.mean_ns, expected.upper_ns, actual_ns)
+        score = Score(Predictor.TRANSFER_UP, expected.mean_ns, expected.upper_ns, until_accepted_ns)
         self._up_level.record(score.held)
         return score
 
@@ -173,11 +178,10 @@ class LinkEstimator:
     # --- forecasts --------------------------------------------------------------------------
 
     def up(self, now_ns: int, size_bytes: int, backlog_ns: int = 0) -> Forecast:
-        """Time from handing over a payload to its last byte's arrival, behind `backlog_ns`."""
-        mean_ns = self.up_mean_ns(now_ns, size_bytes) + self.rtt_mean_ns(now_ns) // 2
-        per_byte = self._up_level.upper(self._up, now_ns)
-        half_ns = int(self._up_level.upper(self._rtt_ns, now_ns)) // 2
-        return Forecast(backlog_ns + mean_ns, backlog_ns + int(size_bytes * per_byte) + half_ns)
+        """Time from handing over a payload, behind `backlog_ns`, to the word that it has come."""
+        mean_ns = self.up_mean_ns(now_ns, size_bytes) + self.rtt_mean_ns(now_ns)
+        upper_ns = self.up_upper_ns(now_ns, size_bytes) + self.rtt_upper_ns(now_ns, self._up_level)
+        return Forecast(backlog_ns + mean_ns, backlog_ns + upper_ns)
 
     def down(self, now_ns: int, level: AdaptiveLevel | None = None) -> Forecast:
         """Time that a reply takes from the cloud to here."""
