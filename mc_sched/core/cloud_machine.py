@@ -230,7 +230,6 @@ class CloudMachine:
         if stopped:
             self._end(task, do.Stop(task.task_id, "given up", task.compute_ns))
             return
-        self._times.record_task(task.took_ns)
         del self._tasks[task.task_id]
         load = self.load(event.now_ns)
         self._actions.append(
@@ -239,6 +238,7 @@ class CloudMachine:
                 load.queue_ns, load.slowdown,
             )
         )  # fmt: skip
+        self._times.record_task(task.took_ns)
 
     def _on_executor_failed(self, event: ev.ExecutorFailed) -> None:
         task = self._working_on(event, event.task_id, None).task

@@ -54,11 +54,13 @@ def _draw(axes: Axes, title: str, by_condition: Mapping[str, Sequence[Score]]) -
         axes.scatter(actual_ms, mean_ms, label=condition, **dots)
     everything = [score for scores in by_condition.values() for score in scores]
     ends = [max(0.01, score.actual_ns / 1e6) for score in everything]
-    axes.plot(
-        [min(ends), max(ends)], [min(ends), max(ends)], color="#BBBBBB", lw=1, label="as it was"
-    )
+    diagonal = [min(ends), max(ends)]
+    axes.plot(diagonal, diagonal, color="#BBBBBB", lw=1, label="as it was")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_xlabel("took (ms)", fontsize=8)
     axes.set_ylabel("forecast (ms)", fontsize=8)

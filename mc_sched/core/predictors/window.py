@@ -14,7 +14,7 @@ from itertools import islice
 from mc_sched.core.quantiles import nearest_rank
 
 WITNESSES = 3
-"""Samples in a row that make a step; one or two may be an accident."""
+"""Samples in a row that make a step, and at least as many before; one or two are an accident."""
 STEP = 1.25
 """How far, as a factor, each of them has to lie beyond the median of the earlier ones."""
 
@@ -53,7 +53,7 @@ class SampleWindow:
     def _follow_step(self) -> None:
         """Scale the earlier samples if the last ones say that the level has changed."""
         earlier = len(self._samples) - WITNESSES
-        if earlier < 1:
+        if earlier < WITNESSES:
             return
         last = sorted(self._samples[-1 - back][1] for back in range(WITNESSES))
         middle = last[WITNESSES // 2]
