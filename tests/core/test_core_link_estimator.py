@@ -124,8 +124,9 @@ def test_on_a_noisy_link_as_well(seed, spread, step, quiet):
     levels_ms = [40.0] * quiet + [40.0 * step] * 3
     for number, level_ms in enumerate(levels_ms):
         took_ms = level_ms * math.exp(draw.gauss(0.0, spread))
-        link.record_upload(ns(100 * number), SIZE, ns(10 + took_ms))
-    now_ns = ns(100 * len(levels_ms))
+        link.record_rtt(ns(500 * number), ns(10))
+        link.record_upload(ns(500 * number), SIZE, ns(10 + took_ms))
+    now_ns = ns(500 * len(levels_ms))
     assert link.up_mean_ns(now_ns, SIZE) == pytest.approx(ns(40 * step), rel=0.3)
 
 

@@ -31,24 +31,20 @@ class AdaptiveLevel:
 
     def __init__(self, target: float) -> None:
         self._target = target
-        self._level = target
+        self._moving = target
         self._highest = 1.0 + (LARGEST_STRETCH - 1.0) / STRETCH
-
-    @property
-    def level(self) -> float:
+        self.level = target
         """The level for the next forecast, in [LOWEST, 1]."""
-        return min(1.0, self._level)
-
-    @property
-    def stretch(self) -> float:
+        self.stretch = 1.0
         """What to multiply the largest sample by; 1.0 while the level is below 1."""
-        return 1.0 + STRETCH * max(0.0, self._level - 1.0)
 
     def record(self, held: bool) -> None:
         """A forecast made at this level held, or did not."""
         missed = 0.0 if held else 1.0
-        moved = self._level + GAMMA * (missed - (1.0 - self._target))
-        self._level = min(self._highest, max(LOWEST, moved))
+        moved = self._moving + GAMMA * (missed - (1.0 - self._target))
+        self._moving = min(self._highest, max(LOWEST, moved))
+        self.level = min(1.0, self._moving)
+        self.stretch = 1.0 + STRETCH * max(0.0, self._moving - 1.0)
 
     def upper(self, window: SampleWindow, now_ns: int) -> float:
         """The window's upper quantile, as wide as it has to be."""
