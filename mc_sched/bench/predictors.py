@@ -201,7 +201,9 @@ def figures(scores: list[Score]) -> dict[str, Any]:
 
 def rows(scores: Scores) -> list[tuple[str, ...]]:
     """The figures for people: a line per predictor and condition that has scores."""
-    table = [("predictor", "", "mean error", "95% short by", "quantile held", "forecasts")]
+    table: list[tuple[str, ...]] = [
+        ("predictor", "", "mean error", "95% short by", "quantile held", "forecasts")
+    ]
     for predictor, by_condition in scores.items():
         for condition, found in by_condition.items():
             if found:
