@@ -30,8 +30,10 @@ class EdgeForecast:
         self.encode = EncodeTimePredictor(local, settings.quantile)
         self.link = LinkEstimator(settings.quantile)
         self.cloud: CloudTimePredictor | None = None
-        self.total_level = AdaptiveLevel(settings.quantile)
+        self.trip_level = AdaptiveLevel(settings.quantile)
         """The level that makes the sum of a trip's parts hold as often as it should."""
+        self.here_level = AdaptiveLevel(settings.quantile)
+        """The same for a task on the edge: its wait, its start, its run."""
         self.cloud_detail = "no answer yet"
         self._cloud_queue_ns = 0
         self._cloud_slowdown = 1.0
@@ -89,7 +91,7 @@ class EdgeForecast:
 
     def local_upper_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Upper quantile of the time until the local net would have answered this task."""
-        return self.local_wait_ns(task, now_ns, tasks) + self.local.upper_ns(now_ns)
+        return self.here(task, now_ns, tasks).upper_ns
 
     def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""
@@ -106,8 +108,8 @@ class EdgeForecast:
     def here(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
         """Time until the local net will have answered this task, if it queues now."""
         wait_ns = self.local_wait_ns(task, now_ns, tasks)
-        local = self.local
-        return Forecast(wait_ns + local.mean_ns(now_ns), wait_ns + local.upper_ns(now_ns))
+        upper_ns = self.local.upper_ns(now_ns, self.here_level)
+        return Forecast(wait_ns + self.local.mean_ns(now_ns), wait_ns + upper_ns)
 
     def up(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
         """Time until the cloud says that this task's payload, sent now behind others, has come."""
@@ -124,7 +126,7 @@ class EdgeForecast:
         assert self.cloud is not None
         backlog_ns = self._backlog_ns(task, now_ns, others)
         encoder_ns = self._encoder_wait_ns(task, now_ns, others)
-        level = self.total_level
+        level = self.trip_level
         rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns, level)
         down = self.link.down(now_ns, level)
         around_mean, around_upper = rtt_mean // 2 + down.mean_ns, rtt_upper // 2 + down.upper_ns

@@ -23,6 +23,7 @@ class EdgeLessons:
             return scores
         expected, took_ns = entry.expected_here, now_ns - entry.decided_ns
         entry.total = Score(Predictor.EDGE_TOTAL, expected.mean_ns, expected.upper_ns, took_ns)
+        self._forecast.here_level.record(entry.total.held)
         return (*scores, entry.total)
 
     def encoded(self, entry: EdgeTask, event: ev.Encoded) -> tuple[Score, ...]:
@@ -73,7 +74,7 @@ class EdgeLessons:
             if option.exit == event.exit and option.codec == entry.codec:
                 took_ns = event.now_ns - entry.decided_ns
                 score = Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
-                self._forecast.total_level.record(score.held)
+                self._forecast.trip_level.record(score.held)
                 return score
         return None
 

@@ -136,10 +136,12 @@ class LinkEstimator:
         `held_ns` after that word, on the cloud's clock.
 
         The difference is how much longer the reply was on its way than the word, and the word
-        took half a round trip.
+        took half a round trip, or more if it was held up; so a reply is never said to have been
+        faster than half of the fastest round trip.
         """
         expected, half_ns = self.down(now_ns), max(1, self.rtt_mean_ns(now_ns) // 2)
-        actual_ns = max(0, since_accepted_ns - held_ns + half_ns)
+        fastest_ns = int(self._rtt_ns.quantile(now_ns, 0.0)) // 2
+        actual_ns = max(fastest_ns, since_accepted_ns - held_ns + half_ns)
         score = Score(Predictor.TRANSFER_DOWN, expected.mean_ns, expected.upper_ns, actual_ns)
         self._down_level.record(score.held)
         self._reply.add(now_ns, actual_ns / half_ns)

@@ -117,9 +117,12 @@ class LocalTimePredictor:
         """Mean predicted time of a whole inference."""
         return int(self._table.total_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
-    def upper_ns(self, now_ns: int) -> int:
-        """Upper quantile of the predicted time of a whole inference."""
-        return int(self._table.total_ns * self._level.upper(self._slowdown, now_ns))
+    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None) -> int:
+        """Upper quantile of the predicted time of a whole inference.
+
+        At a level of its own or at that of a sum it is part of.
+        """
+        return int(self._table.total_ns * (level or self._level).upper(self._slowdown, now_ns))
 
     def residual_ns(self, now_ns: int) -> int:
         """Time left of the running inference, by the form that was nearer to the truth lately.
