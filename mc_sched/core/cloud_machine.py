@@ -19,7 +19,7 @@ from mc_sched.core.cloud_schedule import CloudSchedule, Piece
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
-from mc_sched.core.scores import NOTHING, Reliability, ScoreBook
+from mc_sched.core.scores import NOTHING, Reliability, Score, ScoreBook
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import ExitRule
@@ -48,7 +48,7 @@ class CloudMachine:
         self._settings = settings
         self._table = table
         self._times = CloudTimePredictor(table, settings.quantile)
-        self._schedule = CloudSchedule(self._times)
+        self._schedule = CloudSchedule(self._times, settings.quantile)
         self._scores = ScoreBook()
         self._tasks: dict[str, CloudTask] = {}
         self._down_ns: OrderedDict[str, int] = OrderedDict()
@@ -126,6 +126,8 @@ class CloudMachine:
         self._note(task, "Arrived")
         alone_ns = self._times.mean_ns(event.now_ns, task.target, task.next_stage)
         task.told_end_ns = event.now_ns + queue_ns + alone_ns
+        if queue_ns > 0:
+            task.expected_wait = self._schedule.wait(event.now_ns, queue_ns)
         predicted_ns = queue_ns + self._needed_ns(event, task.target)
         self._actions.append(do.Accept(event.task_id, task.target.name, predicted_ns, queue_ns))
 
@@ -162,8 +164,7 @@ class CloudMachine:
                 event.now_ns, event.stage, event.took_ns, piece.expected
             )
             task.took_ns[event.stage] = event.took_ns
-            self._scores.add(score)
-            self._actions.append(do.RecordScore(task_id, score))
+            self._record(task, score)
             if stopped:
                 self._end(task, do.Stop(task_id, "given up", task.compute_ns))
             else:
@@ -308,8 +309,20 @@ class CloudMachine:
                 else:
                     self._stop_hopeless(task)
             else:
+                self._has_waited(task)
                 task.move("run_stage")
                 self._run(task, do.RunStage((task.task_id,), task.next_stage))
+
+    def _has_waited(self, task: CloudTask) -> None:
+        if task.expected_wait is not NOTHING:
+            score = self._schedule.waited(task, self._now_ns)
+            task.expected_wait = NOTHING
+            self._record(task, score)
+
+    def _record(self, task: CloudTask, score: Score) -> None:
+        task.story.append((self._now_ns, score))
+        self._scores.add(score)
+        self._actions.append(do.RecordScore(task.task_id, score))
 
     def _run(self, task: CloudTask, action: do.RunStage | do.RunHead) -> None:
         expected = NOTHING  # a head is too short to be forecast by itself

@@ -86,12 +86,8 @@ class EdgeForecast:
 
     def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Time until the local net has to start on this task: D - T_local - margin."""
-        local_ns = self.local_upper_ns(task, now_ns, tasks)
+        local_ns = self.here(task, now_ns, tasks).upper_ns
         return task.task.due_ns - now_ns - local_ns - self._settings.margin_ns
-
-    def local_upper_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
-        """Upper quantile of the time until the local net would have answered this task."""
-        return self.here(task, now_ns, tasks).upper_ns
 
     def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""

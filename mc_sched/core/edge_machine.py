@@ -488,6 +488,7 @@ class EdgeMachine:
 
     def _record(self, entry: EdgeTask, scores: Iterable[Score]) -> None:
         for score in scores:
+            entry.story.append((self._now_ns, score))
             self._books.scores.add(score)
             self._actions.append(do.RecordScore(entry.task.task_id, score))
 

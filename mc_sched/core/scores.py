@@ -33,6 +33,8 @@ class Predictor(str, Enum):
     """A reply's way back."""
     CLOUD_TOTAL = "cloud_total"
     """From the decision for the cloud to the answer of the exit that gave it."""
+    QUEUE = "queue"
+    """The wait for the cloud's executor, of a task that found others before it."""
     STAGE = "stage"
     """One stage on the cloud's executor."""
 
@@ -74,6 +76,21 @@ class Score:
         """How far the mean was below what happened, as a share of it; 0 if it was above."""
         actual_ns = max(SHORTEST_NS, self.actual_ns)
         return max(0.0, (actual_ns - self.mean_ns) / actual_ns)
+
+    def sentence(self) -> str:
+        """The score in plain words, for a task's story."""
+        mean_ms, upper_ms, actual_ms = (
+            ns / 1e6 for ns in (self.mean_ns, self.upper_ns, self.actual_ns)
+        )
+        return (
+            f"{self.predictor.value} took {actual_ms:.2f} ms, "
+            f"expected were {mean_ms:.2f} and at most {upper_ms:.2f}"
+        )
+
+
+def told(what: str | Score) -> str:
+    """A line of a task's story: what happened, or how it had been foreseen."""
+    return what if isinstance(what, str) else what.sentence()
 
 
 @dataclass(frozen=True)

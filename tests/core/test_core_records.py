@@ -177,6 +177,28 @@ def test_each_stage_is_scored_when_it_is_done(cloud):
     assert cloud.machine.reliability()["stage"].coverage < 1.0
 
 
+def test_a_wait_is_scored_when_the_first_stage_starts(cloud):
+    """The running stage and the head behind it: 4 + 1 ms ahead, and the stage takes 6."""
+    cloud.arrive(0, "a", 60, accuracy=0.6, rule=ExitRule.EARLIEST)
+    cloud.arrive(0, "b", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
+    cloud.step(took=6)
+    cloud.step()
+    assert cloud.scores[-1] == score(Predictor.QUEUE, 5, 5, 7)
+
+
+def test_who_finds_the_executor_free_has_no_wait_to_score(cloud):
+    cloud.arrive(0, "a", 60, accuracy=0.6)
+    assert Predictor.QUEUE not in {found.predictor for found in cloud.scores}
+
+
+def test_a_story_tells_what_was_foreseen(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(23, "a")
+    assert "transfer_up took 23.00 ms, expected were 20.00 and at most 20.00" in "\n".join(
+        edge.entry("a").told()
+    )
+
+
 def test_a_record_comes_before_what_is_done_next(cloud):
     cloud.arrive(0, "a", 200, rule=ExitRule.EARLIEST)
     actions = cloud.machine.handle(ev.StageDone(at(4), ("a",), 0, ns(4)))
