@@ -28,6 +28,9 @@ RTT_PRIOR_NS = (20e6, 30e6, 40e6)
 """Between a Wi-Fi round trip (5 to 30 ms) and 4G's (70 ms)."""
 SHORTEST_TRANSFER_NS = 50_000
 """Transfers are not resolved finer than this: a loopback looks like a very fast link."""
+RESOLVED_NS, NEAR = 2_000_000, 1.5
+"""What the cloud saw of a transfer counts if it is longer than this, within this factor; a payload
+that comes in one piece shows next to nothing."""
 IMPOSSIBLE = 2
 """Whatever came in less than the round trip over this tells that the round trip has changed, and
 nothing of the rate."""
@@ -101,17 +104,26 @@ class LinkEstimator:
         link meanwhile counts for its rate; of two that share it evenly the first shows less than
         the link's, and the second puts that right.
         """
-        rtt_ns = self.rtt_mean_ns(now_ns)
-        if until_accepted_ns * IMPOSSIBLE < rtt_ns:
+        transfer_ns = self._transfer_ns(until_accepted_ns, self.rtt_mean_ns(now_ns), seen_ns)
+        if transfer_ns is None:
             return
         start_ns = now_ns - until_accepted_ns
-        on_the_way_ns = until_accepted_ns - rtt_ns
-        transfer_ns = max(SHORTEST_TRANSFER_NS, seen_ns, on_the_way_ns)
         end_ns = start_ns + transfer_ns
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
         self._left.append(_Upload(start_ns, end_ns, size_bytes))
         self._last_whole_ns = now_ns
         self._up.add(now_ns, transfer_ns / (size_bytes + beside))
+
+    def _transfer_ns(self, until_accepted_ns: int, rtt_ns: int, seen_ns: int) -> int | None:
+        """What is left of the time without the round trip, or None if that tells nothing.
+
+        What the cloud saw knows nothing of the round trip, nor of what comes before the first
+        byte; it keeps the difference within reason while a new round trip is being learned.
+        """
+        left_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - rtt_ns)
+        if seen_ns >= RESOLVED_NS:
+            return int(min(max(left_ns, seen_ns / NEAR), seen_ns * NEAR))
+        return None if until_accepted_ns * IMPOSSIBLE < rtt_ns else left_ns
 
     def record_unfinished(self, now_ns: int, size_bytes: int, elapsed_ns: int) -> None:
         """An upload was stopped after `elapsed_ns` without the cloud's word.
