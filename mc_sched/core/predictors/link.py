@@ -31,9 +31,8 @@ SHORTEST_TRANSFER_NS = 50_000
 RESOLVED_NS, NEAR = 2_000_000, 1.5
 """What the cloud saw of a transfer counts if it is longer than this, within this factor; a payload
 that comes in one piece shows next to nothing."""
-IMPOSSIBLE = 2
-"""Whatever came in less than the round trip over this tells that the round trip has changed, and
-nothing of the rate."""
+TOO_SOON = 1.25
+"""An upload that took less than the round trip over this tells that the round trip has changed."""
 FRESH_NS = 2 * 10**9
 """A rate whose last sample is older is worth a padded probe."""
 PADDING_BYTES = 8_000
@@ -104,9 +103,12 @@ class LinkEstimator:
         link meanwhile counts for its rate; of two that share it evenly the first shows less than
         the link's, and the second puts that right.
         """
-        transfer_ns = self._transfer_ns(until_accepted_ns, self.rtt_mean_ns(now_ns), seen_ns)
-        if transfer_ns is None:
+        too_soon = until_accepted_ns * TOO_SOON < self.rtt_mean_ns(now_ns)
+        if too_soon:
+            self.record_rtt(now_ns, max(1, until_accepted_ns - seen_ns))
+        if too_soon and seen_ns < RESOLVED_NS:
             return
+        transfer_ns = self._transfer_ns(now_ns, until_accepted_ns, seen_ns)
         start_ns = now_ns - until_accepted_ns
         end_ns = start_ns + transfer_ns
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
@@ -114,16 +116,16 @@ class LinkEstimator:
         self._last_whole_ns = now_ns
         self._up.add(now_ns, transfer_ns / (size_bytes + beside))
 
-    def _transfer_ns(self, until_accepted_ns: int, rtt_ns: int, seen_ns: int) -> int | None:
-        """What is left of the time without the round trip, or None if that tells nothing.
+    def _transfer_ns(self, now_ns: int, until_accepted_ns: int, seen_ns: int) -> int:
+        """What is left of the time without the round trip.
 
         What the cloud saw knows nothing of the round trip, nor of what comes before the first
         byte; it keeps the difference within reason while a new round trip is being learned.
         """
-        left_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - rtt_ns)
-        if seen_ns >= RESOLVED_NS:
-            return int(min(max(left_ns, seen_ns / NEAR), seen_ns * NEAR))
-        return None if until_accepted_ns * IMPOSSIBLE < rtt_ns else left_ns
+        left_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - self.rtt_mean_ns(now_ns))
+        if seen_ns < RESOLVED_NS:
+            return left_ns
+        return int(min(max(left_ns, seen_ns / NEAR), seen_ns * NEAR))
 
     def record_unfinished(self, now_ns: int, size_bytes: int, elapsed_ns: int) -> None:
         """An upload was stopped after `elapsed_ns` without the cloud's word.
