@@ -240,6 +240,7 @@ def test_never_beside_an_upload(edge):
 def test_nor_while_no_tasks_come(edge):
     edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=8_000))
     edge.tell(11_000, ev.LinkSampled, ns(10))
+    edge.machine.snapshot(at(11_000))  # asks the forecasts, which lets the old samples fade
     assert edge.machine.wanted_padding(at(11_000)).up_bytes == 0
 
 

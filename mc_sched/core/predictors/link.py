@@ -74,6 +74,10 @@ class LinkEstimator:
         self._up_level, self._down_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._left: deque[_Upload] = deque(maxlen=4)
         self._last_whole_ns = -1
+        self._up_ns: int | None = None
+        self._down_ns: int | None = None
+        """When the directions were last measured; None: never."""
+        self._rtt_seen = False
 
     # --- what happens -----------------------------------------------------------------------
 
@@ -83,6 +87,7 @@ class LinkEstimator:
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """A probe came back."""
+        self._rtt_seen = True
         self._rtt_ns.add(now_ns, float(rtt_ns))
 
     def record_padded(self, now_ns: int, took_ns: int, padding: Padding) -> None:
@@ -90,8 +95,10 @@ class LinkEstimator:
         transfer_ns = max(SHORTEST_TRANSFER_NS, took_ns - self.rtt_mean_ns(now_ns))
         if padding.up_bytes:
             self._last_whole_ns = now_ns
+            self._up_ns = now_ns
             self._up.add(now_ns, transfer_ns / padding.up_bytes)
         if padding.down_bytes:
+            self._down_ns = now_ns
             self._down.add(now_ns, transfer_ns / padding.down_bytes)
 
     def record_upload(
@@ -114,6 +121,7 @@ class LinkEstimator:
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
         self._left.append(_Upload(start_ns, end_ns, size_bytes))
         self._last_whole_ns = now_ns
+        self._up_ns = now_ns
         self._up.add(now_ns, transfer_ns / (size_bytes + beside))
 
     def _transfer_ns(self, now_ns: int, until_accepted_ns: int, seen_ns: int) -> int:
@@ -137,6 +145,7 @@ class LinkEstimator:
             return
         bound = transfer_ns / size_bytes
         if bound > self._up_mean(now_ns):
+            self._up_ns = now_ns
             self._up.add(now_ns, bound)
 
     def score_up(self, until_accepted_ns: int, expected: Forecast) -> Score:
@@ -179,15 +188,18 @@ class LinkEstimator:
     @property
     def never_measured(self) -> bool:
         """Whether some direction has no sample, however old."""
-        return self._up.last_ns is None or self._down.last_ns is None
+        return self._up_ns is None or self._down_ns is None
 
     def wanted_padding(self, now_ns: int) -> Padding:
-        """What the next probe should carry: for the direction, if any, that is not fresh."""
-        if not self._rtt_ns.known(now_ns):
+        """What the next probe should carry: for the direction, if any, that is not fresh.
+
+        Asking lets nothing fade: a log does not hold it, and replays all the same.
+        """
+        if not self._rtt_seen:
             return Padding()  # what a transfer takes beyond the round trip could not be told
-        if _is_stale(self._up, now_ns):
+        if _is_stale(self._up_ns, now_ns):
             return Padding(up_bytes=PADDING_BYTES)
-        if _is_stale(self._down, now_ns):
+        if _is_stale(self._down_ns, now_ns):
             return Padding(down_bytes=PADDING_BYTES)
         return Padding()
 
@@ -239,5 +251,5 @@ class LinkEstimator:
         return self._up.mean_up_to(now_ns, self._quantile)
 
 
-def _is_stale(window: SampleWindow, now_ns: int) -> bool:
-    return window.last_ns is None or now_ns - window.last_ns > FRESH_NS
+def _is_stale(measured_ns: int | None, now_ns: int) -> bool:
+    return measured_ns is None or now_ns - measured_ns > FRESH_NS

@@ -97,11 +97,6 @@ class SampleWindow:
         self._fade(now_ns)
         return bool(self._samples)
 
-    @property
-    def last_ns(self) -> int | None:
-        """When the last sample was taken; None without one."""
-        return self._samples[-1][0] if self._samples else None
-
     def mean(self, now_ns: int) -> float:
         """Mean of the samples, or of the prior while there are none."""
         self._fade(now_ns)
