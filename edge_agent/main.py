@@ -130,7 +130,9 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
     if config.cloud is None:
         return None
     interval_s = config.probe_interval / 1e9
-    return CloudClient(config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s)
+    return CloudClient(
+        config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s, driver.wanted_padding
+    )
 
 
 def local_table(bundle: Bundle, profile: Profile) -> LocalTable:

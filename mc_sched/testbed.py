@@ -106,6 +106,10 @@ class Testbed:
         """The link becomes one of another kind."""
         await self._tell_link(f"kind {kind}")
 
+    async def follow_traces(self, up: Path, down: Path) -> None:
+        """The link's rates follow two Mahimahi traces; its round trip stays."""
+        await self._tell_link(f"trace {up} {down}")
+
     async def _tell_link(self, line: str) -> None:
         stdin = self._processes["link"].stdin
         assert stdin is not None

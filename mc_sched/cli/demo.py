@@ -16,7 +16,7 @@ from mc_sched.cli.link import outage_argument
 from mc_sched.cli.streaming import StreamView, arrival_times_s, print_summary, run_stream
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import UserError
-from mc_sched.obs.picture import FORMATS, draw_streams
+from mc_sched.obs.picture import check_picture, draw_streams
 from mc_sched.obs.summary import RunInfo, TaskResult, summarise
 from mc_sched.units import duration_argument
 
@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Start everything, stream, sum up, stop everything."""
     check_demands(args)
     require(args.frames >= 1, "--frames must be at least 1")
-    _check_picture(args.picture)
+    if args.picture:
+        check_picture(args.picture)
     modes = ["performance", "energy"] if args.mode == "both" else [args.mode]
     frames = _frames(args)
     results: dict[str, list[TaskResult]] = {mode: [] for mode in modes}
@@ -182,15 +183,6 @@ def _summary(
         mode: summarise(part, info(mode, took_s.get(mode, 0.0))) for mode, part in results.items()
     }
     return whole
-
-
-def _check_picture(file: str | None) -> None:
-    """Better a word before the run than no picture behind it."""
-    if file is not None:
-        path = Path(file)
-        known = ", ".join(FORMATS)
-        require(path.suffix.lower() in FORMATS, f"--picture {file}: its suffix is none of {known}")
-        require(path.parent.is_dir(), f"--picture {file}: there is no folder {path.parent}")
 
 
 def _draw(args: argparse.Namespace, results: dict[str, list[TaskResult]]) -> None:

@@ -17,6 +17,7 @@ with --control, lines on standard input steer the link while it runs:
   cut reset   open connections are reset, new ones refused
   restore     undo the cut
   kind 3g     change to another kind
+  trace UP DOWN   follow these two Mahimahi traces; the round trip stays
 
 example:
   mc-sched link --listen 127.0.0.1:7070 --target 127.0.0.1:7071 --kind 4g --outage 10s:2s
@@ -91,24 +92,9 @@ def spec_of(args: argparse.Namespace) -> "LinkSpec":
 
 
 def _rate(trace_path: str | None, rate_mbps: float | None) -> "Rate | None":
+    from mc_sched.link.mahimahi import read_trace
     from mc_sched.link.model import mbps
 
     if trace_path is not None:
-        return _trace_rate(trace_path)
+        return read_trace(trace_path)
     return None if rate_mbps is None else mbps(rate_mbps)
-
-
-def _trace_rate(path: str) -> "Rate":
-    from pathlib import Path
-
-    from mc_sched.errors import UserError
-    from mc_sched.link.mahimahi import TraceError, parse_trace
-
-    try:
-        return parse_trace(Path(path).read_text(encoding="utf-8"), path).rate
-    except TraceError as error:
-        raise UserError(str(error)) from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no text file; give a Mahimahi trace") from None
-    except OSError as error:
-        raise UserError(f"cannot read the trace {path}: {error.strerror}") from None

@@ -39,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         print(json.dumps(status))
     else:
-        print_rows((_label(key), _text(key, value)) for key, value in status.items())
+        predictors = status.pop("predictors")
+        rows = [(_label(key), _text(key, value)) for key, value in status.items()]
+        rows += [(f"forecast of {name}", _reliability(found)) for name, found in predictors.items()]
+        print_rows(rows)
     return 0
 
 
@@ -53,7 +56,23 @@ def _plain(status: StatusReply, name: str) -> Any:
     field, value = status.DESCRIPTOR.fields_by_name[name], getattr(status, name)
     if field.has_presence and not status.HasField(name):
         return None
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {key: _message(part) for key, part in sorted(value.items())}
+    return value
+
+
+def _message(part: Any) -> Any:
+    """A message as a mapping of its fields; a plain value as it is."""
+    if not hasattr(part, "DESCRIPTOR"):
+        return part
+    return {field.name: getattr(part, field.name) for field in part.DESCRIPTOR.fields}
+
+
+def _reliability(found: dict[str, Any]) -> str:
+    return (
+        f"mean error {found['mape']:.1%}, 95% short by at most {found['p95_under']:.1%}, "
+        f"quantile held {found['coverage']:.1%} of {found['n']}"
+    )
 
 
 def _label(key: str) -> str:

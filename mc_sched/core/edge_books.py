@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mc_sched.core.edge_forecast import REPLY_BYTES, EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Site, Task
 
@@ -36,10 +37,14 @@ class EdgeSnapshot:
     local_predicted_ns: int
     local_residual_ns: int
     local_busy: bool
+    local_residual_ops_ns: int
+    """The same by the paper's operation ratio."""
     busy_by_others: float | None
     energy_j: float
     energy_source: str
     idle_w: float
+    predictors: dict[str, Reliability]
+    """How good the forecasts were, by predictor; one without a score is missing."""
 
 
 class EdgeBooks:
@@ -52,6 +57,7 @@ class EdgeBooks:
         self._sites: Counter[str] = Counter()
         self._gave_up = 0
         self._energy_j = 0.0
+        self.scores = ScoreBook()
 
     def required_accuracy(self, task: Task) -> float:
         """The task's QoR: its own or the basic one, and never below what its stream asked for."""
@@ -95,7 +101,7 @@ class EdgeBooks:
         """The books and the forecasts as one picture."""
         heard = forecast.cloud is not None or forecast.cloud_detail != "no answer yet"
         state = "up" if forecast.cloud_usable else "down" if heard else "unknown"
-        known = forecast.link.known(now_ns)
+        known, down_known = forecast.link.known(now_ns), forecast.link.down_known(now_ns)
         return EdgeSnapshot(
             mode=self._settings.mode.value,
             policy=self._settings.policy,
@@ -108,13 +114,15 @@ class EdgeBooks:
             cloud=state,
             cloud_detail=forecast.cloud_detail,
             uplink_bps=forecast.link.up_mean_bps(now_ns) if known else 0.0,
-            downlink_bps=0.0,
+            downlink_bps=forecast.link.down_mean_bps(now_ns) if down_known else 0.0,
             rtt_ns=forecast.link.rtt_mean_ns(now_ns),
             local_predicted_ns=forecast.local.upper_ns(now_ns),
             local_residual_ns=forecast.local.residual_ns(now_ns),
+            local_residual_ops_ns=forecast.local.residual_ops_ns(now_ns),
             local_busy=forecast.local.running,
             busy_by_others=forecast.local.busy_by_others,
             energy_j=self._energy_j,
             energy_source=self._settings.energy.source,
             idle_w=self._settings.energy.idle_w,
+            predictors=self.scores.reliability(),
         )

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import Offload
+from mc_sched.core.policy import CloudForecast, Offload
+from mc_sched.core.scores import NOTHING, Forecast, Score, told
 from mc_sched.core.task import Energy, Outcome, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
 
@@ -31,6 +32,16 @@ class EdgeTask:
     offload: Offload | None = None
     gave_up: bool = False
     predicted_ns: int | None = None
+    decided_ns: int = 0
+    """When it was sent towards its site, last."""
+    options: tuple[CloudForecast, ...] = ()
+    """What was expected of each way to the cloud when it was decided for it."""
+    expected_here: Forecast = NOTHING
+    """Time from the decision for the edge to the answer."""
+    expected_encode: Forecast = NOTHING
+    expected_up: Forecast = NOTHING
+    total: Score | None = None
+    """Its site's forecast, once there is an answer to hold against it."""
     timers: set[TimerKind] = field(default_factory=set)
     compute_ns: int = 0
     local_started_ns: int = 0
@@ -53,7 +64,7 @@ class EdgeTask:
     reply_air_ns: int = 0
     """Time the radio received the reply; 0 while there is none."""
     energy: Energy = field(default_factory=Energy)
-    story: list[tuple[int, str]] = field(default_factory=list)
+    story: list[tuple[int, str | Score]] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -94,4 +105,4 @@ class EdgeTask:
         """The story so far, a line per event, times since submission."""
         start = self.task.submitted_ns
         head = f"{self.task.task_id}: deadline {self.task.deadline_ns / 1e6:.1f} ms"
-        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {name}" for at, name in self.story))
+        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {told(what)}" for at, what in self.story))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mc_sched.core.scores import Score
+
 MAX_DEADLINE_NS = 60_000_000_000
 """Longest deadline taken; keeps every queue and every stored payload bounded."""
 
@@ -161,3 +163,5 @@ class Outcome:
     """Predicted latency at the decision (upper quantile), for the chosen site."""
     codec: str | None = None
     """How the image was to leave the device; None if it was not."""
+    total: Score | None = None
+    """From the decision for the site that answered to its answer: forecast, and what happened."""
