@@ -25,10 +25,14 @@ class CpuTimes:
 def cpu_times() -> CpuTimes:
     """The kernel's count now."""
     host, own = psutil.cpu_times(), psutil.Process().cpu_times()
-    # guests' time is in user's as well
-    guests_s = getattr(host, "guest", 0.0) + getattr(host, "guest_nice", 0.0)
-    idle_s = host.idle + getattr(host, "iowait", 0.0)
-    return CpuTimes(sum(host) - guests_s, idle_s, own.user + own.system)
+    total_s = float(sum(host)) - _part(host, "guest") - _part(host, "guest_nice")
+    idle_s = _part(host, "idle") + _part(host, "iowait")
+    return CpuTimes(total_s, idle_s, own.user + own.system)
+
+
+def _part(host: object, name: str) -> float:
+    """A field of psutil's, which differ by system; guests' time is in the user's as well."""
+    return float(getattr(host, name, 0.0))
 
 
 def load_between(before: CpuTimes, now: CpuTimes) -> Reading | None:

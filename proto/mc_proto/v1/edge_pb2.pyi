@@ -66,16 +66,20 @@ class Outcome(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., kind: _Optional[str] = ..., latency_ns: _Optional[int] = ..., site: _Optional[str] = ..., exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., expected_accuracy: _Optional[float] = ..., required_accuracy: _Optional[float] = ..., gave_up: _Optional[bool] = ..., reason: _Optional[str] = ..., energy: _Optional[_Union[Energy, _Mapping]] = ..., bytes_up: _Optional[int] = ..., cloud_ns: _Optional[int] = ..., predicted_ns: _Optional[int] = ..., error: _Optional[str] = ..., codec: _Optional[str] = ...) -> None: ...
 
 class Energy(_message.Message):
-    __slots__ = ("compute_j", "encode_j", "radio_up_j", "radio_down_j")
+    __slots__ = ("compute_j", "encode_j", "radio_up_j", "radio_down_j", "radio_tail_j", "source")
     COMPUTE_J_FIELD_NUMBER: _ClassVar[int]
     ENCODE_J_FIELD_NUMBER: _ClassVar[int]
     RADIO_UP_J_FIELD_NUMBER: _ClassVar[int]
     RADIO_DOWN_J_FIELD_NUMBER: _ClassVar[int]
+    RADIO_TAIL_J_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     compute_j: float
     encode_j: float
     radio_up_j: float
     radio_down_j: float
-    def __init__(self, compute_j: _Optional[float] = ..., encode_j: _Optional[float] = ..., radio_up_j: _Optional[float] = ..., radio_down_j: _Optional[float] = ...) -> None: ...
+    radio_tail_j: float
+    source: str
+    def __init__(self, compute_j: _Optional[float] = ..., encode_j: _Optional[float] = ..., radio_up_j: _Optional[float] = ..., radio_down_j: _Optional[float] = ..., radio_tail_j: _Optional[float] = ..., source: _Optional[str] = ...) -> None: ...
 
 class FeedbackRequest(_message.Message):
     __slots__ = ("task_id",)
@@ -88,7 +92,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others")
+    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others", "compute_w", "power_w", "energy_measured_j", "energy_modelled_j", "energy_idle_j", "energy_tail_j", "e3_per_j", "e3_with_tail_per_j")
     class OutcomesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +133,14 @@ class StatusReply(_message.Message):
     LOG_DROPPED_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     BUSY_BY_OTHERS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_W_FIELD_NUMBER: _ClassVar[int]
+    POWER_W_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MEASURED_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MODELLED_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_IDLE_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_TAIL_J_FIELD_NUMBER: _ClassVar[int]
+    E3_PER_J_FIELD_NUMBER: _ClassVar[int]
+    E3_WITH_TAIL_PER_J_FIELD_NUMBER: _ClassVar[int]
     version: str
     bundle: str
     bundle_hash: str
@@ -155,7 +167,15 @@ class StatusReply(_message.Message):
     log_dropped: int
     labels: _containers.RepeatedScalarFieldContainer[str]
     busy_by_others: float
-    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ...) -> None: ...
+    compute_w: float
+    power_w: float
+    energy_measured_j: float
+    energy_modelled_j: float
+    energy_idle_j: float
+    energy_tail_j: float
+    e3_per_j: float
+    e3_with_tail_per_j: float
+    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ..., compute_w: _Optional[float] = ..., power_w: _Optional[float] = ..., energy_measured_j: _Optional[float] = ..., energy_modelled_j: _Optional[float] = ..., energy_idle_j: _Optional[float] = ..., energy_tail_j: _Optional[float] = ..., e3_per_j: _Optional[float] = ..., e3_with_tail_per_j: _Optional[float] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("task_id",)
