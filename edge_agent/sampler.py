@@ -60,14 +60,15 @@ class Sampler:
         """Look once at each sensor that is due."""
         power = self._power.read() if self._power is not None else None
         now_ns = time.monotonic_ns()
-        event = power and ev.PowerSampled(now_ns, power.value, power.source)
-        if now_ns < self._load_due_ns:
-            if event is not None:
-                self._note(event)
-            return
-        self._load_due_ns = now_ns + LOAD_EVERY_NS
+        load_is_due = now_ns >= self._load_due_ns
+        if power is not None:
+            tell = self._report if load_is_due else self._note
+            tell(ev.PowerSampled(now_ns, power.value, power.source))
+        if load_is_due:
+            self._load_due_ns = now_ns + LOAD_EVERY_NS
+            self._sample_load()
+
+    def _sample_load(self) -> None:
         load = self._load.read() if self._load is not None else None
-        if event is not None:
-            self._report(event)
         if load is not None:
             self._report(ev.DeviceSampled(time.monotonic_ns(), load.value))
