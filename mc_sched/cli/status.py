@@ -76,7 +76,11 @@ def _reliability(found: dict[str, Any]) -> str:
 
 
 def _label(key: str) -> str:
-    return key.removesuffix("_ns").removesuffix("_bps")
+    if key.startswith("e3_"):
+        return key.removesuffix("_per_j")
+    for unit in ("_ns", "_bps", "_w", "_j"):
+        key = key.removesuffix(unit)
+    return key
 
 
 def _text(key: str, value: Any) -> str:
@@ -86,6 +90,12 @@ def _text(key: str, value: Any) -> str:
         return f"{value / 1e6:.1f} ms"
     if key.endswith("_bps"):
         return f"{value / 1e6:.2f} Mbps" if value else "unknown"
+    if key.startswith("e3_"):
+        return f"{value:.2f} successes per joule"
+    if key.endswith("_w"):
+        return f"{value:.2f} W"
+    if key.endswith("_j"):
+        return f"{value:.3f} J"
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in value.items())
     return str(value)

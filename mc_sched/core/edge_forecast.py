@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.policy import CloudForecast, SiteForecast, View
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
@@ -23,8 +25,11 @@ REPLY_BYTES = 400
 class EdgeForecast:
     """The edge's predictors, asked together."""
 
-    def __init__(self, settings: EdgeSettings, local: LocalTable) -> None:
+    def __init__(
+        self, settings: EdgeSettings, local: LocalTable, ledger: EnergyLedger, tail: RadioTail
+    ) -> None:
         self._settings = settings
+        self._ledger, self._tail = ledger, tail
         self.local_table = local
         self.local = LocalTimePredictor(local, settings.quantile)
         self.encode = EncodeTimePredictor(local, settings.quantile)
@@ -113,7 +118,7 @@ class EdgeForecast:
 
     def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
         here = self.here(task, now_ns, others)
-        compute_j = self._settings.energy.compute_j(self.local.mean_ns(now_ns))
+        compute_j = self._ledger.compute_j(self.local.mean_ns(now_ns))
         return SiteForecast(self.local_table.accuracy, here.mean_ns, here.upper_ns, compute_j)
 
     def _cloud_options(
@@ -133,7 +138,7 @@ class EdgeForecast:
             energy_j = 0.0
             if self.encode.needs_time(codec):
                 encode_mean = self.encode.mean_ns(now_ns, codec)
-                energy_j = self._settings.energy.compute_j(encode_mean)
+                energy_j = self._ledger.compute_j(encode_mean)
                 # payloads are made while others leave
                 start_mean = max(backlog_ns, encoder_ns + encode_mean)
                 start_upper = max(
@@ -141,7 +146,7 @@ class EdgeForecast:
                 )
             up_mean = self.link.up_mean_ns(now_ns, size)
             up_upper = self.link.up_upper_ns(now_ns, size, level)
-            energy_j += self._transfer_j(size, up_mean, rtt_mean)
+            energy_j += self._transfer_j(now_ns, size, up_mean, rtt_mean)
             wait_ns = self._cloud_wait_ns(now_ns + start_mean + up_mean + rtt_mean // 2)
             before_mean = start_mean + up_mean + around_mean + wait_ns
             before_upper = start_upper + up_upper + around_upper + wait_ns
@@ -200,6 +205,7 @@ class EdgeForecast:
         path_ns = self.cloud.shortest_ns(now_ns, task.codec, task.offload.accuracy)
         return now_ns + encode_ns + up_ns + path_ns <= task.task.due_ns
 
-    def _transfer_j(self, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
+    def _transfer_j(self, now_ns: int, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
         radio = self._settings.energy.radio
-        return radio.up_j(size_bytes, up_ns) + radio.down_j(REPLY_BYTES, rtt_ns // 2)
+        tail_j = self._tail.next_j(now_ns) if self._settings.energy.count_tail else 0.0
+        return radio.up_j(size_bytes, up_ns) + radio.down_j(REPLY_BYTES, rtt_ns // 2) + tail_j

@@ -23,6 +23,8 @@ from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_invariants import IN_FLIGHT, check_edge
 from mc_sched.core.edge_lessons import EdgeLessons
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policies import POLICIES
@@ -43,9 +45,10 @@ class EdgeMachine:
 
     def __init__(self, settings: EdgeSettings, local: LocalTable) -> None:
         self._settings = settings
-        self._forecast = EdgeForecast(settings, local)
+        self._ledger, self._tail = EnergyLedger(settings.energy), RadioTail(settings.energy.radio)
+        self._forecast = EdgeForecast(settings, local, self._ledger, self._tail)
         self._lessons = EdgeLessons(self._forecast)
-        self._books = EdgeBooks(settings)
+        self._books = EdgeBooks(settings, self._ledger, self._tail)
         self._tasks: dict[str, EdgeTask] = {}
         self._open = 0
         self._draining = False
@@ -71,6 +74,7 @@ class EdgeMachine:
             ev.CloudGone: self._on_cloud_gone,
             ev.LinkSampled: self._on_link_sampled,
             ev.DeviceSampled: self._on_device_sampled,
+            ev.PowerSampled: self._on_power_sampled,
             ev.TimerFired: self._on_timer_fired,
             ev.ClientGone: self._on_client_gone,
             ev.NotSatisfied: self._on_not_satisfied,
@@ -318,6 +322,11 @@ class EdgeMachine:
     def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
         self._forecast.local.busy_by_others = event.busy
 
+    def _on_power_sampled(self, event: ev.PowerSampled) -> None:
+        open_tasks = (entry for entry in self._tasks.values() if entry.open)
+        works = ((entry.task.task_id, entry.work(event.now_ns)) for entry in open_tasks)
+        self._ledger.sampled(event.now_ns, event.power_w, event.source, works)
+
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
 
@@ -353,7 +362,7 @@ class EdgeMachine:
         self._leave_local(entry)
         self._leave_cloud(entry)
         self._open -= 1
-        entry.energy = self._books.spent(entry)
+        entry.energy = self._books.spent(entry, self._now_ns)
         entry.outcome = Outcome(
             task_id=entry.task.task_id,
             stream_id=entry.task.stream_id,
@@ -459,6 +468,7 @@ class EdgeMachine:
         entry.expected_up = self._forecast.up(entry, self._now_ns, self._tasks.values())
         entry.move_cloud("send")
         entry.sent_ns = self._now_ns
+        entry.tail_j = self._tail.next_j(self._now_ns)
         half_rtt_ns = self._forecast.link.rtt_mean_ns(self._now_ns) // 2
         self._actions.append(
             do.SendToCloud(
@@ -519,6 +529,7 @@ class EdgeMachine:
 
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
+        self._ledger.validate()
         check_edge(self._tasks, self._settings.max_uploads)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mc_sched.core.energy_ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policy import CloudForecast, Offload
@@ -63,6 +64,8 @@ class EdgeTask:
     """Time the radio sent for this task."""
     reply_air_ns: int = 0
     """Time the radio received the reply; 0 while there is none."""
+    tail_j: float = 0.0
+    """What its transfers have added to the radio's tail, in joules."""
     energy: Energy = field(default_factory=Energy)
     story: list[tuple[int, str | Score]] = field(default_factory=list)
 
@@ -85,6 +88,20 @@ class EdgeTask:
     def codec(self) -> str:
         """The codec in use; empty while it is not meant for the cloud."""
         return "" if self.offload is None else self.offload.codec
+
+    def work(self, now_ns: int) -> tuple[Work, ...]:
+        """Its work on the device until now: the image's encoding, the payload's, the local net."""
+        encode_ns, compute_ns = self.encode_ns, self.compute_ns
+        if self.cloud is CloudLeg.ENCODING:
+            encode_ns = now_ns - self.encode_started_ns
+        if self.local is LocalLeg.RUNNING:
+            compute_ns = now_ns - self.local_started_ns
+        pieces = (
+            (Part.ENCODE, self.task.submitted_ns, self.task.encoding_ns),
+            (Part.ENCODE, self.encode_started_ns, encode_ns),
+            (Part.COMPUTE, self.local_started_ns, compute_ns),
+        )
+        return tuple(Work(part, start, start + took) for part, start, took in pieces if took > 0)
 
     def move_local(self, move: str) -> None:
         """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""

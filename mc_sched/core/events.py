@@ -207,6 +207,15 @@ class DeviceSampled:
 
 
 @dataclass(frozen=True)
+class PowerSampled:
+    """The edge's mean power since the sample before, in watts, as the sensor `source` says."""
+
+    now_ns: int
+    power_w: float
+    source: str
+
+
+@dataclass(frozen=True)
 class TimerFired:
     """A timer that the machine set has come due."""
 
@@ -246,7 +255,7 @@ EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
     | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
-    | CloudFound | CloudGone | LinkSampled | DeviceSampled | TimerFired | ClientGone
+    | CloudFound | CloudGone | LinkSampled | DeviceSampled | PowerSampled | TimerFired | ClientGone
     | NotSatisfied | Drain
 )  # fmt: skip
 

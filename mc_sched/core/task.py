@@ -133,10 +133,16 @@ class Energy:
     encode_j: float = 0.0
     radio_up_j: float = 0.0
     radio_down_j: float = 0.0
+    radio_tail_j: float = 0.0
+    """What its transfers added to the radio's tail; not in the total."""
+    source: str = "model"
+    """Who says what computing and encoding cost: a sensor, the model, or both as "model+rapl".
+
+    The radio's joules are always a model's."""
 
     @property
     def total_j(self) -> float:
-        """All of it, in joules."""
+        """All of it but the tail, in joules."""
         return self.compute_j + self.encode_j + self.radio_up_j + self.radio_down_j
 
 

@@ -348,6 +348,8 @@ def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome
             encode_j=energy.encode_j,
             radio_up_j=energy.radio_up_j,
             radio_down_j=energy.radio_down_j,
+            radio_tail_j=energy.radio_tail_j,
+            source=energy.source,
         ),
         bytes_up=outcome.bytes_up,
         cloud_ns=outcome.cloud_ns,
@@ -373,7 +375,14 @@ def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
         required_accuracy=message.required_accuracy,
         gave_up=message.gave_up,
         reason=message.reason,
-        energy=Energy(energy.compute_j, energy.encode_j, energy.radio_up_j, energy.radio_down_j),
+        energy=Energy(
+            energy.compute_j,
+            energy.encode_j,
+            energy.radio_up_j,
+            energy.radio_down_j,
+            energy.radio_tail_j,
+            energy.source,
+        ),
         bytes_up=message.bytes_up,
         cloud_ns=message.cloud_ns,
         predicted_ns=message.predicted_ns if message.HasField("predicted_ns") else None,
@@ -438,6 +447,14 @@ def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
             )
             for name, found in snapshot.predictors.items()
         },
+        compute_w=snapshot.compute_w,
+        power_w=snapshot.power_w,
+        energy_measured_j=snapshot.energy_measured_j,
+        energy_modelled_j=snapshot.energy_modelled_j,
+        energy_idle_j=snapshot.energy_idle_j,
+        energy_tail_j=snapshot.energy_tail_j,
+        e3_per_j=snapshot.e3_per_j,
+        e3_with_tail_per_j=snapshot.e3_with_tail_per_j,
     )
 
 

@@ -92,16 +92,20 @@ class Reliability(_message.Message):
     def __init__(self, n: _Optional[int] = ..., coverage: _Optional[float] = ..., mape: _Optional[float] = ..., p95_under: _Optional[float] = ...) -> None: ...
 
 class Energy(_message.Message):
-    __slots__ = ("compute_j", "encode_j", "radio_up_j", "radio_down_j")
+    __slots__ = ("compute_j", "encode_j", "radio_up_j", "radio_down_j", "radio_tail_j", "source")
     COMPUTE_J_FIELD_NUMBER: _ClassVar[int]
     ENCODE_J_FIELD_NUMBER: _ClassVar[int]
     RADIO_UP_J_FIELD_NUMBER: _ClassVar[int]
     RADIO_DOWN_J_FIELD_NUMBER: _ClassVar[int]
+    RADIO_TAIL_J_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     compute_j: float
     encode_j: float
     radio_up_j: float
     radio_down_j: float
-    def __init__(self, compute_j: _Optional[float] = ..., encode_j: _Optional[float] = ..., radio_up_j: _Optional[float] = ..., radio_down_j: _Optional[float] = ...) -> None: ...
+    radio_tail_j: float
+    source: str
+    def __init__(self, compute_j: _Optional[float] = ..., encode_j: _Optional[float] = ..., radio_up_j: _Optional[float] = ..., radio_down_j: _Optional[float] = ..., radio_tail_j: _Optional[float] = ..., source: _Optional[str] = ...) -> None: ...
 
 class FeedbackRequest(_message.Message):
     __slots__ = ("task_id",)
@@ -114,7 +118,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others", "local_residual_ops_ns", "predictors")
+    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others", "local_residual_ops_ns", "predictors", "compute_w", "power_w", "energy_measured_j", "energy_modelled_j", "energy_idle_j", "energy_tail_j", "e3_per_j", "e3_with_tail_per_j")
     class OutcomesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +168,14 @@ class StatusReply(_message.Message):
     BUSY_BY_OTHERS_FIELD_NUMBER: _ClassVar[int]
     LOCAL_RESIDUAL_OPS_NS_FIELD_NUMBER: _ClassVar[int]
     PREDICTORS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_W_FIELD_NUMBER: _ClassVar[int]
+    POWER_W_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MEASURED_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MODELLED_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_IDLE_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_TAIL_J_FIELD_NUMBER: _ClassVar[int]
+    E3_PER_J_FIELD_NUMBER: _ClassVar[int]
+    E3_WITH_TAIL_PER_J_FIELD_NUMBER: _ClassVar[int]
     version: str
     bundle: str
     bundle_hash: str
@@ -192,7 +204,15 @@ class StatusReply(_message.Message):
     busy_by_others: float
     local_residual_ops_ns: int
     predictors: _containers.MessageMap[str, Reliability]
-    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ..., local_residual_ops_ns: _Optional[int] = ..., predictors: _Optional[_Mapping[str, Reliability]] = ...) -> None: ...
+    compute_w: float
+    power_w: float
+    energy_measured_j: float
+    energy_modelled_j: float
+    energy_idle_j: float
+    energy_tail_j: float
+    e3_per_j: float
+    e3_with_tail_per_j: float
+    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ..., local_residual_ops_ns: _Optional[int] = ..., predictors: _Optional[_Mapping[str, Reliability]] = ..., compute_w: _Optional[float] = ..., power_w: _Optional[float] = ..., energy_measured_j: _Optional[float] = ..., energy_modelled_j: _Optional[float] = ..., energy_idle_j: _Optional[float] = ..., energy_tail_j: _Optional[float] = ..., e3_per_j: _Optional[float] = ..., e3_with_tail_per_j: _Optional[float] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("task_id",)
