@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
     parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
+    parser.add_argument("--power", metavar="SENSOR", help="auto (default), none, or which one")
     return parser
 
 
@@ -69,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     if args.radio:
         args.energy = {"radio": args.radio}
-    del args.radio
+    if args.power:
+        args.sensors = {"power": args.power}
+    del args.radio, args.power
     try:
         config = daemon.configure(args, EdgeConfig)
     except UserError as error:

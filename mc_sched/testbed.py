@@ -76,9 +76,10 @@ class Testbed:
     async def _start_edge(self) -> None:
         cloud = self.link_address if self._link else self.cloud_address
         radio = ("--radio", self._link) if self._link in ("wifi", "4g", "3g") else ()
-        options = ("--bundle", self._bundle, "--event-log", str(self.edge_log), *radio)
+        # both agents are on this machine: no sensor can tell their watts apart
+        options = ("--bundle", self._bundle, "--event-log", str(self.edge_log), "--power", "none")
         listen = ("--listen", self.edge_address, "--cloud", cloud)
-        await self._start("edge", "edge_agent", *listen, *options, *self._edge_options)
+        await self._start("edge", "edge_agent", *listen, *options, *radio, *self._edge_options)
 
     async def kill_cloud(self) -> None:
         """SIGKILL to the cloud agent."""
