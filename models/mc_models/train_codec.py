@@ -33,8 +33,8 @@ from mc_models.preprocess import batch_input
 
 _PCA_IMAGES = 128
 # generated images have their object near the centre; a folder's may have it anywhere
-_BUDGET = Budget(steps=1200, full_steps=150)
-_FOLDER_BUDGET = Budget(steps=450, full_steps=50, reach_px=1000)
+_BUDGET = Budget(steps=1800, full_steps=225)
+_FOLDER_BUDGET = Budget(steps=240, full_steps=30, reach_px=1000)
 
 
 @dataclass(frozen=True)
