@@ -23,9 +23,9 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.edge_machine import EdgeMachine
-from mc_sched.core.tables import LocalTable
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import EventLog
+from mc_sched.host_tables import local_table
+from mc_sched.obs.event_log import FORMAT, EventLog
 
 from .admission import Admission
 from .cloud_client import CloudClient
@@ -85,7 +85,8 @@ async def serve(config: EdgeConfig) -> None:
     table = local_table(bundle, profile)
     log = EventLog(config.event_log, "edge")
     settings = config.settings()
-    log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
+    config_record = {"format": FORMAT, "settings": settings, "table": table}
+    log.write(time.monotonic_ns(), "config", config_record)
     driver = EdgeDriver(EdgeMachine(settings, table), log, to_input)
     executor = make_executor(bundle, driver, config.threads, profile.precision)
     health = Health(server)
@@ -131,13 +132,6 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
         return None
     interval_s = config.probe_interval / 1e9
     return CloudClient(config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s)
-
-
-def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
-    """The bundle's local net with this host's times."""
-    ops = tuple(row.ops for row in bundle.local.layers)
-    encode_ns = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
-    return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns, encode_ns)
 
 
 def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:

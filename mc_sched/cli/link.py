@@ -91,24 +91,9 @@ def spec_of(args: argparse.Namespace) -> "LinkSpec":
 
 
 def _rate(trace_path: str | None, rate_mbps: float | None) -> "Rate | None":
+    from mc_sched.link.files import read_trace
     from mc_sched.link.model import mbps
 
     if trace_path is not None:
-        return _trace_rate(trace_path)
+        return read_trace(trace_path)
     return None if rate_mbps is None else mbps(rate_mbps)
-
-
-def _trace_rate(path: str) -> "Rate":
-    from pathlib import Path
-
-    from mc_sched.errors import UserError
-    from mc_sched.link.mahimahi import TraceError, parse_trace
-
-    try:
-        return parse_trace(Path(path).read_text(encoding="utf-8"), path).rate
-    except TraceError as error:
-        raise UserError(str(error)) from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no text file; give a Mahimahi trace") from None
-    except OSError as error:
-        raise UserError(f"cannot read the trace {path}: {error.strerror}") from None
