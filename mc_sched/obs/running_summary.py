@@ -31,6 +31,11 @@ class RunningSummary:
         self._computed = self._cloud_ns = 0
         self._latency = LatencyCounts()
 
+    @property
+    def sites(self) -> dict[str, int]:
+        """How many tasks each site answered so far."""
+        return dict(self._sites)
+
     def add(self, result: TaskResult) -> None:
         """Enter one result."""
         outcome = result.outcome
