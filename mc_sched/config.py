@@ -64,7 +64,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def load_config(path: str | Path, model: type[ConfigT]) -> ConfigT:
-    """Read `path` as a `model`; ConfigError names the file, the line, the key and what is allowed."""
+    """Read `path` as a `model`; ConfigError names file, line and key, and what is allowed."""
     text = _text(path)
     try:
         return model.model_validate(_mapping(text, path))

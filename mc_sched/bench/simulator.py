@@ -15,10 +15,11 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from mc_sched.bench.stats import median
@@ -60,12 +61,12 @@ class Run:
 def measure_simulator(tasks: int, short: int, progress: Callable[[str], None]) -> dict[str, Any]:
     """All the figures of `mc-sched bench simulator`: a run of `tasks` and some of `short`."""
     before = [_in_process(short, short) for _ in range(SHORT_RUNS)]
-    progress(f"{SHORT_RUNS} runs of {short} tasks: {median([r.task_us for r in before]):.0f} us each")
+    progress(f"{SHORT_RUNS} runs of {short} tasks: {median(_costs_us(before)):.0f} us each")
     long = _in_process(tasks, short)
     progress(f"one run of {tasks} tasks: {long.task_us:.0f} us each")
     shorts = [*before, *(_in_process(short, short) for _ in range(SHORT_RUNS))]
     by_site = {site: _in_process(short, short, site).task_us for site in SITES}
-    short_us = median([run.task_us for run in shorts])
+    short_us = median(_costs_us(shorts))
     return {
         "tasks": tasks,
         "short_tasks": short,
@@ -75,6 +76,10 @@ def measure_simulator(tasks: int, short: int, progress: Callable[[str], None]) -
         "peak_rss_mb": {"long": long.peak_rss_mb, "short": median([r.peak_rss_mb for r in shorts])},
         "sites": long.sites,
     }
+
+
+def _costs_us(runs: Sequence[Run]) -> list[float]:
+    return [run.task_us for run in runs]
 
 
 def _in_process(tasks: int, per_slice: int, site: str | None = None) -> Run:
@@ -99,7 +104,7 @@ def run_once(tasks: int, per_slice: int, site: str | None = None) -> Run:
     if len(marks) == 1:
         marks.append(time.process_time())
         per_slice = running.tasks
-    slices = (1e6 * (end - start) / per_slice for start, end in zip(marks, marks[1:], strict=False))
+    slices = (1e6 * (end - start) / per_slice for start, end in pairwise(marks))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Run(tuple(slices), peak_mb, running.sites)
 

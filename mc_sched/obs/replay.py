@@ -64,8 +64,8 @@ def replay(records: Iterable[Record]) -> Iterator[Step]:
 
     A `config` record starts a fresh machine, so a log that spans restarts of its daemon is fine.
     An event that the machine does not allow is a step with `error`; as in the daemon, the replay
-    goes on behind it. Raises ValueError for what is not such a log, not its beginning, or of another
-    version; with the line, where the records are `numbered`.
+    goes on behind it. Raises ValueError for what is not such a log, not its beginning, or of
+    another version; with the line, where the records are `numbered`.
     """
     machine: Machine | None = None
     node = ""
@@ -119,7 +119,7 @@ def machine_of(config: Record) -> Machine:
 
 
 def config_of(config: Record) -> tuple[Any, Any]:
-    """Settings and table in a `config` record: an edge's or a cloud's. ValueError if it has none."""
+    """Settings and table in a `config` record, edge's or cloud's; ValueError if it has none."""
     with _at(config):
         node, data = config.get("node"), config.get("data", {})
         if data.get("format", FORMAT) != FORMAT:

@@ -45,7 +45,7 @@ class Stream:
             sizes = sent
             if self.size_spread and "jpeg" in sent:
                 # a factor with mean 1, so that the mean size is the one that was asked for
-                factor = draw.lognormvariate(-self.size_spread**2 / 2, self.size_spread)
+                factor = draw.lognormvariate(-(self.size_spread**2) / 2, self.size_spread)
                 sizes = {**sent, "jpeg": max(1, round(sent["jpeg"] * factor))}
             yield Task(
                 task_id=f"{stream_id}-{number}",

@@ -15,7 +15,7 @@ MS = 1_000_000
 CAFFENET_NS = round(35.6 * MS)
 """Tang et al. 2020, case study: 83.6 ms - (84 ms - 36 ms)."""
 
-# (name, multiply-accumulates, weights): Krizhevsky et al. 2012 as in Caffe's bvlc_reference_caffenet
+# (name, multiply-accumulates, weights): Krizhevsky et al. 2012, as Caffe's bvlc_reference_caffenet
 _CAFFENET = (
     ("conv1", 105_415_200, 0), ("conv2", 223_948_800, 0), ("conv3", 149_520_384, 0),
     ("conv4", 112_140_288, 0), ("conv5", 74_760_192, 0),

@@ -12,6 +12,7 @@ from mc_sched.link.model import KINDS, LinkSpec
 from mc_sched.sim.noise import Noise
 from mc_sched.sim.steps import Steps
 
+AS_PROFILED = Noise()
 STEADY = Steps((0,), (1.0,))
 """A device that nothing else uses."""
 
@@ -20,7 +21,7 @@ STEADY = Steps((0,), (1.0,))
 class DeviceSpec:
     """How the times on a device stray from the table's."""
 
-    noise: Noise = Noise()
+    noise: Noise = AS_PROFILED
     slowdown: Steps = STEADY
     """What others on the device do to our work; a piece keeps what held at its start."""
 
@@ -38,8 +39,8 @@ class CloudSpec:
     """One cloud agent."""
 
     table: CloudTable
-    settings: CloudSettings = CloudSettings()
-    device: DeviceSpec = DeviceSpec()
+    settings: CloudSettings = field(default_factory=CloudSettings)
+    device: DeviceSpec = field(default_factory=DeviceSpec)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class EdgeSpec:
     arrivals: Callable[[], Iterator[Task]]
     """Its tasks in order of arrival; `submitted_ns` is the moment."""
     settings: EdgeSettings = field(default_factory=EdgeSettings)
-    device: DeviceSpec = DeviceSpec()
+    device: DeviceSpec = field(default_factory=DeviceSpec)
     way: WaySpec = field(default_factory=WaySpec)
     cloud: int | None = 0
     """Which of the world's cloud agents it uses; None: it works alone."""
