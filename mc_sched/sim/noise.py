@@ -7,15 +7,12 @@ know them.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
-SIZE = 1 << 13
-"""Factors that are drawn ahead; each task and piece has its place among them."""
-_TASK_STRIDE, _PIECE_STRIDE = 2_654_435_761, 40_503
-"""Odd, so that a task's pieces, and the tasks of one piece, go through all of the places."""
+from mc_sched.sim.chance import SIZE, normals, place, ranks, start_of
 
 
 @dataclass(frozen=True)
@@ -23,18 +20,16 @@ class Noise:
     """Factors on profiled times; with none, every piece takes as long as profiled."""
 
     factors: tuple[float, ...] = ()
+    start: int = 0
 
     def factor(self, task: int, piece: int) -> float:
         """What the profiled time of this piece of this task is multiplied by."""
-        if not self.factors:
-            return 1.0
-        return self.factors[(task * _TASK_STRIDE + piece * _PIECE_STRIDE) % SIZE]
+        return self.factors[place(self.start, task, piece)] if self.factors else 1.0
 
 
 def lognormal(sigma: float, seed: str) -> Noise:
     """Factors whose logarithm is normal with deviation `sigma`; the median is the profiled time."""
-    draw = random.Random(seed)
-    return _drawn(lambda: draw.lognormvariate(0.0, sigma))
+    return Noise(_lognormal(sigma), start_of(seed))
 
 
 def measured(quantiles: dict[float, float], seed: str) -> Noise:
@@ -42,16 +37,20 @@ def measured(quantiles: dict[float, float], seed: str) -> Noise:
 
     Straight lines join them; below the lowest and above the highest the factor stays.
     """
-    draw = random.Random(seed)
-    points = sorted(quantiles.items())
-    return _drawn(lambda: _interpolated(points, draw.random()))
+    return Noise(_measured(tuple(sorted(quantiles.items()))), start_of(seed))
 
 
-def _drawn(one: Callable[[], float]) -> Noise:
-    return Noise(tuple(one() for _ in range(SIZE)))
+@cache
+def _lognormal(sigma: float) -> tuple[float, ...]:
+    return tuple(math.exp(sigma * deviate) for deviate in normals())
 
 
-def _interpolated(points: list[tuple[float, float]], q: float) -> float:
+@cache
+def _measured(points: tuple[tuple[float, float], ...]) -> tuple[float, ...]:
+    return tuple(_interpolated(points, (rank + 0.5) / SIZE) for rank in ranks())
+
+
+def _interpolated(points: tuple[tuple[float, float], ...], q: float) -> float:
     if q <= points[0][0]:
         return points[0][1]
     for (low_q, low), (high_q, high) in pairwise(points):

@@ -17,11 +17,11 @@ probabilities add up to this confidence and halve from one to the next.
 from __future__ import annotations
 
 import math
-import random
 from functools import cache
 from statistics import NormalDist
 
 from mc_sched.core.task import Prediction
+from mc_sched.sim.chance import normals, place, start_of
 
 OWN_NOISE = 0.3
 """s: how much an exit differs from its neighbours."""
@@ -29,24 +29,19 @@ VAGUENESS = 0.7
 """v: how little the networks know of their images' difficulty."""
 LEVELS = 200
 """Confidences are rounded to so many steps; each step's answer is made once."""
-IMAGES = 1 << 14
-_IMAGE_STRIDE, _PURPOSE_STRIDE = 2_654_435_761, 4_057
-"""Odd: every purpose goes through all of the drawn normals, each from a place of its own."""
 _NORMAL = NormalDist()
 _EVERY, _NEVER = 40.0, -40.0
 
 
 class Truth:
-    """The images of one stream, and what the networks make of them; they repeat after `IMAGES`.
+    """The images of one stream, and what the networks make of them; they repeat after `SIZE`.
 
     An answer depends on the image and the network alone, not on what else was asked: under one seed
     two policies see the same images, and a network says the same of them.
     """
 
     def __init__(self, seed: str) -> None:
-        normals = list(_normals())
-        random.Random(seed).shuffle(normals)
-        self._normals = normals
+        self._normals, self._start = normals(), start_of(seed)
 
     def is_right(self, image: int, net: int, accuracy: float) -> bool:
         """Whether net `net`, of this expected accuracy, is right about image `image`."""
@@ -59,13 +54,7 @@ class Truth:
         return _prediction(_confidence_level(_threshold(accuracy), seen))
 
     def _normal(self, image: int, purpose: int) -> float:
-        return self._normals[(image * _IMAGE_STRIDE + purpose * _PURPOSE_STRIDE) % IMAGES]
-
-
-@cache
-def _normals() -> tuple[float, ...]:
-    """Evenly spread over the normal's quantiles, so that accuracies come out without chance."""
-    return tuple(_NORMAL.inv_cdf((place + 0.5) / IMAGES) for place in range(IMAGES))
+        return self._normals[place(self._start, image, purpose)]
 
 
 @cache

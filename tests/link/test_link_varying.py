@@ -1,5 +1,7 @@
 """Rates that change with time carry what their steps carry, no more and not earlier."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,7 +92,7 @@ def test_fading_goes_to_neighbours_only():
     levels = [0.25, 0.5, 1.0]
     chain = fading(8_000_000, levels, S, "seed")
     places = [[2_000_000, 4_000_000, 8_000_000].index(rate) for rate in chain.rates_bps]
-    assert {abs(a - b) for a, b in zip(places, places[1:], strict=False)} == {1}
+    assert {abs(a - b) for a, b in itertools.pairwise(places)} == {1}
     assert set(places) == {0, 1, 2}
 
 

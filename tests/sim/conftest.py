@@ -8,8 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 
-from mc_sched.core.cloud_machine import CloudMachine  # noqa: E402
-from mc_sched.core.edge_machine import EdgeMachine  # noqa: E402
+from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.edge_machine import EdgeMachine
 
 
 class ValidatedEdge(EdgeMachine):

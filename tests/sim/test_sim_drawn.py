@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mc_sched.core.quantiles import nearest_rank
-from mc_sched.sim.noise import SIZE, Noise, lognormal, measured
+from mc_sched.sim.chance import SIZE
+from mc_sched.sim.noise import Noise, lognormal, measured
 from mc_sched.sim.steps import LOOP_NS, Phase, Steps, drawn, scripted
-from mc_sched.sim.truth import IMAGES, Truth
+from mc_sched.sim.truth import Truth
 
 S = 10**9
 
@@ -73,7 +74,7 @@ def test_a_factor_depends_on_the_task_and_the_piece_alone(task, piece):
 # --- truth --------------------------------------------------------------------------------------
 
 ACCURACIES = (0.6, 0.77, 0.83, 0.91, 0.94)
-EVERY = range(IMAGES)
+EVERY = range(SIZE)
 
 
 def test_each_net_is_right_as_often_as_its_table_says():
