@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mc_sched.link.model import ConstantRate, Cursor
@@ -42,6 +42,7 @@ def test_the_mean_is_over_the_loop():
     assert STEPS.mean_bps == 8_000_000
 
 
+@settings(deadline=None)
 @given(
     rate=st.integers(1, 10**9), at_ns=st.integers(0, 10**11), size=st.integers(0, 10**6),
     period=st.integers(2, 10**10),
@@ -51,6 +52,7 @@ def test_one_step_is_a_constant_rate(rate, at_ns, size, period):
     assert stepped.send(Cursor(), at_ns, size) == ConstantRate(rate).send(Cursor(), at_ns, size)
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**8)), min_size=1, max_size=6)
     .filter(lambda steps: any(rate for _, rate in steps)),

@@ -3,7 +3,7 @@
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mc_sched.core.quantiles import nearest_rank
@@ -66,6 +66,7 @@ def test_a_piece_goes_through_all_factors_before_one_comes_again():
     assert sorted(noise.factor(task, 5) for task in range(SIZE)) == sorted(noise.factors)
 
 
+@settings(deadline=None)
 @given(task=st.integers(0, 10**7), piece=st.integers(-2, 300))
 def test_a_factor_depends_on_the_task_and_the_piece_alone(task, piece):
     assert lognormal(0.1, "s").factor(task, piece) == lognormal(0.1, "s").factor(task, piece)

@@ -62,7 +62,7 @@ def test_large_ones_take_turns_chunk_by_chunk():
     radio.send(1, "small", 1_000)
     seen = radio.arrivals()
     chunk_ms = CHUNK_BYTES / 1000
-    assert seen["small"] == pytest.approx(2 * HEADER_MS + chunk_ms + 1 + 5)
+    assert seen["small"] == pytest.approx(2 * HEADER_MS + 2 * chunk_ms + 1 + 5)
     assert seen["large"] == pytest.approx(2 * HEADER_MS + 4 * chunk_ms + 1 + 5)
 
 

@@ -176,10 +176,12 @@ def test_edges_that_share_a_link_wait_for_each_other():
     def slowest(**wanted):
         link = LinkSpec(mbps(2), mbps(8), 10 * MS)
         edges = [
-            edge(f"e{n}", link, settings={"policy": "server"}, deadline_ns=2 * S, fps=5, **wanted)
+            edge(
+                f"e{n}", link, n, settings={"policy": "server"}, deadline_ns=2 * S, fps=5, **wanted
+            )
             for n in range(3)
-        ]
-        return max(o.latency_ns for o in Story(world(*edges)).outcomes)
+        ]  # fmt: skip
+        return max(o.latency_ns for o in Story(world(*edges, clouds=3)).outcomes)
 
     assert slowest(radio="one") > slowest() + 50 * MS
 
