@@ -40,4 +40,4 @@ def start_of(seed: str) -> int:
 
 def place(start: int, number: int, purpose: int) -> int:
     """Where in the table the value of this number and purpose stands."""
-    return (start + number * _NUMBER_STRIDE + purpose * _PURPOSE_STRIDE) % SIZE
+    return (start + number * _NUMBER_STRIDE + purpose * _PURPOSE_STRIDE) & (SIZE - 1)

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mc_sched.link.model import ConstantRate, Cursor
@@ -52,7 +52,7 @@ def test_one_step_is_a_constant_rate(rate, at_ns, size, period):
     assert stepped.send(Cursor(), at_ns, size) == ConstantRate(rate).send(Cursor(), at_ns, size)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     steps=st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**8)), min_size=1, max_size=6)
     .filter(lambda steps: any(rate for _, rate in steps)),
