@@ -37,6 +37,8 @@ class Call:
     receiving: asyncio.Future[bytes] | None = None
     received_ns: int = 0
     """When the payload's last byte was here."""
+    accepted_ns: int = 0
+    """When the word of its acceptance was written."""
 
 
 class CloudDriver:
@@ -129,7 +131,7 @@ class CloudDriver:
             self.executor.run_stage(action.task_ids, action.stage)
         elif isinstance(action, do.RunHead):
             self.executor.run_head(action.task_id, action.exit)
-        else:
+        elif not isinstance(action, do.RecordScore):
             if isinstance(action, LAST):
                 self.executor.drop(action.task_id)
             call = self.calls.get(action.task_id)

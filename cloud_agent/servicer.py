@@ -13,7 +13,7 @@ import torch
 from mc_proto import serde
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
-from mc_sched.core.actions import Stop
+from mc_sched.core.actions import Accept, Stop
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule
@@ -23,6 +23,8 @@ from .driver import LAST, Call, CloudDriver
 Decode = Callable[[bytes], torch.Tensor]
 """Payload to what its codec's stage takes; ValueError says what is wrong with it."""
 Context = Any
+MAX_PADDING_BYTES = 65536
+"""Most that a probe's reply carries, whatever it was asked for."""
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 
@@ -60,13 +62,17 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         self, request: cloud_pb2.ProbeRequest, context: Context
     ) -> cloud_pb2.ProbeReply:
         """Load of this agent; takes note of the round trip that the edge measured."""
+        started_ns = time.monotonic_ns()
         if request.last_rtt_ns:
-            now_ns = time.monotonic_ns()
             self._driver.handle(
-                LinkSampled(now_ns, request.last_rtt_ns, edge_id=request.edge_id[: serde.MAX_ID])
+                LinkSampled(
+                    started_ns, request.last_rtt_ns, edge_id=request.edge_id[: serde.MAX_ID]
+                )
             )
         load = self._driver.load()
         return cloud_pb2.ProbeReply(
+            padding=bytes(min(request.reply_padding_bytes, MAX_PADDING_BYTES)),
+            held_ns=time.monotonic_ns() - started_ns,
             queue_ns=load.queue_ns,
             slowdown=load.slowdown,
             bundle_hash=self._table.bundle_hash,
@@ -101,7 +107,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 return
             call.received_ns = time.monotonic_ns()
             self._pool.submit(self._bring, call, key, opened, payload, opened_ns)
-            await self._relay(call, context)
+            await self._relay(call, opened_ns, context)
         finally:
             self._driver.hang_up(key)
 
@@ -176,10 +182,12 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             self._driver.post(call, error)
             return
         now_ns = time.monotonic_ns()
-        event = serde.arrived_from_wire(opened, key, now_ns, opened_ns, self._exit_rule)
+        event = serde.arrived_from_wire(
+            opened, key, now_ns, opened_ns, self._exit_rule, call.received_ns - opened_ns
+        )
         self._driver.arrive(call, event, x)
 
-    async def _relay(self, call: Call, context: Context) -> None:
+    async def _relay(self, call: Call, opened_ns: int, context: Context) -> None:
         """Tell the edge what the machine says of its task, to the last word."""
         while True:
             message = await call.mailbox.get()
@@ -188,7 +196,13 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 code = grpc.StatusCode.INVALID_ARGUMENT if bad else grpc.StatusCode.INTERNAL
                 await context.abort(code, f"payload: {message}")
                 raise message  # abort has raised already
-            held_ns = time.monotonic_ns() - call.received_ns
-            await context.write(serde.cloud_action_to_wire(message, self._labels, held_ns))
+            now_ns = time.monotonic_ns()
+            held_ns = now_ns - (call.accepted_ns or call.received_ns)
+            if isinstance(message, Accept):
+                call.accepted_ns = now_ns
+            transfer_ns = call.received_ns - opened_ns
+            await context.write(
+                serde.cloud_action_to_wire(message, self._labels, held_ns, transfer_ns)
+            )
             if isinstance(message, LAST):
                 return

@@ -19,6 +19,7 @@ from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
+from mc_sched.core.predictors.link import Padding
 from mc_sched.errors import sentence
 
 CHUNK_BYTES = 16 * 1024
@@ -26,6 +27,8 @@ CHUNK_BYTES = 16 * 1024
 PROBE_TIMEOUT_S = 1.0
 MISSED_PROBES = 2
 """Unanswered probes in a row after which the link counts as down."""
+PADDED_EVERY_NS = 10**9
+"""Padded probes are at least this far apart, whatever became of the last one."""
 RETRY_S = 0.25
 GIVE_UP_GRACE_S = 1.0
 """How long the cloud may take to confirm a give-up before the call is cut."""
@@ -48,8 +51,15 @@ class CloudClient:
     """Keeps in touch with one cloud agent and carries tasks to it."""
 
     def __init__(
-        self, address: str, edge_id: str, bundle_hash: str, feed: Feed, probe_interval_s: float
+        self,
+        address: str,
+        edge_id: str,
+        bundle_hash: str,
+        feed: Feed,
+        probe_interval_s: float,
+        wanted_padding: Callable[[int], Padding] = lambda now_ns: Padding(),
     ) -> None:
+        """`wanted_padding` says, at a moment, what a probe should carry to measure the link."""
         self._address = address
         self._edge_id = edge_id
         self._bundle_hash = bundle_hash
@@ -59,6 +69,8 @@ class CloudClient:
         self._errands: set[asyncio.Task[None]] = set()
         self._state = ""
         self._rtt_ns = 0
+        self._wanted_padding = wanted_padding
+        self._padded_ns = -PADDED_EVERY_NS
 
     async def start(self) -> None:
         """Connect and keep watching; returns at once."""
@@ -112,14 +124,35 @@ class CloudClient:
                     raise
 
     async def _probe(self) -> bool:
-        """One round trip; False if the cloud is draining."""
+        """One round trip, now and then with padding; False if the cloud is draining."""
         started_ns = time.monotonic_ns()
-        request = cloud_pb2.ProbeRequest(edge_id=self._edge_id, last_rtt_ns=self._rtt_ns)
+        padding = self._padding(started_ns)
+        request = cloud_pb2.ProbeRequest(
+            edge_id=self._edge_id,
+            last_rtt_ns=self._rtt_ns,
+            padding=bytes(padding.up_bytes),
+            reply_padding_bytes=padding.down_bytes,
+        )
         reply = await self._ask.Probe(request, timeout=PROBE_TIMEOUT_S)
         now_ns = time.monotonic_ns()
-        self._rtt_ns = now_ns - started_ns
-        self._feed(ev.LinkSampled(now_ns, self._rtt_ns, reply.queue_ns, reply.slowdown))
+        took_ns = now_ns - started_ns
+        if padding == Padding():
+            self._rtt_ns = took_ns
+        self._feed(
+            ev.LinkSampled(
+                now_ns, took_ns, reply.queue_ns, reply.slowdown, "", reply.held_ns,
+                padding.up_bytes, len(reply.padding),
+            )
+        )  # fmt: skip
         return not reply.draining
+
+    def _padding(self, now_ns: int) -> Padding:
+        if now_ns - self._padded_ns < PADDED_EVERY_NS:
+            return Padding()
+        padding = self._wanted_padding(now_ns)
+        if padding != Padding():
+            self._padded_ns = now_ns
+        return padding
 
     def _lose(self, reason: str) -> None:
         self._say_gone(reason)

@@ -15,15 +15,42 @@ from mc_sched.core.energy import RADIOS, EnergyModel
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
+from mc_sched.sensors.inventory import POWER_NAMES
 from mc_sched.units import format_ns
 
 SHORTEST_PROBE_INTERVAL_NS = 10_000_000
 """A probe every 10 ms already tells all that the scheduler can use of the link."""
+SHORTEST_SAMPLE_NS, LONGEST_SAMPLE_NS = 10_000_000, 1_000_000_000
+"""Sensors average over milliseconds; samples a second apart still share tasks out fairly."""
 
 
 def _own_name() -> str:
     """The host's name, told apart from another device made from the same image."""
     return f"{platform.node()}-{secrets.token_hex(2)}"
+
+
+class SensorsConfig(Config):
+    """Where the device's power is read, and how often."""
+
+    power: str = "auto"
+    interval: Duration = 100_000_000
+
+    @field_validator("power")
+    @classmethod
+    def _known_sensor(cls, value: str) -> str:
+        known = ("auto", "none", *POWER_NAMES)
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+    @field_validator("interval")
+    @classmethod
+    def _often_enough(cls, value: int) -> int:
+        if not SHORTEST_SAMPLE_NS <= value <= LONGEST_SAMPLE_NS:
+            raise ValueError(
+                f"must be from {format_ns(SHORTEST_SAMPLE_NS)} to {format_ns(LONGEST_SAMPLE_NS)}"
+            )
+        return value
 
 
 class EnergyConfig(Config):
@@ -32,11 +59,16 @@ class EnergyConfig(Config):
     compute_w: float = Field(default=EnergyModel.compute_w, ge=0, le=1000)
     idle_w: float = Field(default=EnergyModel.idle_w, ge=0, le=1000)
     radio: Literal["wifi", "4g", "3g"] = "wifi"
+    count_tail: bool = False
 
     def model(self) -> EnergyModel:
         """The core's form of it."""
         return replace(
-            EnergyModel(), compute_w=self.compute_w, idle_w=self.idle_w, radio=RADIOS[self.radio]
+            EnergyModel(),
+            compute_w=self.compute_w,
+            idle_w=self.idle_w,
+            radio=RADIOS[self.radio],
+            count_tail=self.count_tail,
         )
 
 
@@ -62,6 +94,7 @@ class EdgeConfig(Config):
     max_uploads: int = Field(default=2, ge=1, le=64)
     probe_interval: Duration = 200_000_000
     energy: EnergyConfig = EnergyConfig()
+    sensors: SensorsConfig = SensorsConfig()
     event_log: str | None = None
     profile: str | None = None
 

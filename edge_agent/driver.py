@@ -22,6 +22,7 @@ from mc_sched.core.edge_books import EdgeSnapshot
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.core.events import TimerKind
+from mc_sched.core.predictors.link import Padding
 from mc_sched.core.task import Outcome, OutcomeKind, Task
 from mc_sched.obs.event_log import EventLog
 
@@ -162,6 +163,10 @@ class EdgeDriver:
         self._catch_up(now_ns)
         return self._machine.snapshot(now_ns)
 
+    def wanted_padding(self, now_ns: int) -> Padding:
+        """What the next probe should carry."""
+        return self._machine.wanted_padding(now_ns)
+
     async def drain(self) -> None:
         """Refuse new tasks and wait until the open ones are over."""
         self.handle(ev.Drain(time.monotonic_ns()))
@@ -191,7 +196,7 @@ class EdgeDriver:
             self._set_timer(action)
         elif isinstance(action, do.CancelTimer):
             self._timers.pop((action.task_id, action.kind)).cancel()
-        else:
+        elif isinstance(action, do.Finish):
             self._finish(action.outcome)
 
     def _payload(self, action: do.SendToCloud) -> bytes:

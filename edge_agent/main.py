@@ -16,7 +16,7 @@ from mc_models.bundle import Bundle, load_bundle
 from mc_models.preprocess import Pixels, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
-from mc_models.runtime import Precision, prepare_encoder, prepare_local
+from mc_models.runtime import Precision, host_device, prepare_encoder, prepare_local
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
@@ -26,13 +26,16 @@ from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.errors import UserError
 from mc_sched.host_tables import local_table
 from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.sensors.chooser import LOAD, POWER, Chooser
+from mc_sched.sensors.inventory import load_candidates, power_candidates
 
 from .admission import Admission
 from .cloud_client import CloudClient
-from .config import EdgeConfig
+from .config import EdgeConfig, SensorsConfig
 from .driver import EdgeDriver
 from .encoder import PayloadEncoder
 from .executor import LocalExecutor
+from .sampler import Sampler
 from .servicer import EdgeServicer
 
 SERVICE = "mc.v1.EdgeAgent"
@@ -58,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
     parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
+    parser.add_argument("--power", metavar="SENSOR", help="auto (default), none, or which one")
     return parser
 
 
@@ -66,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     if args.radio:
         args.energy = {"radio": args.radio}
-    del args.radio
+    if args.power:
+        args.sensors = {"power": args.power}
+    del args.radio, args.power
     try:
         config = daemon.configure(args, EdgeConfig)
     except UserError as error:
@@ -100,6 +106,8 @@ async def serve(config: EdgeConfig) -> None:
 
     encoder = make_encoder(bundle, driver, config.threads, profile.precision)
     driver.attach(executor, cloud, cloud_changed, encoder)
+    sampler = make_sampler(config.sensors, driver, log)
+    sampler.start()
     about = edge_pb2.StatusReply(
         version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
     )
@@ -120,6 +128,7 @@ async def serve(config: EdgeConfig) -> None:
         await daemon.stop(server)
         if cloud is not None:
             await cloud.close()
+    sampler.close()
     executor.close()
     if encoder is not None:
         encoder.close()
@@ -131,7 +140,26 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
     if config.cloud is None:
         return None
     interval_s = config.probe_interval / 1e9
-    return CloudClient(config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s)
+    return CloudClient(
+        config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s, driver.wanted_padding
+    )
+
+
+def make_sampler(config: SensorsConfig, driver: EdgeDriver, log: EventLog) -> Sampler:
+    """The sensors of this machine; what there is to say of them goes to stderr and the log."""
+    loop = asyncio.get_running_loop()
+
+    def say(what: str) -> None:
+        print(f"mc-edge-agent: {what}", file=sys.stderr, flush=True)
+        note = {"sensors": what}
+        loop.call_soon_threadsafe(log.write, time.monotonic_ns(), "note", note, "warning")
+
+    power = None
+    if config.power != "none":
+        only = None if config.power == "auto" else config.power
+        power = Chooser(POWER, power_candidates(host_device() == "cuda", only), say)
+    load = Chooser(LOAD, load_candidates(), say)
+    return Sampler(power, load, config.interval, driver.note, driver.report)
 
 
 def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:

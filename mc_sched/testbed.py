@@ -76,9 +76,10 @@ class Testbed:
     async def _start_edge(self) -> None:
         cloud = self.link_address if self._link else self.cloud_address
         radio = ("--radio", self._link) if self._link in ("wifi", "4g", "3g") else ()
-        options = ("--bundle", self._bundle, "--event-log", str(self.edge_log), *radio)
+        # both agents are on this machine: no sensor can tell their watts apart
+        options = ("--bundle", self._bundle, "--event-log", str(self.edge_log), "--power", "none")
         listen = ("--listen", self.edge_address, "--cloud", cloud)
-        await self._start("edge", "edge_agent", *listen, *options, *self._edge_options)
+        await self._start("edge", "edge_agent", *listen, *options, *radio, *self._edge_options)
 
     async def kill_cloud(self) -> None:
         """SIGKILL to the cloud agent."""
@@ -105,6 +106,10 @@ class Testbed:
     async def set_link(self, kind: str) -> None:
         """The link becomes one of another kind."""
         await self._tell_link(f"kind {kind}")
+
+    async def follow_traces(self, up: Path, down: Path) -> None:
+        """The link's rates follow two Mahimahi traces; its round trip stays."""
+        await self._tell_link(f"trace {up} {down}")
 
     async def _tell_link(self, line: str) -> None:
         stdin = self._processes["link"].stdin

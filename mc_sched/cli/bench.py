@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from mc_sched.errors import UserError
 
 NAME = "bench"
-HELP = "Measure this machine: what the scheduler costs, how fast the cloud gives up."
+HELP = "Measure this machine: what the scheduler costs, how it gives up, how well it foresees."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,16 +50,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     simulator.add_argument("--short", type=int, default=10_000, metavar="N",
         help="of the short runs, default %(default)s")  # fmt: skip
     simulator.add_argument("--output", choices=("text", "json"), default="text")
-    for job in (overhead, give_up):
+    predictors = jobs.add_parser(
+        "predictors",
+        help="forecasts against what happened, undisturbed and under a script of disturbances",
+        epilog="example: mc-sched bench predictors --tasks 1000 --picture predictors.png",
+    )
+    _add_predictor_options(predictors)
+    for job in (overhead, give_up, predictors):
         job.add_argument("--bundle", default="set-a", help="name or directory, default %(default)s")
-    for job in (overhead, give_up, nets):
+    for job in (overhead, give_up, nets, predictors):
         job.add_argument("--seed", type=int, default=0)
         job.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched bench give-up --output json"
 
 
+def _add_predictor_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--tasks", type=int, default=1000, metavar="N",
+        help="on each site, undisturbed and again disturbed, default %(default)s")  # fmt: skip
+    add("--fps", type=float, default=6.0, help="tasks a second on each site, default %(default)s")
+    add("--traces", nargs=2, type=Path, metavar=("UP", "DOWN"),
+        help="Mahimahi traces for the link to follow, default: generated ones")  # fmt: skip
+    add("--picture", metavar="FILE", help="draw forecasts against what happened (.png, .svg, .pdf)")
+    add("--keep-logs", type=Path, metavar="DIR", help="keep both agents' event logs here")
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    if args.job == "predictors":
+        return _predictors(args)
     jobs = {"overhead": _overhead, "give-up": _give_up, "nets": _nets, "simulator": _simulator}
     report = jobs[args.job](args)
     if args.output == "json":
@@ -82,6 +102,28 @@ def _give_up(args: argparse.Namespace) -> dict[str, Any]:
     if args.tasks < 1:
         raise UserError("--tasks must be at least 1", exit_code=2)
     return asyncio.run(measure_give_up(args.bundle, args.tasks, args.seed, _progress)).report()
+
+
+def _predictors(args: argparse.Namespace) -> int:
+    from mc_sched.bench.predictors import Plan, measure_predictors, report, rows
+    from mc_sched.cli.tables import print_table
+    from mc_sched.obs.picture import check_picture
+    from mc_sched.obs.score_picture import draw_scores
+
+    if args.tasks < 4 or args.fps <= 0:
+        raise UserError("--tasks must be at least 4, --fps above 0", exit_code=2)
+    if args.picture:
+        check_picture(args.picture)
+    traces = tuple(args.traces) if args.traces else None
+    plan = Plan(args.bundle, args.tasks, args.fps, args.seed, traces)
+    scores = asyncio.run(measure_predictors(plan, _progress, args.keep_logs))
+    if args.output == "json":
+        print(json.dumps(report(scores)))
+    else:
+        print_table(rows(scores))
+    if args.picture:
+        draw_scores(scores, Path(args.picture))
+    return 0
 
 
 def _nets(args: argparse.Namespace) -> dict[str, Any]:

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 from mc_sched.cli.demands import check_demands, require
 from mc_sched.cli.frames import Frame, load_class_folders, repeated
 from mc_sched.cli.link import outage_argument
-from mc_sched.cli.streaming import StreamView, arrival_times_s, print_summary, run_stream
+from mc_sched.cli.streaming import (
+    StreamView,
+    arrival_times_s,
+    idle_j_since,
+    print_summary,
+    run_stream,
+)
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import UserError
-from mc_sched.obs.picture import FORMATS, draw_streams
+from mc_sched.obs.picture import check_picture, draw_streams
 from mc_sched.obs.summary import RunInfo, TaskResult, summarise
 from mc_sched.units import duration_argument
 
@@ -46,6 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--mode", choices=("performance", "energy", "both"), default="both",
         help="both: half of the frames each (default)")  # fmt: skip
     add("--policy", choices=POLICIES, default="mc", help="default %(default)s")
+    add("--privacy", choices=("edge-only", "features", "any"), default="any",
+        help="what may leave the device, default %(default)s")  # fmt: skip
     add("--bundle", default="set-a", help="name or directory, default %(default)s")
     add("--images", metavar="DIR", help="your own images; default: generated ones")
     add("--outage", type=outage_argument, action="append", default=[], metavar="START:DURATION",
@@ -63,17 +71,18 @@ def run(args: argparse.Namespace) -> int:
     """Start everything, stream, sum up, stop everything."""
     check_demands(args)
     require(args.frames >= 1, "--frames must be at least 1")
-    _check_picture(args.picture)
+    if args.picture:
+        check_picture(args.picture)
     modes = ["performance", "energy"] if args.mode == "both" else [args.mode]
     frames = _frames(args)
     results: dict[str, list[TaskResult]] = {mode: [] for mode in modes}
-    interrupted, idle_w = False, 0.0
-    took_s: dict[str, float] = {}
+    interrupted = False
+    infos: dict[str, RunInfo] = {}
     try:
-        took_s, idle_w = asyncio.run(_demo(args, modes, frames, results))
+        infos = asyncio.run(_demo(args, modes, frames, results))
     except KeyboardInterrupt:
         interrupted = True
-    summary = _summary(args, results, took_s, idle_w)
+    summary = _summary(args, results, infos)
     if args.output == "json":
         print(json.dumps(summary))
     else:
@@ -88,37 +97,44 @@ async def _demo(
     modes: list[str],
     frames: list[Frame],
     results: dict[str, list[TaskResult]],
-) -> tuple[dict[str, float], float]:
+) -> dict[str, RunInfo]:
     from mc_sched.client import Constraints, EdgeClient
     from mc_sched.testbed import Testbed
 
     _say(f"starting a cloud agent, a {args.link} link and an edge agent ...")
-    took_s: dict[str, float] = {}
+    infos: dict[str, RunInfo] = {}
     testbed = Testbed(
         bundle=args.bundle, link=args.link, edge_options=("--policy", args.policy),
         directory=args.keep_logs,
     )  # fmt: skip
     async with testbed, EdgeClient(testbed.edge_address) as client:
-        status = await _cloud_up(client)
+        await _cloud_up(client)
         _say(f"{WARM_UP_FRAMES} frames to let the predictors see this machine, not counted")
         for mode in modes:
             share = frames[: WARM_UP_FRAMES // len(modes)]
             async for _ in client.stream(
                 [(f"warm-{mode}-{i}", frame.data) for i, frame in enumerate(share)],
                 arrival_times_s(len(share), args.fps, "constant", 0),
-                Constraints(args.deadline, args.accuracy, mode, stream_id="warm-up"),
+                Constraints(
+                    args.deadline, args.accuracy, mode, privacy=args.privacy, stream_id="warm-up"
+                ),
             ):
                 pass
         for mode, share in zip(modes, _shares(frames, len(modes)), strict=True):
-            demands = Constraints(args.deadline, args.accuracy, mode, stream_id=mode)
+            demands = Constraints(
+                args.deadline, args.accuracy, mode, privacy=args.privacy, stream_id=mode
+            )
             due_s = arrival_times_s(len(share), args.fps, "constant", 0)
-            started = time.monotonic()
+            before, started = await client.status(), time.monotonic()
             with StreamView(len(share), f"{mode} mode over {args.link}") as view:
                 cuts = asyncio.gather(*(_cut(testbed, outage) for outage in args.outage))
                 await run_stream(client, share, due_s, demands, view, results[mode])
                 await cuts
-            took_s[mode] = time.monotonic() - started
-        return took_s, status.idle_w
+            infos[mode] = RunInfo(
+                args.policy, mode, args.link, time.monotonic() - started, before.idle_w,
+                idle_j=await idle_j_since(client, before),
+            )  # fmt: skip
+        return infos
 
 
 async def _cut(testbed: Testbed, outage: Outage) -> None:
@@ -129,14 +145,13 @@ async def _cut(testbed: Testbed, outage: Outage) -> None:
     await testbed.restore_link()
 
 
-async def _cloud_up(client: Any) -> Any:
-    """The edge agent's status once it has met the cloud; the demo goes on without it after 10 s."""
+async def _cloud_up(client: Any) -> None:
+    """Wait until the edge agent has met the cloud; the demo goes on without it after 10 s."""
     for _ in range(100):
         status = await client.status()
         if status.cloud == "up":
             break
         await asyncio.sleep(0.1)
-    return status
 
 
 def _shares(frames: list[Frame], parts: int) -> list[list[Frame]]:
@@ -162,29 +177,21 @@ def _frames(args: argparse.Namespace) -> list[Frame]:
 def _summary(
     args: argparse.Namespace,
     results: dict[str, list[TaskResult]],
-    took_s: dict[str, float],
-    idle_w: float,
+    infos: dict[str, RunInfo],
 ) -> dict[str, Any]:
-    """One summary over all frames, and one for each mode."""
-
-    def info(mode: str, seconds: float) -> RunInfo:
-        return RunInfo(args.policy, mode, args.link, seconds, idle_w)
-
+    """One summary over all frames, and one for each mode; a mode that was cut off took no time."""
+    parts = {mode: infos.get(mode, RunInfo(args.policy, mode, args.link, 0.0)) for mode in results}
     together = [result for part in results.values() for result in part]
-    whole = summarise(together, info("+".join(results), sum(took_s.values())))
-    whole["modes"] = {
-        mode: summarise(part, info(mode, took_s.get(mode, 0.0))) for mode, part in results.items()
-    }
+    whole = summarise(together, _joined(args, list(parts.values())))
+    whole["modes"] = {mode: summarise(part, parts[mode]) for mode, part in results.items()}
     return whole
 
 
-def _check_picture(file: str | None) -> None:
-    """Better a word before the run than no picture behind it."""
-    if file is not None:
-        path = Path(file)
-        known = ", ".join(FORMATS)
-        require(path.suffix.lower() in FORMATS, f"--picture {file}: its suffix is none of {known}")
-        require(path.parent.is_dir(), f"--picture {file}: there is no folder {path.parent}")
+def _joined(args: argparse.Namespace, parts: list[RunInfo]) -> RunInfo:
+    """What holds of all modes together."""
+    idle_j = sum(p.idle_w * p.duration_s if p.idle_j is None else p.idle_j for p in parts)
+    mode, duration_s = "+".join(p.mode for p in parts), sum(p.duration_s for p in parts)
+    return RunInfo(args.policy, mode, args.link, duration_s, idle_j=idle_j)
 
 
 def _draw(args: argparse.Namespace, results: dict[str, list[TaskResult]]) -> None:

@@ -17,6 +17,7 @@ with --control, lines on standard input steer the link while it runs:
   cut reset   open connections are reset, new ones refused
   restore     undo the cut
   kind 3g     change to another kind
+  trace UP DOWN   follow these two Mahimahi traces; the round trip stays
 
 example:
   mc-sched link --listen 127.0.0.1:7070 --target 127.0.0.1:7071 --kind 4g --outage 10s:2s
@@ -91,7 +92,7 @@ def spec_of(args: argparse.Namespace) -> "LinkSpec":
 
 
 def _rate(trace_path: str | None, rate_mbps: float | None) -> "Rate | None":
-    from mc_sched.link.files import read_trace
+    from mc_sched.link.mahimahi import read_trace
     from mc_sched.link.model import mbps
 
     if trace_path is not None:

@@ -39,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         print(json.dumps(status))
     else:
-        print_rows((_label(key), _text(key, value)) for key, value in status.items())
+        predictors = status.pop("predictors")
+        rows = [(_label(key), _text(key, value)) for key, value in status.items()]
+        rows += [(f"forecast of {name}", _reliability(found)) for name, found in predictors.items()]
+        print_rows(rows)
     return 0
 
 
@@ -53,11 +56,31 @@ def _plain(status: StatusReply, name: str) -> Any:
     field, value = status.DESCRIPTOR.fields_by_name[name], getattr(status, name)
     if field.has_presence and not status.HasField(name):
         return None
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {key: _message(part) for key, part in sorted(value.items())}
+    return value
+
+
+def _message(part: Any) -> Any:
+    """A message as a mapping of its fields; a plain value as it is."""
+    if not hasattr(part, "DESCRIPTOR"):
+        return part
+    return {field.name: getattr(part, field.name) for field in part.DESCRIPTOR.fields}
+
+
+def _reliability(found: dict[str, Any]) -> str:
+    return (
+        f"mean error {found['mape']:.1%}, 95% short by at most {found['p95_under']:.1%}, "
+        f"quantile held {found['coverage']:.1%} of {found['n']}"
+    )
 
 
 def _label(key: str) -> str:
-    return key.removesuffix("_ns").removesuffix("_bps")
+    if key.startswith("e3_"):
+        return key.removesuffix("_per_j")
+    for unit in ("_ns", "_bps", "_w", "_j"):
+        key = key.removesuffix(unit)
+    return key
 
 
 def _text(key: str, value: Any) -> str:
@@ -67,6 +90,12 @@ def _text(key: str, value: Any) -> str:
         return f"{value / 1e6:.1f} ms"
     if key.endswith("_bps"):
         return f"{value / 1e6:.2f} Mbps" if value else "unknown"
+    if key.startswith("e3_"):
+        return f"{value:.2f} successes per joule"
+    if key.endswith("_w"):
+        return f"{value:.2f} W"
+    if key.endswith("_j"):
+        return f"{value:.3f} J"
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in value.items())
     return str(value)

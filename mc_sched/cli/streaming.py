@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mc_sched.cli.frames import Frame
 from mc_sched.cli.tables import print_rows
+from mc_sched.errors import ConnectError
 from mc_sched.obs.summary import TaskResult, summary_rows
 
 if TYPE_CHECKING:
+    from mc_proto.v1.edge_pb2 import StatusReply
     from rich.table import Table
 
     from mc_sched.client import Answer, Constraints, EdgeClient
@@ -53,6 +55,16 @@ async def run_stream(
         frame, at_s = sent[answer.outcome.task_id]
         results.append(result_of(answer, frame.label, at_s))
         view.show(answer, frame)
+
+
+async def idle_j_since(client: EdgeClient, before: StatusReply) -> float | None:
+    """What the device has used beside the tasks since then; None if nobody measures it."""
+    try:
+        now = await client.status()
+    except ConnectError:
+        return None
+    measures = now.HasField("power_w") and now.energy_idle_j > before.energy_idle_j
+    return now.energy_idle_j - before.energy_idle_j if measures else None
 
 
 def result_of(answer: Answer, label: str | None, submitted_s: float = 0.0) -> TaskResult:

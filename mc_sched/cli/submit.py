@@ -17,6 +17,7 @@ from mc_sched.cli.streaming import (
     MAX_STREAM_ID,
     StreamView,
     arrival_times_s,
+    idle_j_since,
     print_summary,
     run_stream,
 )
@@ -106,6 +107,7 @@ def _stream(
             )  # fmt: skip
             with StreamView(len(frames), args.edge) as view:
                 await run_stream(client, frames, due_s, demands, view, results)
+            info["idle_j"] = None if client.lost else await idle_j_since(client, status)
             return client.lost
 
     with contextlib.suppress(KeyboardInterrupt):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def print_rows(rows: Iterable[tuple[str, str]], title: str | None = None) -> None:
@@ -18,6 +18,23 @@ def print_rows(rows: Iterable[tuple[str, str]], title: str | None = None) -> Non
     with console.capture() as capture:
         console.print(table)
     print(capture.get(), end="")  # rich would call it an error when the reader has left
+
+
+def print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows of text under the first one; all but the first two columns are figures."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for number, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="left" if number < 2 else "right")
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    print(capture.get(), end="")
 
 
 def print_columns(

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mc_sched.core.events import TimerKind
+from mc_sched.core.scores import Score
 from mc_sched.core.task import ExitRule, Outcome, Prediction
+
+# --- both -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RecordScore:
+    """Write down what was forecast of this task and what then happened."""
+
+    task_id: str
+    score: Score
+
 
 # --- edge -----------------------------------------------------------------------------------
 
@@ -81,8 +93,9 @@ class Finish:
 
 
 EdgeAction = (
-    StartLocal | AbortLocal | Encode | SendToCloud | SendGiveUp | SetTimer | CancelTimer | Finish
-)
+    StartLocal | AbortLocal | Encode | SendToCloud | SendGiveUp | SetTimer | CancelTimer
+    | RecordScore | Finish
+)  # fmt: skip
 
 # --- cloud ----------------------------------------------------------------------------------
 
@@ -155,4 +168,4 @@ class Stop:
     failed: bool = False
 
 
-CloudAction = Accept | Refuse | RunStage | RunHead | Progress | Reply | Stop
+CloudAction = Accept | Refuse | RunStage | RunHead | Progress | RecordScore | Reply | Stop

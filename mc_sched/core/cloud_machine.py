@@ -19,6 +19,7 @@ from mc_sched.core.cloud_schedule import CloudSchedule, Piece
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.scores import NOTHING, Reliability, Score, ScoreBook
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import ExitRule
@@ -47,7 +48,8 @@ class CloudMachine:
         self._settings = settings
         self._table = table
         self._times = CloudTimePredictor(table, settings.quantile)
-        self._schedule = CloudSchedule(self._times)
+        self._schedule = CloudSchedule(self._times, settings.quantile)
+        self._scores = ScoreBook()
         self._tasks: dict[str, CloudTask] = {}
         self._down_ns: OrderedDict[str, int] = OrderedDict()
         self._draining = False
@@ -82,6 +84,10 @@ class CloudMachine:
         self._now_ns = now_ns
         queue_ns = self._schedule.ahead_ns(now_ns, self._tasks.values(), due_ns=None)
         return CloudLoad(queue_ns, self._times.slowdown(now_ns), len(self._tasks))
+
+    def reliability(self) -> dict[str, Reliability]:
+        """How good this node's forecasts were, by predictor."""
+        return self._scores.reliability()
 
     def has(self, task_id: str) -> bool:
         """Whether a task of this id is here, be it only to be stopped."""
@@ -120,6 +126,8 @@ class CloudMachine:
         self._note(task, "Arrived")
         alone_ns = self._times.mean_ns(event.now_ns, task.target, task.next_stage)
         task.told_end_ns = event.now_ns + queue_ns + alone_ns
+        if queue_ns > 0:
+            task.expected_wait = self._schedule.wait(event.now_ns, queue_ns)
         predicted_ns = queue_ns + self._needed_ns(event, task.target)
         self._actions.append(do.Accept(event.task_id, task.target.name, predicted_ns, queue_ns))
 
@@ -148,10 +156,15 @@ class CloudMachine:
 
     def _on_stage_done(self, event: ev.StageDone) -> None:
         for task_id in event.task_ids:
-            task = self._working_on(event, task_id, do.RunStage(event.task_ids, event.stage))
+            piece = self._working_on(event, task_id, do.RunStage(event.task_ids, event.stage))
+            task = piece.task
             stopped = task.state is CloudState.STOPPING
             self._worked(task, event, event.took_ns)
-            self._times.record(event.now_ns, self._table.stage_ns[event.stage], event.took_ns)
+            score = self._times.record_stage(
+                event.now_ns, event.stage, event.took_ns, piece.expected
+            )
+            task.took_ns[event.stage] = event.took_ns
+            self._record(task, score)
             if stopped:
                 self._end(task, do.Stop(task_id, "given up", task.compute_ns))
             else:
@@ -212,7 +225,7 @@ class CloudMachine:
         self._end(task, do.Stop(task.task_id, reason, task.compute_ns))
 
     def _on_head_done(self, event: ev.HeadDone) -> None:
-        task = self._working_on(event, event.task_id, do.RunHead(event.task_id, event.exit))
+        task = self._working_on(event, event.task_id, do.RunHead(event.task_id, event.exit)).task
         stopped = task.state is CloudState.STOPPING
         self._worked(task, event, event.took_ns)
         if stopped:
@@ -226,16 +239,17 @@ class CloudMachine:
                 load.queue_ns, load.slowdown,
             )
         )  # fmt: skip
+        self._times.record_task(task.took_ns)
 
     def _on_executor_failed(self, event: ev.ExecutorFailed) -> None:
-        task = self._working_on(event, event.task_id, None)
+        task = self._working_on(event, event.task_id, None).task
         self._worked(task, event, 0)
         self._end(task, do.Stop(task.task_id, event.reason, task.compute_ns, failed=True))
 
     def _working_on(
         self, event: ev.CloudEvent, task_id: str, asked: do.RunStage | do.RunHead | None
-    ) -> CloudTask:
-        """The task that the executor is at, which has to be this one and this piece of it."""
+    ) -> Piece:
+        """The piece that the executor is at, which has to be this one of this task."""
         piece = self._schedule.piece
         task = self._tasks.get(task_id)
         if task is None or piece is None or piece.task is not task:
@@ -243,7 +257,7 @@ class CloudMachine:
             raise UnexpectedEvent("cloud", "not working on it", type(event).__name__, story)
         if asked not in (None, piece.action):
             raise UnexpectedEvent("cloud", f"at {piece.action}", f"{event}", task.told())
-        return task
+        return piece
 
     def _worked(self, task: CloudTask, event: ev.CloudEvent, took_ns: int) -> None:
         name = type(event).__name__
@@ -295,11 +309,26 @@ class CloudMachine:
                 else:
                     self._stop_hopeless(task)
             else:
+                self._has_waited(task)
                 task.move("run_stage")
                 self._run(task, do.RunStage((task.task_id,), task.next_stage))
 
+    def _has_waited(self, task: CloudTask) -> None:
+        if task.expected_wait is not NOTHING:
+            score = self._schedule.waited(task, self._now_ns)
+            task.expected_wait = NOTHING
+            self._record(task, score)
+
+    def _record(self, task: CloudTask, score: Score) -> None:
+        task.story.append((self._now_ns, score))
+        self._scores.add(score)
+        self._actions.append(do.RecordScore(task.task_id, score))
+
     def _run(self, task: CloudTask, action: do.RunStage | do.RunHead) -> None:
-        self._schedule.piece = Piece(task, action, self._now_ns)
+        expected = NOTHING  # a head is too short to be forecast by itself
+        if isinstance(action, do.RunStage):
+            expected = self._times.stage(self._now_ns, action.stage)
+        self._schedule.piece = Piece(task, action, self._now_ns, expected)
         self._actions.append(action)
 
     # --- times ------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from mc_sched.core import actions as do
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.predictors.conformal import AdaptiveLevel
+from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import Exit
 from mc_sched.core.task import ExitRule
 from mc_sched.core.transitions import CloudState
@@ -19,18 +21,20 @@ from mc_sched.core.transitions import CloudState
 
 @dataclass(frozen=True)
 class Piece:
-    """What the executor is at: a stage or a head, whose it is, since when."""
+    """What the executor is at: a stage or a head, whose it is, since when, how long it may take."""
 
     task: CloudTask
     action: do.RunStage | do.RunHead
     since_ns: int
+    expected: Forecast
 
 
 class CloudSchedule:
     """Forecasts for one executor that runs one piece at a time."""
 
-    def __init__(self, times: CloudTimePredictor) -> None:
+    def __init__(self, times: CloudTimePredictor, quantile: float) -> None:
         self._times = times
+        self._wait_level = AdaptiveLevel(quantile)
         self.piece: Piece | None = None
 
     def ahead_ns(
@@ -65,6 +69,18 @@ class CloudSchedule:
         return (
             task.state is CloudState.IN_STAGE and _answers_at(task, True).stage < task.stage_ahead
         )
+
+    def wait(self, now_ns: int, ahead_ns: int) -> Forecast:
+        """How long a task waits that has this work ahead of it."""
+        upper = self._times.slowdown_upper(now_ns, self._wait_level)
+        return Forecast(ahead_ns, int(ahead_ns * upper / self._times.slowdown(now_ns)))
+
+    def waited(self, task: CloudTask, now_ns: int) -> Score:
+        """A task's first stage starts: what its wait was expected to be, and was."""
+        expected, took_ns = task.expected_wait, now_ns - task.arrived.now_ns
+        score = Score(Predictor.QUEUE, expected.mean_ns, expected.upper_ns, took_ns)
+        self._wait_level.record(score.held)
+        return score
 
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
         """Time to the soonest exit for a task that waits: one ahead, or else the last."""

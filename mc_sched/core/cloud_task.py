@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import Arrived
+from mc_sched.core.scores import NOTHING, Forecast, Score, told
 from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CLOUD_STATE, CloudState
 
@@ -21,9 +22,13 @@ class CloudTask:
     next_stage: int = 0
     """The stage that comes next; at first the one that its codec enters at."""
     compute_ns: int = 0
+    took_ns: dict[int, int] = field(default_factory=dict)
+    """Time of each stage that it has behind it."""
+    expected_wait: Forecast = NOTHING
+    """Until its first stage, if others are before it and it has not run yet."""
     told_end_ns: int = 0
     """When the reply leaves, as the edge was last told."""
-    story: list[tuple[int, str]] = field(default_factory=list)
+    story: list[tuple[int, str | Score]] = field(default_factory=list)
 
     @property
     def task_id(self) -> str:
@@ -80,4 +85,4 @@ class CloudTask:
         """The story so far, times since arrival."""
         start = self.arrived.now_ns
         head = f"{self.task_id}: budget {self.arrived.budget_ns / 1e6:.1f} ms"
-        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {name}" for at, name in self.story))
+        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {told(what)}" for at, what in self.story))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from mc_sched.core.edge_forecast import REPLY_BYTES, EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy_ledger import EnergyLedger
+from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Site, Task
 
@@ -36,22 +39,46 @@ class EdgeSnapshot:
     local_predicted_ns: int
     local_residual_ns: int
     local_busy: bool
+    local_residual_ops_ns: int
+    """The same by the paper's operation ratio."""
     busy_by_others: float | None
     energy_j: float
+    """Of all tasks above idle, without the radio's tail."""
     energy_source: str
+    """Who says what computing costs now: a sensor, or the model."""
     idle_w: float
+    """Learned from the sensor, or declared."""
+    compute_w: float
+    """Above idle while one thing of ours runs; learned or declared."""
+    power_w: float | None
+    """Of the device now; None: no sensor."""
+    energy_measured_j: float
+    """Integrated power since the agent started; 0 without a sensor."""
+    energy_modelled_j: float
+    """The share of the tasks' computing and encoding that no sensor measured."""
+    energy_idle_j: float
+    """Measured joules that no task is booked with."""
+    energy_tail_j: float
+    """What the tasks' transfers added to the radio's tail; in no other figure."""
+    e3_per_j: float
+    """Succeeded tasks per joule of all tasks, without the tail; 0 while no joule is spent."""
+    e3_with_tail_per_j: float
+    predictors: dict[str, Reliability]
+    """How good the forecasts were, by predictor; one without a score is missing."""
 
 
 class EdgeBooks:
     """What the machine keeps count of across tasks."""
 
-    def __init__(self, settings: EdgeSettings) -> None:
+    def __init__(self, settings: EdgeSettings, ledger: EnergyLedger, tail: RadioTail) -> None:
         self._settings = settings
+        self._ledger, self._tail = ledger, tail
         self._stream_accuracy: OrderedDict[str, float] = OrderedDict()
         self._outcomes: Counter[str] = Counter()
         self._sites: Counter[str] = Counter()
         self._gave_up = 0
-        self._energy_j = 0.0
+        self._energy_j = self._tail_j = 0.0
+        self.scores = ScoreBook()
 
     def required_accuracy(self, task: Task) -> float:
         """The task's QoR: its own or the basic one, and never below what its stream asked for."""
@@ -70,16 +97,30 @@ class EdgeBooks:
         if len(self._stream_accuracy) > REMEMBERED_STREAMS:
             self._stream_accuracy.popitem(last=False)
 
-    def spent(self, entry: EdgeTask) -> Energy:
-        """Joules of a task until now; the reply counts half a round trip, as in the forecast."""
-        energy = self._settings.energy
-        down_j = energy.radio.down_j(REPLY_BYTES, entry.reply_air_ns) if entry.reply_air_ns else 0.0
+    def spent(self, entry: EdgeTask, now_ns: int) -> Energy:
+        """Joules of a task that ends now; a reply counts half a round trip, as in the forecast."""
+        radio = self._settings.energy.radio
+        down_j = radio.down_j(REPLY_BYTES, entry.reply_air_ns) if entry.reply_air_ns else 0.0
+        booked = self._ledger.book(now_ns, entry.task.task_id, entry.work(now_ns))
         return Energy(
-            compute_j=energy.compute_j(entry.compute_ns),
-            encode_j=energy.compute_j(entry.task.encoding_ns + entry.encode_ns),
-            radio_up_j=energy.radio.up_j(entry.bytes_up, entry.upload_air_ns),
+            compute_j=booked.compute_j,
+            encode_j=booked.encode_j,
+            radio_up_j=radio.up_j(entry.bytes_up, entry.upload_air_ns),
             radio_down_j=down_j,
+            radio_tail_j=entry.tail_j + self._reply_tail_j(entry, now_ns),
+            source=booked.source,
         )
+
+    def _reply_tail_j(self, entry: EdgeTask, now_ns: int) -> float:
+        """What the reply adds to the tail, once the upload is entered as the last transfer."""
+        if entry.sent_ns < 0:
+            return 0.0
+        self._tail.transferred(entry.sent_ns + entry.upload_air_ns)
+        if not entry.reply_air_ns:
+            return 0.0
+        added_j = self._tail.next_j(now_ns - entry.reply_air_ns)
+        self._tail.transferred(now_ns)
+        return added_j
 
     def count(self, outcome: Outcome) -> None:
         """Enter an outcome."""
@@ -88,6 +129,7 @@ class EdgeBooks:
             self._sites[outcome.site.value] += 1
         self._gave_up += outcome.gave_up
         self._energy_j += outcome.energy.total_j
+        self._tail_j += outcome.energy.radio_tail_j
 
     def snapshot(
         self, forecast: EdgeForecast, now_ns: int, tasks_open: int, draining: bool
@@ -95,7 +137,7 @@ class EdgeBooks:
         """The books and the forecasts as one picture."""
         heard = forecast.cloud is not None or forecast.cloud_detail != "no answer yet"
         state = "up" if forecast.cloud_usable else "down" if heard else "unknown"
-        known = forecast.link.known(now_ns)
+        known, down_known = forecast.link.known(now_ns), forecast.link.down_known(now_ns)
         return EdgeSnapshot(
             mode=self._settings.mode.value,
             policy=self._settings.policy,
@@ -108,13 +150,28 @@ class EdgeBooks:
             cloud=state,
             cloud_detail=forecast.cloud_detail,
             uplink_bps=forecast.link.up_mean_bps(now_ns) if known else 0.0,
-            downlink_bps=0.0,
+            downlink_bps=forecast.link.down_mean_bps(now_ns) if down_known else 0.0,
             rtt_ns=forecast.link.rtt_mean_ns(now_ns),
             local_predicted_ns=forecast.local.upper_ns(now_ns),
             local_residual_ns=forecast.local.residual_ns(now_ns),
+            local_residual_ops_ns=forecast.local.residual_ops_ns(now_ns),
             local_busy=forecast.local.running,
             busy_by_others=forecast.local.busy_by_others,
             energy_j=self._energy_j,
-            energy_source=self._settings.energy.source,
-            idle_w=self._settings.energy.idle_w,
+            energy_source=self._ledger.source(now_ns),
+            idle_w=self._ledger.idle_w,
+            compute_w=self._ledger.compute_w,
+            power_w=self._ledger.power_w(now_ns),
+            energy_measured_j=self._ledger.measured_j,
+            energy_modelled_j=self._ledger.modelled_j,
+            energy_idle_j=self._ledger.idle_j,
+            energy_tail_j=self._tail_j,
+            e3_per_j=self._e3_per_j(self._energy_j),
+            e3_with_tail_per_j=self._e3_per_j(self._energy_j + self._tail_j),
+            predictors=self.scores.reliability(),
         )
+
+    def _e3_per_j(self, energy_j: float) -> float:
+        """E3 = Ns / (N * E), E the mean joules per task: Ns over all joules."""
+        succeeded = self._outcomes[OutcomeKind.SUCCEEDED.value]
+        return succeeded / energy_j if energy_j > 0 else 0.0

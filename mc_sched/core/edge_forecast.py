@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.policy import CloudForecast, SiteForecast, View
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.encode_time import EncodeTimePredictor
 from mc_sched.core.predictors.link import LinkEstimator
 from mc_sched.core.predictors.local_time import LocalTimePredictor
+from mc_sched.core.scores import Forecast
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable
 from mc_sched.core.transitions import CloudLeg, LocalLeg
@@ -21,13 +25,20 @@ REPLY_BYTES = 400
 class EdgeForecast:
     """The edge's predictors, asked together."""
 
-    def __init__(self, settings: EdgeSettings, local: LocalTable) -> None:
+    def __init__(
+        self, settings: EdgeSettings, local: LocalTable, ledger: EnergyLedger, tail: RadioTail
+    ) -> None:
         self._settings = settings
+        self._ledger, self._tail = ledger, tail
         self.local_table = local
         self.local = LocalTimePredictor(local, settings.quantile)
         self.encode = EncodeTimePredictor(local, settings.quantile)
         self.link = LinkEstimator(settings.quantile)
         self.cloud: CloudTimePredictor | None = None
+        self.trip_level = AdaptiveLevel(settings.quantile)
+        """The level that makes the sum of a trip's parts hold as often as it should."""
+        self.here_level = AdaptiveLevel(settings.quantile)
+        """The same for a task on the edge: its wait, its start, its run."""
         self.cloud_detail = "no answer yet"
         self._cloud_queue_ns = 0
         self._cloud_slowdown = 1.0
@@ -80,12 +91,8 @@ class EdgeForecast:
 
     def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Time until the local net has to start on this task: D - T_local - margin."""
-        local_ns = self.local_upper_ns(task, now_ns, tasks)
+        local_ns = self.here(task, now_ns, tasks).upper_ns
         return task.task.due_ns - now_ns - local_ns - self._settings.margin_ns
-
-    def local_upper_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
-        """Upper quantile of the time until the local net would have answered this task."""
-        return self.local_wait_ns(task, now_ns, tasks) + self.local.upper_ns(now_ns)
 
     def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""
@@ -99,15 +106,20 @@ class EdgeForecast:
         )
         return residual_ns + earlier * mean_ns
 
+    def here(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
+        """Time until the local net will have answered this task, if it queues now."""
+        wait_ns = self.local_wait_ns(task, now_ns, tasks)
+        upper_ns = self.local.upper_ns(now_ns, self.here_level)
+        return Forecast(wait_ns + self.local.mean_ns(now_ns), wait_ns + upper_ns)
+
+    def up(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
+        """Time until the cloud says that this task's payload, sent now behind others, has come."""
+        return self.link.up(now_ns, task.payload_bytes, self._on_the_air_ns(now_ns, tasks))
+
     def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
-        wait_ns = self.local_wait_ns(task, now_ns, others)
-        mean_ns = self.local.mean_ns(now_ns)
-        return SiteForecast(
-            accuracy=self.local_table.accuracy,
-            mean_ns=wait_ns + mean_ns,
-            upper_ns=wait_ns + self.local.upper_ns(now_ns),
-            energy_j=self._settings.energy.compute_j(mean_ns),
-        )
+        here = self.here(task, now_ns, others)
+        compute_j = self._ledger.compute_j(self.local.mean_ns(now_ns))
+        return SiteForecast(self.local_table.accuracy, here.mean_ns, here.upper_ns, compute_j)
 
     def _cloud_options(
         self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
@@ -115,24 +127,29 @@ class EdgeForecast:
         assert self.cloud is not None
         backlog_ns = self._backlog_ns(task, now_ns, others)
         encoder_ns = self._encoder_wait_ns(task, now_ns, others)
-        rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns)
+        level = self.trip_level
+        rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns, level)
+        down = self.link.down(now_ns, level)
+        around_mean, around_upper = rtt_mean // 2 + down.mean_ns, rtt_upper // 2 + down.upper_ns
         slowdown_mean = max(self.cloud.slowdown(now_ns), self._cloud_slowdown)
-        slowdown_upper = max(self.cloud.slowdown_upper(now_ns), self._cloud_slowdown)
+        slowdown_upper = max(self.cloud.slowdown_upper(now_ns, level), self._cloud_slowdown)
         for codec, size in (task.task.payload_bytes or {}).items():
             start_mean = start_upper = backlog_ns
             energy_j = 0.0
             if self.encode.needs_time(codec):
                 encode_mean = self.encode.mean_ns(now_ns, codec)
-                energy_j = self._settings.energy.compute_j(encode_mean)
+                energy_j = self._ledger.compute_j(encode_mean)
                 # payloads are made while others leave
                 start_mean = max(backlog_ns, encoder_ns + encode_mean)
-                start_upper = max(backlog_ns, encoder_ns + self.encode.upper_ns(now_ns, codec))
+                start_upper = max(
+                    backlog_ns, encoder_ns + self.encode.upper_ns(now_ns, codec, level)
+                )
             up_mean = self.link.up_mean_ns(now_ns, size)
-            up_upper = self.link.up_upper_ns(now_ns, size)
-            energy_j += self._transfer_j(size, up_mean, rtt_mean)
+            up_upper = self.link.up_upper_ns(now_ns, size, level)
+            energy_j += self._transfer_j(now_ns, size, up_mean, rtt_mean)
             wait_ns = self._cloud_wait_ns(now_ns + start_mean + up_mean + rtt_mean // 2)
-            before_mean = start_mean + up_mean + rtt_mean + wait_ns
-            before_upper = start_upper + up_upper + rtt_upper + wait_ns
+            before_mean = start_mean + up_mean + around_mean + wait_ns
+            before_upper = start_upper + up_upper + around_upper + wait_ns
             for exit_, path_ns in self.cloud.whole_path_ns.get(codec, ()):
                 yield CloudForecast(
                     accuracy=exit_.accuracy[codec],
@@ -145,20 +162,23 @@ class EdgeForecast:
 
     def _backlog_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
         """Time until the uplink's unsent bytes, and earlier tasks' payloads, are gone."""
-        sending = [other for other in others if other.cloud is CloudLeg.UPLOADING]
         queued_bytes = sum(
             other.payload_bytes
             for other in others
             if other.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING)
             and other.task.due_ns <= task.task.due_ns
         )
-        backlog_ns = self.link.up_mean_ns(now_ns, queued_bytes)
-        if sending:
-            since_ns = max(self.link.last_left_ns, min(other.sent_ns for other in sending))
-            size_bytes = sum(other.payload_bytes for other in sending)
-            end_ns = since_ns + self.link.up_mean_ns(now_ns, size_bytes)
-            backlog_ns += max(0, end_ns - now_ns)
-        return backlog_ns
+        queued_ns = self.link.up_mean_ns(now_ns, queued_bytes)
+        return self._on_the_air_ns(now_ns, others) + queued_ns
+
+    def _on_the_air_ns(self, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+        """Time until the payloads that are being sent have left."""
+        sending = [other for other in tasks if other.cloud is CloudLeg.UPLOADING]
+        if not sending:
+            return 0
+        since_ns = max(self.link.last_left_ns, min(other.sent_ns for other in sending))
+        size_bytes = sum(other.payload_bytes for other in sending)
+        return max(0, since_ns + self.link.up_mean_ns(now_ns, size_bytes) - now_ns)
 
     def _encoder_wait_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
         """Time until the encoder has made what it is at, and earlier tasks' payloads."""
@@ -185,6 +205,7 @@ class EdgeForecast:
         path_ns = self.cloud.shortest_ns(now_ns, task.codec, task.offload.accuracy)
         return now_ns + encode_ns + up_ns + path_ns <= task.task.due_ns
 
-    def _transfer_j(self, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
+    def _transfer_j(self, now_ns: int, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
         radio = self._settings.energy.radio
-        return radio.up_j(size_bytes, up_ns) + radio.down_j(REPLY_BYTES, rtt_ns // 2)
+        tail_j = self._tail.next_j(now_ns) if self._settings.energy.count_tail else 0.0
+        return radio.up_j(size_bytes, up_ns) + radio.down_j(REPLY_BYTES, rtt_ns // 2) + tail_j

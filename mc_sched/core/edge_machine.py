@@ -13,26 +13,31 @@ here once per event:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeBooks, EdgeSnapshot
 from mc_sched.core.edge_forecast import EdgeForecast
+from mc_sched.core.edge_invariants import IN_FLIGHT, check_edge
+from mc_sched.core.edge_lessons import EdgeLessons
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
+from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy_ledger import EnergyLedger
+from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge
-from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.predictors.link import Padding
+from mc_sched.core.scores import Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
-IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
+ASKED_NS = 10 * 10**9
+"""How long after the last task the link is still measured for the next one."""
 
 
 class EdgeMachine:
@@ -40,11 +45,14 @@ class EdgeMachine:
 
     def __init__(self, settings: EdgeSettings, local: LocalTable) -> None:
         self._settings = settings
-        self._forecast = EdgeForecast(settings, local)
-        self._books = EdgeBooks(settings)
+        self._ledger, self._tail = EnergyLedger(settings.energy), RadioTail(settings.energy.radio)
+        self._forecast = EdgeForecast(settings, local, self._ledger, self._tail)
+        self._lessons = EdgeLessons(self._forecast)
+        self._books = EdgeBooks(settings, self._ledger, self._tail)
         self._tasks: dict[str, EdgeTask] = {}
         self._open = 0
         self._draining = False
+        self._submitted_ns = -ASKED_NS
         self._now_ns = 0
         self._actions: list[do.EdgeAction] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -66,6 +74,7 @@ class EdgeMachine:
             ev.CloudGone: self._on_cloud_gone,
             ev.LinkSampled: self._on_link_sampled,
             ev.DeviceSampled: self._on_device_sampled,
+            ev.PowerSampled: self._on_power_sampled,
             ev.TimerFired: self._on_timer_fired,
             ev.ClientGone: self._on_client_gone,
             ev.NotSatisfied: self._on_not_satisfied,
@@ -88,6 +97,17 @@ class EdgeMachine:
     def snapshot(self, now_ns: int) -> EdgeSnapshot:
         """What `status` shows."""
         return self._books.snapshot(self._forecast, now_ns, self._open, self._draining)
+
+    def wanted_padding(self, now_ns: int) -> Padding:
+        """What the next probe should carry to learn the link: nothing beside an upload.
+
+        Nor while no tasks come, once the link has been seen: nobody asks then.
+        """
+        asked = now_ns - self._submitted_ns <= ASKED_NS
+        sending = any(entry.cloud is CloudLeg.UPLOADING for entry in self._tasks.values())
+        if sending or not (asked or self._forecast.link.never_measured):
+            return Padding()
+        return self._forecast.link.wanted_padding(now_ns)
 
     @property
     def is_idle(self) -> bool:
@@ -113,6 +133,7 @@ class EdgeMachine:
     def _admit(self, task: Task) -> None:
         entry = EdgeTask(task, self._books.required_accuracy(task))
         self._open += 1
+        self._submitted_ns = self._now_ns
         self._note(entry, "Submitted")
         if task.task_id in self._tasks:
             reason = "a task of this id has ended but is still being stopped; use another id"
@@ -127,9 +148,9 @@ class EdgeMachine:
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
-        decision = POLICIES[name](
-            task, self._forecast.view(entry, self._now_ns, self._tasks.values())
-        )
+        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
+        entry.options = view.cloud
+        decision = POLICIES[name](task, view)
         if isinstance(decision, Offload) and not task.privacy.allows(decision.codec):
             return f"policy {name} would send {decision.codec} against the task's privacy demand"
         return decision
@@ -142,17 +163,17 @@ class EdgeMachine:
             self._finish(entry, OutcomeKind.REFUSED, reason=reason)
         else:
             self._set_timer(entry, TimerKind.DEADLINE, entry.task.due_ns)
-            waited_ns = self._now_ns - entry.task.submitted_ns
             if isinstance(decision, RunOnEdge):
-                entry.predicted_ns = waited_ns + self._local_upper_ns(entry)
-                entry.move_local("queue")
+                self._queue_here(entry)
+                waited_ns = self._now_ns - entry.task.submitted_ns
+                entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
             else:
                 self._offload(entry, decision)
 
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
-        entry.wanted_by_ns = entry.task.due_ns
+        entry.wanted_by_ns, entry.decided_ns = entry.task.due_ns, self._now_ns
         entry.move_cloud("queue")
         if not offload.fallback or not self._local_is_accurate(entry):
             return
@@ -165,6 +186,11 @@ class EdgeMachine:
                 entry.wanted_by_ns = at_ns
 
     # --- the local leg ----------------------------------------------------------------------
+
+    def _queue_here(self, entry: EdgeTask) -> None:
+        entry.expected_here = self._forecast.here(entry, self._now_ns, self._tasks.values())
+        entry.decided_ns = self._now_ns
+        entry.move_local("queue")
 
     def _on_local_started(self, event: ev.LocalStarted) -> None:
         entry = self._entry(event, event.task_id)
@@ -196,7 +222,7 @@ class EdgeMachine:
         entry = self._entry(event, task_id)
         entry.move_local(type(event).__name__)
         entry.compute_ns = event.now_ns - entry.local_started_ns
-        self._forecast.local.ended(event.now_ns, whole)
+        self._record(entry, self._lessons.run_ended(entry, event.now_ns, whole))
         return entry
 
     # --- the cloud leg ----------------------------------------------------------------------
@@ -204,8 +230,7 @@ class EdgeMachine:
     def _on_encoded(self, event: ev.Encoded) -> None:
         entry = self._entry(event, event.task_id)
         entry.move_cloud("Encoded")
-        entry.encoded, entry.encode_ns = True, event.took_ns
-        self._forecast.encode.ended(event.now_ns, entry.codec, event.took_ns)
+        self._record(entry, self._lessons.encoded(entry, event))
 
     def _on_encode_failed(self, event: ev.EncodeFailed) -> None:
         entry = self._cloud_closed(event, event.task_id)
@@ -215,15 +240,8 @@ class EdgeMachine:
         entry = self._entry(event, event.task_id)
         first_upload = entry.cloud is CloudLeg.UPLOADING
         entry.move_cloud("CloudAccepted")
-        if not first_upload:
-            return
-        link, arrived_ns = self._forecast.link, event.now_ns - event.held_ns
-        on_the_way_ns = arrived_ns - entry.sent_ns
-        entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
-        entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
-        link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns)
-        entry.cloud_promised_ns = event.queue_ns
-        self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)
+        if first_upload:
+            self._record(entry, self._lessons.accepted(entry, event))
 
     def _on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
         self._entry(event, event.task_id).move_cloud("CloudProgressed")
@@ -234,22 +252,9 @@ class EdgeMachine:
         if cloud is None or event.exit not in cloud.table.exit_names:
             raise UnexpectedEvent("edge", "no such exit", f"{event}", entry.told())
         entry.move_cloud("CloudReplied")
-        entry.cloud_compute_ns = event.compute_ns
-        entry.reply_air_ns = self._forecast.link.rtt_mean_ns(event.now_ns) // 2
-        self._learn_cloud_time(cloud, entry, event)
-        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
+        self._record(entry, self._lessons.replied(entry, event))
         if entry.open:
             self._answer(entry, Site.CLOUD, event.exit, event.prediction)
-
-    def _learn_cloud_time(
-        self, cloud: CloudTimePredictor, entry: EdgeTask, event: ev.CloudReplied
-    ) -> None:
-        if entry.accepted_ns is None:
-            return
-        stage = cloud.table.codec_named(entry.codec).stage
-        profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit), stage)
-        took_ns = event.now_ns - entry.accepted_ns - entry.cloud_promised_ns
-        cloud.record(event.now_ns, profiled_ns, max(took_ns, event.compute_ns))
 
     def _on_cloud_refused(self, event: ev.CloudRefused) -> None:
         entry = self._cloud_closed(event, event.task_id)
@@ -267,27 +272,11 @@ class EdgeMachine:
 
     def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
         entry = self._entry(event, task_id)
-        self._off_the_air(entry, whole=isinstance(event, ev.CloudRefused))
+        self._lessons.off_the_air(entry, event.now_ns, whole=isinstance(event, ev.CloudRefused))
         entry.move_cloud(type(event).__name__)
         if not any(other.cloud is CloudLeg.RUNNING for other in self._tasks.values()):
             self._forecast.cloud_idle()
         return entry
-
-    def _off_the_air(self, entry: EdgeTask, whole: bool = False) -> None:
-        """An upload is over without an acceptance: what may have left by now counts.
-
-        `whole`: the cloud's word says that all of it came, and took half the round trip itself.
-        """
-        if entry.cloud is not CloudLeg.UPLOADING:
-            return
-        link, air_ns = self._forecast.link, self._now_ns - entry.sent_ns
-        if whole:
-            entry.upload_air_ns = max(0, air_ns - link.rtt_mean_ns(self._now_ns))
-            entry.bytes_up = entry.payload_bytes
-            return
-        share = air_ns / max(1, link.up_mean_ns(self._now_ns, entry.payload_bytes))
-        entry.upload_air_ns = air_ns
-        entry.bytes_up = int(entry.payload_bytes * min(1.0, share))
 
     def _on_cloud_gone(self, event: ev.CloudGone) -> None:
         self._forecast.cloud_gone(event.reason)
@@ -303,7 +292,7 @@ class EdgeMachine:
         self._cancel_timer(entry, TimerKind.FALLBACK)
         fallback = entry.offload is not None and entry.offload.fallback
         if fallback and self._local_can_serve(entry):
-            entry.move_local("queue")
+            self._queue_here(entry)
         else:
             self._finish(entry, otherwise, reason=reason)
 
@@ -319,7 +308,7 @@ class EdgeMachine:
         elif self._local_can_serve(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27
             self._leave_cloud(entry)
-            entry.move_local("queue")
+            self._queue_here(entry)
 
     def _on_client_gone(self, event: ev.ClientGone) -> None:
         entry = self._tasks.get(event.task_id)
@@ -328,11 +317,15 @@ class EdgeMachine:
             self._finish(entry, OutcomeKind.FAILED, reason="the client left")
 
     def _on_link_sampled(self, event: ev.LinkSampled) -> None:
-        self._forecast.link.record_rtt(event.now_ns, event.rtt_ns)
-        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
+        self._lessons.probed(event)
 
     def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
         self._forecast.local.busy_by_others = event.busy
+
+    def _on_power_sampled(self, event: ev.PowerSampled) -> None:
+        open_tasks = (entry for entry in self._tasks.values() if entry.open)
+        works = ((entry.task.task_id, entry.work(event.now_ns)) for entry in open_tasks)
+        self._ledger.sampled(event.now_ns, event.power_w, event.source, works)
 
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
@@ -369,7 +362,7 @@ class EdgeMachine:
         self._leave_local(entry)
         self._leave_cloud(entry)
         self._open -= 1
-        entry.energy = self._books.spent(entry)
+        entry.energy = self._books.spent(entry, self._now_ns)
         entry.outcome = Outcome(
             task_id=entry.task.task_id,
             stream_id=entry.task.stream_id,
@@ -387,6 +380,7 @@ class EdgeMachine:
             cloud_ns=entry.cloud_compute_ns,
             predicted_ns=entry.predicted_ns,
             codec=entry.codec or None,
+            total=entry.total if prediction else None,
         )
         self._books.count(entry.outcome)
         self._actions.append(do.Finish(entry.outcome))
@@ -408,10 +402,7 @@ class EdgeMachine:
             entry.move_cloud("withdraw")
         elif entry.cloud in IN_FLIGHT:
             if entry.cloud is CloudLeg.UPLOADING:
-                self._forecast.link.record_unfinished(
-                    self._now_ns, entry.payload_bytes, self._now_ns - entry.sent_ns
-                )
-                self._off_the_air(entry)
+                self._lessons.gave_up_upload(entry, self._now_ns)
             entry.move_cloud("give_up")
             entry.gave_up = True
             self._actions.append(do.SendGiveUp(entry.task.task_id))
@@ -469,12 +460,15 @@ class EdgeMachine:
     def _encode(self, entry: EdgeTask) -> None:
         entry.move_cloud("encode")
         entry.encode_started_ns = self._now_ns
+        entry.expected_encode = self._forecast.encode.forecast(self._now_ns, entry.codec)
         self._actions.append(do.Encode(entry.task.task_id, entry.codec))
 
     def _send(self, entry: EdgeTask) -> None:
         assert entry.offload is not None
+        entry.expected_up = self._forecast.up(entry, self._now_ns, self._tasks.values())
         entry.move_cloud("send")
         entry.sent_ns = self._now_ns
+        entry.tail_j = self._tail.next_j(self._now_ns)
         half_rtt_ns = self._forecast.link.rtt_mean_ns(self._now_ns) // 2
         self._actions.append(
             do.SendToCloud(
@@ -502,8 +496,11 @@ class EdgeMachine:
     def _note(self, entry: EdgeTask, name: str) -> None:
         entry.story.append((self._now_ns, name))
 
-    def _local_upper_ns(self, entry: EdgeTask) -> int:
-        return self._forecast.local_upper_ns(entry, self._now_ns, self._tasks.values())
+    def _record(self, entry: EdgeTask, scores: Iterable[Score]) -> None:
+        for score in scores:
+            entry.story.append((self._now_ns, score))
+            self._books.scores.add(score)
+            self._actions.append(do.RecordScore(entry.task.task_id, score))
 
     def _local_is_accurate(self, entry: EdgeTask) -> bool:
         return self._forecast.local_table.accuracy >= entry.accuracy
@@ -532,33 +529,9 @@ class EdgeMachine:
 
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
-        legs = Counter(entry.local for entry in self._tasks.values())
-        _must(legs[LocalLeg.RUNNING] + legs[LocalLeg.ABORTING] <= 1, "two local inferences at once")
-        calls = Counter(entry.cloud for entry in self._tasks.values())
-        uploads = calls[CloudLeg.UPLOADING]
-        _must(uploads <= self._settings.max_uploads, "more uploads than max_uploads")
-        _must(calls[CloudLeg.ENCODING] + calls[CloudLeg.DROPPED] <= 1, "two payloads at once")
-        for task_id, entry in self._tasks.items():
-            _must(task_id == entry.task.task_id, f"{task_id} is filed under another name")
-            _must(not entry.over, f"{task_id} is over and still here")
-            if not entry.open:
-                _must(not entry.timers, f"{task_id} has its outcome and still a timer")
-                idle = entry.cloud not in (CloudLeg.ENCODING, *IN_FLIGHT)
-                _must(idle, f"{task_id} has its outcome and still a call")
-                _must(entry.local is not LocalLeg.RUNNING, f"{task_id} runs after its outcome")
-                continue
-            _must(TimerKind.DEADLINE in entry.timers, f"{task_id} is open without a deadline timer")
-            working = entry.local in (LocalLeg.QUEUED, LocalLeg.RUNNING)
-            waiting = entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING, *IN_FLIGHT)
-            _must(working or waiting, f"{task_id} is stranded")
-            allowed = not entry.codec or entry.task.privacy.allows(entry.codec)
-            _must(allowed, f"{task_id} leaves the device against its privacy")
+        self._ledger.validate()
+        check_edge(self._tasks, self._settings.max_uploads)
 
 
 def _due_ns(entry: EdgeTask) -> int:
     return entry.task.due_ns
-
-
-def _must(condition: bool, message: str) -> None:
-    if not condition:
-        raise InvariantBroken(f"edge machine: {message}")

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mc_sched.core.energy_ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import Offload
+from mc_sched.core.policy import CloudForecast, Offload
+from mc_sched.core.scores import NOTHING, Forecast, Score, told
 from mc_sched.core.task import Energy, Outcome, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
 
@@ -31,6 +33,16 @@ class EdgeTask:
     offload: Offload | None = None
     gave_up: bool = False
     predicted_ns: int | None = None
+    decided_ns: int = 0
+    """When it was sent towards its site, last."""
+    options: tuple[CloudForecast, ...] = ()
+    """What was expected of each way to the cloud when it was decided for it."""
+    expected_here: Forecast = NOTHING
+    """Time from the decision for the edge to the answer."""
+    expected_encode: Forecast = NOTHING
+    expected_up: Forecast = NOTHING
+    total: Score | None = None
+    """Its site's forecast, once there is an answer to hold against it."""
     timers: set[TimerKind] = field(default_factory=set)
     compute_ns: int = 0
     local_started_ns: int = 0
@@ -52,8 +64,10 @@ class EdgeTask:
     """Time the radio sent for this task."""
     reply_air_ns: int = 0
     """Time the radio received the reply; 0 while there is none."""
+    tail_j: float = 0.0
+    """What its transfers have added to the radio's tail, in joules."""
     energy: Energy = field(default_factory=Energy)
-    story: list[tuple[int, str]] = field(default_factory=list)
+    story: list[tuple[int, str | Score]] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -75,6 +89,20 @@ class EdgeTask:
         """The codec in use; empty while it is not meant for the cloud."""
         return "" if self.offload is None else self.offload.codec
 
+    def work(self, now_ns: int) -> tuple[Work, ...]:
+        """Its work on the device until now: the image's encoding, the payload's, the local net."""
+        encode_ns, compute_ns = self.encode_ns, self.compute_ns
+        if self.cloud is CloudLeg.ENCODING:
+            encode_ns = now_ns - self.encode_started_ns
+        if self.local is LocalLeg.RUNNING:
+            compute_ns = now_ns - self.local_started_ns
+        pieces = (
+            (Part.ENCODE, self.task.submitted_ns, self.task.encoding_ns),
+            (Part.ENCODE, self.encode_started_ns, encode_ns),
+            (Part.COMPUTE, self.local_started_ns, compute_ns),
+        )
+        return tuple(Work(part, start, start + took) for part, start, took in pieces if took > 0)
+
     def move_local(self, move: str) -> None:
         """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""
         self.local = self._moved(LOCAL_LEG, self.local, move)
@@ -94,4 +122,4 @@ class EdgeTask:
         """The story so far, a line per event, times since submission."""
         start = self.task.submitted_ns
         head = f"{self.task.task_id}: deadline {self.task.deadline_ns / 1e6:.1f} ms"
-        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {name}" for at, name in self.story))
+        return (head, *(f"{(at - start) / 1e6:8.2f} ms  {told(what)}" for at, what in self.story))

@@ -1,8 +1,8 @@
 """The declared energy model: what a task costs the edge, in joules above idle.
 
-Radio: P = a * Mbps + b in mW while transferring; Huang et al., "A Close Examination of
-Performance and Power Characteristics of 4G LTE Networks", MobiSys 2012. These are phone radios
-of that year. The LTE tail (11.6 s at 1060 mW) is not charged to single tasks.
+Radio: P = a * Mbps + b in mW while transferring, and a tail: power that the radio draws for some
+time after a transfer. Huang et al., "A Close Examination of Performance and Power Characteristics
+of 4G LTE Networks", MobiSys 2012. These are phone radios of that year.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ class RadioModel:
     up_mw_per_mbps: float
     down_mw_per_mbps: float
     base_mw: float
+    tail_mw: float = 0.0
+    tail_ns: int = 0
+    """How long the tail lasts; 0 where we have no figure for it."""
 
     def up_j(self, size_bytes: int, duration_ns: int) -> float:
         """Joules for sending `size_bytes` within `duration_ns`."""
@@ -34,7 +37,7 @@ class RadioModel:
 
 RADIOS = {
     "wifi": RadioModel("wifi", 283.17, 137.01, 132.86),
-    "4g": RadioModel("4g", 438.39, 51.97, 1288.04),
+    "4g": RadioModel("4g", 438.39, 51.97, 1288.04, tail_mw=1060.0, tail_ns=11_600_000_000),
     "3g": RadioModel("3g", 868.98, 122.12, 817.88),
 }
 
@@ -51,7 +54,36 @@ class EnergyModel:
     idle_w: float = 3.0
     radio: RadioModel = field(default_factory=lambda: RADIOS["wifi"])
     source: str = "model"
+    count_tail: bool = False
+    """Whether a forecast holds what a transfer would add to the radio's tail."""
 
     def compute_j(self, duration_ns: int) -> float:
         """Joules for computing during `duration_ns`."""
         return self.compute_w * duration_ns * 1e-9
+
+
+class RadioTail:
+    """The tail of one radio, shared out to the transfers that prolong it.
+
+    A transfer moves the tail's end from `tail_ns` behind the last transfer to `tail_ns` behind
+    itself, so it pays for the time since the last one, and for a whole tail at most. These
+    payments add up to all the time that the radio spent in its tail. Transfers are those of tasks:
+    the probes, which keep a real LTE radio awake, are nobody's.
+    """
+
+    def __init__(self, radio: RadioModel) -> None:
+        self._radio = radio
+        self._quiet_since_ns: int | None = None
+
+    def next_j(self, now_ns: int) -> float:
+        """What a transfer that begins now adds to the tail, in joules."""
+        radio = self._radio
+        if self._quiet_since_ns is None:
+            added_ns = radio.tail_ns
+        else:
+            added_ns = min(radio.tail_ns, max(0, now_ns - self._quiet_since_ns))
+        return radio.tail_mw * added_ns * 1e-12
+
+    def transferred(self, end_ns: int) -> None:
+        """A transfer has ended."""
+        self._quiet_since_ns = max(end_ns, self._quiet_since_ns or end_ns)

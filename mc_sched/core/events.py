@@ -93,7 +93,8 @@ class CloudAccepted:
     """The whole payload has arrived on the cloud and an exit was chosen for it.
 
     `predicted_ns` is the cloud's own forecast until its reply leaves, `queue_ns` the wait in it.
-    `held_ns` went by on the cloud between the payload's last byte and this word.
+    `held_ns` went by on the cloud between the payload's last byte and this word, `transfer_ns`
+    between its first part and its last byte.
     """
 
     now_ns: int
@@ -102,6 +103,7 @@ class CloudAccepted:
     predicted_ns: int
     queue_ns: int
     held_ns: int = 0
+    transfer_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class CloudReplied:
     """The cloud's answer. `compute_ns` is the time its executor worked for this task.
 
     `queue_ns` is the work that waits there now; `slowdown` is measured over profiled time.
+    `held_ns` went by on the cloud between its word of acceptance and this; 0 if it does not say.
     """
 
     now_ns: int
@@ -138,6 +141,7 @@ class CloudReplied:
     queue_ns: int
     slowdown: float
     reply_bytes: int
+    held_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,8 @@ class CloudGone:
 class LinkSampled:
     """A probe came back after `rtt_ns`; on the edge with the cloud's load, on the cloud with None.
 
-    On the cloud, `edge_id` names the edge whose link was measured.
+    On the cloud, `edge_id` names the edge whose link was measured. `held_ns` of the round trip
+    went by on the cloud. A padded probe carried so many bytes up or down.
     """
 
     now_ns: int
@@ -188,6 +193,9 @@ class LinkSampled:
     queue_ns: int = 0
     slowdown: float = 1.0
     edge_id: str = ""
+    held_ns: int = 0
+    up_bytes: int = 0
+    down_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,6 +204,15 @@ class DeviceSampled:
 
     now_ns: int
     busy: float
+
+
+@dataclass(frozen=True)
+class PowerSampled:
+    """The edge's mean power since the sample before, in watts, as the sensor `source` says."""
+
+    now_ns: int
+    power_w: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -238,7 +255,7 @@ EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
     | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
-    | CloudFound | CloudGone | LinkSampled | DeviceSampled | TimerFired | ClientGone
+    | CloudFound | CloudGone | LinkSampled | DeviceSampled | PowerSampled | TimerFired | ClientGone
     | NotSatisfied | Drain
 )  # fmt: skip
 
@@ -251,7 +268,8 @@ class Arrived:
 
     `budget_ns` is what is left of the deadline until the reply must be on the edge, the upload
     already taken off, and `wanted_ns` the same until the edge may take the task back (None: it
-    will not); `down_ns` is the forecast of the way back.
+    will not); `down_ns` is the forecast of the way back. `transfer_ns` is the part of the upload
+    that this node saw: from the payload's first part to its last byte.
     """
 
     now_ns: int
@@ -263,6 +281,7 @@ class Arrived:
     codec: str = "jpeg"
     exit_rule: ExitRule = ExitRule.ADAPTIVE
     wanted_ns: int | None = None
+    transfer_ns: int = 0
 
 
 @dataclass(frozen=True)

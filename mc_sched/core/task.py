@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mc_sched.core.scores import Score
+
 MAX_DEADLINE_NS = 60_000_000_000
 """Longest deadline taken; keeps every queue and every stored payload bounded."""
 
@@ -131,10 +133,16 @@ class Energy:
     encode_j: float = 0.0
     radio_up_j: float = 0.0
     radio_down_j: float = 0.0
+    radio_tail_j: float = 0.0
+    """What its transfers added to the radio's tail; not in the total."""
+    source: str = "model"
+    """Who says what computing and encoding cost: a sensor, the model, or both as "model+rapl".
+
+    The radio's joules are always a model's."""
 
     @property
     def total_j(self) -> float:
-        """All of it, in joules."""
+        """All of it but the tail, in joules."""
         return self.compute_j + self.encode_j + self.radio_up_j + self.radio_down_j
 
 
@@ -161,3 +169,5 @@ class Outcome:
     """Predicted latency at the decision (upper quantile), for the chosen site."""
     codec: str | None = None
     """How the image was to leave the device; None if it was not."""
+    total: Score | None = None
+    """From the decision for the site that answered to its answer: forecast, and what happened."""

@@ -6,7 +6,9 @@ with '#' are skipped. The trace loops with a period of its last time.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from mc_sched.errors import UserError
 from mc_sched.link.model import TraceRate
 
 _NS_PER_MS = 1_000_000
@@ -37,6 +39,18 @@ def parse_trace(text: str, name: str) -> Trace:
     if times_ms[-1] == 0:
         raise TraceError(f"{name}: every time is 0; the last line must be above 0 milliseconds")
     return Trace(name, TraceRate(tuple(time_ms * _NS_PER_MS for time_ms in times_ms)))
+
+
+def read_trace(path: str) -> TraceRate:
+    """The rate of a trace's file; UserError with one sentence for what cannot be used."""
+    try:
+        return parse_trace(Path(path).read_text(encoding="utf-8"), path).rate
+    except TraceError as error:
+        raise UserError(str(error)) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text file; give a Mahimahi trace") from None
+    except OSError as error:
+        raise UserError(f"cannot read the trace {path}: {error.strerror}") from None
 
 
 def _parse_line(entry: str, previous_ms: int, where: str) -> int:

@@ -7,8 +7,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from mc_sched.errors import UserError
+from mc_sched.link.mahimahi import read_trace
 from mc_sched.link.model import KINDS, LinkSpec
 from mc_sched.link.relay import Relay
 from mc_sched.units import format_address
@@ -34,7 +36,7 @@ async def run_link(
 
 def obey(relay: Relay, line: str) -> str:
     """Do what a control line says; the sentence to show for it."""
-    match line.split():
+    match line.split(maxsplit=2):
         case ["cut"]:
             relay.cut("blackhole")
             return "link cut"
@@ -46,7 +48,20 @@ def obey(relay: Relay, line: str) -> str:
         case ["kind", kind] if kind in KINDS:
             relay.set_spec(KINDS[kind].with_outages(relay.spec.outages))
             return f"link is now {kind}"
-    return f"unknown control line {line!r}; use cut, cut reset, restore, kind {'|'.join(KINDS)}"
+        case ["trace", up, down]:
+            return _follow_traces(relay, up, down)
+    return (
+        f"unknown control line {line!r}; "
+        f"use cut, cut reset, restore, kind {'|'.join(KINDS)}, trace UP DOWN"
+    )
+
+
+def _follow_traces(relay: Relay, up: str, down: str) -> str:
+    try:
+        relay.set_spec(replace(relay.spec, up=read_trace(up), down=read_trace(down)))
+    except UserError as error:
+        return str(error)
+    return f"link follows {up} and {down}"
 
 
 def _restore(relay: Relay) -> str:

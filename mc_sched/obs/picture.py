@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mc_sched.core.task import OutcomeKind, Site
+from mc_sched.errors import UserError
 from mc_sched.obs.summary import TaskResult
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ _GROUPS: tuple[tuple[str, str, str, Callable[[TaskResult], bool]], ...] = (
 )
 
 
+def check_picture(file: str) -> None:
+    """Better a word before the run than no picture behind it: UserError if it cannot be drawn."""
+    path = Path(file)
+    if path.suffix.lower() not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UserError(f"--picture {file}: its suffix is none of {known}", exit_code=2)
+    if not path.parent.is_dir():
+        raise UserError(f"--picture {file}: there is no folder {path.parent}", exit_code=2)
+
+
 def draw_streams(
     streams: Mapping[str, Sequence[TaskResult]], deadline_ms: float, outages: Outages, path: Path
 ) -> None:
@@ -58,7 +69,7 @@ def draw_streams(
         handles, labels = _legend(list(grid[:, 0]))
         figure.legend(handles, labels, loc="upper center", ncols=3, frameon=False, fontsize=9)
         figure.tight_layout(rect=(0, 0, 1, 1 - 0.5 / figure.get_figheight()))
-        figure.savefig(path, dpi=150, metadata=_undated(path))
+        figure.savefig(path, dpi=150, metadata=undated(path))
     finally:
         pyplot.close(figure)
 
@@ -90,6 +101,6 @@ def _legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
     return list(found.values()), list(found)
 
 
-def _undated(path: Path) -> dict[str, None]:
+def undated(path: Path) -> dict[str, None]:
     """The same run gives the same bytes: leave the date out."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from mc_sched.core.task import OutcomeKind
-from mc_sched.obs.summary import RunInfo, TaskResult, summarise
+from mc_sched.core.task import Energy, OutcomeKind
+from mc_sched.obs.summary import RunInfo, TaskResult, joined_sources, summarise
 
 _DIGITS = 11
 
@@ -24,7 +24,8 @@ class RunningSummary:
         self._sites: Counter[str] = Counter()
         self._exits: Counter[str] = Counter()
         self._gave_up = self._bytes_up = 0
-        self._total_j = 0.0
+        self._total_j = self._tail_j = 0.0
+        self._sources: set[str] = set()
         self._answered = self._known = self._correct = self._correct_in_time = 0
         self._labelled = False
         self._expected = 0.0
@@ -43,7 +44,7 @@ class RunningSummary:
         self._kinds[outcome.kind.value] += 1
         self._gave_up += outcome.gave_up
         self._bytes_up += outcome.bytes_up
-        self._total_j += outcome.energy.total_j
+        self._enter_energy(outcome.energy)
         if outcome.site is not None:
             self._sites[outcome.site.value] += 1
         if outcome.exit:
@@ -53,6 +54,12 @@ class RunningSummary:
             self._correct_in_time += result.correct and outcome.kind is OutcomeKind.SUCCEEDED
         if outcome.prediction is not None:
             self._enter_answer(result)
+
+    def _enter_energy(self, energy: Energy) -> None:
+        self._total_j += energy.total_j
+        self._tail_j += energy.radio_tail_j
+        if energy.source not in self._sources and (energy.compute_j or energy.encode_j):
+            self._sources.add(energy.source)
 
     def _enter_answer(self, result: TaskResult) -> None:
         outcome = result.outcome
@@ -84,11 +91,15 @@ class RunningSummary:
             cloud_ms={"mean": _share(self._cloud_ns / 1e6, self._computed)},
             bytes_up=self._bytes_up,
             e3_per_j=_share(successes, self._total_j),
+            e3_with_tail_per_j=_share(successes, self._total_j + self._tail_j),
             e3_counts="correct" if self._labelled else "expected",
         )
         whole["energy_j"].update(
-            total=self._total_j, per_task=_share(self._total_j, self.tasks)
-        )  # fmt: skip
+            total=self._total_j,
+            per_task=_share(self._total_j, self.tasks),
+            tail=self._tail_j,
+            source=joined_sources(self._sources) or info.energy_source,
+        )
         return whole
 
 

@@ -4,7 +4,8 @@ Conventions: `deadline_met` is over all submitted tasks, refused ones count as n
 accuracy and expected accuracy are over answered tasks, those that got a prediction whether in
 time or not. Quantiles are nearest-rank. E3 = Ns / (N * E) with E the mean joules per task, so it
 is Ns over all joules; Ns are the succeeded tasks, and where labels are known only those of them
-whose top-5 holds the label (Tang et al. 2020, section "A case study").
+whose top-5 holds the label (Tang et al. 2020, section "A case study"). Joules are told without the
+radio's tail, and E3 both ways; `source` names who says what computing cost, "model+rapl" if two do.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class RunInfo:
     duration_s: float
     idle_w: float = 0.0
     energy_source: str = "model"
+    """Of a run in which nothing was computed here."""
+    idle_j: float | None = None
+    """Measured over the run; None: `idle_w` for as long as it took."""
 
 
 def summarise(results: Sequence[TaskResult], info: RunInfo) -> dict[str, Any]:
@@ -51,6 +55,8 @@ def summarise(results: Sequence[TaskResult], info: RunInfo) -> dict[str, Any]:
     kinds = Counter(o.kind for o in outcomes)
     succeeded = kinds[OutcomeKind.SUCCEEDED]
     total_j = sum(o.energy.total_j for o in outcomes)
+    tail_j = sum(o.energy.radio_tail_j for o in outcomes)
+    idle_j = info.idle_w * info.duration_s if info.idle_j is None else info.idle_j
     labelled = any(result.correct is not None for result in results)
     return {
         "schema": SCHEMA,
@@ -71,12 +77,25 @@ def summarise(results: Sequence[TaskResult], info: RunInfo) -> dict[str, Any]:
         "energy_j": {
             "total": total_j,
             "per_task": _share(total_j, len(outcomes)),
-            "idle": info.idle_w * info.duration_s,
-            "source": info.energy_source,
+            "idle": idle_j,
+            "source": _source(outcomes) or info.energy_source,
+            "tail": tail_j,
         },
         "e3_per_j": _share(_successes(results, labelled), total_j),
+        "e3_with_tail_per_j": _share(_successes(results, labelled), total_j + tail_j),
         "e3_counts": "correct" if labelled else "expected",
     }
+
+
+def _source(outcomes: Iterable[Outcome]) -> str:
+    """Everyone who said what computing cost, joined by +; "" if nothing was computed."""
+    worked = (o.energy for o in outcomes if o.energy.compute_j or o.energy.encode_j)
+    return joined_sources({energy.source for energy in worked})
+
+
+def joined_sources(sources: Iterable[str]) -> str:
+    """Who is named in any of these sources, joined by +."""
+    return "+".join(sorted({name for source in sources for name in source.split("+")}))
 
 
 def _successes(results: Iterable[TaskResult], labelled: bool) -> int:
@@ -135,9 +154,10 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]  # fmt: skip
     if summary["e3_counts"] == "correct":
         rows.append(("top-5 correct", f"{summary['accuracy']:.1%}"))
+    tail = f", {summary['e3_with_tail_per_j']:.1f} with the radio's tail" if energy["tail"] else ""
     rows += [
         ("sent", f"{summary['bytes_up'] / 1000:.0f} kB"),
         ("energy", f"{energy['per_task'] * 1e3:.1f} mJ a frame above idle ({energy['source']})"),
-        ("E3", f"{summary['e3_per_j']:.1f} successes per joule ({summary['e3_counts']})"),
+        ("E3", f"{summary['e3_per_j']:.1f} successes per joule ({summary['e3_counts']}){tail}"),
     ]
     return rows

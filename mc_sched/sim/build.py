@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mc_sched.core.tables import CloudTable
-from mc_sched.link.files import read_trace
+from mc_sched.link.mahimahi import read_trace
 from mc_sched.link.model import KINDS, ConstantRate, LinkSpec, Outage, Rate
 from mc_sched.link.varying import fading, on_off
 from mc_sched.sim.arrivals import Stream
@@ -118,7 +118,7 @@ def _given_rates(config: LinkConfig, folder: Path) -> tuple[Rate, Rate]:
 
 def _given_rate(rate_bps: int | None, trace: str | None, kind: Rate, folder: Path) -> Rate:
     if trace is not None:
-        return read_trace(folder / trace)
+        return read_trace(str(folder / trace))
     return kind if rate_bps is None else ConstantRate(rate_bps)
 
 

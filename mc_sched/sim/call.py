@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 class Call:
     """Open from its first byte until the edge has its last word, or no longer wants it."""
 
-    __slots__ = ("accepted", "action", "edge", "given_up", "image", "is_open", "key", "received_ns",
-                 "transfer")  # fmt: skip
+    __slots__ = (
+        "accepted", "accepted_ns", "action", "edge", "given_up", "image", "is_open", "key",
+        "received_ns", "transfer",
+    )  # fmt: skip
 
     def __init__(self, edge: SimEdge, action: SendToCloud, image: int) -> None:
         self.edge = edge
@@ -25,11 +27,19 @@ class Call:
         self.key = f"{edge.edge_id}/{action.task_id}"
         self.transfer: Transfer | None = None
         self.received_ns = 0
+        """On the cloud: when the payload's last byte came."""
+        self.accepted_ns = 0
+        """On the cloud: when the word of its acceptance left."""
         self.is_open = True
         """On the edge: its end is still awaited."""
         self.accepted = False
         self.given_up = False
         """On the edge: a give-up is on its way or has arrived."""
+
+    @property
+    def transfer_ns(self) -> int:
+        """What the cloud saw of the upload: from its first part to its last byte."""
+        return self.received_ns - self.opened_ns
 
     @property
     def opened_ns(self) -> int:

@@ -100,6 +100,7 @@ class SimCloud:
                 codec=action.codec,
                 exit_rule=action.exit_rule,
                 wanted_ns=max(0, action.wanted_ns - spent_ns),
+                transfer_ns=call.transfer_ns,
             )
         )
 
@@ -147,13 +148,14 @@ class SimCloud:
     def _accept(self, action: do.Accept) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            held_ns = self._clock.now_ns - call.received_ns
+            call.accepted_ns = self._clock.now_ns
+            held_ns = call.accepted_ns - call.received_ns
             call.edge.way.down(NEWS_BYTES, call.edge.accepted, call, action, held_ns)
 
     def _tell(self, action: do.Progress) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            call.edge.way.down(NEWS_BYTES, call.edge.told, call, action)
+            call.edge.way.down(NEWS_BYTES, call.edge.told, call, action, self._held_ns(call))
 
     def _tell_last(self, action: do.Refuse | do.Stop) -> None:
         self._last_word(action, NEWS_BYTES)
@@ -164,6 +166,10 @@ class SimCloud:
     def _last_word(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            call.edge.way.down(size_bytes, call.edge.told, call, action)
+            call.edge.way.down(size_bytes, call.edge.told, call, action, self._held_ns(call))
             # behind whatever else this event calls for, as the agent's loop would
             self._clock.at(self._clock.now_ns, self.hang_up, call)
+
+    def _held_ns(self, call: Call) -> int:
+        """Since the task's acceptance, or its payload's last byte where there was none."""
+        return self._clock.now_ns - (call.accepted_ns or call.received_ns)

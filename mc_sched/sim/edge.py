@@ -27,7 +27,7 @@ from mc_sched.sim.cloud import Recorder, SimCloud
 from mc_sched.sim.spec import EdgeSpec
 from mc_sched.sim.truth import Truth
 from mc_sched.sim.watcher import Watcher
-from mc_sched.sim.way import Transfer, Way
+from mc_sched.sim.way import CONTROL_BYTES, Transfer, Way
 
 GIVE_UP_GRACE_NS = 1_000_000_000
 """How long the cloud may take to confirm a give-up before the call is cut, as in the agent."""
@@ -228,7 +228,7 @@ class SimEdge:
             return
         assert self._cloud is not None
         call.given_up = True
-        self.way.control(self._cloud.give_up, call)
+        self.way.control(CONTROL_BYTES, self._cloud.give_up, call)
         if call.accepted:
             self._clock.at(self._clock.now_ns + GIVE_UP_GRACE_NS, self._cut, call)
         else:
@@ -255,7 +255,7 @@ class SimEdge:
         assert call.transfer is not None
         self._closed(call)
         self.way.drop(call.transfer)
-        self.way.control(self._cloud.hang_up, call)
+        self.way.control(CONTROL_BYTES, self._cloud.hang_up, call)
 
     def _closed(self, call: Call) -> None:
         call.is_open = False
@@ -270,7 +270,7 @@ class SimEdge:
             self.handle(
                 ev.CloudAccepted(
                     self._clock.now_ns, call.action.task_id, action.exit, action.predicted_ns,
-                    action.queue_ns, held_ns,
+                    action.queue_ns, held_ns, call.transfer_ns,
                 )
             )  # fmt: skip
 
@@ -280,22 +280,24 @@ class SimEdge:
             self._closed(call)
             self.handle(ev.CloudLost(self._clock.now_ns, call.action.task_id, reason))
 
-    def told(self, call: Call, action: do.Progress | do.Refuse | do.Reply | do.Stop) -> None:
-        """Any other word of the cloud on this task."""
+    def told(
+        self, call: Call, action: do.Progress | do.Refuse | do.Reply | do.Stop, held_ns: int
+    ) -> None:
+        """Any other word of the cloud on this task, `held_ns` after that of its acceptance."""
         if not call.is_open:
             return
         if isinstance(action, _LAST):
             self._closed(call)
-        self.handle(self._event_of(call.action.task_id, action))
+        self.handle(self._event_of(call.action.task_id, action, held_ns))
 
     def _event_of(
-        self, task_id: str, action: do.Progress | do.Refuse | do.Reply | do.Stop
+        self, task_id: str, action: do.Progress | do.Refuse | do.Reply | do.Stop, held_ns: int
     ) -> ev.EdgeEvent:
         now_ns = self._clock.now_ns
         if isinstance(action, do.Reply):
             return ev.CloudReplied(
                 now_ns, task_id, action.exit, action.prediction, action.compute_ns,
-                action.queue_ns, action.slowdown, REPLY_BYTES,
+                action.queue_ns, action.slowdown, REPLY_BYTES, held_ns,
             )  # fmt: skip
         if isinstance(action, do.Progress):
             return ev.CloudProgressed(now_ns, task_id, action.stage, action.remaining_ns)

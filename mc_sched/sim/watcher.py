@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mc_sched.core import events as ev
+from mc_sched.core.predictors.link import Padding
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.spec import EdgeSpec
@@ -24,8 +25,10 @@ RETRY_NS = 250_000_000
 DESCRIPTION_BYTES = 1_000
 """The cloud's tables on the wire."""
 _LOST = "the cloud does not answer (deadline_exceeded)"
-Answered = Callable[[int, int, float], None]
-"""Round trip in ns, queue on the cloud in ns, slowdown there."""
+PADDED_EVERY_NS = 1_000_000_000
+"""Padded probes are at least this far apart, whatever became of the last one."""
+BARE = Padding()
+Answered = Callable[[ev.LinkSampled], None]
 
 
 class Watcher:
@@ -37,19 +40,20 @@ class Watcher:
         self._question = 0
         self._missed = 0
         self._rtt_ns = 0
+        self._padded_ns = -PADDED_EVERY_NS
         self._state = ""
 
     def start(self) -> None:
         """Meet the cloud; probes follow by themselves."""
-        self._ask(self._described, self._lose, DESCRIPTION_BYTES, is_probe=False)
+        self._ask(self._described, self._lose, Padding(down_bytes=DESCRIPTION_BYTES), False)
 
     # --- meeting ------------------------------------------------------------------------------
 
-    def _described(self, rtt_ns: int, queue_ns: int, slowdown: float) -> None:
-        self._ask(self._met, self._lose)
+    def _described(self, answer: ev.LinkSampled) -> None:
+        self._ask(self._met, self._lose, self._padding())
 
-    def _met(self, rtt_ns: int, queue_ns: int, slowdown: float) -> None:
-        self._sampled(rtt_ns, queue_ns, slowdown)
+    def _met(self, answer: ev.LinkSampled) -> None:
+        self._sampled(answer)
         self._state = "up"
         self._edge.handle(ev.CloudFound(self._clock.now_ns, self._cloud.table))
         self._missed = 0
@@ -70,10 +74,10 @@ class Watcher:
             self._clock.at(self._clock.now_ns + self._interval_ns, self._probe)
 
     def _probe(self) -> None:
-        self._ask(self._answered, self._miss)
+        self._ask(self._answered, self._miss, self._padding())
 
-    def _answered(self, rtt_ns: int, queue_ns: int, slowdown: float) -> None:
-        self._sampled(rtt_ns, queue_ns, slowdown)
+    def _answered(self, answer: ev.LinkSampled) -> None:
+        self._sampled(answer)
         self._missed = 0
         self._next()
 
@@ -84,9 +88,20 @@ class Watcher:
         else:
             self._next()
 
-    def _sampled(self, rtt_ns: int, queue_ns: int, slowdown: float) -> None:
-        self._rtt_ns = rtt_ns
-        self._edge.handle(ev.LinkSampled(self._clock.now_ns, rtt_ns, queue_ns, slowdown))
+    def _sampled(self, answer: ev.LinkSampled) -> None:
+        if not (answer.up_bytes or answer.down_bytes):
+            self._rtt_ns = answer.rtt_ns
+        self._edge.handle(answer)
+
+    def _padding(self) -> Padding:
+        """What the next probe is to carry, in order to measure the link."""
+        now_ns = self._clock.now_ns
+        if now_ns - self._padded_ns < PADDED_EVERY_NS:
+            return BARE
+        padding = self._edge.machine.wanted_padding(now_ns)
+        if padding != BARE:
+            self._padded_ns = now_ns
+        return padding
 
     # --- one question, one answer or none -----------------------------------------------------
 
@@ -94,7 +109,7 @@ class Watcher:
         self,
         answered: Answered,
         missed: Callable[[], None],
-        answer_bytes: int = CONTROL_BYTES,
+        padding: Padding,
         is_probe: bool = True,
     ) -> None:
         self._question += 1
@@ -108,11 +123,18 @@ class Watcher:
 
         def arrive() -> None:
             load = self._cloud.probed(self._edge.edge_id, self._rtt_ns if is_probe else 0)
-            self._edge.way.down(answer_bytes, come_back, load.queue_ns, load.slowdown)
+            size_bytes = CONTROL_BYTES + padding.down_bytes
+            self._edge.way.down(size_bytes, come_back, load.queue_ns, load.slowdown)
 
         def come_back(queue_ns: int, slowdown: float) -> None:
             if question == self._question:
                 self._clock.cancel(timeout)
-                answered(self._clock.now_ns - asked_ns, queue_ns, slowdown)
+                now_ns = self._clock.now_ns
+                answered(
+                    ev.LinkSampled(
+                        now_ns, now_ns - asked_ns, queue_ns, slowdown,
+                        up_bytes=padding.up_bytes, down_bytes=padding.down_bytes,
+                    )
+                )  # fmt: skip
 
-        self._edge.way.control(arrive)
+        self._edge.way.control(CONTROL_BYTES + padding.up_bytes, arrive)

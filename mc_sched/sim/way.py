@@ -4,8 +4,8 @@
     control  -> behind the packet in the air ---------------------^
 
 As in the agents, a give-up or a probe has a connection of its own and never waits behind an image,
-only behind the one packet that is leaving. What control messages take of the rate (about 2 kbit/s)
-is not taken off the payloads'.
+only behind the one packet that is leaving. What control messages take of the rate (about 4 kbit/s,
+and a padded probe a second at most, beside no upload) is not taken off the payloads'.
 """
 
 from __future__ import annotations
@@ -93,13 +93,13 @@ class Way:
 
     # --- messages ---------------------------------------------------------------------------
 
-    def control(self, call: Callable[..., None], *args: Any) -> None:
+    def control(self, size_bytes: int, call: Callable[..., None], *args: Any) -> None:
         """Have `call` happen when a control message reaches the cloud agent."""
         now_ns = self._clock.now_ns
         busy_ns = self._up.free_ns - now_ns
         if busy_ns > 0:
             now_ns += busy_ns % self._packet_ns if busy_ns > self._packet_ns else busy_ns
-        self._clock.at(self._arrival_ns(self._control, now_ns, CONTROL_BYTES), call, *args)
+        self._clock.at(self._arrival_ns(self._control, now_ns, size_bytes), call, *args)
 
     def down(self, size_bytes: int, call: Callable[..., None], *args: Any) -> None:
         """Have `call` happen when a message of the cloud agent reaches the edge."""

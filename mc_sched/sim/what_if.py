@@ -5,8 +5,8 @@ rates and round trips, and the measured times of both sites. The world is then s
 it was, to show how good the reconstruction is, and once under the other rules. Assumptions:
 
 - What the link carried at a moment, it would have carried for another payload too. Between two
-  uploads the rate of the earlier one holds; an upload that was cut bounds it from above. A log
-  without uploads says nothing of the rate: then the estimator's careful prior holds.
+  uploads or padded probes the rate of the earlier one holds; an upload that was cut bounds it from
+  above. A log without any says nothing of the rate: then the estimator's careful prior holds.
 - Round trips are those of the probes. Downlink messages are small: their rate does not count.
 - The link was dark from the last word before the cloud was lost until it was found again, and
   wherever probes were missing for more than a second.
@@ -14,6 +14,7 @@ it was, to show how good the reconstruction is, and once under the other rules. 
   a site ran nothing the profile holds. Others on the cloud show as its slowdown, not as a queue.
 - A task that was done again comes again, with the accuracy that its stream had reached.
 - Nobody leaves early, and the agent is not shut down. The cloud agent has default settings.
+- Energy is the model's, with the declared watts, also where the log's own was measured.
 - Labels are not in a log: successes are counted by expected accuracy, on both sides.
 """
 
@@ -27,7 +28,6 @@ from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.predictors.link import UP_PRIOR_BPS
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable
 from mc_sched.core.task import Mode, Outcome, Task
@@ -40,6 +40,8 @@ from mc_sched.sim.steps import Steps
 from mc_sched.sim.watcher import PROBE_TIMEOUT_NS
 
 EDGE_ID = "edge"
+UNKNOWN_UP_BPS = 4_000_000
+"""The uplink of a log that says nothing of it: the middle of the estimator's prior."""
 _SHORTEST_TRANSFER_NS = 50_000
 _SLOWEST_BPS = 1_000
 _MARGIN_NS = 60_000_000_000
@@ -150,13 +152,21 @@ class _Reader:
         elif isinstance(event, ev.LinkSampled):
             if not self._gone and event.now_ns - self._heard_ns > PROBE_TIMEOUT_NS:
                 self._dark(event.now_ns)
-            told.rtts_ns.append((event.now_ns, event.rtt_ns))
+            self._probed(event)
         else:
             self._of_a_task(event)
         if isinstance(event, (ev.LinkSampled, ev.CloudAccepted, ev.CloudReplied)):
             self._heard_ns = event.now_ns
         for action in actions:
             self._asked(event.now_ns, action)
+
+    def _probed(self, event: ev.LinkSampled) -> None:
+        """A bare probe tells the round trip, one that was padded upwards the rate."""
+        took_ns = event.rtt_ns - event.held_ns
+        if event.up_bytes:
+            self._showed(event.now_ns - event.rtt_ns, event.up_bytes, took_ns, whole=True)
+        elif not event.down_bytes:
+            self.recorded.rtts_ns.append((event.now_ns, took_ns))
 
     def _dark(self, until_ns: int) -> None:
         if until_ns - self._heard_ns > PROBE_TIMEOUT_NS:
@@ -183,9 +193,11 @@ class _Reader:
     def _uploaded(self, task_id: str, until_ns: int, whole: bool) -> None:
         """A payload has left, or would have by now at the rate that it shows at most."""
         sent_ns, size_bytes = self._sent.pop(task_id, (0, 0))
+        self._showed(sent_ns, size_bytes, until_ns - sent_ns, whole)
+
+    def _showed(self, sent_ns: int, size_bytes: int, round_trip_ns: int, whole: bool) -> None:
         told = self.recorded
-        rtt_ns = told.rtts_ns[-1][1] if told.rtts_ns else 0
-        took_ns = until_ns - sent_ns - rtt_ns
+        took_ns = round_trip_ns - (told.rtts_ns[-1][1] if told.rtts_ns else 0)
         if not size_bytes or (not whole and took_ns <= _SHORTEST_TRANSFER_NS):
             return
         rate_bps = round(size_bytes * 8e9 / max(took_ns, _SHORTEST_TRANSFER_NS))
@@ -256,7 +268,7 @@ def _steps(samples: list[tuple[int, float]], start_ns: int) -> Steps:
 def _way(recorded: Recorded, start_ns: int) -> WaySpec:
     end_ns = recorded.end_ns - start_ns + _MARGIN_NS
     samples: list[tuple[int, float]] = [(at_ns, float(bps)) for at_ns, bps in recorded.rates_bps]
-    rates = _steps(samples, start_ns) if samples else Steps((0,), (UP_PRIOR_BPS[1],))
+    rates = _steps(samples, start_ns) if samples else Steps((0,), (float(UNKNOWN_UP_BPS),))
     up = SteppedRate(rates.starts_ns, tuple(round(bps) for bps in rates.values), end_ns)
     rtts: list[tuple[int, float]] = [(at_ns, float(rtt_ns)) for at_ns, rtt_ns in recorded.rtts_ns]
     outages = tuple(

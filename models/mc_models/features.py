@@ -58,13 +58,16 @@ class FeatureCodec(nn.Module):
         nn.init.zeros_(_bias(last))
 
     def send(self, activation: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        """Message values float [n, channels, side, side] in +-LIMIT, noisy, of 256 levels.
+        """Message values float [n, channels, side, side] in +-LIMIT, noisy, of 256 levels."""
+        return self.sent(self.project(activation), rng)
+
+    def sent(self, projected: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """The same of projected values.
 
         The gradient passes through the rounding as if it were not there.
         """
-        noisy = with_noise(self.project(activation), self.noise, rng)
-        sent: Tensor = noisy + (_levels(noisy) - noisy).detach()
-        return sent
+        noisy = with_noise(projected, self.noise, rng)
+        return noisy + (_levels(noisy) - noisy).detach()
 
     def receive(self, values: Tensor) -> Tensor:
         """Activation [n, channels_in, side_in, side_in] of message values."""
@@ -85,6 +88,15 @@ def with_noise(values: Tensor, noise: float, rng: torch.Generator | None) -> Ten
     # drawn on the CPU, where `rng` lives, so that a seed means the same on every device
     drawn = torch.randn(values.shape, generator=rng).to(values.device)
     return (values.clamp(-LIMIT, LIMIT) + noise * drawn).clamp(-LIMIT, LIMIT)
+
+
+def carried_nats(values: Tensor, noise: float) -> Tensor:
+    """What values tell through noise of that deviation, in nats per value, as a scalar.
+
+    The capacity of a Gaussian channel for each value's power (Shannon 1949): the rate term of a
+    variational information bottleneck (Alemi et al. 2017, arXiv 1612.00410).
+    """
+    return 0.5 * torch.log1p((values.clamp(-LIMIT, LIMIT) / noise) ** 2).mean()
 
 
 def _levels(values: Tensor) -> Tensor:

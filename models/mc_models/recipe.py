@@ -30,8 +30,8 @@ class Budget:
 GENERATED_BUDGETS: dict[tuple[str, str], Budget] = {
     ("a", "edge"): Budget(32_000, 8_000),
     ("a", "cloud"): Budget(64_000, 8_000, 3e-3),
-    ("b", "edge"): Budget(32_000, 4_000),
-    ("b", "cloud"): Budget(64_000, 8_000),
+    ("b", "edge"): Budget(48_000, 6_000),
+    ("b", "cloud"): Budget(144_000, 8_000),
 }
 # for folders: set A in under ten minutes on two cores
 FOLDER_BUDGETS: dict[tuple[str, str], Budget] = {

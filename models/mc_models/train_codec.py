@@ -2,8 +2,9 @@
 
 The codec starts from the principal components of training activations. Then both halves learn
 under their own noise: every exit behind the cut shall answer as it does without a codec
-(distillation, Hinton et al. 2015) and shall find the label (the task loss). The cloud net's
-weights are frozen, so the jpeg path keeps its accuracy to the last digit.
+(distillation, Hinton et al. 2015) and shall find the label (the task loss), while a message shall
+tell as little as it can (the rate of an information bottleneck). The cloud net's weights are
+frozen, so the jpeg path keeps its accuracy to the last digit.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mc_models.features import (
     FeatureCodec,
     before_cut,
     behind_cut,
+    carried_nats,
     count_edge_ops,
     start_from_pca,
 )
@@ -51,6 +53,8 @@ class CodecConfig:
     """Standard deviation of the noise, where values reach from -3 to 3."""
     task_weight: float = 0.3
     """Weight of the task loss beside the distillation loss."""
+    rate_weight: float = 2.5
+    """Weight of what a value tells, in nats: what no exit needs is not worth telling."""
     budget: Budget = _BUDGET
 
     def on(self, generated: bool, seed: int) -> CodecConfig:
@@ -103,7 +107,7 @@ def _start(
 
 
 class _Loss:
-    """Distillation and task loss, the mean over the exits behind the cut."""
+    """Distillation and task loss, the mean over the exits behind the cut; and the rate."""
 
     def __init__(self, net: BranchedNet, codec: FeatureCodec, config: CodecConfig) -> None:
         self._net, self._codec, self._config = net, codec, config
@@ -113,7 +117,8 @@ class _Loss:
         with torch.no_grad(), mixed_precision(x.device):
             activation = before_cut(self._net, stage, x).float()
             wanted = behind_cut(self._net, stage, activation)
-        restored = self._codec(activation, rng)
+        projected = self._codec.project(activation)
+        restored = self._codec.receive(self._codec.sent(projected, rng))
         with mixed_precision(x.device):
             answers = behind_cut(self._net, stage, restored)
         losses = [
@@ -121,7 +126,8 @@ class _Loss:
             + self._config.task_weight * F.cross_entropy(logits.float(), labels)
             for name, logits in answers.items()
         ]
-        return torch.stack(losses).mean()
+        rate = carried_nats(projected, self._codec.noise)
+        return torch.stack(losses).mean() + self._config.rate_weight * rate
 
 
 def _divergence(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from mc_proto.v1 import cloud_pb2, common_pb2, edge_pb2
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeSnapshot
+from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.core.task import (
     MAX_DEADLINE_NS,
@@ -155,12 +156,17 @@ def check_open(
 
 
 def arrived_from_wire(
-    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int, rule: ExitRule
+    message: cloud_pb2.InferRequest.Open,
+    key: str,
+    now_ns: int,
+    opened_ns: int,
+    rule: ExitRule,
+    transfer_ns: int = 0,
 ) -> ev.Arrived:
     """The task as the cloud machine sees it, under the id `key` that is unique on this node.
 
     The time since `opened_ns`, when the call came, is taken off the budget; `rule` is the agent's
-    own exit rule, for a call that names none.
+    own exit rule, for a call that names none. The payload came in during `transfer_ns` of it.
     """
     spent_ns = now_ns - opened_ns
     return ev.Arrived(
@@ -173,6 +179,7 @@ def arrived_from_wire(
         codec=message.codec,
         exit_rule=_RULE_FROM_WIRE.get(message.exit_rule, rule),
         wanted_ns=max(0, message.wanted_ns - spent_ns) if message.HasField("wanted_ns") else None,
+        transfer_ns=transfer_ns,
     )
 
 
@@ -180,8 +187,13 @@ def cloud_action_to_wire(
     action: do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop,
     labels: Sequence[str],
     held_ns: int = 0,
+    transfer_ns: int = 0,
 ) -> cloud_pb2.InferReply:
-    """What the cloud machine wants the edge to know, `held_ns` after the payload was here."""
+    """What the cloud machine wants the edge to know.
+
+    `held_ns`: an acceptance is written so long after the payload was here, a reply so long after
+    the acceptance. `transfer_ns`: what the node saw of the upload.
+    """
     if isinstance(action, do.Accept):
         return cloud_pb2.InferReply(
             accepted=cloud_pb2.InferReply.Accepted(
@@ -189,6 +201,7 @@ def cloud_action_to_wire(
                 predicted_ns=action.predicted_ns,
                 queue_ns=action.queue_ns,
                 held_ns=held_ns,
+                transfer_ns=transfer_ns,
             )
         )
     if isinstance(action, do.Progress):
@@ -204,6 +217,7 @@ def cloud_action_to_wire(
                 compute_ns=action.compute_ns,
                 queue_ns=action.queue_ns,
                 slowdown=action.slowdown,
+                held_ns=held_ns,
             )
         )
     if isinstance(action, do.Refuse):
@@ -231,6 +245,7 @@ def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: i
             accepted.predicted_ns,
             accepted.queue_ns,
             accepted.held_ns,
+            accepted.transfer_ns,
         )
     if kind == "progressed":
         progressed = message.progressed
@@ -246,6 +261,7 @@ def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: i
             result.queue_ns,
             result.slowdown,
             message.ByteSize(),
+            result.held_ns,
         )
     if kind == "refused":
         return ev.CloudRefused(now_ns, task_id, message.refused.reason)
@@ -332,11 +348,14 @@ def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome
             encode_j=energy.encode_j,
             radio_up_j=energy.radio_up_j,
             radio_down_j=energy.radio_down_j,
+            radio_tail_j=energy.radio_tail_j,
+            source=energy.source,
         ),
         bytes_up=outcome.bytes_up,
         cloud_ns=outcome.cloud_ns,
         predicted_ns=outcome.predicted_ns,
         codec=outcome.codec or "",
+        total=score_to_wire(outcome.total) if outcome.total else None,
     )
 
 
@@ -356,12 +375,35 @@ def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
         required_accuracy=message.required_accuracy,
         gave_up=message.gave_up,
         reason=message.reason,
-        energy=Energy(energy.compute_j, energy.encode_j, energy.radio_up_j, energy.radio_down_j),
+        energy=Energy(
+            energy.compute_j,
+            energy.encode_j,
+            energy.radio_up_j,
+            energy.radio_down_j,
+            energy.radio_tail_j,
+            energy.source,
+        ),
         bytes_up=message.bytes_up,
         cloud_ns=message.cloud_ns,
         predicted_ns=message.predicted_ns if message.HasField("predicted_ns") else None,
         codec=message.codec or None,
+        total=score_from_wire(message.total) if message.HasField("total") else None,
     )
+
+
+def score_to_wire(score: Score) -> edge_pb2.Score:
+    """A forecast and what then happened."""
+    return edge_pb2.Score(
+        predictor=score.predictor.value,
+        mean_ns=score.mean_ns,
+        upper_ns=score.upper_ns,
+        actual_ns=score.actual_ns,
+    )
+
+
+def score_from_wire(message: edge_pb2.Score) -> Score:
+    """The same, back. ValueError for a predictor that this version does not know."""
+    return Score(Predictor(message.predictor), message.mean_ns, message.upper_ns, message.actual_ns)
 
 
 def bad_input_to_wire(message: edge_pb2.Task, task_id: str, error: BadField) -> edge_pb2.Outcome:
@@ -393,11 +435,26 @@ def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
         rtt_ns=snapshot.rtt_ns,
         local_predicted_ns=snapshot.local_predicted_ns,
         local_residual_ns=snapshot.local_residual_ns,
+        local_residual_ops_ns=snapshot.local_residual_ops_ns,
         local_busy=snapshot.local_busy,
         busy_by_others=snapshot.busy_by_others,
         energy_j=snapshot.energy_j,
         energy_source=snapshot.energy_source,
         idle_w=snapshot.idle_w,
+        predictors={
+            name: edge_pb2.Reliability(
+                n=found.n, coverage=found.coverage, mape=found.mape, p95_under=found.p95_under
+            )
+            for name, found in snapshot.predictors.items()
+        },
+        compute_w=snapshot.compute_w,
+        power_w=snapshot.power_w,
+        energy_measured_j=snapshot.energy_measured_j,
+        energy_modelled_j=snapshot.energy_modelled_j,
+        energy_idle_j=snapshot.energy_idle_j,
+        energy_tail_j=snapshot.energy_tail_j,
+        e3_per_j=snapshot.e3_per_j,
+        e3_with_tail_per_j=snapshot.e3_with_tail_per_j,
     )
 
 

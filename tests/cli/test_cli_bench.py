@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mc_sched.bench import give_up
+from mc_sched.bench import give_up, predictors
 
 REPORT = give_up.GiveUps(2, 0, (1.0, 2.0, 3.0), (4.0, 4.0, 8.0))
 
@@ -35,3 +35,41 @@ def test_people_get_a_line_per_figure(run, measured):
     assert lines[lines.index("to_idle_ms:") + 1] == "  p50: 2.000"
     assert "to_idle_per_stage: 0.500" in lines
     assert measured == [("set-a", 1000, 0)]
+
+
+# --- predictors -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreseen(monkeypatch):
+    """Plans given to `measure_predictors`, which starts no agent here."""
+    plans = []
+
+    async def measure(plan, progress, keep):
+        plans.append(plan)
+        progress("undisturbed")
+        return predictors.read_scores([], [])
+
+    monkeypatch.setattr(predictors, "measure_predictors", measure)
+    return plans
+
+
+def test_predictors_as_json(run, foreseen):
+    ran = run("bench", "predictors", "--tasks", "8", "--fps", "12", "--output", "json")
+    assert (ran.code, ran.err) == (0, "undisturbed\n")
+    assert json.loads(ran.out) == predictors.report(predictors.read_scores([], []))
+    assert foreseen == [predictors.Plan("set-a", 8, 12.0, 0)]
+
+
+def test_predictors_for_people_with_a_picture(run, foreseen, tmp_path):
+    ran = run("bench", "predictors", "--picture", str(tmp_path / "p.png"))
+    assert (ran.code, (tmp_path / "p.png").exists()) == (0, True)
+    assert "mean error" in ran.out
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--tasks", "3"], ["--fps", "0"], ["--picture", "p.exe"], ["--picture", "no/p.png"]]
+)
+def test_predictors_usage_errors(run, foreseen, wrong):
+    assert run("bench", "predictors", *wrong).code == 2
+    assert foreseen == []

@@ -6,7 +6,7 @@ import pytest
 
 from mc_sched.cli import demo
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
-from mc_sched.obs.summary import TaskResult
+from mc_sched.obs.summary import RunInfo, TaskResult
 
 
 def result(site, correct=True):
@@ -37,7 +37,7 @@ class Stage:
             results[mode] += RESULTS[mode]
             if self.interrupted:
                 raise KeyboardInterrupt
-        return {mode: TOOK_S[mode] for mode in modes}, 3.0
+        return {mode: RunInfo("mc", mode, args.link, TOOK_S[mode], 3.0) for mode in modes}
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ async def test_the_log_holds_each_event_before_what_it_called_for(rig):
     names = [(record["kind"], record["name"]) for record in rig.records]
     assert names == [
         ("event", "Arrived"), ("action", "Accept"), ("action", "RunStage"),
-        ("event", "StageDone"), ("action", "RunStage"),
+        ("event", "StageDone"), ("action", "RecordScore"), ("action", "RunStage"),
     ]  # fmt: skip
 
 

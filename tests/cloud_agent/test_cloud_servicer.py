@@ -11,7 +11,7 @@ from mc_proto.channel import bind, connect, make_server
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from cloud_agent.executor import StageExecutor
-from cloud_agent.servicer import CloudServicer
+from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer
 from mc_sched.core.task import ExitRule
 
 EOF = grpc.aio.EOF
@@ -164,6 +164,13 @@ async def test_a_probe_brings_the_round_trip_of_its_edge(agent):
     (record,) = agent.records
     assert (record["name"], record["data"]["rtt_ns"]) == ("LinkSampled", 4_000_000)
     assert record["data"]["edge_id"] == "robot"
+
+
+async def test_a_padded_probe_is_answered_with_the_padding_that_it_asks_for(agent):
+    reply = await probe(agent, padding=bytes(8_000), reply_padding_bytes=5_000)
+    assert len(reply.padding) == 5_000
+    assert reply.held_ns > 0
+    assert len((await probe(agent, reply_padding_bytes=2**31)).padding) == MAX_PADDING_BYTES
 
 
 # --- one task ---------------------------------------------------------------------------------

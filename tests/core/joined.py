@@ -115,7 +115,7 @@ class Joined:
             self.at(max(0, action.at_ns - self.now), self.fire, action.task_id, action.kind)
         elif isinstance(action, do.CancelTimer):
             self.timers.discard((action.task_id, action.kind))
-        else:
+        elif isinstance(action, do.Finish):
             self.outcomes.setdefault(action.outcome.task_id, []).append(action.outcome)
 
     def fire(self, task_id: str, kind) -> None:
@@ -193,7 +193,7 @@ class Joined:
         elif isinstance(action, do.RunHead):
             assert action.task_id not in self.unwanted, "a head started after the give-up"
             self.at(took // 6, self.head_done, action, took // 6)
-        else:
+        elif not isinstance(action, do.RecordScore):
             self.at(self.delay() if not isinstance(action, do.Accept) else MS, self.news, action)
 
     def stage_done(self, action: do.RunStage, took: int) -> None:

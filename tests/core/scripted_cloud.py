@@ -8,6 +8,7 @@ from round_figures import ANSWER, CLOUD, MS, START_NS, at, ns
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.scores import Score
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
 
@@ -23,6 +24,7 @@ class ScriptedCloud:
         self.accepted: set[str] = set()
         self.unwanted: set[str] = set()
         self.ends: Counter[str] = Counter()
+        self.scores: list[Score] = []
         self.news: list[do.Progress] = []
         self.now_ns = 0
         if settled:
@@ -41,7 +43,9 @@ class ScriptedCloud:
         for action in actions:
             self._asked(action)
         self.machine.validate()
-        return [action for action in actions if not isinstance(action, do.Progress)]
+        return [
+            action for action in actions if not isinstance(action, do.Progress | do.RecordScore)
+        ]
 
     def tell(self, ms: float, event: type, *fields: Any) -> list[do.CloudAction]:
         """An event of this type, at this moment."""
@@ -107,6 +111,8 @@ class ScriptedCloud:
             self.accepted.add(action.task_id)
         elif isinstance(action, do.Progress):
             self.news.append(action)
+        elif isinstance(action, do.RecordScore):
+            self.scores.append(action.score)
         elif isinstance(action, do.Reply | do.Stop):
             self.ends[action.task_id] += 1
 

@@ -9,6 +9,7 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.events import TimerKind
+from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Outcome, OutcomeKind, Site, Task
 
@@ -30,6 +31,7 @@ class ScriptedEdge:
     def __init__(self, local=LOCAL, cloud=CLOUD, settled=True, **settings: Any) -> None:
         self.machine = EdgeMachine(EdgeSettings(**settings), local)
         self.outcomes: dict[str, list[Outcome]] = defaultdict(list)
+        self.scores: list[Score] = []
         self.submitted: set[str] = set()
         self.timers: dict[tuple[str, TimerKind], int] = {}
         self.calls: set[str] = set()
@@ -43,8 +45,13 @@ class ScriptedEdge:
     # --- events in, actions out -------------------------------------------------------------
 
     def handle(self, event: ev.EdgeEvent) -> list[do.EdgeAction]:
-        """One event. Breaks off where the machine asks for what it must not ask."""
-        actions = self.machine.handle(event)
+        """One event. Breaks off where the machine asks for what it must not ask.
+
+        Scores of forecasts are gathered in `scores`; what is returned are the decisions.
+        """
+        asked = self.machine.handle(event)
+        self.scores += [a.score for a in asked if isinstance(a, do.RecordScore)]
+        actions = [a for a in asked if not isinstance(a, do.RecordScore)]
         self.now_ns = event.now_ns
         self._happened(event)
         for action in actions:
@@ -85,6 +92,10 @@ class ScriptedEdge:
         return self.tell(ms, ev.TimerFired, task_id, TimerKind.DEADLINE)
 
     # --- looking ----------------------------------------------------------------------------
+
+    def scored(self, predictor: Predictor) -> Score:
+        """The last score of this predictor."""
+        return next(score for score in reversed(self.scores) if score.predictor is predictor)
 
     def outcome(self, task_id: str) -> Outcome:
         """The one outcome that this task has had."""

@@ -5,7 +5,7 @@ from round_figures import IMAGE_BYTES, MS, ns
 
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import REPLY_BYTES
-from mc_sched.core.energy import RADIOS, EnergyModel, RadioModel
+from mc_sched.core.energy import RADIOS, EnergyModel, RadioModel, RadioTail
 from mc_sched.core.task import Energy
 
 FINE = {"accuracy": 0.9}
@@ -47,6 +47,61 @@ def test_computing_costs_watts_times_seconds():
 
 def test_a_tasks_total_is_the_sum_of_its_four_parts():
     assert Energy(0.1, 0.02, 0.003, 0.0004).total_j == pytest.approx(0.1234)
+
+
+# --- the radio's tail ---------------------------------------------------------------------------
+
+
+def tail(*transfers):
+    """Joules that each transfer (start, end) adds to an LTE radio's tail; milliseconds."""
+    tail = RadioTail(RADIOS["4g"])
+    added = []
+    for start, end in transfers:
+        added.append(tail.next_j(ns(start)))
+        tail.transferred(ns(end))
+    return added
+
+
+WHOLE_TAIL_J = 11.6 * 1.060
+
+
+def test_a_lone_transfer_pays_a_whole_tail():
+    assert tail((0, 10)) == [pytest.approx(WHOLE_TAIL_J)]
+
+
+def test_one_soon_after_another_pays_for_the_time_between():
+    assert tail((0, 10), (83, 93))[1] == pytest.approx(0.073 * 1.060)
+
+
+def test_one_long_after_another_pays_a_whole_tail_again():
+    assert tail((0, 10), (60_000, 60_010))[1] == pytest.approx(WHOLE_TAIL_J)
+
+
+def test_two_at_once_pay_once():
+    assert tail((0, 20), (5, 10))[1] == 0.0
+
+
+def test_a_radio_whose_tail_is_not_known_has_none():
+    assert RadioTail(WIFI).next_j(0) == 0.0
+
+
+def test_a_task_is_told_its_tail_beside_its_total(make_edge):
+    edge = make_edge(energy=EnergyModel(radio=RADIOS["4g"]))
+    edge.submit(60_000, "a", 84, policy="server")
+    edge.accepted(60_020, "a")
+    edge.replied(60_029, "a")
+    energy = spent(edge, "a")
+    assert energy.radio_tail_j >= WHOLE_TAIL_J
+    assert energy.total_j < 0.1
+
+
+def test_energy_mode_counts_the_tail_if_told_to(make_edge):
+    """An upload over LTE costs 0.05 J and 0.2 J of tail after a short rest, a local run 0.14 J."""
+    for count_tail, here in ((False, None), (True, "a")):
+        energy = EnergyModel(radio=RADIOS["4g"], count_tail=count_tail)
+        edge = make_edge(energy=energy)
+        edge.submit(0, "a", 84)
+        assert edge.running == here
 
 
 # --- what a task is charged -------------------------------------------------------------------

@@ -62,6 +62,16 @@ def test_contention_shows_in_the_upper_quantile_within_two_tasks(local):
     assert local.upper_ns(ns(3_000)) == ns(40)
 
 
+@pytest.mark.parametrize(("before", "after"), [(20, 60), (60, 20)])
+def test_contention_that_comes_or_goes_shows_in_the_mean_after_three_tasks(before, after):
+    local = LocalTimePredictor(LOCAL, 0.95)
+    for number in range(28):
+        run(local, 100 * number, before)
+    for number in (28, 29, 30):
+        run(local, 100 * number, after)
+    assert local.mean_ns(ns(3_100)) == local.upper_ns(ns(3_100)) == ns(after)
+
+
 def test_ten_seconds_without_a_run_are_forgotten(local):
     run(local, 0, 40)
     assert local.upper_ns(ns(10_040)) == ns(40)
@@ -104,7 +114,7 @@ def test_before_the_first_layer_both_forms_take_the_prediction_less_the_time_so_
 )
 def test_the_calibrated_form_weighs_a_layer_by_its_profiled_time(local, layers, residual):
     begun(local, *layers)
-    assert local.residual_ns(ns(layers[-1])) == ns(residual)
+    assert local.residual_calibrated_ns(ns(layers[-1])) == ns(residual)
 
 
 def test_past_half_of_its_profiled_time_the_run_is_its_own_witness(local):
@@ -120,6 +130,36 @@ def test_the_papers_form_weighs_it_by_its_operations(local, layers, residual):
     """T_cp = (operations left / operations done) * time so far."""
     begun(local, *layers)
     assert local.residual_ops_ns(ns(layers[-1])) == ns(residual)
+
+
+def whole(local, ms, *layers_ms):
+    """A run at `ms` whose layers end so much later; what it scored."""
+    local.started(ns(ms))
+    for layer, after in enumerate(layers_ms):
+        local.layer_done(ns(ms + after), layer)
+    return local.ended(ns(ms + layers_ms[-1]), whole=True)
+
+
+def test_the_default_is_the_calibrated_form(local):
+    begun(local, 5, 10)
+    assert local.residual_ns(ns(10)) == local.residual_calibrated_ns(ns(10)) == ns(10)
+
+
+def test_until_the_papers_has_proved_better(local):
+    """On a device whose layers take their operations' share: 10, 30, 40, 20 of 20 ms."""
+    for number in range(3):
+        whole(local, 100 * number, 2, 8, 16, 20)
+    begun(local, 2, 8)
+    assert local.residual_ns(ns(8)) == local.residual_ops_ns(ns(8)) == ns(12)
+
+
+def test_and_back_when_it_no_longer_is(local):
+    for number in range(3):
+        whole(local, 100 * number, 2, 8, 16, 20)
+    for number in range(3, 30):
+        whole(local, 100 * number, 5, 10, 15, 20)
+    begun(local, 5, 10)
+    assert local.residual_ns(ns(10)) == ns(10)
 
 
 def test_time_since_the_last_layer_is_taken_off(local):

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from mc_sched.core.predictors.window import SampleWindow
 
 PRIOR = (1.0, 2.0, 3.0, 4.0)
+any_samples = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+values = st.lists(st.floats(0.1, 100), max_size=40)
+SHUFFLED = (7, 2, 9, 4, 10, 1, 6, 3, 8, 5)
 
 
 def window(*values, prior=PRIOR, **fields):
@@ -71,20 +74,53 @@ def test_a_new_sample_is_heard_at_once():
 @pytest.mark.parametrize(("q", "value"), [(0.0, 1), (0.25, 3), (0.5, 5), (0.95, 10), (0.99, 10)])
 def test_quantiles_are_samples(q, value):
     """Of 1 .. 10: the least value that a share q of them does not exceed."""
-    assert window(*range(10, 0, -1)).quantile(10, q) == value
+    assert window(*SHUFFLED).quantile(10, q) == value
 
 
 @pytest.mark.parametrize(("q", "value"), [(0.5, 5), (0.1, 1), (0.9, 9)])
 def test_the_nearest_rank(q, value):
-    assert window(*range(10, 0, -1)).quantile(10, q) == value
+    assert window(*SHUFFLED).quantile(10, q) == value
 
 
-any_samples = settings(max_examples=100, deadline=None, derandomize=True, database=None)
-values = st.lists(st.floats(0.1, 100), max_size=40)
+# --- steps ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [10.0, 2.0, 0.5, 0.1])
+def test_three_samples_make_a_step_and_the_earlier_ones_follow_with_their_spread(factor):
+    quiet = (1.0, 1.1, 0.9, 1.0, 1.05, 0.95, 1.0, 1.0)
+    made = window(*quiet, *(factor * value for value in (1.0, 1.0, 1.0)))
+    assert made.mean(20) == pytest.approx(factor)
+    assert made.quantile(20, 1.0) == pytest.approx(1.1 * factor)
+    assert made.quantile(20, 0.0) == pytest.approx(0.9 * factor)
+
+
+@pytest.mark.parametrize("outliers", [(9.0,), (9.0, 9.0), (9.0, 1.0, 9.0), (0.1, 9.0, 9.0)])
+def test_fewer_or_scattered_ones_are_accidents(outliers):
+    made = window(*[1.0] * 8, *outliers)
+    assert made.quantile(20, 0.5) == 1.0
+
+
+def test_small_changes_are_no_step():
+    assert window(*[1.0] * 8, 1.2, 1.2, 1.2).quantile(20, 0.5) == 1.0
+
+
+def test_a_step_that_is_forgotten_is_taken_back():
+    made = window(*[1.0] * 8, 10.0, 10.0, 10.0)
+    made.forget_after(7)
+    assert made.mean(20) == pytest.approx(1.0)
+
+
+def test_what_is_zero_or_below_makes_no_step():
+    assert window(*[1.0] * 8, 0.0, 0.0, -1.0).quantile(20, 1.0) == 1.0
+    assert window(*[0.0] * 8, 1.0, 1.0, 1.0).quantile(20, 0.0) == 0.0
+
+
+LEVEL = st.floats(1.0, 1.2)
+"""So near each other that no sequence of them is a step."""
 
 
 @any_samples
-@given(values, st.floats(0, 0.999))
+@given(st.lists(LEVEL, max_size=40), st.floats(0, 0.999))
 def test_a_quantile_is_one_of_the_samples_or_of_the_prior(samples, q):
     assert window(*samples).quantile(len(samples), q) in {*samples, *PRIOR}
 

@@ -100,6 +100,7 @@ def test_the_story_has_every_step_with_its_time():
         "  a: deadline 84.0 ms",
         "      0.00 ms  Submitted",
         "     20.00 ms  CloudAccepted",
+        "     20.00 ms  transfer_up took 20.00 ms, expected were 20.00 and at most 20.00",
         "     60.00 ms  TimerFired fallback",
         "     61.00 ms  LocalAborted",
     ]

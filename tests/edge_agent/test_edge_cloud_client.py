@@ -22,6 +22,7 @@ from edge_agent import cloud_client
 from edge_agent.cloud_client import CHUNK_BYTES, CloudClient
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
+from mc_sched.core.predictors.link import Padding
 from mc_sched.core.task import ExitRule
 
 ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
@@ -31,9 +32,11 @@ PROBE_S = 0.02
 class Link:
     """A client, and all that it has fed."""
 
-    def __init__(self, address, bundle_hash="the bundle"):
+    def __init__(self, address, bundle_hash="the bundle", **options):
         self.events = []
-        self.client = CloudClient(address, "robot", bundle_hash, self.events.append, PROBE_S)
+        self.client = CloudClient(
+            address, "robot", bundle_hash, self.events.append, PROBE_S, **options
+        )
 
     def send(self, task_id, payload=b"jpeg", budget_s=30.0):
         action = SendToCloud(
@@ -479,3 +482,22 @@ async def test_close_ends_every_task_and_leaves_nothing_running(agent):
         link.client.give_up("b")
     assert [link.story(task_id) for task_id in "ab"] == [["CloudLost"], ["CloudStopped"]]
     await until(lambda: asyncio.all_tasks() <= before)
+
+
+# --- padded probes ----------------------------------------------------------------------------
+
+
+async def test_a_probe_carries_what_is_wanted_and_not_again_at_once(agent):
+    async with linked(agent, wanted_padding=lambda now_ns: Padding(up_bytes=5_000)) as link:
+        await until(lambda: len(agent.probes) > 3)
+    padded = [len(probe.padding) for probe in agent.probes]
+    assert sorted(padded, reverse=True)[:2] == [5_000, 0]
+    sampled = link.of(ev.LinkSampled)
+    assert [event.up_bytes for event in sampled[:3]] == padded[:3]
+
+
+async def test_a_padded_round_trip_is_none_that_the_cloud_is_told(agent):
+    async with linked(agent, wanted_padding=lambda now_ns: Padding(up_bytes=5_000)):
+        await until(lambda: len(agent.probes) > 3)
+    assert len(agent.probes[0].padding) == 5_000
+    assert agent.probes[1].last_rtt_ns == 0

@@ -87,8 +87,8 @@ async def test_the_log_holds_each_event_before_what_it_called_for(rig):
     rig.replied("a")
     await rig.outcome(waiting)
     assert kinds_logged(rig, "a") == [
-        "Submitted", "SetTimer", "SendToCloud", "CloudAccepted", "CloudReplied", "CancelTimer",
-        "Finish",
+        "Submitted", "SetTimer", "SendToCloud", "CloudAccepted", "RecordScore", "CloudReplied",
+        "RecordScore", "CancelTimer", "Finish",
     ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ def test_a_misspelt_key(complaint, tmp_path):
         ("--policy", "best", "mc, mc-paper, server, edge-only"),
         ("--threads", "0", "greater than or equal to 1"),
         ("--radio", "5g", "'wifi', '4g' or '3g'"),
+        ("--power", "sun", "auto, none, jetson-ina3221"),
         ("--listen", "nowhere", "host:port"),
     ],
 )

@@ -426,7 +426,7 @@ async def test_a_watcher_of_one_task_sees_only_that(agent):
     async with watching(agent, "b") as call:
         for task_id in "abc":
             await agent.ask(wanted(task_id))
-        records = await lines(call, 6)
+        records = await lines(call, 8)
     assert {r["task_id"] for r in records} == {"b"}
     assert records[-1]["name"] == "Finish"
 

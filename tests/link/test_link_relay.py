@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -218,7 +219,7 @@ async def test_a_port_in_use_is_one_sentence() -> None:
     assert caught.value.exit_code == 1
 
 
-async def test_control_lines() -> None:
+async def test_control_lines(tmp_path: Path) -> None:
     async with relayed(IDEAL, echo) as (relay, port):
         assert obey(relay, "kind 3g") == "link is now 3g"
         assert relay.spec.rtt_ns == KINDS["3g"].rtt_ns
@@ -226,6 +227,13 @@ async def test_control_lines() -> None:
         assert obey(relay, "cut reset") == "link cut, connections reset"
         assert obey(relay, "restore") == "link restored"
         assert obey(relay, "kind 9g").startswith("unknown control line 'kind 9g'")
+        traces = [tmp_path / "a.up", tmp_path / "a.down"]
+        for trace, text in zip(traces, ("1\n2\n", "2\n4\n"), strict=True):
+            trace.write_text(text)
+        assert obey(relay, f"trace {traces[0]} {traces[1]}").startswith("link follows")
+        assert (relay.spec.up.mean_bps, relay.spec.down.mean_bps) == (12e6, 6e6)
+        assert relay.spec.rtt_ns == KINDS["3g"].rtt_ns
+        assert "cannot read the trace" in obey(relay, f"trace {tmp_path / 'missing'} {traces[1]}")
         obey(relay, "kind ideal")
         async with connected(port) as streams:
             await ping(streams)

@@ -59,9 +59,12 @@ class Logged(Joined):
             perform(action)
 
     def submit(self, number):
-        """As before, and now and then a user who is not satisfied, a busy device, a drain."""
+        """As before, and power, and now and then an unsatisfied user, a busy device, a drain."""
         if self.draw.random() < 0.1:
             self.to_edge(ev.DeviceSampled(self.now, self.draw.random()))
+        if self.draw.random() < 0.7:
+            source = "rapl" if self.draw.random() < 0.95 else "jetson-ina3221"
+            self.to_edge(ev.PowerSampled(self.now, self.draw.uniform(2, 12), source))
         super().submit(number)
         if self.draw.random() < 0.15:
             self.at(200 * MS, self.not_satisfied, f"t{number}")

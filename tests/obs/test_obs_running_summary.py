@@ -24,7 +24,10 @@ def results(draw):
         prediction=ANSWER if answered else None,
         expected_accuracy=draw(SHARE) if answered else None,
         gave_up=draw(st.booleans()),
-        energy=Energy(*(draw(st.lists(SHARE, min_size=4, max_size=4)))),
+        energy=Energy(
+            *(draw(st.lists(SHARE, min_size=5, max_size=5))),
+            draw(st.sampled_from(("model", "rapl", "model+rapl"))),
+        ),
         bytes_up=draw(st.integers(0, 10**6)),
         cloud_ns=draw(st.sampled_from((0, 10**6, 10**7))),
     )  # fmt: skip

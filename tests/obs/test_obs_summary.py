@@ -29,8 +29,8 @@ CONTRACT = {
     "gave_up": int, "deadline_met": float, "accuracy": float, "expected_accuracy": float,
     "latency_ms": {"mean": float, "p50": float, "p95": float, "p99": float, "max": float},
     "cloud_ms": {"mean": float}, "bytes_up": int,
-    "energy_j": {"total": float, "per_task": float, "idle": float, "source": str},
-    "e3_per_j": float, "e3_counts": str,
+    "energy_j": {"total": float, "per_task": float, "idle": float, "source": str, "tail": float},
+    "e3_per_j": float, "e3_with_tail_per_j": float, "e3_counts": str,
 }  # fmt: skip
 
 
@@ -79,8 +79,8 @@ def test_an_empty_run_is_all_zeros():
         "sites": {"edge": 0, "cloud": 0}, "exits": {}, "gave_up": 0,
         "deadline_met": 0.0, "accuracy": 0.0, "expected_accuracy": 0.0,
         "latency_ms": ZERO_LATENCY, "cloud_ms": {"mean": 0.0}, "bytes_up": 0,
-        "energy_j": {"total": 0, "per_task": 0.0, "idle": 0.0, "source": "model"},
-        "e3_per_j": 0.0, "e3_counts": "expected",
+        "energy_j": {"total": 0, "per_task": 0.0, "idle": 0.0, "source": "model", "tail": 0},
+        "e3_per_j": 0.0, "e3_with_tail_per_j": 0.0, "e3_counts": "expected",
     }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_a_run_key_by_key():
     assert summary["cloud_ms"] == {"mean": pytest.approx(6)}
     assert summary["energy_j"] == {
         "total": pytest.approx(1.0), "per_task": pytest.approx(0.2), "idle": pytest.approx(30.0),
-        "source": "model",
+        "source": "model", "tail": 0,
     }  # fmt: skip
     assert (summary["e3_counts"], summary["e3_per_j"]) == ("correct", pytest.approx(1 / 1.0))
 
@@ -169,6 +169,38 @@ def test_e3_equals_the_papers_formula():
     summary = summarise(results, INFO)
     mean_j = summary["energy_j"]["per_task"]
     assert summary["e3_per_j"] == pytest.approx(7 / (8 * mean_j))
+
+
+def spending(joules, source="model", tail_j=0.0):
+    """A frame that was answered for these joules."""
+    energy = Energy(compute_j=joules, radio_tail_j=tail_j, source=source)
+    outcome = Outcome("t", "s", OutcomeKind.SUCCEEDED, MS, Site.EDGE, "local", TOP, energy=energy)
+    return TaskResult(outcome)
+
+
+def test_the_tail_is_told_beside_and_e3_both_ways():
+    summary = summarise([spending(1.0, tail_j=0.5), spending(1.0, tail_j=0.5)], INFO)
+    assert (summary["energy_j"]["total"], summary["energy_j"]["tail"]) == (2.0, 1.0)
+    assert (summary["e3_per_j"], summary["e3_with_tail_per_j"]) == (1.0, pytest.approx(2 / 3))
+    assert "0.7 with the radio's tail" in dict(summary_rows(summary))["E3"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "named"),
+    [
+        (["rapl", "rapl"], "rapl"),
+        (["rapl", "model"], "model+rapl"),
+        (["model+rapl", "nvml"], "model+nvml+rapl"),
+    ],
+)
+def test_a_run_names_everyone_who_said_what_computing_cost(sources, named):
+    results = [spending(1.0, source) for source in sources]
+    assert summarise([*results, unanswered()], INFO)["energy_j"]["source"] == named
+
+
+def test_idle_is_what_was_measured_where_it_was():
+    info = RunInfo("mc", "energy", "wifi", duration_s=10.0, idle_w=3.0, idle_j=31.5)
+    assert summarise([], info)["energy_j"]["idle"] == 31.5
 
 
 def test_a_run_without_joules_has_no_e3():
@@ -258,7 +290,7 @@ def test_the_order_of_the_tasks_does_not_matter(results, shuffler):
     shuffler.shuffle(shuffled)
     first, second = summarise(results, INFO), summarise(shuffled, INFO)
     for summary in (first, second):
-        for key in ("energy_j", "expected_accuracy", "e3_per_j", "cloud_ms"):
+        for key in ("energy_j", "expected_accuracy", "e3_per_j", "e3_with_tail_per_j", "cloud_ms"):
             summary.pop(key)  # sums of floats
         summary["latency_ms"].pop("mean")
     assert first == second

@@ -76,14 +76,14 @@ def test_a_cloud_table_travels_whole(table):
 @given(arbitrary.of(do.SendToCloud, accuracy=SHARES), NAMES, st.binary(max_size=9), SMALL)
 def test_a_task_arrives_on_the_cloud_as_it_was_sent(action, edge_id, payload, upload_ns):
     opened = sent(serde.open_to_wire(action, edge_id, payload, 4, "hash")).open
-    event = serde.arrived_from_wire(opened, "key", 7 + upload_ns, 7, ExitRule.EARLIEST)
+    event = serde.arrived_from_wire(opened, "key", 7 + upload_ns, 7, ExitRule.EARLIEST, 3)
 
     def left(ns):
         return max(0, ns - upload_ns)
 
     assert event == ev.Arrived(
         7 + upload_ns, "key", edge_id, action.accuracy, left(action.budget_ns), action.down_ns,
-        action.codec, action.exit_rule, left(action.wanted_ns),
+        action.codec, action.exit_rule, left(action.wanted_ns), 3,
     )  # fmt: skip
     assert (opened.task_id, opened.bundle_hash) == (action.task_id, "hash")
     assert (opened.payload_bytes, opened.head) == (len(payload), payload[:4])
@@ -119,7 +119,7 @@ NEWS = {
 @quick
 @given(CLOUD_ACTIONS)
 def test_what_the_cloud_says_is_what_the_edge_hears(action):
-    message = sent(serde.cloud_action_to_wire(action, LABELS, held_ns=5))
+    message = sent(serde.cloud_action_to_wire(action, LABELS, held_ns=5, transfer_ns=6))
     event = serde.cloud_event_from_wire(message, action.task_id, 7)
     assert type(event) is NEWS[type(action)]
     said = {field.name: getattr(action, field.name) for field in fields(action)}
@@ -130,8 +130,8 @@ def test_what_the_cloud_says_is_what_the_edge_hears(action):
 def _added(message, event):
     """What an event says beyond its action."""
     if isinstance(event, ev.CloudReplied):
-        return {"reply_bytes": message.ByteSize()}
-    return {"held_ns": 5} if isinstance(event, ev.CloudAccepted) else {}
+        return {"reply_bytes": message.ByteSize(), "held_ns": 5}
+    return {"held_ns": 5, "transfer_ns": 6} if isinstance(event, ev.CloudAccepted) else {}
 
 
 def test_every_message_of_the_cloud_has_its_event():
@@ -207,7 +207,14 @@ def _shown(message, name):
     if field.has_presence and not message.HasField(name):
         return None
     value = getattr(message, name)
-    return dict(value) if field.message_type else value
+    return {key: _fields(part) for key, part in value.items()} if field.message_type else value
+
+
+def _fields(part):
+    """A message as a mapping, a plain value as it is."""
+    if not hasattr(part, "DESCRIPTOR"):
+        return part
+    return {field.name: getattr(part, field.name) for field in part.DESCRIPTOR.fields}
 
 
 @quick

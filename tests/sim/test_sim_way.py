@@ -9,7 +9,7 @@ from mc_sched.link.model import LinkSpec, Unlimited, mbps
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.spec import WaySpec
 from mc_sched.sim.steps import Steps
-from mc_sched.sim.way import CHUNK_BYTES, HEADER_BYTES, Transfer, Way
+from mc_sched.sim.way import CHUNK_BYTES, CONTROL_BYTES, HEADER_BYTES, Transfer, Way
 
 HEADER_MS, CONTROL_MS = 0.2, 0.1
 """At 8 Mbps a kilobyte takes a millisecond."""
@@ -35,7 +35,7 @@ class Radio:
         return transfer
 
     def control(self, at_ms, name):
-        self.clock.at(round(at_ms * MS), self.way.control, self.note, name)
+        self.clock.at(round(at_ms * MS), self.way.control, CONTROL_BYTES, self.note, name)
 
     def arrivals(self):
         self.clock.run()

@@ -1,17 +1,27 @@
 """Times of the cloud's stages and heads: the profile, corrected by what is measured.
 
-Both ends use it. The cloud measures each stage; the edge measures from `accepted` to the reply,
-two moments on its own clock between which the link's delay cancels out.
+Both ends use it. The cloud measures each stage. Its profile was taken stage by stage, and between
+others a stage may run a little differently: its lasting correction comes from its share of a task's
+time. What all stages share at the moment, contention for one, is the slowdown. The edge learns from
+the cloud how long it took from its acceptance to its reply.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mc_sched.core.actions import RunHead, RunStage
+from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import CloudTable, Codec, Exit
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran."""
+CORRECTION_WEIGHT = 0.05
+"""Weight of the last task in a stage's correction: some twenty tasks make it."""
+LARGEST_CORRECTION = 1.25
+"""As a factor, that one task can speak for."""
 
 
 def _paths(table: CloudTable, codec: Codec) -> tuple[tuple[Exit, int], ...]:
@@ -28,25 +38,56 @@ class CloudTimePredictor:
         self.table = table
         self._quantile = quantile
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=64, horizon_ns=30 * 10**9)
+        self._level = AdaptiveLevel(quantile)
+        self._stage_ns: list[float] = [float(ns) for ns in table.stage_ns]
+        """Profiled times, corrected."""
         self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.codecs}
         """Per codec, profiled time from its payload to each exit that it can reach, in order."""
 
-    def record(self, now_ns: int, profiled_ns: int, took_ns: int) -> None:
-        """Something that the profile puts at `profiled_ns` took `took_ns`."""
+    def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
+        """Something that is put at `profiled_ns` took `took_ns`."""
         if profiled_ns > 0:
             self._slowdown.add(now_ns, took_ns / profiled_ns)
+
+    def record_stage(self, now_ns: int, stage: int, took_ns: int, expected: Forecast) -> Score:
+        """A stage took `took_ns`, of which `expected` was the forecast."""
+        score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
+        self._level.record(score.held)
+        self.record(now_ns, self._stage_ns[stage], took_ns)
+        return score
+
+    def record_task(self, took_ns: Mapping[int, int]) -> None:
+        """A task's stages took so long. Their shares of it tell what no slowdown of all tells."""
+        all_ns = sum(took_ns.values())
+        known_ns = sum(self._stage_ns[stage] for stage in took_ns)
+        if len(took_ns) < 2 or all_ns <= 0:
+            return
+        for stage, ns in took_ns.items():
+            self._correct(stage, ns * known_ns / all_ns)
+
+    def _correct(self, stage: int, fair_ns: float) -> None:
+        known_ns = self._stage_ns[stage]
+        # an accident is no property of a stage
+        fair_ns = min(max(fair_ns, known_ns / LARGEST_CORRECTION), known_ns * LARGEST_CORRECTION)
+        self._stage_ns[stage] += CORRECTION_WEIGHT * (fair_ns - known_ns)
+
+    def stage(self, now_ns: int, stage: int) -> Forecast:
+        """What to expect of a stage that starts now."""
+        corrected_ns = self._stage_ns[stage]
+        upper_ns = corrected_ns * self._level.upper(self._slowdown, now_ns)
+        return Forecast(int(corrected_ns * self.slowdown(now_ns)), int(upper_ns))
 
     def slowdown(self, now_ns: int) -> float:
         """Mean of measured over profiled time."""
         return self._slowdown.mean_up_to(now_ns, self._quantile)
 
-    def slowdown_upper(self, now_ns: int) -> float:
+    def slowdown_upper(self, now_ns: int, level: AdaptiveLevel | None = None) -> float:
         """Upper quantile of measured over profiled time."""
-        return self._slowdown.quantile(now_ns, self._quantile)
+        return (level or self._level).upper(self._slowdown, now_ns)
 
     def mean_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Mean time of the stages from `from_stage` to the exit, its head included."""
-        return int(self.table.path_ns(exit_, from_stage) * self.slowdown(now_ns))
+        return int(self._path_ns(exit_, from_stage) * self.slowdown(now_ns))
 
     def shortest_ns(self, now_ns: int, codec: str, accuracy: float) -> int:
         """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
@@ -57,11 +98,15 @@ class CloudTimePredictor:
     def piece_ns(self, now_ns: int, piece: RunStage | RunHead) -> int:
         """Mean time of one stage or one head."""
         if isinstance(piece, RunStage):
-            profiled_ns = self.table.stage_ns[piece.stage]
+            profiled_ns = self._stage_ns[piece.stage]
         else:
             profiled_ns = self.table.exit_named(piece.exit).head_ns
         return int(profiled_ns * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Upper quantile of that time."""
-        return int(self.table.path_ns(exit_, from_stage) * self.slowdown_upper(now_ns))
+        return int(self._path_ns(exit_, from_stage) * self.slowdown_upper(now_ns))
+
+    def _path_ns(self, exit_: Exit, from_stage: int) -> float:
+        """Corrected time of the stages from `from_stage` to the exit, its head included."""
+        return sum(self._stage_ns[from_stage : exit_.stage + 1]) + exit_.head_ns

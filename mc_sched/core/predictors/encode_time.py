@@ -5,7 +5,9 @@ A worker of its own makes one payload at a time, beside the local net.
 
 from __future__ import annotations
 
+from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import LocalTable
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
@@ -17,27 +19,35 @@ class EncodeTimePredictor:
 
     def __init__(self, table: LocalTable, quantile: float) -> None:
         self._profiled_ns = table.encode_ns
-        self._quantile = quantile
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR)
+        self._level = AdaptiveLevel(quantile)
 
     def needs_time(self, codec: str) -> bool:
         """Whether a payload of this codec has to be made first."""
         return codec in self._profiled_ns
 
-    def ended(self, now_ns: int, codec: str, took_ns: int) -> None:
-        """A payload was made in `took_ns`."""
+    def forecast(self, now_ns: int, codec: str) -> Forecast:
+        """What to expect of a payload that is begun now."""
+        return Forecast(self.mean_ns(now_ns, codec), self.upper_ns(now_ns, codec))
+
+    def ended(self, now_ns: int, codec: str, took_ns: int, expected: Forecast) -> tuple[Score, ...]:
+        """A payload was made in `took_ns`, of which `expected` was the forecast."""
         profiled_ns = self._profiled_ns.get(codec, 0)
-        if profiled_ns > 0:
-            self._slowdown.add(now_ns, took_ns / profiled_ns)
+        if profiled_ns <= 0:
+            return ()
+        score = Score(Predictor.ENCODE, expected.mean_ns, expected.upper_ns, took_ns)
+        self._level.record(score.held)
+        self._slowdown.add(now_ns, took_ns / profiled_ns)
+        return (score,)
 
     def mean_ns(self, now_ns: int, codec: str) -> int:
         """Mean time to make a payload."""
         profiled_ns = self._profiled_ns.get(codec, 0)
         return int(profiled_ns * self._slowdown.mean(now_ns)) if profiled_ns else 0
 
-    def upper_ns(self, now_ns: int, codec: str) -> int:
-        """Upper quantile of that time."""
+    def upper_ns(self, now_ns: int, codec: str, level: AdaptiveLevel | None = None) -> int:
+        """Upper quantile of that time, at a level of its own or at that of a sum it is part of."""
         profiled_ns = self._profiled_ns.get(codec, 0)
         if not profiled_ns:
             return 0
-        return int(profiled_ns * self._slowdown.quantile(now_ns, self._quantile))
+        return int(profiled_ns * (level or self._level).upper(self._slowdown, now_ns))

@@ -1,7 +1,9 @@
-"""The link estimator: bandwidth from real transfers, round trips from probes.
+"""The link estimator: rates of both directions from real transfers, round trips from probes.
 
-No sample for some seconds means unknown, and unknown is treated with a prior that is slow enough
-to be careful and fast enough to let one task try.
+A rate is kept as its inverse, nanoseconds per byte: the mean of that gives the mean time of a
+transfer, which is what is forecast, and the mean of rates does not. No sample for some seconds
+means unknown, and unknown is treated with a prior that is slow enough to be careful. While tasks
+come and a direction has no fresh sample, a padded probe measures it, so that no task has to.
 """
 
 from __future__ import annotations
@@ -9,14 +11,40 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.scores import Forecast, Predictor, Score
 
-UP_PRIOR_BPS = (6e6, 4e6, 3e6)
+
+def _ns_per_byte(rate_bps: float) -> float:
+    return 8e9 / rate_bps
+
+
+UP_PRIOR = (_ns_per_byte(6e6), _ns_per_byte(4e6), _ns_per_byte(3e6))
 """Between the mean uplinks of 4G (5.85 Mbps) and 3G (1.10 Mbps); JointDNN, arXiv 1801.08618."""
+DOWN_PRIOR = (_ns_per_byte(14e6), _ns_per_byte(8e6), _ns_per_byte(4e6))
+"""Between their mean downlinks, 13.76 and 2.03 Mbps; same source."""
 RTT_PRIOR_NS = (20e6, 30e6, 40e6)
 """Between a Wi-Fi round trip (5 to 30 ms) and 4G's (70 ms)."""
 SHORTEST_TRANSFER_NS = 50_000
 """Transfers are not resolved finer than this: a loopback looks like a very fast link."""
+RESOLVED_NS, NEAR = 2_000_000, 1.5
+"""What the cloud saw of a transfer counts if it is longer than this, within this factor; a payload
+that comes in one piece shows next to nothing."""
+TOO_SOON = 1.25
+"""An upload that took less than the round trip over this tells that the round trip has changed."""
+FRESH_NS = 2 * 10**9
+"""A rate whose last sample is older is worth a padded probe."""
+PADDING_BYTES = 8_000
+"""What such a probe carries: 60 ms on 3G, and few enough bytes for one window of a new TCP."""
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How much a probe shall carry each way beside its few fields."""
+
+    up_bytes: int = 0
+    down_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,32 +66,74 @@ class LinkEstimator:
 
     def __init__(self, quantile: float) -> None:
         self._quantile = quantile
-        self._up_bps = SampleWindow(UP_PRIOR_BPS, size=16)
-        self._rtt_ns = SampleWindow(RTT_PRIOR_NS, size=16)
+        self._up = SampleWindow(UP_PRIOR)
+        self._down = SampleWindow(DOWN_PRIOR)
+        self._rtt_ns = SampleWindow(RTT_PRIOR_NS)
+        self._reply = SampleWindow((1.0,))
+        """A reply's way over half a round trip."""
+        self._up_level, self._down_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._left: deque[_Upload] = deque(maxlen=4)
         self._last_whole_ns = -1
+        self._up_ns: int | None = None
+        self._down_ns: int | None = None
+        """When the directions were last measured; None: never."""
+        self._rtt_seen = False
+
+    # --- what happens -----------------------------------------------------------------------
 
     def forget_unfinished(self) -> None:
         """The link was gone: that is why uploads since its last whole one did not end."""
-        self._up_bps.forget_after(self._last_whole_ns)
+        self._up.forget_after(self._last_whole_ns)
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """A probe came back."""
+        self._rtt_seen = True
         self._rtt_ns.add(now_ns, float(rtt_ns))
 
-    def record_upload(self, now_ns: int, size_bytes: int, until_accepted_ns: int) -> None:
+    def record_padded(self, now_ns: int, took_ns: int, padding: Padding) -> None:
+        """A probe that carried `padding`, in one direction, came back after `took_ns`."""
+        transfer_ns = max(SHORTEST_TRANSFER_NS, took_ns - self.rtt_mean_ns(now_ns))
+        if padding.up_bytes:
+            self._last_whole_ns = now_ns
+            self._up_ns = now_ns
+            self._up.add(now_ns, transfer_ns / padding.up_bytes)
+        if padding.down_bytes:
+            self._down_ns = now_ns
+            self._down.add(now_ns, transfer_ns / padding.down_bytes)
+
+    def record_upload(
+        self, now_ns: int, size_bytes: int, until_accepted_ns: int, seen_ns: int = 0
+    ) -> None:
         """A whole payload arrived: `until_accepted_ns` from sending it to the cloud's word.
 
-        What earlier payloads took of the link meanwhile counts for its rate; of two that share it
-        evenly the first shows less than the link's, and the second puts that right.
+        The cloud itself saw its bytes come in during `seen_ns`. What earlier payloads took of the
+        link meanwhile counts for its rate; of two that share it evenly the first shows less than
+        the link's, and the second puts that right.
         """
+        too_soon = until_accepted_ns * TOO_SOON < self.rtt_mean_ns(now_ns)
+        if too_soon:
+            self.record_rtt(now_ns, max(1, until_accepted_ns - seen_ns))
+        if too_soon and seen_ns < RESOLVED_NS:
+            return
+        transfer_ns = self._transfer_ns(now_ns, until_accepted_ns, seen_ns)
         start_ns = now_ns - until_accepted_ns
-        transfer_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - self.rtt_mean_ns(now_ns))
         end_ns = start_ns + transfer_ns
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
         self._left.append(_Upload(start_ns, end_ns, size_bytes))
         self._last_whole_ns = now_ns
-        self._up_bps.add(now_ns, (size_bytes + beside) * 8e9 / transfer_ns)
+        self._up_ns = now_ns
+        self._up.add(now_ns, transfer_ns / (size_bytes + beside))
+
+    def _transfer_ns(self, now_ns: int, until_accepted_ns: int, seen_ns: int) -> int:
+        """What is left of the time without the round trip.
+
+        What the cloud saw knows nothing of the round trip, nor of what comes before the first
+        byte; it keeps the difference within reason while a new round trip is being learned.
+        """
+        left_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - self.rtt_mean_ns(now_ns))
+        if seen_ns < RESOLVED_NS:
+            return left_ns
+        return int(min(max(left_ns, seen_ns / NEAR), seen_ns * NEAR))
 
     def record_unfinished(self, now_ns: int, size_bytes: int, elapsed_ns: int) -> None:
         """An upload was stopped after `elapsed_ns` without the cloud's word.
@@ -73,9 +143,34 @@ class LinkEstimator:
         transfer_ns = elapsed_ns - self.rtt_mean_ns(now_ns)
         if transfer_ns <= SHORTEST_TRANSFER_NS:
             return
-        bound_bps = size_bytes * 8e9 / transfer_ns
-        if bound_bps < self.up_mean_bps(now_ns):
-            self._up_bps.add(now_ns, bound_bps)
+        bound = transfer_ns / size_bytes
+        if bound > self._up_mean(now_ns):
+            self._up_ns = now_ns
+            self._up.add(now_ns, bound)
+
+    def score_up(self, until_accepted_ns: int, expected: Forecast) -> Score:
+        """A whole payload arrived, of which this was expected."""
+        score = Score(Predictor.TRANSFER_UP, expected.mean_ns, expected.upper_ns, until_accepted_ns)
+        self._up_level.record(score.held)
+        return score
+
+    def record_reply(self, now_ns: int, since_accepted_ns: int, held_ns: int) -> Score:
+        """A reply came, `since_accepted_ns` after the cloud's first word; it was sent
+        `held_ns` after that word, on the cloud's clock.
+
+        The difference is how much longer the reply was on its way than the word, and the word
+        took half a round trip, or more if it was held up; so a reply is never said to have been
+        faster than half of the fastest round trip.
+        """
+        expected, half_ns = self.down(now_ns), max(1, self.rtt_mean_ns(now_ns) // 2)
+        fastest_ns = int(self._rtt_ns.quantile(now_ns, 0.0)) // 2
+        actual_ns = max(fastest_ns, since_accepted_ns - held_ns + half_ns)
+        score = Score(Predictor.TRANSFER_DOWN, expected.mean_ns, expected.upper_ns, actual_ns)
+        self._down_level.record(score.held)
+        self._reply.add(now_ns, actual_ns / half_ns)
+        return score
+
+    # --- what is known ----------------------------------------------------------------------
 
     @property
     def last_left_ns(self) -> int:
@@ -83,26 +178,78 @@ class LinkEstimator:
         return max((upload.end_ns for upload in self._left), default=0)
 
     def known(self, now_ns: int) -> bool:
-        """Whether an upload was measured lately."""
-        return self._up_bps.known(now_ns)
+        """Whether the uplink was measured lately."""
+        return self._up.known(now_ns)
+
+    def down_known(self, now_ns: int) -> bool:
+        """Whether the downlink was measured lately."""
+        return self._down.known(now_ns)
+
+    @property
+    def never_measured(self) -> bool:
+        """Whether some direction has no sample, however old."""
+        return self._up_ns is None or self._down_ns is None
+
+    def wanted_padding(self, now_ns: int) -> Padding:
+        """What the next probe should carry: for the direction, if any, that is not fresh.
+
+        Asking lets nothing fade: a log does not hold it, and replays all the same.
+        """
+        if not self._rtt_seen:
+            return Padding()  # what a transfer takes beyond the round trip could not be told
+        if _is_stale(self._up_ns, now_ns):
+            return Padding(up_bytes=PADDING_BYTES)
+        if _is_stale(self._down_ns, now_ns):
+            return Padding(down_bytes=PADDING_BYTES)
+        return Padding()
+
+    # --- forecasts --------------------------------------------------------------------------
+
+    def up(self, now_ns: int, size_bytes: int, backlog_ns: int = 0) -> Forecast:
+        """Time from handing over a payload, behind `backlog_ns`, to the word that it has come."""
+        mean_ns = self.up_mean_ns(now_ns, size_bytes) + self.rtt_mean_ns(now_ns)
+        upper_ns = self.up_upper_ns(now_ns, size_bytes) + self.rtt_upper_ns(now_ns, self._up_level)
+        return Forecast(backlog_ns + mean_ns, backlog_ns + upper_ns)
+
+    def down(self, now_ns: int, level: AdaptiveLevel | None = None) -> Forecast:
+        """Time that a reply takes from the cloud to here."""
+        half_ns = self.rtt_mean_ns(now_ns) // 2
+        if not self._reply.known(now_ns):
+            return Forecast(half_ns, self.rtt_upper_ns(now_ns, level) // 2)
+        mean = self._reply.mean_up_to(now_ns, self._quantile)
+        upper = (level or self._down_level).upper(self._reply, now_ns)
+        return Forecast(int(half_ns * mean), int(half_ns * upper))
 
     def up_mean_bps(self, now_ns: int) -> float:
-        """Mean uplink rate, not below the quantile that the upper time rests on."""
-        lower_bps = self._up_bps.quantile(now_ns, 1.0 - self._quantile)
-        return max(self._up_bps.mean(now_ns), lower_bps)
+        """Mean uplink rate."""
+        return 8e9 / self._up_mean(now_ns)
+
+    def down_mean_bps(self, now_ns: int) -> float:
+        """Mean downlink rate."""
+        return 8e9 / self._down.mean_up_to(now_ns, self._quantile)
 
     def up_mean_ns(self, now_ns: int, size_bytes: int) -> int:
         """Mean time for `size_bytes` to leave."""
-        return int(size_bytes * 8e9 / self.up_mean_bps(now_ns))
+        return int(size_bytes * self._up_mean(now_ns))
 
-    def up_upper_ns(self, now_ns: int, size_bytes: int) -> int:
-        """Upper quantile of that time: the rate's lower quantile."""
-        return int(size_bytes * 8e9 / self._up_bps.quantile(now_ns, 1.0 - self._quantile))
+    def up_upper_ns(self, now_ns: int, size_bytes: int, level: AdaptiveLevel | None = None) -> int:
+        """Upper quantile of that time, at a level of its own or at that of a sum it is part of."""
+        return int(size_bytes * (level or self._up_level).upper(self._up, now_ns))
 
     def rtt_mean_ns(self, now_ns: int) -> int:
         """Mean round trip."""
         return int(self._rtt_ns.mean_up_to(now_ns, self._quantile))
 
-    def rtt_upper_ns(self, now_ns: int) -> int:
+    def rtt_upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None) -> int:
         """Upper quantile of the round trip."""
-        return int(self._rtt_ns.quantile(now_ns, self._quantile))
+        if level is None:
+            return int(self._rtt_ns.quantile(now_ns, self._quantile))
+        return int(level.upper(self._rtt_ns, now_ns))
+
+    def _up_mean(self, now_ns: int) -> float:
+        """Mean nanoseconds per byte, not above the quantile."""
+        return self._up.mean_up_to(now_ns, self._quantile)
+
+
+def _is_stale(measured_ns: int | None, now_ns: int) -> bool:
+    return measured_ns is None or now_ns - measured_ns > FRESH_NS

@@ -6,14 +6,29 @@ running one. Tang et al. 2020, section "Mobile time predictor".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.scores import NOTHING, Forecast, Predictor, Score
 from mc_sched.core.tables import LocalTable
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran: the profile was taken on a quiet machine."""
-RUNS, HORIZON_NS = 12, 10 * 10**9
-"""What is looked back on: a second of frames at 12 FPS shows that contention came or went, and a
-slow run that kept others from being tried here is forgotten after ten."""
+RUNS, HORIZON_NS = 32, 10 * 10**9
+"""What is looked back on: enough for a 95% quantile; and a slow run that kept others from being
+tried here is forgotten after ten seconds."""
+ERROR_WEIGHT = 0.1
+"""Weight of the last run in each residual form's mean error: about the last ten runs count."""
+
+
+@dataclass(frozen=True)
+class _HalfWay:
+    """Both forms of the residual, as of the layer behind which half of the profiled time lay."""
+
+    now_ns: int
+    by_ops: Forecast
+    calibrated: Forecast
 
 
 class LocalTimePredictor:
@@ -23,13 +38,20 @@ class LocalTimePredictor:
         self._table = table
         self._quantile = quantile
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=RUNS, horizon_ns=HORIZON_NS)
+        self._level = AdaptiveLevel(quantile)
+        self._ops_level, self._calibrated_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
+        self._ops_error = self._calibrated_error = 0.0
         self._ops_total = sum(table.layer_ops)
         self._started_ns: int | None = None
+        self._expected = NOTHING
+        self._half_way: _HalfWay | None = None
         self._layers_done = 0
         self._layer_done_ns = 0
         self._aborting = False
         self.busy_by_others: float | None = None
         """Share of the device that other programs use, in [0, 1]; None: no sensor has spoken."""
+
+    # --- what happens -----------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
@@ -39,6 +61,8 @@ class LocalTimePredictor:
     def started(self, now_ns: int) -> None:
         """A local inference begins."""
         self._started_ns = now_ns
+        self._expected = Forecast(self.mean_ns(now_ns), self.upper_ns(now_ns))
+        self._half_way = None
         self._aborting = False
         self._layers_done = 0
         self._layer_done_ns = now_ns
@@ -47,25 +71,67 @@ class LocalTimePredictor:
         """Layer `layer` (from 0) of the running inference is done."""
         self._layers_done = layer + 1
         self._layer_done_ns = now_ns
+        done_ns = sum(self._table.layer_ns[: layer + 1])
+        if self._half_way is None and done_ns * 2 >= self._table.total_ns > done_ns:
+            self._half_way = _HalfWay(
+                now_ns,
+                self._spread(now_ns, self.residual_ops_ns(now_ns), self._ops_level),
+                self._spread(now_ns, self.residual_calibrated_ns(now_ns), self._calibrated_level),
+            )
 
     def aborted(self) -> None:
         """The running inference has been told to stop at its next layer."""
         self._aborting = True
 
-    def ended(self, now_ns: int, whole: bool) -> None:
-        """The running inference ended; `whole` says that it ran to its last layer."""
+    def ended(self, now_ns: int, whole: bool) -> tuple[Score, ...]:
+        """The running inference ended; `whole` says that it ran to its last layer.
+
+        A whole run scores what was predicted of it.
+        """
+        scores: tuple[Score, ...] = ()
         if whole and self._started_ns is not None:
-            took = now_ns - self._started_ns
-            self._slowdown.add(now_ns, took / self._table.total_ns)
+            took_ns = now_ns - self._started_ns
+            whole_run = _score(Predictor.LOCAL, self._expected, took_ns)
+            self._level.record(whole_run.held)
+            self._slowdown.add(now_ns, took_ns / self._table.total_ns)
+            scores = (whole_run, *self._residual_scores(now_ns))
         self._started_ns = None
+        return scores
+
+    def _residual_scores(self, now_ns: int) -> tuple[Score, ...]:
+        half_way = self._half_way
+        if half_way is None:
+            return ()
+        left_ns = now_ns - half_way.now_ns
+        by_ops = _score(Predictor.RESIDUAL_OPS, half_way.by_ops, left_ns)
+        calibrated = _score(Predictor.RESIDUAL_CALIBRATED, half_way.calibrated, left_ns)
+        self._ops_level.record(by_ops.held)
+        self._calibrated_level.record(calibrated.held)
+        self._ops_error += ERROR_WEIGHT * (by_ops.error - self._ops_error)
+        self._calibrated_error += ERROR_WEIGHT * (calibrated.error - self._calibrated_error)
+        return by_ops, calibrated
+
+    # --- forecasts --------------------------------------------------------------------------
 
     def mean_ns(self, now_ns: int) -> int:
         """Mean predicted time of a whole inference."""
         return int(self._table.total_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
-    def upper_ns(self, now_ns: int) -> int:
-        """Upper quantile of the predicted time of a whole inference."""
-        return int(self._table.total_ns * self._slowdown.quantile(now_ns, self._quantile))
+    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None) -> int:
+        """Upper quantile of the predicted time of a whole inference.
+
+        At a level of its own or at that of a sum it is part of.
+        """
+        return int(self._table.total_ns * (level or self._level).upper(self._slowdown, now_ns))
+
+    def residual_ns(self, now_ns: int) -> int:
+        """Time left of the running inference, by the form that was nearer to the truth lately.
+
+        The calibrated form until the paper's has proved better.
+        """
+        if self._ops_error < self._calibrated_error and not self._aborting:
+            return self.residual_ops_ns(now_ns)
+        return self.residual_calibrated_ns(now_ns)
 
     def residual_ops_ns(self, now_ns: int) -> int:
         """The paper's residual: T_cp = (operations left / operations done) * T so far."""
@@ -78,7 +144,7 @@ class LocalTimePredictor:
         left = int((self._ops_total - done) / done * so_far)
         return max(0, left - (now_ns - self._layer_done_ns))
 
-    def residual_ns(self, now_ns: int) -> int:
+    def residual_calibrated_ns(self, now_ns: int) -> int:
         """The calibrated residual: layers left weigh by their profiled time, not their operations.
 
         The slowdown of this very run counts once half of its profiled time is behind it; before
@@ -94,3 +160,12 @@ class LocalTimePredictor:
         if done * 2 > self._table.total_ns:
             slowdown = (self._layer_done_ns - self._started_ns) / done
         return max(0, int(left * slowdown) - (now_ns - self._layer_done_ns))
+
+    def _spread(self, now_ns: int, mean_ns: int, level: AdaptiveLevel) -> Forecast:
+        """A mean with an upper quantile as far above it as whole runs have theirs."""
+        factor = level.upper(self._slowdown, now_ns) / self._slowdown.mean(now_ns)
+        return Forecast(mean_ns, int(mean_ns * factor))
+
+
+def _score(predictor: Predictor, expected: Forecast, actual_ns: int) -> Score:
+    return Score(predictor, expected.mean_ns, expected.upper_ns, actual_ns)

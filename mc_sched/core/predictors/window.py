@@ -1,10 +1,32 @@
-"""A window of recent samples with a mean and quantiles; older samples fade out by age."""
+"""A window of recent samples with a mean and quantiles; older samples fade out by age.
+
+A step is followed within three samples: when the last three all lie clearly on the same side of
+what came before, the earlier samples are scaled to the new level. What they keep is their spread,
+which three samples alone could not tell.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
+from dataclasses import dataclass
+from itertools import islice
 
 from mc_sched.core.quantiles import nearest_rank
+
+WITNESSES = 3
+"""Samples in a row that make a step, and at least as many before; one or two are an accident."""
+STEP = 1.25
+"""How far, as a factor, each of them has to lie beyond the median of the earlier ones."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The samples older than `first_ns` were scaled by `factor` when `found_ns` came."""
+
+    found_ns: int
+    first_ns: int
+    factor: float
 
 
 class SampleWindow:
@@ -16,22 +38,59 @@ class SampleWindow:
 
     def __init__(self, prior: tuple[float, ...], size: int = 32, horizon_ns: int = 10**10) -> None:
         self._prior = prior
+        self._size = size
         self._horizon_ns = horizon_ns
-        self._samples: deque[tuple[int, float]] = deque(maxlen=size)
-        self._sorted: list[float] | None = None
+        self._samples: deque[tuple[int, float]] = deque()
+        self._sorted: list[float] = []
+        """The samples' values, upwards; kept in order, as a quantile is asked for at each event."""
+        self._steps: deque[_Step] = deque(maxlen=8)
         self._mean: float | None = None
         self._quantiles: dict[float, float] = {}
+        self._capped: dict[float, float] = {}
+        """Answers that hold until a sample comes or goes: an event asks for each many times."""
 
     def add(self, now_ns: int, value: float) -> None:
         """Take a sample."""
+        self._fade(now_ns)
+        if len(self._samples) == self._size:
+            self._drop(self._samples.popleft()[1])
         self._samples.append((now_ns, value))
+        insort(self._sorted, value)
+        self._forget()
+        self._follow_step()
+
+    def _follow_step(self) -> None:
+        """Scale the earlier samples if the last ones say that the level has changed."""
+        earlier = len(self._samples) - WITNESSES
+        if earlier < WITNESSES:
+            return
+        low, middle, high = sorted(self._samples[-1 - back][1] for back in range(WITNESSES))
+        # the median of the earlier ones is not farther than this from the median of all
+        least, most = self._sorted[(earlier - 1) // 2], self._sorted[(earlier - 1) // 2 + WITNESSES]
+        if low <= STEP * least and high * STEP >= most:
+            return
+        before = nearest_rank(sorted(v for _, v in islice(self._samples, earlier)), 0.5)
+        if before > 0.0 and (low > STEP * before or 0.0 < high * STEP < before):
+            step = _Step(self._samples[-1][0], self._samples[earlier][0], middle / before)
+            self._steps.append(step)
+            self._scale(step.first_ns, step.factor)
+
+    def _scale(self, before_ns: int, factor: float) -> None:
+        """Multiply the samples that are older than `before_ns`."""
+        for index, (at_ns, value) in enumerate(self._samples):
+            if at_ns >= before_ns:
+                break
+            self._samples[index] = (at_ns, value * factor)
+        self._sorted = sorted(value for _, value in self._samples)
         self._forget()
 
     def forget_after(self, moment_ns: int) -> None:
-        """Forget the samples that were taken after `moment_ns`."""
+        """Forget the samples that were taken after `moment_ns`, and the steps that they showed."""
+        while self._steps and self._steps[-1].found_ns > moment_ns:
+            step = self._steps.pop()
+            self._scale(step.first_ns, 1.0 / step.factor)
         while self._samples and self._samples[-1][0] > moment_ns:
-            self._samples.pop()
-            self._forget()
+            self._drop(self._samples.pop()[1])
 
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
@@ -55,22 +114,29 @@ class SampleWindow:
         return known
 
     def _rank(self, q: float) -> float:
-        if self._sorted is None:
-            left = max(0, len(self._prior) - len(self._samples))
-            kept = self._prior[len(self._prior) - left :]
-            self._sorted = sorted((*kept, *(value for _, value in self._samples)))
-        return nearest_rank(self._sorted, q)
+        count = len(self._samples)
+        if count >= len(self._prior):
+            return nearest_rank(self._sorted, q)
+        return nearest_rank(sorted((*self._prior[count:], *self._sorted)), q)
 
     def mean_up_to(self, now_ns: int, q: float) -> float:
         """The mean, but not above quantile `q`, past which one far sample could lift it."""
-        return min(self.mean(now_ns), self.quantile(now_ns, q))
+        self._fade(now_ns)
+        known = self._capped.get(q)
+        if known is None:
+            known = self._capped[q] = min(self.mean(now_ns), self.quantile(now_ns, q))
+        return known
 
     def _fade(self, now_ns: int) -> None:
         oldest = now_ns - self._horizon_ns
         while self._samples and self._samples[0][0] < oldest:
-            self._samples.popleft()
-            self._forget()
+            self._drop(self._samples.popleft()[1])
+
+    def _drop(self, value: float) -> None:
+        del self._sorted[bisect_left(self._sorted, value)]
+        self._forget()
 
     def _forget(self) -> None:
-        self._sorted = self._mean = None
+        self._mean = None
         self._quantiles.clear()
+        self._capped.clear()

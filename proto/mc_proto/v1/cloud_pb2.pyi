@@ -92,16 +92,18 @@ class InferRequest(_message.Message):
 class InferReply(_message.Message):
     __slots__ = ("accepted", "progressed", "result", "refused", "stopped")
     class Accepted(_message.Message):
-        __slots__ = ("exit", "predicted_ns", "queue_ns", "held_ns")
+        __slots__ = ("exit", "predicted_ns", "queue_ns", "held_ns", "transfer_ns")
         EXIT_FIELD_NUMBER: _ClassVar[int]
         PREDICTED_NS_FIELD_NUMBER: _ClassVar[int]
         QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
         HELD_NS_FIELD_NUMBER: _ClassVar[int]
+        TRANSFER_NS_FIELD_NUMBER: _ClassVar[int]
         exit: str
         predicted_ns: int
         queue_ns: int
         held_ns: int
-        def __init__(self, exit: _Optional[str] = ..., predicted_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., held_ns: _Optional[int] = ...) -> None: ...
+        transfer_ns: int
+        def __init__(self, exit: _Optional[str] = ..., predicted_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., held_ns: _Optional[int] = ..., transfer_ns: _Optional[int] = ...) -> None: ...
     class Progressed(_message.Message):
         __slots__ = ("stage", "remaining_ns")
         STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -110,18 +112,20 @@ class InferReply(_message.Message):
         remaining_ns: int
         def __init__(self, stage: _Optional[int] = ..., remaining_ns: _Optional[int] = ...) -> None: ...
     class Result(_message.Message):
-        __slots__ = ("exit", "prediction", "compute_ns", "queue_ns", "slowdown")
+        __slots__ = ("exit", "prediction", "compute_ns", "queue_ns", "slowdown", "held_ns")
         EXIT_FIELD_NUMBER: _ClassVar[int]
         PREDICTION_FIELD_NUMBER: _ClassVar[int]
         COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
         QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
         SLOWDOWN_FIELD_NUMBER: _ClassVar[int]
+        HELD_NS_FIELD_NUMBER: _ClassVar[int]
         exit: str
         prediction: _common_pb2.Prediction
         compute_ns: int
         queue_ns: int
         slowdown: float
-        def __init__(self, exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., compute_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., slowdown: _Optional[float] = ...) -> None: ...
+        held_ns: int
+        def __init__(self, exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., compute_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., slowdown: _Optional[float] = ..., held_ns: _Optional[int] = ...) -> None: ...
     class Refused(_message.Message):
         __slots__ = ("reason",)
         REASON_FIELD_NUMBER: _ClassVar[int]
@@ -163,21 +167,29 @@ class GiveUpReply(_message.Message):
     def __init__(self, known: _Optional[bool] = ...) -> None: ...
 
 class ProbeRequest(_message.Message):
-    __slots__ = ("edge_id", "last_rtt_ns")
+    __slots__ = ("edge_id", "last_rtt_ns", "padding", "reply_padding_bytes")
     EDGE_ID_FIELD_NUMBER: _ClassVar[int]
     LAST_RTT_NS_FIELD_NUMBER: _ClassVar[int]
+    PADDING_FIELD_NUMBER: _ClassVar[int]
+    REPLY_PADDING_BYTES_FIELD_NUMBER: _ClassVar[int]
     edge_id: str
     last_rtt_ns: int
-    def __init__(self, edge_id: _Optional[str] = ..., last_rtt_ns: _Optional[int] = ...) -> None: ...
+    padding: bytes
+    reply_padding_bytes: int
+    def __init__(self, edge_id: _Optional[str] = ..., last_rtt_ns: _Optional[int] = ..., padding: _Optional[bytes] = ..., reply_padding_bytes: _Optional[int] = ...) -> None: ...
 
 class ProbeReply(_message.Message):
-    __slots__ = ("queue_ns", "slowdown", "bundle_hash", "draining")
+    __slots__ = ("queue_ns", "slowdown", "bundle_hash", "draining", "held_ns", "padding")
     QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
     SLOWDOWN_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
+    HELD_NS_FIELD_NUMBER: _ClassVar[int]
+    PADDING_FIELD_NUMBER: _ClassVar[int]
     queue_ns: int
     slowdown: float
     bundle_hash: str
     draining: bool
-    def __init__(self, queue_ns: _Optional[int] = ..., slowdown: _Optional[float] = ..., bundle_hash: _Optional[str] = ..., draining: _Optional[bool] = ...) -> None: ...
+    held_ns: int
+    padding: bytes
+    def __init__(self, queue_ns: _Optional[int] = ..., slowdown: _Optional[float] = ..., bundle_hash: _Optional[str] = ..., draining: _Optional[bool] = ..., held_ns: _Optional[int] = ..., padding: _Optional[bytes] = ...) -> None: ...

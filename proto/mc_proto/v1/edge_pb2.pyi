@@ -28,7 +28,7 @@ class Task(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("task_id", "stream_id", "kind", "latency_ns", "site", "exit", "prediction", "expected_accuracy", "required_accuracy", "gave_up", "reason", "energy", "bytes_up", "cloud_ns", "predicted_ns", "error", "codec")
+    __slots__ = ("task_id", "stream_id", "kind", "latency_ns", "site", "exit", "prediction", "expected_accuracy", "required_accuracy", "gave_up", "reason", "energy", "bytes_up", "cloud_ns", "predicted_ns", "error", "codec", "total")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class Outcome(_message.Message):
     PREDICTED_NS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     stream_id: str
     kind: str
@@ -63,19 +64,48 @@ class Outcome(_message.Message):
     predicted_ns: int
     error: str
     codec: str
-    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., kind: _Optional[str] = ..., latency_ns: _Optional[int] = ..., site: _Optional[str] = ..., exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., expected_accuracy: _Optional[float] = ..., required_accuracy: _Optional[float] = ..., gave_up: _Optional[bool] = ..., reason: _Optional[str] = ..., energy: _Optional[_Union[Energy, _Mapping]] = ..., bytes_up: _Optional[int] = ..., cloud_ns: _Optional[int] = ..., predicted_ns: _Optional[int] = ..., error: _Optional[str] = ..., codec: _Optional[str] = ...) -> None: ...
+    total: Score
+    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., kind: _Optional[str] = ..., latency_ns: _Optional[int] = ..., site: _Optional[str] = ..., exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., expected_accuracy: _Optional[float] = ..., required_accuracy: _Optional[float] = ..., gave_up: _Optional[bool] = ..., reason: _Optional[str] = ..., energy: _Optional[_Union[Energy, _Mapping]] = ..., bytes_up: _Optional[int] = ..., cloud_ns: _Optional[int] = ..., predicted_ns: _Optional[int] = ..., error: _Optional[str] = ..., codec: _Optional[str] = ..., total: _Optional[_Union[Score, _Mapping]] = ...) -> None: ...
+
+class Score(_message.Message):
+    __slots__ = ("predictor", "mean_ns", "upper_ns", "actual_ns")
+    PREDICTOR_FIELD_NUMBER: _ClassVar[int]
+    MEAN_NS_FIELD_NUMBER: _ClassVar[int]
+    UPPER_NS_FIELD_NUMBER: _ClassVar[int]
+    ACTUAL_NS_FIELD_NUMBER: _ClassVar[int]
+    predictor: str
+    mean_ns: int
+    upper_ns: int
+    actual_ns: int
+    def __init__(self, predictor: _Optional[str] = ..., mean_ns: _Optional[int] = ..., upper_ns: _Optional[int] = ..., actual_ns: _Optional[int] = ...) -> None: ...
+
+class Reliability(_message.Message):
+    __slots__ = ("n", "coverage", "mape", "p95_under")
+    N_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    MAPE_FIELD_NUMBER: _ClassVar[int]
+    P95_UNDER_FIELD_NUMBER: _ClassVar[int]
+    n: int
+    coverage: float
+    mape: float
+    p95_under: float
+    def __init__(self, n: _Optional[int] = ..., coverage: _Optional[float] = ..., mape: _Optional[float] = ..., p95_under: _Optional[float] = ...) -> None: ...
 
 class Energy(_message.Message):
-    __slots__ = ("compute_j", "encode_j", "radio_up_j", "radio_down_j")
+    __slots__ = ("compute_j", "encode_j", "radio_up_j", "radio_down_j", "radio_tail_j", "source")
     COMPUTE_J_FIELD_NUMBER: _ClassVar[int]
     ENCODE_J_FIELD_NUMBER: _ClassVar[int]
     RADIO_UP_J_FIELD_NUMBER: _ClassVar[int]
     RADIO_DOWN_J_FIELD_NUMBER: _ClassVar[int]
+    RADIO_TAIL_J_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     compute_j: float
     encode_j: float
     radio_up_j: float
     radio_down_j: float
-    def __init__(self, compute_j: _Optional[float] = ..., encode_j: _Optional[float] = ..., radio_up_j: _Optional[float] = ..., radio_down_j: _Optional[float] = ...) -> None: ...
+    radio_tail_j: float
+    source: str
+    def __init__(self, compute_j: _Optional[float] = ..., encode_j: _Optional[float] = ..., radio_up_j: _Optional[float] = ..., radio_down_j: _Optional[float] = ..., radio_tail_j: _Optional[float] = ..., source: _Optional[str] = ...) -> None: ...
 
 class FeedbackRequest(_message.Message):
     __slots__ = ("task_id",)
@@ -88,7 +118,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others")
+    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others", "local_residual_ops_ns", "predictors", "compute_w", "power_w", "energy_measured_j", "energy_modelled_j", "energy_idle_j", "energy_tail_j", "e3_per_j", "e3_with_tail_per_j")
     class OutcomesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +133,13 @@ class StatusReply(_message.Message):
         key: str
         value: int
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class PredictorsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Reliability
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Reliability, _Mapping]] = ...) -> None: ...
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +166,16 @@ class StatusReply(_message.Message):
     LOG_DROPPED_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     BUSY_BY_OTHERS_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_RESIDUAL_OPS_NS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTORS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_W_FIELD_NUMBER: _ClassVar[int]
+    POWER_W_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MEASURED_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MODELLED_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_IDLE_J_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_TAIL_J_FIELD_NUMBER: _ClassVar[int]
+    E3_PER_J_FIELD_NUMBER: _ClassVar[int]
+    E3_WITH_TAIL_PER_J_FIELD_NUMBER: _ClassVar[int]
     version: str
     bundle: str
     bundle_hash: str
@@ -155,7 +202,17 @@ class StatusReply(_message.Message):
     log_dropped: int
     labels: _containers.RepeatedScalarFieldContainer[str]
     busy_by_others: float
-    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ...) -> None: ...
+    local_residual_ops_ns: int
+    predictors: _containers.MessageMap[str, Reliability]
+    compute_w: float
+    power_w: float
+    energy_measured_j: float
+    energy_modelled_j: float
+    energy_idle_j: float
+    energy_tail_j: float
+    e3_per_j: float
+    e3_with_tail_per_j: float
+    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ..., local_residual_ops_ns: _Optional[int] = ..., predictors: _Optional[_Mapping[str, Reliability]] = ..., compute_w: _Optional[float] = ..., power_w: _Optional[float] = ..., energy_measured_j: _Optional[float] = ..., energy_modelled_j: _Optional[float] = ..., energy_idle_j: _Optional[float] = ..., energy_tail_j: _Optional[float] = ..., e3_per_j: _Optional[float] = ..., e3_with_tail_per_j: _Optional[float] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("task_id",)

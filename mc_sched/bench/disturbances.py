@@ -1,0 +1,134 @@
+"""What can go wrong around a deployment, each as an async context manager over a testbed.
+
+The script of `mc-sched bench predictors`. All of it is on for a while and off for a while, so that
+the predictors meet the steps as well as what lies between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from mc_proto.channel import connect
+from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
+
+from mc_sched.testbed import Testbed
+
+PERIOD_S = 4.0
+"""How long a hog or a kind of link stays."""
+HOME_LINK = "wifi"
+LINK_STEPS = ("4g", "3g", HOME_LINK)
+"""18.88, 5.85, 1.10 Mbps up: the steps are of 3, 5 and 17 times."""
+BUSY_BUDGET_NS = 2_000_000_000
+BUSY_PAUSE_S = 0.05
+"""Mean pause between two tasks of the other edge."""
+Disturb = Callable[[Testbed], AbstractAsyncContextManager[None]]
+
+
+def cpu_hog() -> Disturb:
+    """A process that computes for a while, rests for a while, and so on."""
+    return lambda testbed: _meanwhile(_hog())
+
+
+def link_steps() -> Disturb:
+    """The link becomes another kind every few seconds."""
+
+    @contextlib.asynccontextmanager
+    async def disturb(testbed: Testbed) -> AsyncIterator[None]:
+        async with _meanwhile(_step(testbed)):
+            yield
+        await testbed.set_link(HOME_LINK)
+
+    return disturb
+
+
+def link_trace(up: Path, down: Path) -> Disturb:
+    """The link's rates follow two Mahimahi traces."""
+
+    @contextlib.asynccontextmanager
+    async def disturb(testbed: Testbed) -> AsyncIterator[None]:
+        await testbed.follow_traces(up, down)
+        yield
+        await testbed.set_link(HOME_LINK)
+
+    return disturb
+
+
+def busy_cloud(image: bytes, seed: int) -> Disturb:
+    """Another edge sends tasks to the same cloud agent, at random moments."""
+    return lambda testbed: _meanwhile(_other_edge(testbed.cloud_address, image, seed))
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work goes on until the body is done."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _hog() -> None:
+    while True:
+        hog = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
+        try:
+            await asyncio.sleep(PERIOD_S)
+        finally:
+            hog.kill()
+            await hog.wait()
+        await asyncio.sleep(PERIOD_S)
+
+
+async def _step(testbed: Testbed) -> None:
+    while True:
+        for kind in LINK_STEPS:
+            await testbed.set_link(kind)
+            await asyncio.sleep(PERIOD_S)
+
+
+async def _other_edge(address: str, image: bytes, seed: int) -> None:
+    draw = random.Random(seed)
+    channel = connect(address)
+    stub: Any = cloud_pb2_grpc.CloudAgentStub(channel)
+    try:
+        table = await stub.Describe(cloud_pb2.DescribeRequest(), timeout=10)
+        number = 0
+        while True:
+            number += 1
+            opened = cloud_pb2.InferRequest.Open(
+                task_id=f"busy-{number}", edge_id="another", codec="jpeg",
+                payload_bytes=len(image), budget_ns=BUSY_BUDGET_NS, head=image,
+                accuracy=table.exits[-1].accuracy["jpeg"], bundle_hash=table.bundle_hash,
+                exit_rule=common_pb2.EXIT_RULE_EARLIEST,
+            )  # fmt: skip
+            call = stub.Infer(timeout=10)
+            await call.write(cloud_pb2.InferRequest(open=opened))
+            async for _ in call:
+                pass
+            await asyncio.sleep(draw.expovariate(1 / BUSY_PAUSE_S))
+    finally:
+        await channel.close(None)
+
+
+def wandering_trace(seed: str, seconds: int, mean_mbps: float) -> str:
+    """A Mahimahi trace whose rate wanders between a fifth and five times its middle value."""
+    draw = random.Random(seed)
+    lines: list[int] = []
+    level = owed = 0.0
+    for millisecond in range(1, seconds * 1000 + 1):
+        if millisecond % 100 == 0:
+            level = 0.9 * level + draw.gauss(0.0, 0.25)
+        rate_mbps = mean_mbps * min(5.0, max(0.2, 2.0**level))
+        owed += rate_mbps * 1e3 / (1500 * 8)
+        while owed >= 1.0:
+            lines.append(millisecond)
+            owed -= 1.0
+    return "".join(f"{line}\n" for line in lines)

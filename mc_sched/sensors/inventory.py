@@ -1,0 +1,46 @@
+"""The sensors that we know, best first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mc_sched.sensors.chooser import Candidate
+from mc_sched.sensors.cpu import CpuLoad
+from mc_sched.sensors.ina3221 import Ina3221
+from mc_sched.sensors.jetson_gpu import JetsonGpu
+from mc_sched.sensors.nvml import Nvml
+from mc_sched.sensors.rapl import Rapl
+from mc_sched.sensors.tegrastats import Tegrastats
+
+POWER_NAMES = (Ina3221.name, Tegrastats.name, Nvml.name, Rapl.name)
+
+
+def power_candidates(
+    on_gpu: bool, only: str | None = None, root: Path = Path("/")
+) -> list[Candidate]:
+    """Sensors of power for work on the GPU or the processor, or the one named `only`.
+
+    A Jetson's rails cover the whole board. Elsewhere NVML sees the GPUs alone and RAPL the
+    processor alone, so one that cannot see the work is no candidate unless it is asked for.
+    """
+    known = [
+        Candidate(Ina3221.name, lambda: Ina3221(root)),
+        Candidate(Tegrastats.name, Tegrastats),
+        Candidate(Nvml.name, Nvml),
+        Candidate(Rapl.name, lambda: Rapl(root)),
+    ]
+    if only is not None:
+        return [candidate for candidate in known if candidate.name == only]
+    blind = Rapl.name if on_gpu else Nvml.name
+    return [candidate for candidate in known if candidate.name != blind]
+
+
+def load_candidates() -> list[Candidate]:
+    """Sensors that tell others' load from ours."""
+    return [Candidate(CpuLoad.name, CpuLoad)]
+
+
+def all_candidates(root: Path = Path("/")) -> list[Candidate]:
+    """Every sensor that we know, for `mc-sched doctor`."""
+    power = [only for name in POWER_NAMES for only in power_candidates(False, name, root)]
+    return [*power, *load_candidates(), Candidate(JetsonGpu.name, lambda: JetsonGpu(root))]

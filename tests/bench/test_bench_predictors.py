@@ -1,0 +1,103 @@
+"""Forecasts out of two logs: by predictor, by what disturbed them, as the report shows them."""
+
+import itertools
+
+import pytest
+
+from mc_sched.bench.disturbances import wandering_trace
+from mc_sched.bench.predictors import REPORTED, Span, read_scores, report, rows
+from mc_sched.core.actions import RecordScore, StartLocal
+from mc_sched.core.scores import Predictor, Score
+from mc_sched.link.mahimahi import parse_trace
+from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.score_picture import draw_scores
+
+SPANS = [Span("undisturbed", 100, 200), Span("disturbed", 300, 400)]
+KEYS = {"mape", "p95_under", "coverage95", "n"}
+
+
+def score(predictor=Predictor.LOCAL, mean=10_000_000, upper=12_000_000, actual=8_000_000):
+    return Score(predictor, mean, upper, actual)
+
+
+def log_of(*moments):
+    """Records of these (nanoseconds, score)."""
+    log, records = EventLog(None, "edge"), []
+    log.subscribe(records.append)
+    for at_ns, found in moments:
+        log.write(at_ns, "action", RecordScore("t", found))
+        log.write(at_ns, "action", StartLocal("t"))
+    return records
+
+
+@pytest.fixture
+def scores():
+    """Two quiet forecasts, one of them missed, one disturbed, two of no span."""
+    missed = score(actual=20_000_000)
+    moments = [(99, score()), (100, score()), (199, missed), (250, score()), (399, score())]
+    return read_scores(log_of(*moments), SPANS)
+
+
+def test_a_score_counts_for_the_span_that_it_falls_into(scores):
+    assert {name: len(found) for name, found in scores[Predictor.LOCAL].items()} == {
+        "undisturbed": 2,
+        "disturbed": 1,
+    }
+
+
+def test_the_report_has_every_predictor_under_both_conditions(scores):
+    found = report(scores)
+    assert list(found) == ["predictors"]
+    assert set(found["predictors"]) == {
+        "local", "residual_ops", "residual_calibrated", "stage", "transfer_up", "transfer_down",
+        "cloud_total",
+    }  # fmt: skip
+    for by_condition in found["predictors"].values():
+        assert set(by_condition) == {"undisturbed", "disturbed"}
+        assert all(set(figures) == KEYS for figures in by_condition.values())
+
+
+def test_its_figures_are_shares(scores):
+    local = report(scores)["predictors"]["local"]
+    assert local["undisturbed"] == {
+        "mape": (0.25 + 0.5) / 2, "p95_under": 0.5, "coverage95": 0.5, "n": 2,
+    }  # fmt: skip
+    assert local["disturbed"] == {"mape": 0.25, "p95_under": 0.0, "coverage95": 1.0, "n": 1}
+
+
+def test_what_was_never_forecast_is_all_zero(scores):
+    assert report(scores)["predictors"]["stage"]["disturbed"]["n"] == 0
+
+
+def test_people_see_what_has_scores(scores):
+    heading, *lines = rows(scores)
+    assert len(heading) == 6
+    assert [line[:2] for line in lines] == [("local", "undisturbed"), ("local", "disturbed")]
+    assert lines[0][2:] == ("37.5%", "50.0%", "50.0%", "2")
+
+
+def test_a_picture_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
+    draw_scores(scores, tmp_path / "scores.svg")
+    text = (tmp_path / "scores.svg").read_text()
+    for label in ("undisturbed", "disturbed", "as it was", "local"):
+        assert label in text
+    assert "transfer_up" not in text
+
+
+def test_no_scores_draw_no_panels(tmp_path):
+    draw_scores(read_scores([], SPANS), tmp_path / "none.png")
+    assert (tmp_path / "none.png").exists()
+
+
+def test_a_generated_trace_wanders_about_its_rate_and_is_the_same_for_a_seed():
+    text = wandering_trace("1-up", 30, 6.0)
+    assert text == wandering_trace("1-up", 30, 6.0) != wandering_trace("2-up", 30, 6.0)
+    trace = parse_trace(text, "generated")
+    assert 2e6 < trace.rate.mean_bps < 18e6
+    times = [int(line) for line in text.split()]
+    each_second = [len(list(group)) for _, group in itertools.groupby(times, lambda t: t // 1000)]
+    assert max(each_second) > 2 * min(each_second[:-1])
+
+
+def test_the_reported_ones_are_predictors():
+    assert set(REPORTED) < set(Predictor)

@@ -1,0 +1,130 @@
+"""A level that keeps its promise: 95% of the forecasts hold, whatever the samples do."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mc_sched.core.predictors.conformal import LOWEST, AdaptiveLevel
+from mc_sched.core.predictors.window import SampleWindow
+
+TARGET = 0.95
+FORECASTS = 1500
+PRIOR = (1.0, 1.0, 1.1, 1.3)
+
+
+def foretold(samples):
+    """Each sample with the upper quantile that was forecast before it came."""
+    window, level = SampleWindow(PRIOR), AdaptiveLevel(TARGET)
+    for number, sample in enumerate(samples):
+        upper = level.upper(window, number)
+        yield sample, upper
+        level.record(sample <= upper)
+        window.add(number, sample)
+
+
+def coverage(samples):
+    held = [sample <= upper for sample, upper in foretold(samples)]
+    return sum(held) / len(held)
+
+
+def noise(seed, spread):
+    draw = random.Random(seed)
+    return [math.exp(draw.gauss(0.0, spread)) for _ in range(FORECASTS)]
+
+
+def wandering(seed):
+    draw, level = random.Random(seed), 0.0
+    for _ in range(FORECASTS):
+        level = 0.95 * level + draw.gauss(0.0, 0.1)
+        yield math.exp(level)
+
+
+any_seed = st.integers(0, 2**32)
+quick = settings(max_examples=15, deadline=None, derandomize=True, database=None)
+
+
+# --- long-run coverage ------------------------------------------------------------------------
+
+
+@quick
+@given(any_seed, st.floats(0.02, 0.6))
+def test_on_stationary_noise(seed, spread):
+    assert 0.92 <= coverage(noise(seed, spread)) <= 0.98
+
+
+@quick
+@given(any_seed, st.floats(0.02, 0.3), st.integers(15, 200), st.floats(1.5, 10.0))
+def test_under_steps_up_and_down(seed, spread, every, factor):
+    steps = [
+        sample * (factor if number // every % 2 else 1.0)
+        for number, sample in enumerate(noise(seed, spread))
+    ]
+    assert 0.92 <= coverage(steps) <= 0.98
+
+
+@quick
+@given(any_seed)
+def test_on_a_level_that_wanders(seed):
+    assert 0.92 <= coverage(wandering(seed)) <= 0.98
+
+
+@quick
+@given(any_seed, st.integers(100, 700))
+def test_when_the_spread_itself_changes(seed, every):
+    calm, wild = noise(seed, 0.03), noise(seed + 1, 0.4)
+    mixed = [(wild if n // every % 2 else calm)[n] for n in range(FORECASTS)]
+    assert 0.92 <= coverage(mixed) <= 0.98
+
+
+# --- width ------------------------------------------------------------------------------------
+
+
+def test_misses_widen_and_success_narrows_again():
+    level, window = AdaptiveLevel(TARGET), SampleWindow(())
+    for number in range(32):
+        window.add(number, 1.0 + number / 32)
+    first = level.upper(window, 32)
+    for _ in range(5):
+        level.record(held=False)
+    widened = level.upper(window, 32)
+    for _ in range(400):
+        level.record(held=True)
+    assert widened > max(first, 1.0 + 31 / 32)
+    assert level.upper(window, 32) < first
+
+
+def test_it_starts_as_the_plain_quantile():
+    level = AdaptiveLevel(TARGET)
+    assert (level.level, level.stretch) == (TARGET, 1.0)
+
+
+def test_it_never_goes_below_the_median_however_long_forecasts_hold():
+    level = AdaptiveLevel(TARGET)
+    for _ in range(10_000):
+        level.record(held=True)
+    assert level.level == LOWEST
+
+
+def test_nor_beyond_four_times_the_largest_sample():
+    level = AdaptiveLevel(TARGET)
+    for _ in range(10_000):
+        level.record(held=False)
+    assert (level.level, level.stretch) == (1.0, pytest.approx(4.0))
+
+
+def test_after_a_long_quiet_it_still_widens_within_tens_of_misses():
+    level = AdaptiveLevel(TARGET)
+    for _ in range(10_000):
+        level.record(held=True)
+    for _ in range(30):
+        level.record(held=False)
+    assert level.level == 1.0
+
+
+def test_the_width_on_noise_is_no_more_than_it_has_to_be():
+    """95% of exp(gauss(0, 0.1)) lie below 1.18: the forecasts are on average within a tenth."""
+    uppers = [upper for _, upper in foretold(noise(1, 0.1))][200:]
+    assert sum(uppers) / len(uppers) == pytest.approx(math.exp(1.645 * 0.1), rel=0.1)
