@@ -10,7 +10,7 @@ from mc_sched.core.task import Mode, Site
 from mc_sched.obs.event_log import EventLog
 from mc_sched.obs.replay import numbered, replay
 from mc_sched.sim.steps import Phase, scripted
-from mc_sched.sim.what_if import Rules, read_recorded, world_of_log
+from mc_sched.sim.what_if import UNKNOWN_UP_BPS, Rules, read_recorded, world_of_log
 
 
 def log_of(*edges, **wanted):
@@ -61,7 +61,8 @@ def test_as_it_was_it_goes_about_as_it_went(served):
     then, now = story.outcomes[-20:], again(records).outcomes[-20:]
     assert [o.site for o in now] == [o.site for o in then]
     for before, after in zip(then, now, strict=True):
-        assert after.latency_ns == pytest.approx(before.latency_ns, abs=2 * MS)
+        # a reply may meet a padded probe's on its way down, then or now
+        assert after.latency_ns == pytest.approx(before.latency_ns, abs=4 * MS)
 
 
 def test_other_rules_make_other_ends(served):
@@ -93,14 +94,21 @@ def test_a_slow_link_is_slow_again():
     slow = log_of(edge(settings={"policy": "server"}, deadline_ns=S, link=LINK, fps=3))[0]
     recorded = read_recorded(slow)
     rates = [bps for _, bps in recorded.rates_bps]
-    assert min(rates) == pytest.approx(8e6, rel=0.1)
-    assert max(rates) == pytest.approx(8e6, rel=0.1)
+    assert min(rates) == pytest.approx(8e6, rel=0.15)
+    assert max(rates) == pytest.approx(8e6, rel=0.15)
 
 
-def test_a_log_without_uploads_falls_back_to_the_prior():
+def test_padded_probes_tell_the_rate_of_a_log_without_uploads():
     records, _ = log_of(edge(settings={"policy": "edge-only"}))
-    world_ = world_of_log(read_recorded(records))
-    assert world_.edges[0].way.link.up.mean_bps == pytest.approx(4e6)
+    rate = world_of_log(read_recorded(records)).edges[0].way.link.up
+    assert rate.mean_bps == pytest.approx(8e6, rel=0.15)
+
+
+def test_a_log_without_either_falls_back_to_the_prior():
+    records, _ = log_of(edge(settings={"policy": "edge-only"}))
+    bare = [record for record in records if not record["data"].get("up_bytes")]
+    world_ = world_of_log(read_recorded(bare))
+    assert world_.edges[0].way.link.up.mean_bps == pytest.approx(UNKNOWN_UP_BPS)
     assert world_.clouds[0].table == CLOUD
 
 

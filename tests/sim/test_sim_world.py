@@ -156,8 +156,8 @@ def test_calls_in_flight_are_lost_with_the_cloud():
 
 
 def test_no_stage_starts_after_the_cloud_was_told_to_give_up():
-    slow = scripted((Phase(1 * S, 2 * S, 12.0),))
-    story = Story(world(edge(), slowdown=slow))
+    slow = scripted((Phase(1 * S, 2 * S, 6.0),))
+    story = Story(world(edge(settings={"policy": "mc-paper"}), slowdown=slow))
     unwanted = set()
     for node, event, actions in story.steps:
         if node != "cloud-0":
