@@ -13,13 +13,13 @@ timers, layer progress, chunks, noise, truth, the running summary.
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from mc_sched.bench.stats import median
@@ -105,8 +105,14 @@ def run_once(tasks: int, per_slice: int, site: str | None = None) -> Run:
         marks.append(time.process_time())
         per_slice = running.tasks
     slices = (1e6 * (end - start) / per_slice for start, end in pairwise(marks))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Run(tuple(slices), peak_mb, running.sites)
+    return Run(tuple(slices), _peak_rss_mb(), running.sites)
+
+
+def _peak_rss_mb() -> float:
+    """This program's own peak; `getrusage` would begin with that of the process that started it."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    (peak,) = (line for line in lines if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) / 1024
 
 
 def world_of(tasks: int, sites: list[str]) -> WorldSpec:
