@@ -21,9 +21,9 @@ from mc_proto.v1 import cloud_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import EventLog
+from mc_sched.host_tables import cloud_table
+from mc_sched.obs.event_log import FORMAT, EventLog
 
 from .config import CloudConfig
 from .driver import CloudDriver
@@ -73,7 +73,8 @@ async def serve(config: CloudConfig) -> None:
     table = cloud_table(bundle, profile)
     log = EventLog(config.event_log, "cloud")
     settings = config.settings()
-    log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
+    config_record = {"format": FORMAT, "settings": settings, "table": table}
+    log.write(time.monotonic_ns(), "config", config_record)
     driver = CloudDriver(CloudMachine(settings, table), log)
     executor = make_executor(bundle, driver.handle, config.threads, profile.precision)
     driver.attach(executor)
@@ -101,21 +102,6 @@ async def serve(config: CloudConfig) -> None:
         await daemon.stop(server)
     executor.close()
     log.close()
-
-
-def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
-    """The bundle's exits and accuracies with this host's times."""
-    exits = tuple(
-        Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
-    )
-    codecs = (
-        Codec("jpeg", decode_ns=profile.decode_ns),
-        *(
-            Codec(row.name, row.stage, profile.codec_ns[row.name], row.message_bytes)
-            for row in bundle.codecs
-        ),
-    )
-    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs)
 
 
 def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:

@@ -23,9 +23,9 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.edge_machine import EdgeMachine
-from mc_sched.core.tables import LocalTable
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import EventLog
+from mc_sched.host_tables import local_table
+from mc_sched.obs.event_log import FORMAT, EventLog
 from mc_sched.sensors.chooser import LOAD, POWER, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_candidates
 
@@ -91,7 +91,8 @@ async def serve(config: EdgeConfig) -> None:
     table = local_table(bundle, profile)
     log = EventLog(config.event_log, "edge")
     settings = config.settings()
-    log.write(time.monotonic_ns(), "config", {"settings": settings, "table": table})
+    config_record = {"format": FORMAT, "settings": settings, "table": table}
+    log.write(time.monotonic_ns(), "config", config_record)
     driver = EdgeDriver(EdgeMachine(settings, table), log, to_input)
     executor = make_executor(bundle, driver, config.threads, profile.precision)
     health = Health(server)
@@ -159,13 +160,6 @@ def make_sampler(config: SensorsConfig, driver: EdgeDriver, log: EventLog) -> Sa
         power = Chooser(POWER, power_candidates(host_device() == "cuda", only), say)
     load = Chooser(LOAD, load_candidates(), say)
     return Sampler(power, load, config.interval, driver.note, driver.report)
-
-
-def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
-    """The bundle's local net with this host's times."""
-    ops = tuple(row.ops for row in bundle.local.layers)
-    encode_ns = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
-    return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns, encode_ns)
 
 
 def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from mc_sched.errors import ConfigError
-from mc_sched.units import parse_address, parse_duration
+from mc_sched.units import parse_address, parse_duration, parse_rate, parse_size
 
 
 class Config(BaseModel):
@@ -53,6 +53,10 @@ def _address(value: str) -> str:
 
 Duration = Annotated[int, BeforeValidator(_duration_ns)]
 """Written like "84ms" or "1.5s"; nanoseconds in the program."""
+Size = Annotated[int, BeforeValidator(lambda value: parse_size(f"{value}"))]
+"""Written like "12kB"; bytes in the program."""
+Rate = Annotated[int, BeforeValidator(lambda value: parse_rate(f"{value}"))]
+"""Written like "5.85Mbps"; bits per second in the program."""
 Address = Annotated[str, AfterValidator(_address)]
 """host:port"""
 
@@ -60,16 +64,29 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def load_config(path: str | Path, model: type[ConfigT]) -> ConfigT:
-    """Read `path` as a `model`; ConfigError names the file, the key and the allowed values."""
-    return parse_config(read_yaml(path), model, str(path))
+    """Read `path` as a `model`; ConfigError names file, line and key, and what is allowed."""
+    text = _text(path)
+    try:
+        return model.model_validate(_mapping(text, path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        line = _line_of(text, first["loc"])
+        raise ConfigError(f"{path}, line {line}: {_sentence(first, model)}") from None
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty mapping."""
+    return _mapping(_text(path), path)
+
+
+def _text(path: str | Path) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+
+
+def _mapping(text: str, path: str | Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -84,6 +101,23 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path}: must hold keys and values, such as 'threads: 2'")
     return loaded
+
+
+def _line_of(text: str, location: tuple[int | str, ...]) -> int:
+    """The line of a key or list item, counted from 1; that of the nearest one around it."""
+    node, line = yaml.compose(text), 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(part)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            found = [(item, item) for item in node.value[part : part + 1]]
+        else:
+            found = []
+        if not found:
+            break
+        key, node = found[-1]
+        line = key.start_mark.line + 1
+    return line
 
 
 def parse_config(values: dict[str, Any], model: type[ConfigT], source: str) -> ConfigT:
@@ -108,8 +142,17 @@ def _sentence(error: ErrorDetails, model: type[Config]) -> str:
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if isinstance(part, int):
+            continue  # an item of a list, whose model the list's own key has told
+        inner = _model_in(model.model_fields[part].annotation)
+        if inner is None:
             return []
-        model = annotation
+        model = inner
     return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds: itself, in a list, or beside None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := _model_in(a)) is not None), None)

@@ -1,4 +1,4 @@
-"""Durations and addresses as people write them.
+"""Durations, sizes, rates and addresses as people write them.
 
 Inside the program a duration is an integer of nanoseconds; on a command line it carries its unit.
 The parsers raise ValueError with one sentence; the `*_argument` functions say the same to argparse.
@@ -17,6 +17,31 @@ LONGEST_NS = 2**63 - 1
 
 _UNIT_NS = {"ns": 1, "us": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S}
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-zµ]*)")
+
+
+_SIZE_BYTES = {"B": 1, "kB": 1_000, "MB": 1_000_000}
+_RATE_BPS = {"bps": 1, "kbps": 1_000, "Mbps": 1_000_000, "Gbps": 1_000_000_000}
+
+
+def parse_size(text: str) -> int:
+    """Bytes in '12kB', '800B' or '1.5MB'; the unit is required."""
+    return _whole(text, _SIZE_BYTES, "size", "12kB")
+
+
+def parse_rate(text: str) -> int:
+    """Bits per second in '5.85Mbps', '300kbps' or '1Gbps'; the unit is required."""
+    return _whole(text, _RATE_BPS, "rate", "5.85Mbps")
+
+
+def _whole(text: str, units: dict[str, int], kind: str, example: str) -> int:
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no {kind}; write a number and a unit, like {example}")
+    number, unit = found.groups()
+    if unit not in units:
+        said = f"the unknown unit {unit!r}" if unit else "no unit"
+        raise ValueError(f"{text!r} has {said}; use one of {', '.join(units)}, like {example}")
+    return round(float(number) * units[unit])
 
 
 def parse_duration(text: str) -> int:

@@ -15,13 +15,13 @@ from mc_models.profile import Profile
 from mc_models.runtime import PreparedCloud
 from torch import Tensor
 
-from cloud_agent.main import cloud_table
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule, Prediction
+from mc_sched.host_tables import cloud_table
 
 BUDGET_NS = 10_000_000_000
 Answer = tuple[tuple[int, float], ...]

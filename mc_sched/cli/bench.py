@@ -40,6 +40,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="held-out images for the top-5 difference, default %(default)s")  # fmt: skip
     nets.add_argument("--threads", type=int, default=1, help="CPU threads, default %(default)s")
     nets.add_argument("--bundle", help="name or directory, default: every shipped bundle")
+    simulator = jobs.add_parser(
+        "simulator",
+        help="tasks a second in virtual time, a long run against short ones, memory",
+        epilog="example: mc-sched bench simulator --output json",
+    )
+    simulator.add_argument("--tasks", type=int, default=1_000_000, metavar="N",
+        help="of the long run, default %(default)s")  # fmt: skip
+    simulator.add_argument("--short", type=int, default=10_000, metavar="N",
+        help="of the short runs, default %(default)s")  # fmt: skip
+    simulator.add_argument("--output", choices=("text", "json"), default="text")
     predictors = jobs.add_parser(
         "predictors",
         help="forecasts against what happened, undisturbed and under a script of disturbances",
@@ -69,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     if args.job == "predictors":
         return _predictors(args)
-    report = {"overhead": _overhead, "give-up": _give_up, "nets": _nets}[args.job](args)
+    jobs = {"overhead": _overhead, "give-up": _give_up, "nets": _nets, "simulator": _simulator}
+    report = jobs[args.job](args)
     if args.output == "json":
         print(json.dumps(report))
     else:
@@ -137,6 +148,14 @@ def _nets(args: argparse.Namespace) -> dict[str, Any]:
         )
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
+
+
+def _simulator(args: argparse.Namespace) -> dict[str, Any]:
+    from mc_sched.bench.simulator import measure_simulator
+
+    if args.short < 100 or args.tasks < args.short:
+        raise UserError("--short must be at least 100, and --tasks not below it", exit_code=2)
+    return measure_simulator(args.tasks, args.short, _progress)
 
 
 def _progress(text: str) -> None:

@@ -35,3 +35,22 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     with console.capture() as capture:
         console.print(table)
     print(capture.get(), end="")
+
+
+def print_columns(
+    heads: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None
+) -> None:
+    """Several columns under their heads; markup in them is shown as it is."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for head in heads:
+        table.add_column(Text(head))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    print(capture.get(), end="")

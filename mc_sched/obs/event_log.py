@@ -27,6 +27,8 @@ from pydantic import TypeAdapter
 from mc_sched.core.actions import CloudAction, EdgeAction
 from mc_sched.core.events import CloudEvent, EdgeEvent
 
+FORMAT = 1
+"""Of the log; in its config records. A log of another format was written by another version."""
 Record = dict[str, Any]
 MAX_QUEUE = 10_000
 """Lines that may wait for the disk; at 200 tasks a second this is several seconds' worth."""

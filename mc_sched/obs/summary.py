@@ -90,7 +90,12 @@ def summarise(results: Sequence[TaskResult], info: RunInfo) -> dict[str, Any]:
 def _source(outcomes: Iterable[Outcome]) -> str:
     """Everyone who said what computing cost, joined by +; "" if nothing was computed."""
     worked = (o.energy for o in outcomes if o.energy.compute_j or o.energy.encode_j)
-    return "+".join(sorted({name for energy in worked for name in energy.source.split("+")}))
+    return joined_sources({energy.source for energy in worked})
+
+
+def joined_sources(sources: Iterable[str]) -> str:
+    """Who is named in any of these sources, joined by +."""
+    return "+".join(sorted({name for source in sources for name in source.split("+")}))
 
 
 def _successes(results: Iterable[TaskResult], labelled: bool) -> int:

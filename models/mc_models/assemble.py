@@ -26,9 +26,9 @@ from mc_models.bundle import (
 from mc_models.calibrate import LOCAL, accuracy, all_logits, calibration_error, fit_temperature
 from mc_models.data import ImageSet
 from mc_models.fold import fold_norms
+from mc_models.net_spec import NetSpec
 from mc_models.networks.local import EdgeNet
 from mc_models.ops import count_ops
-from mc_models.sets import NetSpec
 
 CODEC = "jpeg"
 Report = Callable[[str, int, int], None]

@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mc_models.net_spec import NetSpec
+
 if TYPE_CHECKING:
     from torch import nn
 
     from mc_models.branches import BranchedNet
     from mc_models.networks.local import EdgeNet
-    from mc_models.sets import NetSpec
 
 _Net = TypeVar("_Net", bound="nn.Module")
 
@@ -199,8 +200,6 @@ def load_bundle(path_or_name: str | Path, verify: bool = True) -> Bundle:
 
 
 def _parse(raw: dict[str, Any], path: Path) -> Bundle:
-    from mc_models.sets import NetSpec
-
     local = raw["local"]
     return Bundle(
         name=raw["name"],

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mc_models.net_spec import NetSpec
 from mc_models.schedule import Phase, Strategy, TrainConfig
-from mc_models.sets import SETS, NetSpec
+from mc_models.sets import SETS
 
 GENERATED = "generated"
 _LEAST_EPOCHS, _MOST_EPOCHS = 2, 80

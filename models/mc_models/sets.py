@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mc_models.backbone import load_backbone
 from mc_models.branches import BranchedNet, insert_branches
 from mc_models.chains import Chain, ChainError, torchvision_chain
+from mc_models.net_spec import NetSpec
 from mc_models.networks.caffenet import caffenet
 from mc_models.networks.googlenet import googlenet
 from mc_models.networks.local import EdgeNet
 from mc_models.networks.nin import nin
 from mc_models.networks.resnet import resnet152
-
-
-@dataclass(frozen=True)
-class NetSpec:
-    """What it takes to build both networks of a set again, stored in the bundle."""
-
-    local: str = "caffenet"
-    local_width: float = 1.0
-    local_fc: int = 128
-    """Hidden size of CaffeNet's fully connected layers; other nets have none."""
-    cloud: str = "googlenet"
-    cloud_width: float = 0.75
-    exits: int = 5
-    head_hidden: int = 64
-    input_px: int = 224
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for bundle.json."""
-        return asdict(self)
-
 
 # CaffeNet keeps its published convolutions, so that the local net costs what CaffeNet costs; the
 # other widths keep the shipped weights of both sets together under 32 MB (set A takes 14 of them)

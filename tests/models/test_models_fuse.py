@@ -3,8 +3,9 @@ import torch
 from mc_models.fold import fold_norms
 from mc_models.fuse import fuse
 from mc_models.kernels import BandedNorm, InFloat32, PackedConv, PackedLinear, packed
+from mc_models.net_spec import NetSpec
 from mc_models.networks.caffenet import NeighbourNorm, caffenet
-from mc_models.sets import NetSpec, build_cloud
+from mc_models.sets import build_cloud
 from torch import fx, nn
 from torch.nn import functional as F
 from torchvision.models import mobilenet_v3_small, resnet18

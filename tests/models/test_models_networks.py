@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 from mc_models.branches import cut_points, exit_names, insert_branches
 from mc_models.chains import Chain, torchvision_chain
 from mc_models.fold import fold_norms
+from mc_models.net_spec import NetSpec
 from mc_models.networks.caffenet import NeighbourNorm, caffenet
 from mc_models.networks.googlenet import googlenet
 from mc_models.networks.nin import nin
 from mc_models.networks.resnet import resnet152
 from mc_models.ops import count_ops
-from mc_models.sets import SETS, NetSpec, build_cloud, build_local
+from mc_models.sets import SETS, build_cloud, build_local
 from torch import nn
 
 SMALL = NetSpec(local_width=0.1, local_fc=32, cloud_width=0.1, head_hidden=8, input_px=224)

@@ -1,0 +1,170 @@
+"""`mc-sched simulate`: what a deployment would do, before there is one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mc_sched.cli.demands import require
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.task import MAX_DEADLINE_NS
+from mc_sched.errors import UserError
+from mc_sched.units import duration_argument
+
+if TYPE_CHECKING:
+    from mc_sched.obs.running_summary import RunningSummary
+    from mc_sched.obs.summary import RunInfo, TaskResult
+    from mc_sched.sim.scenario import BundleConfig, EdgeGroupConfig, Scenario, Tables
+    from mc_sched.sim.spec import EdgeSpec
+
+NAME = "simulate"
+HELP = "Simulate a scenario: the same scheduler, in virtual time."
+SHOWN_EVERY = 500
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `simulate`."""
+    add = parser.add_argument
+    add("scenario", metavar="SCENARIO", help="a YAML file; see configs/scenarios")
+    add_overrides(parser)
+    add("--seed", type=int, help="of all that chance decides, default: the scenario's")
+    add("--tasks", type=int, metavar="N", help="of each edge, default: the scenario's")
+    add("--output", choices=("text", "json"), default="text")
+    parser.epilog = "example: mc-sched simulate configs/scenarios/outages.yaml --mode performance"
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Options that replace what a scenario, or a log, says of its tasks."""
+    add = parser.add_argument
+    add("--policy", choices=POLICIES)
+    add("--mode", choices=("performance", "energy"))
+    add("--deadline", type=duration_argument, help="QoS, like 84ms")
+    add("--accuracy", type=float, help="QoR, least expected top-5 accuracy in [0, 1]")
+
+
+def check_overrides(args: argparse.Namespace) -> None:
+    """UserError with exit code 2 for one that is out of range."""
+    require(
+        args.deadline is None or 0 < args.deadline <= MAX_DEADLINE_NS,
+        f"--deadline must be above 0 and at most {MAX_DEADLINE_NS // 10**9}s",
+    )
+    require(
+        args.accuracy is None or 0 <= args.accuracy <= 1,
+        f"--accuracy {args.accuracy} is out of range; choose 0 to 1",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate and print the summary."""
+    from mc_sched.cli.streaming import print_summary
+    from mc_sched.sim.scenario import load_scenario
+
+    check_overrides(args)
+    require(args.tasks is None or args.tasks >= 1, "--tasks must be at least 1")
+    scenario = overridden(load_scenario(args.scenario), args)
+    summary = simulated(scenario, tables_of(scenario), Path(args.scenario).parent)
+    if args.output == "json":
+        print(json.dumps(summary))
+    else:
+        print_summary(summary, f"{args.scenario}, simulated")
+    return 0
+
+
+def overridden(scenario: Scenario, args: argparse.Namespace) -> Scenario:
+    """The scenario with what the command line says in its place, for every edge."""
+
+    def given(**values: Any) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value is not None}
+
+    from mc_sched.core.task import Mode
+
+    stream = given(deadline=args.deadline, accuracy=args.accuracy, tasks=args.tasks)
+    group = given(policy=args.policy, mode=args.mode and Mode(args.mode))
+    edges = [
+        edge.model_copy(update={**group, "stream": edge.stream.model_copy(update=stream)})
+        for edge in scenario.edges
+    ]
+    return scenario.model_copy(update={"edges": edges, **given(seed=args.seed)})
+
+
+def simulated(scenario: Scenario, tables: Tables, folder: Path) -> dict[str, Any]:
+    """The summary of a scenario's run; where there are several groups, one of each beside it."""
+    from mc_sched.cli.progress import StageBars
+    from mc_sched.obs.running_summary import RunningSummary
+    from mc_sched.sim.build import world_of
+    from mc_sched.sim.world import simulate
+
+    world = world_of(scenario, tables, folder)
+    whole, groups = RunningSummary(), {group.name: RunningSummary() for group in scenario.edges}
+    of_edge = _groups_of_edges(scenario)
+    total = sum(group.count * group.stream.tasks for group in scenario.edges)
+    with StageBars() as bars:
+
+        def enter(edge: EdgeSpec, result: TaskResult) -> None:
+            whole.add(result)
+            if len(groups) > 1:
+                groups[of_edge[edge.edge_id]].add(result)
+            if whole.tasks % SHOWN_EVERY == 0 or whole.tasks == total:
+                bars("simulating", whole.tasks, total)
+
+        duration_s = simulate(world, enter)
+    return _summary(scenario, whole, groups, duration_s)
+
+
+def _groups_of_edges(scenario: Scenario) -> dict[str, str]:
+    return {
+        edge_id: group.name for group in scenario.edges for edge_id in group.edge_ids()
+    }  # fmt: skip
+
+
+def _summary(
+    scenario: Scenario, whole: RunningSummary, groups: dict[str, RunningSummary], duration_s: float
+) -> dict[str, Any]:
+    summary = whole.summary(_info(scenario.edges, duration_s))
+    if len(groups) > 1:
+        summary["groups"] = {
+            group.name: groups[group.name].summary(_info([group], duration_s))
+            for group in scenario.edges
+        }
+    return summary
+
+
+def _info(groups: list[EdgeGroupConfig], duration_s: float) -> RunInfo:
+    from mc_sched.obs.summary import RunInfo
+
+    def named(*names: str) -> str:
+        return "+".join(dict.fromkeys(names))
+
+    return RunInfo(
+        policy=named(*(group.policy for group in groups)),
+        mode=named(*(group.mode.value for group in groups)),
+        link=named(*("none" if group.alone else group.link.name for group in groups)),
+        duration_s=duration_s,
+        idle_w=sum(group.energy.idle_w * group.count for group in groups),
+    )
+
+
+def tables_of(scenario: Scenario) -> Tables:
+    """The networks of a scenario; those of a bundle are read here, as the simulator cannot."""
+    own = scenario.own_tables()
+    if own is not None:
+        return own
+    assert scenario.bundle is not None
+    return bundle_tables(scenario.bundle)
+
+
+def bundle_tables(config: BundleConfig) -> Tables:
+    """A bundle's networks with the times of two hosts. UserError says what is missing."""
+    from mc_models.bundle import BundleError, load_bundle
+
+    from mc_sched.host_tables import cloud_table, kept_profile, local_table
+
+    try:
+        bundle = load_bundle(config.name, verify=False)
+    except BundleError as error:
+        raise UserError(str(error)) from error
+    edge = kept_profile(bundle, "edge", config.edge_profile, config.edge_device)
+    cloud = kept_profile(bundle, "cloud", config.cloud_profile, config.cloud_device)
+    return local_table(bundle, edge), cloud_table(bundle, cloud)

@@ -1,0 +1,175 @@
+"""The simulator's driver of a cloud machine: what `cloud_agent` does, in virtual time.
+
+It performs the machine's actions and feeds what happened, and decides nothing. One executor runs a
+piece at a time; payloads are decoded beside it, one at a time. Left out, since they never come
+first: the cloud agent's own timeouts on an upload (the edge has given it up by then).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
+from mc_sched.core.edge_forecast import REPLY_BYTES
+from mc_sched.core.task import Prediction
+from mc_sched.sim.call import Call
+from mc_sched.sim.clock import Clock
+from mc_sched.sim.spec import CloudSpec
+
+NEWS_BYTES = 100
+"""An acceptance, progress, a refusal or a stop, with TCP's and HTTP/2's headers."""
+CALLS_PER_TASK = 4
+"""Calls that may be open for each task that may wait or run, as in the agent."""
+Recorder = Callable[[str, Any, list[Any]], None]
+"""Sees each node's events with the actions that they called for."""
+
+
+class SimCloud:
+    """Drives one cloud machine."""
+
+    def __init__(self, clock: Clock, name: str, spec: CloudSpec, record: Recorder | None) -> None:
+        self._clock, self._name, self._record = clock, name, record
+        self.table = spec.table
+        self._machine = CloudMachine(spec.settings, spec.table)
+        self._max_calls = CALLS_PER_TASK * spec.settings.max_tasks
+        self._device = spec.device
+        self._calls: dict[str, Call] = {}
+        self._decoder_free_ns = 0
+        self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
+        """Number of each exit's net in the truth; 0 is the local net."""
+        self._performers: dict[type, Callable[[Any], None]] = {
+            do.RunStage: self._run_stage,
+            do.RunHead: self._run_head,
+            do.Accept: self._accept,
+            do.Progress: self._tell,
+            do.Refuse: self._tell_last,
+            do.Reply: self._reply,
+            do.Stop: self._tell_last,
+        }
+
+    # --- what reaches the agent ---------------------------------------------------------------
+
+    def probed(self, edge_id: str, last_rtt_ns: int) -> CloudLoad:
+        """A probe: take note of the link, tell the load."""
+        if last_rtt_ns:
+            self._handle(ev.LinkSampled(self._clock.now_ns, last_rtt_ns, edge_id=edge_id))
+        return self._machine.load(self._clock.now_ns)
+
+    def received(self, call: Call) -> None:
+        """A payload is here whole."""
+        if not call.is_open:
+            return  # it was cut on its way, and that word came with it
+        if len(self._calls) >= self._max_calls:
+            call.edge.way.down(NEWS_BYTES, call.edge.lost, call, "overload on the cloud")
+            return
+        now_ns = self._clock.now_ns
+        call.received_ns = now_ns
+        self._calls[call.key] = call
+        decode_ns = self.table.codec_named(call.action.codec).decode_ns
+        took_ns = self._took_ns(decode_ns, call.image, -1)
+        self._decoder_free_ns = max(self._decoder_free_ns, now_ns) + took_ns
+        self._clock.at(self._decoder_free_ns, self._arrive, call)
+
+    def give_up(self, call: Call) -> None:
+        """The edge's instruction to stop; harmless when the call is over already."""
+        if call.key in self._calls:
+            self._handle(ev.GiveUpReceived(self._clock.now_ns, call.key))
+
+    def hang_up(self, call: Call) -> None:
+        """The call is over, whoever ended it."""
+        if self._calls.pop(call.key, None) is not None:
+            self._handle(ev.ClientGone(self._clock.now_ns, call.key))
+
+    def _arrive(self, call: Call) -> None:
+        """Its image is decoded: hand the task to the machine, unless it went meanwhile."""
+        if call.key not in self._calls:
+            return
+        now_ns, action = self._clock.now_ns, call.action
+        spent_ns = now_ns - call.opened_ns
+        self._handle(
+            ev.Arrived(
+                now_ns=now_ns,
+                task_id=call.key,
+                edge_id=call.edge.edge_id,
+                accuracy=action.accuracy,
+                budget_ns=max(0, action.budget_ns - spent_ns),
+                down_ns=action.down_ns,
+                codec=action.codec,
+                exit_rule=action.exit_rule,
+                wanted_ns=max(0, action.wanted_ns - spent_ns),
+                transfer_ns=call.transfer_ns,
+            )
+        )
+
+    # --- the machine --------------------------------------------------------------------------
+
+    def _handle(self, event: ev.CloudEvent) -> None:
+        actions = self._machine.handle(event)
+        if self._record is not None:
+            self._record(self._name, event, list(actions))
+        for action in actions:
+            perform = self._performers.get(type(action))
+            if perform is not None:  # what is only for the log needs nobody
+                perform(action)
+
+    def _run_stage(self, action: do.RunStage) -> None:
+        image = self._calls[action.task_ids[0]].image
+        took_ns = self._took_ns(self.table.stage_ns[action.stage], image, action.stage)
+        self._clock.at(self._clock.now_ns + took_ns, self._stage_done, action, took_ns)
+
+    def _stage_done(self, action: do.RunStage, took_ns: int) -> None:
+        self._handle(ev.StageDone(self._clock.now_ns, action.task_ids, action.stage, took_ns))
+
+    def _run_head(self, action: do.RunHead) -> None:
+        call = self._calls[action.task_id]
+        exit_ = self.table.exit_named(action.exit)
+        took_ns = self._took_ns(exit_.head_ns, call.image, len(self.table.stage_ns) + exit_.stage)
+        # the task may be given up before its head is done: what it says is known by then
+        accuracy = exit_.accuracy[call.action.codec]
+        prediction = call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
+        self._clock.at(
+            self._clock.now_ns + took_ns,
+            self._head_done, action.task_id, action.exit, prediction, took_ns,
+        )  # fmt: skip
+
+    def _head_done(self, task_id: str, exit_: str, prediction: Prediction, took_ns: int) -> None:
+        self._handle(ev.HeadDone(self._clock.now_ns, task_id, exit_, prediction, took_ns))
+
+    def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
+        device = self._device
+        factor = device.noise.factor(image, piece) * device.slowdown.at(self._clock.now_ns)
+        return int(profiled_ns * factor)
+
+    # --- words to the edge --------------------------------------------------------------------
+
+    def _accept(self, action: do.Accept) -> None:
+        call = self._calls.get(action.task_id)
+        if call is not None:
+            call.accepted_ns = self._clock.now_ns
+            held_ns = call.accepted_ns - call.received_ns
+            call.edge.way.down(NEWS_BYTES, call.edge.accepted, call, action, held_ns)
+
+    def _tell(self, action: do.Progress) -> None:
+        call = self._calls.get(action.task_id)
+        if call is not None:
+            call.edge.way.down(NEWS_BYTES, call.edge.told, call, action, self._held_ns(call))
+
+    def _tell_last(self, action: do.Refuse | do.Stop) -> None:
+        self._last_word(action, NEWS_BYTES)
+
+    def _reply(self, action: do.Reply) -> None:
+        self._last_word(action, REPLY_BYTES)
+
+    def _last_word(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
+        call = self._calls.get(action.task_id)
+        if call is not None:
+            call.edge.way.down(size_bytes, call.edge.told, call, action, self._held_ns(call))
+            # behind whatever else this event calls for, as the agent's loop would
+            self._clock.at(self._clock.now_ns, self.hang_up, call)
+
+    def _held_ns(self, call: Call) -> int:
+        """Since the task's acceptance, or its payload's last byte where there was none."""
+        return self._clock.now_ns - (call.accepted_ns or call.received_ns)

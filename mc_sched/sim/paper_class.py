@@ -1,0 +1,97 @@
+"""Networks and times of the paper's class: a Jetson TX1 and a server with a GTX 1080 Ti.
+
+From the paper (Tang et al. 2020) come the boards, the networks, and one time: in the case study
+the local net starts with 36 ms left of 84 and answers at 83.6 ms, so CaffeNet takes 35.6 ms on the
+TX1. Published are the whole networks' top-5 on ImageNet 2012 and their operations, which follow
+from their layers. All else is an ESTIMATE, marked so; the time of 79.8 ms that the case study
+gives for the first acceptable exit holds more than these parts, and the paper does not say what.
+"""
+
+from __future__ import annotations
+
+from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
+
+MS = 1_000_000
+CAFFENET_NS = round(35.6 * MS)
+"""Tang et al. 2020, case study: 83.6 ms - (84 ms - 36 ms)."""
+
+# (name, multiply-accumulates, weights): Krizhevsky et al. 2012, as Caffe's bvlc_reference_caffenet
+_CAFFENET = (
+    ("conv1", 105_415_200, 0), ("conv2", 223_948_800, 0), ("conv3", 149_520_384, 0),
+    ("conv4", 112_140_288, 0), ("conv5", 74_760_192, 0),
+    ("fc6", 37_748_736, 37_748_736), ("fc7", 16_777_216, 16_777_216), ("fc8", 4_096_000, 4_096_000),
+)  # fmt: skip
+# Lin et al. 2013, the ImageNet net of Caffe's model zoo, 224 x 224
+_NIN = (
+    ("conv1", 101_616_768, 0), ("cccp1", 26_873_856, 0), ("cccp2", 26_873_856, 0),
+    ("conv2", 447_897_600, 0), ("cccp3", 47_775_744, 0), ("cccp4", 47_775_744, 0),
+    ("conv3", 149_520_384, 0), ("cccp5", 24_920_064, 0), ("cccp6", 24_920_064, 0),
+    ("conv4", 127_401_984, 0), ("cccp7", 37_748_736, 0), ("cccp8", 36_864_000, 0),
+)  # fmt: skip
+_TX1_BYTES_PER_S = 25.6e9
+"""Memory of the TX1; a dense layer at batch 1 reads its float32 weights once (ESTIMATE)."""
+_FC_NS = sum(round(weights * 4 / _TX1_BYTES_PER_S * 1e9) for _, _, weights in _CAFFENET)
+_NS_PER_MAC = (CAFFENET_NS - _FC_NS) / sum(macs for _, macs, weights in _CAFFENET if not weights)
+"""What is left of CaffeNet's time goes to its convolutions by their operations (ESTIMATE)."""
+
+GOOGLENET_NS, RESNET_NS = 8 * MS, 25 * MS
+"""Whole networks, one image, GTX 1080 Ti, frameworks of 2017 (ESTIMATE)."""
+_HEAD_NS = round(0.3 * MS)
+"""Pool and one dense layer (ESTIMATE)."""
+_DECODE_NS = 2 * MS
+"""A JPEG of 224 x 224, or the decoder's projection, on the server (ESTIMATE)."""
+_FEATURES_BYTES = 3_136
+"""28 x 28 patches, four values of 8 bits each (ESTIMATE)."""
+_FEATURES_LOSS = 0.02
+"""Accuracy that the codec costs (ESTIMATE; Osia et al. 2020 report losses of this order)."""
+
+
+def _layers(rows: tuple[tuple[str, int, int], ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Operations and times, layer by layer."""
+    times_ns = (
+        weights * 4 / _TX1_BYTES_PER_S * 1e9 if weights else macs * _NS_PER_MAC
+        for _, macs, weights in rows
+    )
+    return tuple(macs for _, macs, _ in rows), tuple(round(ns) for ns in times_ns)
+
+
+def _encode_ns(stage_macs: float) -> dict[str, int]:
+    """The edge's share of the features codec: the cloud net's first stage, on the TX1."""
+    return {"features": round(stage_macs * _NS_PER_MAC)}
+
+
+def _cloud(
+    name: str, total_ns: int, shares: tuple[float, ...], accuracies: tuple[float, ...]
+) -> CloudTable:
+    exits = tuple(
+        Exit(
+            f"exit{stage + 1}" if stage + 1 < len(shares) else "final",
+            stage,
+            _HEAD_NS,
+            {"jpeg": accuracy}
+            | ({"features": round(accuracy - _FEATURES_LOSS, 3)} if stage else {}),
+        )
+        for stage, accuracy in enumerate(accuracies)
+    )
+    stage_ns = tuple(round(total_ns * share / sum(shares)) for share in shares)
+    codecs = (
+        Codec("jpeg", 0, _DECODE_NS),
+        Codec("features", 1, _DECODE_NS, _FEATURES_BYTES),
+    )
+    return CloudTable(name, stage_ns, exits, f"paper-class {name}", codecs)
+
+
+# Set A: CaffeNet, top-5 80.4%; GoogLeNet (Szegedy et al. 2015), top-5 89%, 1.5 billion MACs in five
+# blocks of like size. The accuracies of its first four exits are ESTIMATES; the paper says that
+# three exits reach 75%.
+SET_A = (
+    LocalTable("caffenet", 0.804, *_layers(_CAFFENET), _encode_ns(1.5e9 / 5)),
+    _cloud("googlenet", GOOGLENET_NS, (1, 1, 1, 1, 1), (0.56, 0.70, 0.79, 0.86, 0.89)),
+)
+# Set B: Network-in-Network, top-5 about 81%; ResNet-152 (He et al. 2016), top-5 93.5%, 11.3 billion
+# MACs: conv1 and conv2_x, then four blocks of like size. The first four exits are ESTIMATES.
+SET_B = (
+    LocalTable("nin", 0.81, *_layers(_NIN), _encode_ns(0.77e9)),
+    _cloud("resnet152", RESNET_NS, (0.77, 2.63, 2.63, 2.63, 2.63), (0.45, 0.70, 0.82, 0.90, 0.935)),
+)
+SETS = {"paper-a": SET_A, "paper-b": SET_B}
