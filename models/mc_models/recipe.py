@@ -36,7 +36,7 @@ GENERATED_BUDGETS: dict[tuple[str, str], Budget] = {
 }
 # for folders: set A in under ten minutes on two cores
 FOLDER_BUDGETS: dict[tuple[str, str], Budget] = {
-    ("a", "edge"): Budget(6_000, 1_000),
+    ("a", "edge"): Budget(10_000, 1_500),
     ("a", "cloud"): Budget(12_000, 1_500, 3e-3),
     ("b", "edge"): Budget(30_000, 3_000),
     ("b", "cloud"): Budget(20_000, 3_000),
