@@ -108,11 +108,11 @@ def test_it_never_goes_below_the_median_however_long_forecasts_hold():
     assert level.level == LOWEST
 
 
-def test_nor_beyond_four_times_the_largest_sample():
+def test_nor_beyond_half_as_much_again_as_the_largest_sample():
     level = AdaptiveLevel(TARGET)
     for _ in range(10_000):
         level.record(held=False)
-    assert (level.level, level.stretch) == (1.0, pytest.approx(4.0))
+    assert (level.level, level.stretch) == (1.0, pytest.approx(1.5))
 
 
 def test_after_a_long_quiet_it_still_widens_within_tens_of_misses():

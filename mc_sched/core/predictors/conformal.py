@@ -19,8 +19,9 @@ LOWEST = 0.5
 """No upper quantile goes below the median, however long forecasts hold."""
 STRETCH = 8.0
 """By how much of itself the largest sample is stretched for each 1.0 above level 1."""
-LARGEST_STRETCH = 4.0
-"""No forecast is stretched further: beyond, the window itself has to learn."""
+LARGEST_STRETCH = 1.5
+"""No forecast is stretched further: beyond, the window itself has to learn; and a site that is
+forecast too slow to be tried is never scored, so that its level would not come back."""
 
 
 class AdaptiveLevel:
