@@ -6,7 +6,8 @@ widens the next forecasts, each one that holds narrows them a little, and where 
 misses' share is the target, whatever the samples' distribution does on the way. Their proposition
 4.1: over T forecasts the share is off by at most (1 + GAMMA) / (GAMMA * T), if a level of 1 and
 above means a forecast that cannot miss. A window of samples has no such forecast; past its largest
-sample the level becomes a factor (`stretch`), which grows until the misses end.
+sample the level becomes a factor (`stretch`) up to LARGEST_STRETCH, so that the bound holds only
+where the window itself follows.
 """
 
 from __future__ import annotations
