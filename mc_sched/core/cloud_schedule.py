@@ -79,7 +79,7 @@ class CloudSchedule:
         """A task's first stage starts: what its wait was expected to be, and was."""
         expected, took_ns = task.expected_wait, now_ns - task.arrived.now_ns
         score = Score(Predictor.QUEUE, expected.mean_ns, expected.upper_ns, took_ns)
-        self._wait_level.record(score.held)
+        self._wait_level.record(now_ns, score.held)
         return score
 
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:

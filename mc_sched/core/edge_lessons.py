@@ -23,7 +23,7 @@ class EdgeLessons:
             return scores
         expected, took_ns = entry.expected_here, now_ns - entry.decided_ns
         entry.total = Score(Predictor.EDGE_TOTAL, expected.mean_ns, expected.upper_ns, took_ns)
-        self._forecast.here_level.record(entry.total.held)
+        self._forecast.here_level.record(now_ns, entry.total.held)
         return (*scores, entry.total)
 
     def encoded(self, entry: EdgeTask, event: ev.Encoded) -> tuple[Score, ...]:
@@ -39,7 +39,7 @@ class EdgeLessons:
         on_the_way_ns = arrived_ns - entry.sent_ns
         entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
         entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
-        score = link.score_up(on_the_way_ns, entry.expected_up)
+        score = link.score_up(event.now_ns, on_the_way_ns, entry.expected_up)
         link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns, event.transfer_ns)
         entry.cloud_promised_ns = event.queue_ns
         self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)
@@ -74,7 +74,7 @@ class EdgeLessons:
             if option.exit == event.exit and option.codec == entry.codec:
                 took_ns = event.now_ns - entry.decided_ns
                 score = Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
-                self._forecast.trip_level.record(score.held)
+                self._forecast.trip_level.record(event.now_ns, score.held)
                 return score
         return None
 

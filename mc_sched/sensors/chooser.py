@@ -2,7 +2,8 @@
 
 A chooser goes through its candidates in order, best first. It looks again for those above the
 present one now and then, as a sensor may appear late; the pause doubles each time. What a sensor
-says is checked against what can be true. Words about all this go to `say`, each once.
+says is checked against what can be true, and a figure that never moves is taken for a dead
+sensor's. Words about all this go to `say`, each once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mc_sched.errors import McSchedError, sentence
-from mc_sched.sensors.sensor import BadReading, Reading, Sensor
+from mc_sched.sensors.sensor import BadReading, Reading, Sensor, SensorLost
 
 FIRST_PAUSE_NS, LONGEST_PAUSE_NS = 5_000_000_000, 300_000_000_000
 """Between two looks for the same sensor."""
@@ -20,6 +21,9 @@ PATIENCE = 20
 """Readings in a row without the wanted figure after which a sensor counts as dead."""
 TRUSTED = 100
 """Good readings in a row after which a sensor that had died is as good as a new one."""
+
+STUCK_NS = 60_000_000_000
+"""A figure that varies by nature and has been the same to the last digit for so long is stuck."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Quantity:
     least: float
     most: float
     unit: str = ""
+    varies: bool = False
+    """Whether a working sensor never says the same for long."""
 
     def checked(self, reading: Reading) -> float | None:
         """The figure, or None if the reading has none. BadReading if it cannot be true."""
@@ -48,8 +54,9 @@ class Quantity:
         return value
 
 
-POWER = Quantity("power", lambda reading: reading.power_w, 0.01, 20_000.0, " W")
-"""No device that runs draws less than 10 mW, and no server, eight GPUs and all, above 20 kW."""
+POWER = Quantity("power", lambda reading: reading.power_w, 0.01, 20_000.0, " W", varies=True)
+"""No device that runs draws less than 10 mW, and no server, eight GPUs and all, above 20 kW. A
+constant one would make all work look free, as nothing is ever above idle."""
 LOAD = Quantity("load", lambda reading: reading.busy_by_others, 0.0, 1.0)
 
 
@@ -107,6 +114,10 @@ class Chooser:
             value = None
         if value is not None:
             place.good()
+            if self._quantity.varies and place.is_stuck(value, self._clock_ns()):
+                raise SensorLost(
+                    f"{self._quantity.name} is stuck at {value:g}{self._quantity.unit}"
+                )
             return Sample(value, place.candidate.name, reading)
         if place.is_out_of_patience():
             raise BadReading(f"no {self._quantity.name} in {PATIENCE} readings")
@@ -155,6 +166,10 @@ class _Place:
         self.due_ns = 0
         self._pause_ns = FIRST_PAUSE_NS
         self._good = self._empty = 0
+        self._value: float | None = None
+        self._moved_ns = 0
+        """When the figure was last another one; kept while closed, so that one that is still stuck
+        when it is tried again is found out at once."""
 
     def opens(self, now_ns: int) -> bool:
         """Whether it opens now; if not, the next look is after a pause."""
@@ -172,6 +187,12 @@ class _Place:
         self._good += 1
         if self._good >= TRUSTED:
             self._pause_ns = FIRST_PAUSE_NS
+
+    def is_stuck(self, value: float, now_ns: int) -> bool:
+        """Take note of a figure; whether it has not moved for too long."""
+        if value != self._value:
+            self._value, self._moved_ns = value, now_ns
+        return now_ns - self._moved_ns >= STUCK_NS
 
     def is_out_of_patience(self) -> bool:
         """Count a reading without use; whether there were too many."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mc_sched.core.predictors.conformal import LOWEST, AdaptiveLevel
+from mc_sched.core.predictors.conformal import HALF_LIFE_NS, LOWEST, AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
 
 TARGET = 0.95
@@ -21,7 +21,7 @@ def foretold(samples):
     for number, sample in enumerate(samples):
         upper = level.upper(window, number)
         yield sample, upper
-        level.record(sample <= upper)
+        level.record(number, sample <= upper)
         window.add(number, sample)
 
 
@@ -88,43 +88,89 @@ def test_misses_widen_and_success_narrows_again():
         window.add(number, 1.0 + number / 32)
     first = level.upper(window, 32)
     for _ in range(5):
-        level.record(held=False)
+        level.record(0, held=False)
     widened = level.upper(window, 32)
     for _ in range(400):
-        level.record(held=True)
+        level.record(0, held=True)
     assert widened > max(first, 1.0 + 31 / 32)
     assert level.upper(window, 32) < first
 
 
 def test_it_starts_as_the_plain_quantile():
     level = AdaptiveLevel(TARGET)
-    assert (level.level, level.stretch) == (TARGET, 1.0)
+    assert (level.level(0), level.stretch(0)) == (TARGET, 1.0)
 
 
 def test_it_never_goes_below_the_median_however_long_forecasts_hold():
     level = AdaptiveLevel(TARGET)
     for _ in range(10_000):
-        level.record(held=True)
-    assert level.level == LOWEST
+        level.record(0, held=True)
+    assert level.level(0) == LOWEST
 
 
 def test_nor_beyond_half_as_much_again_as_the_largest_sample():
     level = AdaptiveLevel(TARGET)
     for _ in range(10_000):
-        level.record(held=False)
-    assert (level.level, level.stretch) == (1.0, pytest.approx(1.5))
+        level.record(0, held=False)
+    assert (level.level(0), level.stretch(0)) == (1.0, pytest.approx(1.5))
 
 
 def test_after_a_long_quiet_it_still_widens_within_tens_of_misses():
     level = AdaptiveLevel(TARGET)
     for _ in range(10_000):
-        level.record(held=True)
+        level.record(0, held=True)
     for _ in range(30):
-        level.record(held=False)
-    assert level.level == 1.0
+        level.record(0, held=False)
+    assert level.level(0) == 1.0
 
 
 def test_the_width_on_noise_is_no_more_than_it_has_to_be():
     """95% of exp(gauss(0, 0.1)) lie below 1.18: the forecasts are on average within a tenth."""
     uppers = [upper for _, upper in foretold(noise(1, 0.1))][200:]
     assert sum(uppers) / len(uppers) == pytest.approx(math.exp(1.645 * 0.1), rel=0.1)
+
+
+# --- a level that hears of nothing --------------------------------------------------------------
+
+
+def widened():
+    level = AdaptiveLevel(TARGET)
+    for _ in range(10_000):
+        level.record(0, held=False)
+    return level
+
+
+def test_it_keeps_its_width_while_it_is_scored_often_enough():
+    level = widened()
+    for second in range(1, 20):
+        now_ns = second * HALF_LIFE_NS // 4
+        before = level.stretch(now_ns)
+        level.record(now_ns, held=False)
+        assert level.stretch(now_ns) == before == pytest.approx(1.5)
+
+
+def test_without_scores_it_goes_back_to_its_target_by_half_and_half():
+    level = widened()
+    assert level.stretch(HALF_LIFE_NS - 1) == pytest.approx(1.5)
+    for halvings in range(1, 6):
+        level_then = TARGET + (1.0 + 0.5 / 8.0 - TARGET) * 0.5**halvings
+        assert level.level(halvings * HALF_LIFE_NS) == pytest.approx(min(1.0, level_then))
+    assert level.level(10**20) == pytest.approx(TARGET)
+
+
+def test_a_narrowed_one_too():
+    level = AdaptiveLevel(TARGET)
+    for _ in range(10_000):
+        level.record(0, held=True)
+    assert level.level(HALF_LIFE_NS) == pytest.approx((LOWEST + TARGET) / 2)
+
+
+def test_asking_changes_nothing():
+    """A log holds no questions, and has to replay."""
+    asked, silent = widened(), widened()
+    for now_ns in range(0, 10 * HALF_LIFE_NS, HALF_LIFE_NS // 3):
+        asked.level(now_ns)
+    for level in (asked, silent):
+        level.record(10 * HALF_LIFE_NS, held=False)
+    now_ns = 11 * HALF_LIFE_NS
+    assert asked.level(now_ns) == silent.level(now_ns)

@@ -87,8 +87,9 @@ def test_one_that_appears_late_is_taken(rig):
 
 def test_one_that_dies_again_and_again_is_looked_for_less_and_less(rig):
     rig.best.says = SensorLost("loose contact")
-    for _ in range(3600):
-        assert rig.read(1) == ("second", 7.0)
+    for second in range(3600):
+        rig.second.says = 7.0 + second % 2
+        assert rig.read(1) == ("second", rig.second.says)
     assert sum("is lost" in said for said in rig.said) < 25
 
 
@@ -154,3 +155,47 @@ def test_a_meter_that_cannot_see_the_work_is_no_candidate_unless_asked_for():
 def test_every_sensor_opens_or_says_that_it_is_absent(candidate):
     with contextlib.suppress(SensorAbsent):
         candidate.open().close()
+
+
+# --- a figure that never moves ----------------------------------------------------------------
+
+
+def minutes(rig, count=1.0):
+    return [rig.read() for _ in range(round(count * 600))]
+
+
+def test_power_that_is_the_same_for_a_minute_is_a_dead_sensors(rig):
+    for number in range(700):
+        rig.second.says = 7.0 + number % 2
+        rig.read()
+    assert rig.read()[0] == "second"
+    assert rig.said[1:3] == [
+        "sensor best is lost: power is stuck at 5 W", "power comes from second"
+    ]  # fmt: skip
+
+
+def test_it_is_found_out_at_once_when_it_is_tried_again(rig):
+    sources = []
+    for number in range(3000):
+        rig.second.says = 7.0 + number % 2
+        sources.append(rig.read()[0])
+    assert sources.index("second") == pytest.approx(600, abs=2)
+    assert "best" not in sources[sources.index("second") :]
+
+
+def test_and_taken_again_once_it_moves(rig):
+    for number in range(700):
+        rig.second.says = 7.0 + number % 2
+        rig.read()
+    rig.best.says = 5.5
+    assert "best" in {source for source, _ in minutes(rig, 0.5)}
+
+
+def test_a_load_may_stay_the_same_for_ever():
+    clock = HandClock()
+    idle = HandSensor("cpu")
+    idle.read = lambda: Reading(busy_by_others=0.0)
+    chooser = Chooser(LOAD, [Candidate("cpu", idle.open)], lambda _: None, clock)
+    for _ in range(700):
+        clock.forward(0.1)
+        assert chooser.read().value == 0.0

@@ -52,7 +52,7 @@ class CloudTimePredictor:
     def record_stage(self, now_ns: int, stage: int, took_ns: int, expected: Forecast) -> Score:
         """A stage took `took_ns`, of which `expected` was the forecast."""
         score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
-        self._level.record(score.held)
+        self._level.record(now_ns, score.held)
         self.record(now_ns, self._stage_ns[stage], took_ns)
         return score
 

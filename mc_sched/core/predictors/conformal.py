@@ -8,6 +8,9 @@ misses' share is the target, whatever the samples' distribution does on the way.
 above means a forecast that cannot miss. A window of samples has no such forecast; past its largest
 sample the level becomes a factor (`stretch`) up to LARGEST_STRETCH, so that the bound holds only
 where the window itself follows.
+
+What is never tried is never scored: a site that is forecast too slow to be used would stay so for
+ever. So a level that hears of no forecast goes back to its target, by half with each HALF_LIFE_NS.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ LOWEST = 0.5
 STRETCH = 8.0
 """By how much of itself the largest sample is stretched for each 1.0 above level 1."""
 LARGEST_STRETCH = 1.5
-"""No forecast is stretched further: beyond, the window itself has to learn; and a site that is
-forecast too slow to be tried is never scored, so that its level would not come back."""
+"""No forecast is stretched further: beyond, the window itself has to learn."""
+HALF_LIFE_NS = 4 * 10**9
+"""As a whole number of these goes by without a score, so often is the way to the target halved;
+shorter than the windows' horizons, past which a site is unknown and worth a try."""
 
 
 class AdaptiveLevel:
@@ -35,19 +40,34 @@ class AdaptiveLevel:
         self._target = target
         self._moving = target
         self._highest = 1.0 + (LARGEST_STRETCH - 1.0) / STRETCH
-        self.level = target
-        """The level for the next forecast, in [LOWEST, 1]."""
-        self.stretch = 1.0
-        """What to multiply the largest sample by; 1.0 while the level is below 1."""
+        self._scored_ns = 0
 
-    def record(self, held: bool) -> None:
+    def record(self, now_ns: int, held: bool) -> None:
         """A forecast made at this level held, or did not."""
         missed = 0.0 if held else 1.0
-        moved = self._moving + GAMMA * (missed - (1.0 - self._target))
+        moved = self._at(now_ns) + GAMMA * (missed - (1.0 - self._target))
         self._moving = min(self._highest, max(LOWEST, moved))
-        self.level = min(1.0, self._moving)
-        self.stretch = 1.0 + STRETCH * max(0.0, self._moving - 1.0)
+        self._scored_ns = now_ns
+
+    def level(self, now_ns: int) -> float:
+        """The level for the next forecast, in [LOWEST, 1]."""
+        return min(1.0, self._at(now_ns))
+
+    def stretch(self, now_ns: int) -> float:
+        """What to multiply the largest sample by; 1.0 while the level is below 1."""
+        return 1.0 + STRETCH * max(0.0, self._at(now_ns) - 1.0)
 
     def upper(self, window: SampleWindow, now_ns: int) -> float:
         """The window's upper quantile, as wide as it has to be."""
-        return window.quantile(now_ns, self.level) * self.stretch
+        moving = self._at(now_ns)
+        if moving <= 1.0:
+            return window.quantile(now_ns, moving)
+        return window.quantile(now_ns, 1.0) * (1.0 + STRETCH * (moving - 1.0))
+
+    def _at(self, now_ns: int) -> float:
+        """The moving level: of the time since the last score and not of when it is asked for, so
+        that a log, which knows of no questions, replays."""
+        halvings = (now_ns - self._scored_ns) // HALF_LIFE_NS
+        if halvings <= 0:
+            return self._moving
+        return self._target + (self._moving - self._target) * 0.5**halvings

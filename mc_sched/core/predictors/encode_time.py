@@ -36,7 +36,7 @@ class EncodeTimePredictor:
         if profiled_ns <= 0:
             return ()
         score = Score(Predictor.ENCODE, expected.mean_ns, expected.upper_ns, took_ns)
-        self._level.record(score.held)
+        self._level.record(now_ns, score.held)
         self._slowdown.add(now_ns, took_ns / profiled_ns)
         return (score,)
 

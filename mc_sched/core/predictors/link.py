@@ -148,10 +148,10 @@ class LinkEstimator:
             self._up_ns = now_ns
             self._up.add(now_ns, bound)
 
-    def score_up(self, until_accepted_ns: int, expected: Forecast) -> Score:
+    def score_up(self, now_ns: int, until_accepted_ns: int, expected: Forecast) -> Score:
         """A whole payload arrived, of which this was expected."""
         score = Score(Predictor.TRANSFER_UP, expected.mean_ns, expected.upper_ns, until_accepted_ns)
-        self._up_level.record(score.held)
+        self._up_level.record(now_ns, score.held)
         return score
 
     def record_reply(self, now_ns: int, since_accepted_ns: int, held_ns: int) -> Score:
@@ -166,7 +166,7 @@ class LinkEstimator:
         fastest_ns = int(self._rtt_ns.quantile(now_ns, 0.0)) // 2
         actual_ns = max(fastest_ns, since_accepted_ns - held_ns + half_ns)
         score = Score(Predictor.TRANSFER_DOWN, expected.mean_ns, expected.upper_ns, actual_ns)
-        self._down_level.record(score.held)
+        self._down_level.record(now_ns, score.held)
         self._reply.add(now_ns, actual_ns / half_ns)
         return score
 

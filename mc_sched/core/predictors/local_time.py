@@ -92,7 +92,7 @@ class LocalTimePredictor:
         if whole and self._started_ns is not None:
             took_ns = now_ns - self._started_ns
             whole_run = _score(Predictor.LOCAL, self._expected, took_ns)
-            self._level.record(whole_run.held)
+            self._level.record(now_ns, whole_run.held)
             self._slowdown.add(now_ns, took_ns / self._table.total_ns)
             scores = (whole_run, *self._residual_scores(now_ns))
         self._started_ns = None
@@ -105,8 +105,8 @@ class LocalTimePredictor:
         left_ns = now_ns - half_way.now_ns
         by_ops = _score(Predictor.RESIDUAL_OPS, half_way.by_ops, left_ns)
         calibrated = _score(Predictor.RESIDUAL_CALIBRATED, half_way.calibrated, left_ns)
-        self._ops_level.record(by_ops.held)
-        self._calibrated_level.record(calibrated.held)
+        self._ops_level.record(now_ns, by_ops.held)
+        self._calibrated_level.record(now_ns, calibrated.held)
         self._ops_error += ERROR_WEIGHT * (by_ops.error - self._ops_error)
         self._calibrated_error += ERROR_WEIGHT * (calibrated.error - self._calibrated_error)
         return by_ops, calibrated
