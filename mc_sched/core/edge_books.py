@@ -9,10 +9,13 @@ from mc_sched.core.edge_forecast import REPLY_BYTES, EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
 from mc_sched.core.energy import RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
+from mc_sched.core.events import LinkSampled
 from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Site, Task
 
+PROBE_BYTES = 100
+"""A probe without padding, or its answer, with TCP's and HTTP/2's headers."""
 REMEMBERED_STREAMS = 1024
 """Streams whose raised QoR is kept; the one not heard of for longest goes first."""
 
@@ -60,6 +63,8 @@ class EdgeSnapshot:
     """Measured joules that no task is booked with."""
     energy_tail_j: float
     """What the tasks' transfers added to the radio's tail; in no other figure."""
+    energy_probes_j: float
+    """The radio's, for probes of the link; no task's, and in no other figure."""
     e3_per_j: float
     """Succeeded tasks per joule of all tasks, without the tail; 0 while no joule is spent."""
     e3_with_tail_per_j: float
@@ -77,7 +82,7 @@ class EdgeBooks:
         self._outcomes: Counter[str] = Counter()
         self._sites: Counter[str] = Counter()
         self._gave_up = 0
-        self._energy_j = self._tail_j = 0.0
+        self._energy_j = self._tail_j = self._probes_j = 0.0
         self.scores = ScoreBook()
 
     def required_accuracy(self, task: Task) -> float:
@@ -121,6 +126,12 @@ class EdgeBooks:
         added_j = self._tail.next_j(now_ns - entry.reply_air_ns)
         self._tail.transferred(now_ns)
         return added_j
+
+    def probed(self, event: LinkSampled) -> None:
+        """A probe has used the radio: its few fields, its padding and the round trip's time."""
+        up_bytes, down_bytes = PROBE_BYTES + event.up_bytes, PROBE_BYTES + event.down_bytes
+        under_way_ns, radio = max(0, event.rtt_ns - event.held_ns), self._settings.energy.radio
+        self._probes_j += radio.round_trip_j(up_bytes, down_bytes, under_way_ns)
 
     def count(self, outcome: Outcome) -> None:
         """Enter an outcome."""
@@ -166,6 +177,7 @@ class EdgeBooks:
             energy_modelled_j=self._ledger.modelled_j,
             energy_idle_j=self._ledger.idle_j,
             energy_tail_j=self._tail_j,
+            energy_probes_j=self._probes_j,
             e3_per_j=self._e3_per_j(self._energy_j),
             e3_with_tail_per_j=self._e3_per_j(self._energy_j + self._tail_j),
             predictors=self.scores.reliability(),

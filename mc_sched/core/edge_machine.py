@@ -318,6 +318,7 @@ class EdgeMachine:
 
     def _on_link_sampled(self, event: ev.LinkSampled) -> None:
         self._lessons.probed(event)
+        self._books.probed(event)
 
     def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
         self._forecast.local.busy_by_others = event.busy

@@ -30,6 +30,10 @@ class RadioModel:
         """Joules for receiving `size_bytes` within `duration_ns`."""
         return self._joules(self.down_mw_per_mbps, size_bytes, duration_ns)
 
+    def round_trip_j(self, up_bytes: int, down_bytes: int, duration_ns: int) -> float:
+        """Joules for a message and its answer, within `duration_ns` altogether."""
+        return self.up_j(up_bytes, duration_ns) + self.down_j(down_bytes, 0)
+
     def _joules(self, slope: float, size_bytes: int, duration_ns: int) -> float:
         # mW/Mbps * Mbit is millijoule, whatever the rate; the base counts while the transfer lasts
         return (slope * size_bytes * 8e-6 + self.base_mw * duration_ns * 1e-9) * 1e-3

@@ -453,6 +453,7 @@ def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
         energy_modelled_j=snapshot.energy_modelled_j,
         energy_idle_j=snapshot.energy_idle_j,
         energy_tail_j=snapshot.energy_tail_j,
+        energy_probes_j=snapshot.energy_probes_j,
         e3_per_j=snapshot.e3_per_j,
         e3_with_tail_per_j=snapshot.e3_with_tail_per_j,
     )

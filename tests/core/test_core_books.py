@@ -126,3 +126,19 @@ def test_time_on_the_cloud_is_what_it_told(edge):
     edge.submit(30, "b", 84, **FINE)
     edge.tell(60, ev.CloudStopped, "b", "hopeless", ns(3))
     assert (edge.outcome("a").cloud_ns, edge.outcome("b").cloud_ns) == (ns(8), ns(3))
+
+
+def test_probes_have_a_line_of_their_own(edge):
+    before = edge.machine.snapshot(edge.now_ns)
+    edge.tell(0, ev.LinkSampled, ns(20), 0, 1.0, "", 0, 7_900)
+    after = edge.machine.snapshot(edge.now_ns)
+    # 283.17 mW/Mbps * 64 kbit up, 137.01 * 0.8 kbit down, 132.86 mW for 20 ms
+    probe_j = (283.17 * 0.064 + 137.01 * 0.0008 + 132.86 * 0.020) * 1e-3
+    assert after.energy_probes_j - before.energy_probes_j == pytest.approx(probe_j)
+    assert after.energy_j == before.energy_j
+
+
+def test_a_probe_that_the_cloud_held_costs_no_less_than_its_bytes(edge):
+    before = edge.machine.snapshot(edge.now_ns).energy_probes_j
+    edge.tell(0, ev.LinkSampled, ns(5), 0, 1.0, "", ns(9))
+    assert edge.machine.snapshot(edge.now_ns).energy_probes_j > before
