@@ -45,7 +45,14 @@ REPORTED = (
     Predictor.LOCAL, Predictor.RESIDUAL_OPS, Predictor.RESIDUAL_CALIBRATED, Predictor.STAGE,
     Predictor.TRANSFER_UP, Predictor.TRANSFER_DOWN, Predictor.CLOUD_TOTAL,
 )  # fmt: skip
-CONDITIONS = ("undisturbed", "disturbed")
+DISTURBANCES = {
+    "hog": "a CPU hog starts and stops",
+    "link_steps": "the link steps between kinds",
+    "trace": "the link follows a trace",
+    "busy_cloud": "another edge keeps the cloud busy",
+}
+CONDITIONS = ("undisturbed", "disturbed", *DISTURBANCES)
+"""`disturbed` is all the disturbances together."""
 Scores = dict[Predictor, dict[str, list[Score]]]
 """By predictor and condition."""
 
@@ -95,10 +102,10 @@ async def _follow(
     progress: Callable[[str], None],
 ) -> list[Span]:
     disturbances: dict[str, Disturb] = {
-        "a CPU hog starts and stops": cpu_hog(),
-        "the link steps between kinds": link_steps(),
-        "the link follows a trace": link_trace(*traces),
-        "another edge keeps the cloud busy": busy_cloud(images[0], plan.seed),
+        "hog": cpu_hog(),
+        "link_steps": link_steps(),
+        "trace": link_trace(*traces),
+        "busy_cloud": busy_cloud(images[0], plan.seed),
     }
     progress(f"{WARM_UP_TASKS} tasks on each site, not counted")
     await _streams(client, images, "warm-up", WARM_UP_TASKS, plan.fps)
@@ -107,11 +114,13 @@ async def _follow(
     await _streams(client, images, "undisturbed", plan.tasks, plan.fps)
     spans = [Span("undisturbed", start_ns, time.monotonic_ns())]
     start_ns = time.monotonic_ns()
-    for number, (what, disturb) in enumerate(disturbances.items()):
+    for number, (name, disturb) in enumerate(disturbances.items()):
         share = len(range(number, plan.tasks, len(disturbances)))
-        progress(f"{what}: {share} tasks on each site")
+        progress(f"{DISTURBANCES[name]}: {share} tasks on each site")
+        began_ns = time.monotonic_ns()
         async with disturb(testbed):
-            await _streams(client, images, f"disturbed-{number}", share, plan.fps)
+            await _streams(client, images, name, share, plan.fps)
+        spans.append(Span(name, began_ns, time.monotonic_ns()))
     return [*spans, Span("disturbed", start_ns, time.monotonic_ns())]
 
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = 3
 # colours that stay apart for colour-blind readers (Okabe and Ito 2008)
-_COLOURS = {"undisturbed": "#0072B2", "disturbed": "#E69F00"}
+_COLOURS = {
+    "undisturbed": "#0072B2", "hog": "#D55E00", "link_steps": "#009E73", "trace": "#E69F00",
+    "busy_cloud": "#CC79A7",
+}  # fmt: skip
 Groups = Mapping[Predictor, Mapping[str, Sequence[Score]]]
 """By predictor and condition."""
 
@@ -39,7 +42,7 @@ def draw_scores(groups: Groups, path: Path) -> None:
         for axes in panels[len(shown) :]:
             axes.axis("off")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=3, frameon=False, fontsize=9)
+        figure.legend(handles, labels, loc="upper center", ncols=6, frameon=False, fontsize=9)
         figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
         figure.savefig(path, dpi=130, metadata=undated(path))
     finally:
@@ -47,12 +50,13 @@ def draw_scores(groups: Groups, path: Path) -> None:
 
 
 def _draw(axes: Axes, title: str, by_condition: Mapping[str, Sequence[Score]]) -> None:
-    for condition, scores in by_condition.items():
+    drawn = {name: scores for name, scores in by_condition.items() if name in _COLOURS}
+    for condition, scores in drawn.items():
         actual_ms = [score.actual_ns / 1e6 for score in scores]
         mean_ms = [score.mean_ns / 1e6 for score in scores]
-        dots: dict[str, Any] = {"s": 5, "alpha": 0.5, "color": _COLOURS.get(condition)}
-        axes.scatter(actual_ms, mean_ms, label=condition, **dots)
-    everything = [score for scores in by_condition.values() for score in scores]
+        dots: dict[str, Any] = {"s": 5, "alpha": 0.5, "color": _COLOURS[condition]}
+        axes.scatter(actual_ms, mean_ms, label=condition.replace("_", " "), **dots)
+    everything = [score for scores in drawn.values() for score in scores]
     ends = [max(0.01, score.actual_ns / 1e6) for score in everything]
     diagonal = [min(ends), max(ends)]
     axes.plot(diagonal, diagonal, color="#BBBBBB", lw=1, label="as it was")

@@ -12,7 +12,7 @@ from mc_sched.link.mahimahi import parse_trace
 from mc_sched.obs.event_log import EventLog
 from mc_sched.obs.score_picture import draw_scores
 
-SPANS = [Span("undisturbed", 100, 200), Span("disturbed", 300, 400)]
+SPANS = [Span("undisturbed", 100, 200), Span("hog", 300, 350), Span("disturbed", 300, 400)]
 KEYS = {"mape", "p95_under", "coverage95", "n"}
 
 
@@ -34,18 +34,23 @@ def log_of(*moments):
 def scores():
     """Two quiet forecasts, one of them missed, one disturbed, two of no span."""
     missed = score(actual=20_000_000)
-    moments = [(99, score()), (100, score()), (199, missed), (250, score()), (399, score())]
+    moments = [
+        (99, score()),
+        (100, score()),
+        (199, missed),
+        (250, score()),
+        (399, score()),
+        (310, score()),
+    ]
     return read_scores(log_of(*moments), SPANS)
 
 
 def test_a_score_counts_for_the_span_that_it_falls_into(scores):
-    assert {name: len(found) for name, found in scores[Predictor.LOCAL].items()} == {
-        "undisturbed": 2,
-        "disturbed": 1,
-    }
+    counts = {name: len(found) for name, found in scores[Predictor.LOCAL].items() if found}
+    assert counts == {"undisturbed": 2, "hog": 1, "disturbed": 2}
 
 
-def test_the_report_has_every_predictor_under_both_conditions(scores):
+def test_the_report_has_every_predictor_under_every_condition(scores):
     found = report(scores)
     assert list(found) == ["predictors"]
     assert set(found["predictors"]) == {
@@ -53,7 +58,9 @@ def test_the_report_has_every_predictor_under_both_conditions(scores):
         "cloud_total",
     }  # fmt: skip
     for by_condition in found["predictors"].values():
-        assert set(by_condition) == {"undisturbed", "disturbed"}
+        assert set(by_condition) == {
+            "undisturbed", "disturbed", "hog", "link_steps", "trace", "busy_cloud"
+        }  # fmt: skip
         assert all(set(figures) == KEYS for figures in by_condition.values())
 
 
@@ -62,7 +69,8 @@ def test_its_figures_are_shares(scores):
     assert local["undisturbed"] == {
         "mape": (0.25 + 0.5) / 2, "p95_under": 0.5, "coverage95": 0.5, "n": 2,
     }  # fmt: skip
-    assert local["disturbed"] == {"mape": 0.25, "p95_under": 0.0, "coverage95": 1.0, "n": 1}
+    assert local["disturbed"] == {"mape": 0.25, "p95_under": 0.0, "coverage95": 1.0, "n": 2}
+    assert local["hog"]["n"] == 1
 
 
 def test_what_was_never_forecast_is_all_zero(scores):
@@ -72,14 +80,16 @@ def test_what_was_never_forecast_is_all_zero(scores):
 def test_people_see_what_has_scores(scores):
     heading, *lines = rows(scores)
     assert len(heading) == 6
-    assert [line[:2] for line in lines] == [("local", "undisturbed"), ("local", "disturbed")]
+    assert [line[:2] for line in lines] == [
+        ("local", "undisturbed"), ("local", "disturbed"), ("local", "hog")
+    ]  # fmt: skip
     assert lines[0][2:] == ("37.5%", "50.0%", "50.0%", "2")
 
 
 def test_a_picture_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
     draw_scores(scores, tmp_path / "scores.svg")
     text = (tmp_path / "scores.svg").read_text()
-    for label in ("undisturbed", "disturbed", "as it was", "local"):
+    for label in ("undisturbed", "hog", "as it was", "local"):
         assert label in text
     assert "transfer_up" not in text
 
