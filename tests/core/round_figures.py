@@ -10,6 +10,7 @@ So the cloud answers a lone task of the basic QoR, 0.75, after 10 + 10 + 9 = 29 
 """
 
 from dataclasses import replace
+from math import exp, log
 
 from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import Prediction
@@ -53,3 +54,9 @@ def ns(ms: float) -> int:
 def at(ms: float) -> int:
     """A moment of the tests' clock on the machine's."""
     return START_NS + ns(ms)
+
+
+def faded(*samples: float) -> float:
+    """The mean of these samples, the oldest first: each weighs 0.8 of the next newer one."""
+    weighed = [(0.8**age, log(sample)) for age, sample in enumerate(reversed(samples))]
+    return exp(sum(w * logarithm for w, logarithm in weighed) / sum(w for w, _ in weighed))

@@ -56,9 +56,9 @@ def test_times_are_the_upper_quantile_of_what_was_seen_lately(make_edge):
 def test_mc_paper_goes_by_the_mean(make_edge):
     edge = make_edge(cloud=None)
     edge.submit(0, "slow", 84)
-    edge.local_done(40, "slow")  # the mean of five runs is now 24 ms
-    assert edge.submit(50, "a", 23.9, policy="mc-paper") == [refused("a")]
-    assert edge.submit(50, "b", 24, policy="mc-paper") == [deadline_timer("b", 74), StartLocal("b")]
+    edge.local_done(40, "slow")  # the mean of five runs is now 24.6 ms
+    assert edge.submit(50, "a", 24.5, policy="mc-paper") == [refused("a")]
+    assert edge.submit(50, "b", 25, policy="mc-paper") == [deadline_timer("b", 75), StartLocal("b")]
 
 
 # --- the cloud alone: more accuracy is wanted than the local net has --------------------------
