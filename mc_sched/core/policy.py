@@ -6,13 +6,13 @@ site would deliver for this very task if it were sent there now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from mc_sched.core.task import ExitRule, Mode, Shortfall, Site, Task
+from mc_sched.core.value import value
 
 
-@dataclass(frozen=True)
+@value
 class SiteForecast:
     """What one way of serving the task is expected to deliver.
 
@@ -25,7 +25,7 @@ class SiteForecast:
     energy_j: float
 
 
-@dataclass(frozen=True)
+@value
 class CloudForecast(SiteForecast):
     """One exit of the cloud net, reached with one codec."""
 
@@ -33,7 +33,7 @@ class CloudForecast(SiteForecast):
     codec: str
 
 
-@dataclass(frozen=True)
+@value
 class View:
     """All that a decision may rest on."""
 
@@ -51,19 +51,19 @@ class View:
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
 
 
-@dataclass(frozen=True)
+@value
 class Refuse:
     """Tell the user at once that no site can serve the task."""
 
     shortfalls: tuple[Shortfall, ...]
 
 
-@dataclass(frozen=True)
+@value
 class RunOnEdge:
     """Run the local net."""
 
 
-@dataclass(frozen=True)
+@value
 class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from mc_sched.core.scores import Score
+from mc_sched.core.value import value
 
 MAX_DEADLINE_NS = 60_000_000_000
 """Longest deadline taken; keeps every queue and every stored payload bounded."""
@@ -56,7 +56,7 @@ class OutcomeKind(str, Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@value
 class Task:
     """One image with its constraints. The image itself stays with the driver.
 
@@ -90,14 +90,14 @@ class Task:
         return any(self.privacy.allows(codec) for codec in self.payload_bytes or ())
 
 
-@dataclass(frozen=True)
+@value
 class Prediction:
     """A network's answer: up to five (label index, probability), the most likely first."""
 
     top: tuple[tuple[int, float], ...]
 
 
-@dataclass(frozen=True)
+@value
 class Shortfall:
     """A constraint that a site cannot meet, and by how much."""
 
@@ -125,7 +125,7 @@ class Shortfall:
         }[self.constraint]
 
 
-@dataclass(frozen=True)
+@value
 class Energy:
     """Joules that a task cost the edge above idle."""
 
@@ -146,7 +146,7 @@ class Energy:
         return self.compute_j + self.encode_j + self.radio_up_j + self.radio_down_j
 
 
-@dataclass(frozen=True)
+@value
 class Outcome:
     """The one end of a task. `latency_ns` runs from submission to this outcome."""
 

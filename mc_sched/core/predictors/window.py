@@ -26,6 +26,7 @@ STEP = 1.25
 FADING = 0.8
 """About the last five samples make the mean. On uplinks recorded while driving (LTE and UMTS) it
 halves none and forgets none too soon: 0.9 and 0.5 were off by more, the plain mean by most."""
+FOREVER_NS = 2**63
 LEAST = 1e-12
 """Smaller samples, 0 for one, count as this in the mean."""
 
@@ -56,6 +57,8 @@ class SampleWindow:
         self._steps: deque[_Step] = deque(maxlen=8)
         self._log_sum = self._weight = 0.0
         """Of the samples' logarithms, each times its weight; and of the weights."""
+        self._fades_ns = FOREVER_NS
+        """When the oldest sample is too old."""
         self._mean: float | None = None
         self._quantiles: dict[float, float] = {}
         self._capped: dict[float, float] = {}
@@ -63,10 +66,12 @@ class SampleWindow:
 
     def add(self, now_ns: int, value: float) -> None:
         """Take a sample."""
-        self._fade(now_ns)
+        if now_ns > self._fades_ns:
+            self._fade(now_ns)
         if len(self._samples) == self._size:
             self._drop_oldest()
         self._samples.append((now_ns, value))
+        self._fades_ns = self._samples[0][0] + self._horizon_ns
         insort(self._sorted, value)
         self._weigh(value)
         self._forget()
@@ -108,12 +113,14 @@ class SampleWindow:
 
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
-        self._fade(now_ns)
+        if now_ns > self._fades_ns:
+            self._fade(now_ns)
         return bool(self._samples)
 
     def mean(self, now_ns: int) -> float:
         """Fading geometric mean of the samples, or the prior's plain mean while there are none."""
-        self._fade(now_ns)
+        if now_ns > self._fades_ns:
+            self._fade(now_ns)
         if self._mean is None:
             self._mean = self._weighted_mean() if self._samples else _plain_mean(self._prior)
         return self._mean
@@ -124,7 +131,8 @@ class SampleWindow:
 
     def quantile(self, now_ns: int, q: float) -> float:
         """Nearest-rank quantile `q` of the samples, filled up with what is left of the prior."""
-        self._fade(now_ns)
+        if now_ns > self._fades_ns:
+            self._fade(now_ns)
         known = self._quantiles.get(q)
         if known is None:
             known = self._quantiles[q] = self._rank(q)
@@ -138,7 +146,8 @@ class SampleWindow:
 
     def mean_up_to(self, now_ns: int, q: float) -> float:
         """The mean, but not above quantile `q`, past which one far sample could lift it."""
-        self._fade(now_ns)
+        if now_ns > self._fades_ns:
+            self._fade(now_ns)
         known = self._capped.get(q)
         if known is None:
             known = self._capped[q] = min(self.mean(now_ns), self.quantile(now_ns, q))
@@ -148,6 +157,7 @@ class SampleWindow:
         oldest = now_ns - self._horizon_ns
         while self._samples and self._samples[0][0] < oldest:
             self._drop_oldest()
+        self._fades_ns = self._samples[0][0] + self._horizon_ns if self._samples else FOREVER_NS
 
     def _drop_oldest(self) -> None:
         weight = FADING ** (len(self._samples) - 1)
