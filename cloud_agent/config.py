@@ -9,6 +9,7 @@ from pydantic import Field
 from mc_sched.config import Address, Config
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
+from mc_sched.obs.agent_log import LogStoreConfig
 
 
 class CloudConfig(Config):
@@ -23,6 +24,7 @@ class CloudConfig(Config):
     max_tasks: int = Field(default=64, ge=1, le=10_000)
     max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20)
     event_log: str | None = None
+    log_store: LogStoreConfig = LogStoreConfig()
     profile: str | None = None
 
     def settings(self) -> CloudSettings:

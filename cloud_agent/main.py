@@ -23,7 +23,8 @@ from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.errors import UserError
 from mc_sched.host_tables import cloud_table
-from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.obs.agent_log import open_log, set_store
+from mc_sched.obs.event_log import FORMAT
 
 from .config import CloudConfig
 from .driver import CloudDriver
@@ -49,12 +50,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
+    parser.add_argument("--log-store", metavar="FILE", help="index them here, or none")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the agent until SIGTERM; returns the exit code."""
     args = build_parser().parse_args(argv)
+    set_store(args)
     try:
         config = daemon.configure(args, CloudConfig)
     except UserError as error:
@@ -71,7 +74,7 @@ async def serve(config: CloudConfig) -> None:
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
     table = cloud_table(bundle, profile)
-    log = EventLog(config.event_log, "cloud")
+    log = open_log(config, "cloud")
     settings = config.settings()
     config_record = {"format": FORMAT, "settings": settings, "table": table}
     log.write(time.monotonic_ns(), "config", config_record)

@@ -25,6 +25,7 @@ from mc_sched.core.events import TimerKind
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.task import Outcome, OutcomeKind, Task
 from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.moments import CloudStory
 
 from .admission import Admitted
 from .encoder import PayloadEncoder
@@ -162,6 +163,10 @@ class EdgeDriver:
         now_ns = time.monotonic_ns()
         self._catch_up(now_ns)
         return self._machine.snapshot(now_ns)
+
+    def tell(self, story: CloudStory) -> None:
+        """Log the cloud's part of a task's story."""
+        self._log.write(time.monotonic_ns(), "note", story)
 
     def wanted_padding(self, now_ns: int) -> Padding:
         """What the next probe should carry."""

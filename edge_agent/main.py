@@ -25,6 +25,7 @@ from mc_sched import __version__, daemon
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.errors import UserError
 from mc_sched.host_tables import local_table
+from mc_sched.obs.agent_log import open_log, set_store, store_file
 from mc_sched.obs.event_log import FORMAT, EventLog
 from mc_sched.sensors.chooser import LOAD, POWER, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_candidates
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
+    parser.add_argument("--log-store", metavar="FILE", help="index them here, or none")
     parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
     parser.add_argument("--power", metavar="SENSOR", help="auto (default), none, or which one")
     return parser
@@ -73,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.power:
         args.sensors = {"power": args.power}
     del args.radio, args.power
+    set_store(args)
     try:
         config = daemon.configure(args, EdgeConfig)
     except UserError as error:
@@ -89,7 +92,7 @@ async def serve(config: EdgeConfig) -> None:
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
     table = local_table(bundle, profile)
-    log = EventLog(config.event_log, "edge")
+    log = open_log(config, "edge")
     settings = config.settings()
     config_record = {"format": FORMAT, "settings": settings, "table": table}
     log.write(time.monotonic_ns(), "config", config_record)
@@ -113,7 +116,8 @@ async def serve(config: EdgeConfig) -> None:
     )
     with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
         made_bytes = {row.name: row.message_bytes for row in bundle.codecs}
-        servicer = EdgeServicer(driver, log, Admission(bundle.input_px, pool), about, made_bytes)
+        admission, store = Admission(bundle.input_px, pool), store_file(config, "edge")
+        servicer = EdgeServicer(driver, log, admission, about, made_bytes, store)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
         await server.start()
         await health.set_part(False, CLOUD_LINK)
@@ -141,8 +145,9 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
         return None
     interval_s = config.probe_interval / 1e9
     return CloudClient(
-        config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s, driver.wanted_padding
-    )
+        config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s,
+        driver.wanted_padding, driver.tell,
+    )  # fmt: skip
 
 
 def make_sampler(config: SensorsConfig, driver: EdgeDriver, log: EventLog) -> Sampler:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from mc_sched.errors import UserError
 
 VERBS = (
-    "demo", "submit", "feedback", "status", "images", "train", "evaluate", "profile", "models",
-    "link", "config", "doctor", "simulate", "replay", "bench",
+    "demo", "submit", "feedback", "status", "logs", "explain", "top", "images", "train",
+    "evaluate", "profile", "models", "link", "config", "doctor", "simulate", "replay", "bench",
 )  # fmt: skip
 """In the order in which a person meets them; each is a module beside this one."""
 

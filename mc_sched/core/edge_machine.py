@@ -28,7 +28,7 @@ from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge
+from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge, View
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.scores import Score
 from mc_sched.core.settings import EdgeSettings
@@ -108,6 +108,11 @@ class EdgeMachine:
         if sending or not (asked or self._forecast.link.never_measured):
             return Padding()
         return self._forecast.link.wanted_padding(now_ns)
+
+    def view(self, task: Task, now_ns: int) -> View:
+        """What a policy would be shown of this task now; the task need not be known here."""
+        entry = EdgeTask(task, self._books.required_accuracy(task))
+        return self._forecast.view(entry, now_ns, self._tasks.values())
 
     @property
     def is_idle(self) -> bool:
