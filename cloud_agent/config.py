@@ -10,6 +10,7 @@ from mc_sched.config import Address, Config
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
 from mc_sched.obs.agent_log import LogStoreConfig
+from mc_sched.obs.web.config import HttpConfig
 
 
 class CloudConfig(Config):
@@ -25,6 +26,7 @@ class CloudConfig(Config):
     max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20)
     event_log: str | None = None
     log_store: LogStoreConfig = LogStoreConfig()
+    http: HttpConfig = HttpConfig()
     profile: str | None = None
 
     def settings(self) -> CloudSettings:

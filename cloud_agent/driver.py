@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import torch
@@ -19,6 +20,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.metrics.cloud import CloudState
 from mc_sched.obs.moments import Moment, moment_of
 
 from .executor import StageExecutor
@@ -56,6 +58,7 @@ class CloudDriver:
         self._executor: StageExecutor | None = None
         self.calls: dict[str, Call] = {}
         self.draining = False
+        self._endings: Counter[tuple[str, ...]] = Counter()
 
     def attach(self, executor: StageExecutor) -> None:
         """The executor, whose `report` is this driver's `handle`."""
@@ -79,6 +82,15 @@ class CloudDriver:
             for action in actions:
                 self._write(event.now_ns, "action", action)
                 self._perform(action)
+
+    def state(self) -> CloudState:
+        """What metrics are made of; from any thread."""
+        with self._lock:
+            machine, load = self._machine, self._machine.load(time.monotonic_ns())
+            endings = dict(self._endings)
+            return CloudState(
+                load, machine.reliability(), machine.took(), endings, self._log.dropped
+            )
 
     def _write(self, now_ns: int, kind: str, value: ev.CloudEvent | do.CloudAction) -> None:
         """Into the log, and into the story of the task that it is about."""
@@ -146,6 +158,8 @@ class CloudDriver:
             self.executor.run_head(action.task_id, action.exit)
         elif not isinstance(action, do.RecordScore):
             if isinstance(action, LAST):
+                word = type(action).__name__.lower()
+                self._endings[word, getattr(action, "exit", "")] += 1
                 self.executor.drop(action.task_id)
             call = self.calls.get(action.task_id)
             if call is not None:

@@ -23,8 +23,10 @@ from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.errors import UserError
 from mc_sched.host_tables import cloud_table
-from mc_sched.obs.agent_log import open_log, set_store
+from mc_sched.obs.agent_log import open_log, set_nested
 from mc_sched.obs.event_log import FORMAT
+from mc_sched.obs.metrics.cloud import CloudCollector
+from mc_sched.obs.web.serving import serving
 
 from .config import CloudConfig
 from .driver import CloudDriver
@@ -51,13 +53,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
     parser.add_argument("--log-store", metavar="FILE", help="index them here, or none")
+    parser.add_argument("--http", metavar="HOST:PORT", help="console and metrics, or none")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the agent until SIGTERM; returns the exit code."""
     args = build_parser().parse_args(argv)
-    set_store(args)
+    set_nested(args)
     try:
         config = daemon.configure(args, CloudConfig)
     except UserError as error:
@@ -99,7 +102,9 @@ async def serve(config: CloudConfig) -> None:
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
         print(f"mc-cloud-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
-        await daemon.until_stopped()
+        about = {"node": "cloud", "version": __version__, "bundle": bundle.name}
+        with serving(config, "cloud", CloudCollector(driver.state, about)):
+            await daemon.until_stopped()
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)

@@ -16,6 +16,7 @@ from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
 from mc_sched.obs.agent_log import LogStoreConfig
+from mc_sched.obs.web.config import HttpConfig
 from mc_sched.sensors.inventory import POWER_NAMES
 from mc_sched.units import format_ns
 
@@ -98,6 +99,7 @@ class EdgeConfig(Config):
     sensors: SensorsConfig = SensorsConfig()
     event_log: str | None = None
     log_store: LogStoreConfig = LogStoreConfig()
+    http: HttpConfig = HttpConfig()
     profile: str | None = None
 
     @field_validator("edge_id")

@@ -25,8 +25,10 @@ from mc_sched import __version__, daemon
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.errors import UserError
 from mc_sched.host_tables import local_table
-from mc_sched.obs.agent_log import open_log, set_store, store_file
+from mc_sched.obs.agent_log import open_log, set_nested, store_file
 from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.obs.metrics.edge import EdgeCollector
+from mc_sched.obs.web.serving import on_loop, serving
 from mc_sched.sensors.chooser import LOAD, POWER, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_candidates
 
@@ -62,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
     parser.add_argument("--log-store", metavar="FILE", help="index them here, or none")
+    parser.add_argument("--http", metavar="HOST:PORT", help="console and metrics, or none")
     parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
     parser.add_argument("--power", metavar="SENSOR", help="auto (default), none, or which one")
     return parser
@@ -75,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.power:
         args.sensors = {"power": args.power}
     del args.radio, args.power
-    set_store(args)
+    set_nested(args)
     try:
         config = daemon.configure(args, EdgeConfig)
     except UserError as error:
@@ -119,6 +122,10 @@ async def serve(config: EdgeConfig) -> None:
         admission, store = Admission(bundle.input_px, pool), store_file(config, "edge")
         servicer = EdgeServicer(driver, log, admission, about, made_bytes, store)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
+        look = on_loop(asyncio.get_running_loop(), lambda: driver.state(sampler.rails_w))
+        collector = EdgeCollector(
+            look, {"node": "edge", "version": __version__, "bundle": bundle.name}
+        )
         await server.start()
         await health.set_part(False, CLOUD_LINK)
         if cloud is not None:
@@ -126,7 +133,8 @@ async def serve(config: EdgeConfig) -> None:
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
         print(f"mc-edge-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
-        await daemon.until_stopped()
+        with serving(config, "edge", collector):
+            await daemon.until_stopped()
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)

@@ -41,6 +41,7 @@ class Testbed:
         self.directory = Path(directory or self._temporary.name)  # type: ignore[union-attr]
         self._processes: dict[str, Process] = {}
         self.edge_address, self.cloud_address, self.link_address = (_free() for _ in range(3))
+        self.edge_http, self.cloud_http = _free(), _free()
 
     @property
     def edge_log(self) -> Path:
@@ -83,7 +84,8 @@ class Testbed:
 
     def _logs(self, node: str) -> tuple[str, ...]:
         log, store = self.directory / f"{node}.jsonl", self.directory / f"{node}.db"
-        return ("--event-log", str(log), "--log-store", str(store))
+        http = self.edge_http if node == "edge" else self.cloud_http
+        return ("--event-log", str(log), "--log-store", str(store), "--http", http)
 
     async def kill_cloud(self) -> None:
         """SIGKILL to the cloud agent."""

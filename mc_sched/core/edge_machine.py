@@ -27,12 +27,14 @@ from mc_sched.core.energy import RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
+from mc_sched.core.histogram import Histogram
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge, View
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.scores import Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
+from mc_sched.core.tally import Tally
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
@@ -108,6 +110,14 @@ class EdgeMachine:
         if sending or not (asked or self._forecast.link.never_measured):
             return Padding()
         return self._forecast.link.wanted_padding(now_ns)
+
+    def tally(self) -> Tally:
+        """Endings, latencies and slack since the start."""
+        return self._books.tally.copy()
+
+    def took(self) -> dict[str, Histogram]:
+        """How long everything took that was forecast, by predictor."""
+        return self._books.scores.took()
 
     def view(self, task: Task, now_ns: int) -> View:
         """What a policy would be shown of this task now; the task need not be known here."""
@@ -388,7 +398,7 @@ class EdgeMachine:
             codec=entry.codec or None,
             total=entry.total if prediction else None,
         )
-        self._books.count(entry.outcome)
+        self._books.count(entry.outcome, entry.task.due_ns - self._now_ns)
         self._actions.append(do.Finish(entry.outcome))
 
     def _leave_local(self, entry: EdgeTask) -> None:

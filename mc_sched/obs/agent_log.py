@@ -44,10 +44,12 @@ class AgentConfig(Protocol):
         """The store."""
 
 
-def set_store(args: argparse.Namespace) -> None:
-    """Turn the option --log-store into the configuration's key."""
+def set_nested(args: argparse.Namespace) -> None:
+    """Turn the options --log-store and --http into the configuration's keys."""
     if args.log_store:
         args.log_store = {"file": args.log_store}
+    if args.http:
+        args.http = {"listen": args.http}
 
 
 def open_log(config: AgentConfig, node: str) -> EventLog:
