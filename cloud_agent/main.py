@@ -23,9 +23,10 @@ from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.errors import UserError
 from mc_sched.host_tables import cloud_table
-from mc_sched.obs.agent_log import open_log, set_nested
+from mc_sched.obs.agent_log import open_log, set_nested, store_file
 from mc_sched.obs.event_log import FORMAT
 from mc_sched.obs.metrics.cloud import CloudCollector
+from mc_sched.obs.web.agent_routes import agent_routes
 from mc_sched.obs.web.serving import serving
 
 from .config import CloudConfig
@@ -103,7 +104,8 @@ async def serve(config: CloudConfig) -> None:
         host = config.listen.rpartition(":")[0]
         print(f"mc-cloud-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
         about = {"node": "cloud", "version": __version__, "bundle": bundle.name}
-        with serving(config, "cloud", CloudCollector(driver.state, about)):
+        routes = agent_routes("cloud", store_file(config, "cloud"))
+        with serving(config, "cloud", CloudCollector(driver.state, about), routes):
             await daemon.until_stopped()
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())

@@ -28,6 +28,7 @@ from mc_sched.host_tables import local_table
 from mc_sched.obs.agent_log import open_log, set_nested, store_file
 from mc_sched.obs.event_log import FORMAT, EventLog
 from mc_sched.obs.metrics.edge import EdgeCollector
+from mc_sched.obs.web.agent_routes import agent_routes
 from mc_sched.obs.web.serving import on_loop, serving
 from mc_sched.sensors.chooser import LOAD, POWER, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_candidates
@@ -133,7 +134,7 @@ async def serve(config: EdgeConfig) -> None:
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
         print(f"mc-edge-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
-        with serving(config, "edge", collector):
+        with serving(config, "edge", collector, agent_routes("edge", store)):
             await daemon.until_stopped()
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())

@@ -3,52 +3,16 @@
 import sys
 from pathlib import Path
 
-import orjson
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from round_figures import CLOUD, LOCAL, MS, at
-from scripted_edge import ScriptedEdge
+sys.path.insert(0, str(Path(__file__).parent))
+from logged_edge import LoggedEdge
+from round_figures import MS, at
 
 from mc_sched.core import events as ev
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import FORMAT, EventLog
-from mc_sched.obs.explain.explain import explain
 from mc_sched.obs.moments import CloudStory, Moment
-from mc_sched.obs.store.reader import StoreReader
-from mc_sched.obs.store.stores import Stores
-from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
-
-
-class LoggedEdge(ScriptedEdge):
-    """Writes what happens to it, as an agent does."""
-
-    def __init__(self, **settings):
-        self.lines = []
-        self._log = EventLog(None, "edge")
-        self._log.subscribe(self.lines.append)
-        super().__init__(settled=False, **settings)
-        table = {"format": FORMAT, "settings": self.machine._settings, "table": LOCAL}
-        self._log.write(0, "config", table)
-        handle = self.machine.handle
-
-        def logged(event):
-            self._log.write(event.now_ns, "event", event)
-            actions = handle(event)
-            for action in actions:
-                self._log.write(event.now_ns, "action", action)
-            return actions
-
-        self.machine.handle = logged
-        self._settle(LOCAL, CLOUD)
-
-    def told(self, story):
-        self._log.write(self.now_ns, "note", story)
-
-    def explain(self, task_id):
-        writer = StoreWriter(":memory:", KEEP_ALL)
-        assert writer.append([orjson.dumps(record) for record in self.lines])
-        return explain(Stores([StoreReader(writer.connection)]), task_id)
 
 
 @pytest.fixture
