@@ -101,7 +101,7 @@ def mixed():
 def test_conditions_on_fields(mixed, text, found):
     query = where(text)
     assert [one.record.get("task_id") for one in mixed.lines(query, 9)] == found
-    assert sum(count for _, _, count in mixed.counts(query, 1, "level")) == len(found)
+    assert sum(count for _, _, count in mixed.counts(query, 1, ["level"])) == len(found)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_conditions_on_fields(mixed, text, found):
 def test_words(mixed, words, found):
     query = Query(words=words)
     assert [one.record["name"] for one in mixed.lines(query, 9)] == found
-    assert sum(count for _, _, count in mixed.counts(query, 1, "name")) == len(found)
+    assert sum(count for _, _, count in mixed.counts(query, 1, ["name"])) == len(found)
 
 
 def test_phrases_are_met_as_they_are_written(mixed):
@@ -166,7 +166,7 @@ def test_statistics_and_values_of_a_field(mixed):
     assert mixed.label_values("site") == ["cloud", "edge"]
     assert mixed.label_values("reason") == []
     with pytest.raises(ValueError, match="no label"):
-        mixed.counts(Query(), 1, "task")
+        mixed.counts(Query(), 1, ["task"])
 
 
 def test_the_stores_of_two_agents_answer_as_one(tmp_path):
@@ -239,7 +239,7 @@ def test_the_oldest_lines_go_when_the_store_is_full(tmp_path):
     assert 500 < lines < 5 * PRUNE_EVERY_LINES - PRUNE_EVERY_LINES
     assert size < 2 * limit
     found = list(stores.each(Query()))
-    assert len(found) == lines == sum(c for _, _, c in stores.counts(Query(), 10, "level"))
+    assert len(found) == lines == sum(c for _, _, c in stores.counts(Query(), 10, ["level"]))
     assert [one.record["name"] for one in found[:2]] == list(KEPT)
     assert numbers(found[2:]) == list(range(5 * PRUNE_EVERY_LINES))[-(lines - 2) :]
     assert len(stores.lines(Query(words=("xx*",)), 99_999)) == lines - 2

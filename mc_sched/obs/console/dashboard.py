@@ -8,7 +8,7 @@ from typing import Any
 
 from mc_sched.obs.console.asked import width_s
 from mc_sched.obs.store.query import Query, Term
-from mc_sched.obs.store.reader import Line
+from mc_sched.obs.store.reader import Count, Line
 from mc_sched.obs.store.stores import Stores
 
 POINTS = 2000
@@ -33,10 +33,10 @@ def dashboard(stores: Stores, query: Query) -> dict[str, Any]:
     finishes = named("Finish")
     return {
         "width_s": width,
-        "outcomes": _bars(stores.counts(finishes, width, "outcome")),
-        "sites": _bars(stores.counts(finishes, width, "site")),
-        "exits": _bars(stores.counts(finishes, width, "exit")),
-        "gave_up": _bars(stores.counts(named("SendGiveUp"), width, "name")),
+        "outcomes": _bars(stores.counts(finishes, width, ["outcome"])),
+        "sites": _bars(stores.counts(finishes, width, ["site"])),
+        "exits": _bars(stores.counts(finishes, width, ["exit"])),
+        "gave_up": _bars(stores.counts(named("SendGiveUp"), width, ["name"])),
         "tasks": _tasks(stores, finishes),
         "deadline_ms": [
             [_s(line), line.record["data"]["task"]["deadline_ns"] / 1e6]
@@ -54,9 +54,9 @@ def dashboard(stores: Stores, query: Query) -> dict[str, Any]:
     }
 
 
-def _bars(counts: Iterable[tuple[int, str, int]]) -> dict[str, list[list[int]]]:
+def _bars(counts: Iterable[Count]) -> dict[str, list[list[int]]]:
     series: dict[str, list[list[int]]] = {}
-    for bar, value, count in counts:
+    for bar, (value,), count in counts:
         if value:
             series.setdefault(value, []).append([bar, count])
     return series

@@ -77,6 +77,8 @@ def _add_text(found: Conditions, query: Query) -> None:
         found.add("instr(lines.body, ?) > 0", phrase)
     for phrase in query.without:
         found.add("instr(lines.body, ?) = 0", phrase)
+    for pattern, wanted in query.patterns:
+        found.add("lines.body REGEXP ? = ?", pattern, wanted)
 
 
 def _match(query: Query) -> str:

@@ -53,6 +53,8 @@ class Query:
     """Each must occur in the line as it is written there, upper and lower case told apart."""
     without: tuple[str, ...] = ()
     """None of these may."""
+    patterns: tuple[tuple[str, bool], ...] = ()
+    """Regular expressions, and whether the line must hold a match or must not."""
 
     def narrowed(self, *terms: Term) -> Query:
         """The same with further conditions."""

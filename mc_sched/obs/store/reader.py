@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,9 @@ from mc_sched.obs.store.query import Query
 
 RARE = 0.05
 """Streams that hold less than this share of the lines are looked up, not met on the way."""
+
+
+Count = tuple[int, tuple[str, ...], int]
 
 
 @dataclass(frozen=True)
@@ -84,23 +87,24 @@ class StoreReader:
 
     # --- figures ----------------------------------------------------------------------------
 
-    def counts(self, query: Query, width_s: int, label: str) -> list[tuple[int, str, int]]:
-        """Bar's start in seconds, value of the label, lines: ordered by the first."""
-        if label not in Labels._fields:
-            raise ValueError(f"{label!r} is no label; use one of {', '.join(Labels._fields)}")
+    def counts(self, query: Query, width_s: int, labels: Sequence[str]) -> list[Count]:
+        """Bar's start in seconds, values of the labels, lines: ordered by the first."""
+        for label in labels:
+            if label not in Labels._fields:
+                raise ValueError(f"{label!r} is no label; use one of {', '.join(Labels._fields)}")
         streams = self._streams(query)
         if streams is not None and not streams:
             return []
-        if query.words or query.phrases or query.without or not _only_labels(query):
+        if not _only_labels(query):
             counted, values = self._counted(query, streams, width_s)
         else:
             counted, values = self._summed(query, streams, width_s)
         rows = self._connection.execute(
-            f"SELECT bar, {label}, sum(n) FROM ({counted}) JOIN streams ON streams.id = stream "
-            "GROUP BY 1, 2 ORDER BY 1",
+            f"SELECT {', '.join(('bar', 'sum(n)', *labels))} FROM ({counted}) JOIN streams "
+            f"ON streams.id = stream GROUP BY {', '.join(('bar', *labels))} ORDER BY 1",
             values,
         )
-        return [(bar * width_s, value, count) for bar, value, count in rows]
+        return [(bar * width_s, tuple(found), count) for bar, count, *found in rows]
 
     def _counted(
         self, query: Query, streams: frozenset[int] | None, width_s: int
@@ -189,7 +193,8 @@ class StoreReader:
 
 
 def _only_labels(query: Query) -> bool:
-    return all(term.is_label for term in query.terms)
+    on_the_line = query.words or query.phrases or query.without or query.patterns
+    return not on_the_line and all(term.is_label for term in query.terms)
 
 
 def field_of(record: dict[str, Any], field: str) -> str | None:

@@ -7,6 +7,7 @@ whatever is sorted by id is sorted by time, every index knows the time, and a li
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def create(path: str | Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
     )
+    _prepare(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     # with a write-ahead log this loses at most the last lines when the power goes, never the file
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -68,8 +70,18 @@ def open_to_read(path: str | Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
     )
+    _prepare(connection)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
         connection.close()
         raise sqlite3.DatabaseError(f"its format is {version}, this version reads {VERSION}")
     return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """SQLite has the operator REGEXP and leaves its meaning to us."""
+    connection.create_function("regexp", 2, _has_match, deterministic=True)
+
+
+def _has_match(pattern: str, text: str) -> bool:
+    return re.search(pattern, text) is not None  # `re` keeps what it has compiled

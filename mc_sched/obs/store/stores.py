@@ -12,7 +12,7 @@ from pathlib import Path
 from mc_sched.errors import UserError
 from mc_sched.obs.store.line import LEVELS, Labels
 from mc_sched.obs.store.query import Query
-from mc_sched.obs.store.reader import Line, StoreReader
+from mc_sched.obs.store.reader import Count, Line, StoreReader
 from mc_sched.obs.store.schema import open_to_read
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 
@@ -77,18 +77,18 @@ class Stores:
         before = self.lines(Query(until_ns=line_id), count)
         return [*reversed(before), *self.lines(Query(since_ns=line_id), count + 1, False)]
 
-    def counts(self, query: Query, width_s: int, label: str) -> list[tuple[int, str, int]]:
-        """Bar's start in seconds, value of the label, lines."""
-        joined: Counter[tuple[int, str]] = Counter()
+    def counts(self, query: Query, width_s: int, labels: Sequence[str]) -> list[Count]:
+        """Bar's start in seconds, values of the labels, lines."""
+        joined: Counter[tuple[int, tuple[str, ...]]] = Counter()
         for reader in self._readers:
-            for bar, value, count in reader.counts(query, width_s, label):
-                joined[bar, value] += count
+            for bar, values, count in reader.counts(query, width_s, labels):
+                joined[bar, values] += count
         return [(*key, count) for key, count in sorted(joined.items())]
 
     def volume(self, query: Query, width_s: int) -> dict[int, dict[str, int]]:
         """Lines by level in each `width_s` seconds that have any."""
         bars: dict[int, dict[str, int]] = {}
-        for bar, level, count in self.counts(query, width_s, "level"):
+        for bar, (level,), count in self.counts(query, width_s, ["level"]):
             bars.setdefault(bar, {})[level] = count
         return bars
 

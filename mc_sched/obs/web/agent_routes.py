@@ -6,11 +6,12 @@ from pathlib import Path
 
 from mc_sched.obs.console.api import LogApi
 from mc_sched.obs.console.pages import page_routes
+from mc_sched.obs.loki.api import LokiApi
 from mc_sched.obs.web.http import Route
 
 
 def agent_routes(node: str, store: Path | None) -> list[Route]:
-    """The console and its questions; nothing for an agent without a log store."""
+    """The console and its questions, and Loki's; nothing for an agent without a log store."""
     if store is None:
         return []
-    return [*page_routes(), *LogApi(node, [store]).routes()]
+    return [*page_routes(), *LogApi(node, [store]).routes(), *LokiApi([store]).routes()]
