@@ -91,7 +91,8 @@ def _device(config: DeviceConfig, seed: str) -> DeviceSpec:
 
 def _noise(config: DeviceConfig, seed: str) -> Noise:
     if config.quantiles is not None:
-        return measured({int(k[1:]) / 100: v for k, v in config.quantiles.items()}, seed)
+        quantiles = {int(k[1:]) / 100: v for k, v in config.quantiles.items()}
+        return measured(quantiles, seed, per_task=config.strays == "task")
     return lognormal(config.noise, seed) if config.noise else Noise()
 
 
