@@ -50,9 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what may leave the device, default: %(default)s, as in the paper")  # fmt: skip
     add("--traces", metavar="DIR", type=Path,
         help="Mahimahi traces NAME.up and NAME.down beside the generated one")  # fmt: skip
-    add("--tasks", type=int, metavar="N", help="per cell, system and seed, default: 300")
+    add("--tasks", type=int, metavar="N", help="per cell, system and seed, default: 200")
     add("--seeds", type=int, metavar="N", help="worlds per cell, default: 3")
-    add("--max-edges", type=int, metavar="N", help="of capacity, default: 10000")
+    add("--max-edges", type=int, metavar="N", help="of capacity, default: 10000, of all: 1000")
     add("--live-tasks", type=int, metavar="N", help="of each scenario of fidelity, default: 600")
     add("--jobs", type=int, metavar="N", help="processes, default: one per core")
     add("--quick", action="store_true", help="small numbers: a first look, far from exact")
@@ -89,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _plan(args: argparse.Namespace) -> Plan:
     from mc_sched.core.task import Privacy
+    from mc_sched.experiments.capacity import MAX_EDGES, MAX_EDGES_OF_ALL
     from mc_sched.experiments.plan import Plan
     from mc_sched.experiments.setting import Setting, checked
     from mc_sched.experiments.traces import all_traces
@@ -99,7 +100,8 @@ def _plan(args: argparse.Namespace) -> Plan:
 
     tasks, seeds = number("tasks", Setting.tasks), number("seeds", Setting.seeds)
     setting = checked(Setting(args.profile, Privacy(args.privacy), tasks, seeds))
-    max_edges = number("max_edges", Plan.max_edges)
+    most = MAX_EDGES_OF_ALL if args.what == "all" else MAX_EDGES
+    max_edges = number("max_edges", most)
     live_tasks = number("live_tasks", Plan.live_tasks)
     require(1 <= max_edges <= 10_000, "--max-edges must be 1 to 10000")
     require(live_tasks >= 50, "--live-tasks must be at least 50")

@@ -17,7 +17,7 @@ the oracle knows beforehand. No scheduler can know it, so that the second bound 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mc_sched.core.edge_forecast import REPLY_BYTES
@@ -51,6 +51,12 @@ class Bound:
     successes: int = 0
     energy_j: float = 0.0
 
+    def add(self, ways: Sequence[Serving]) -> None:
+        """Enter a task with the ways that serve it."""
+        if ways:
+            self.successes += 1
+            self.energy_j += min(way.energy_j for way in ways)
+
     @property
     def e3_per_j(self) -> float:
         """Successes per joule; 0 where there are none."""
@@ -78,16 +84,15 @@ class Oracle:
         """Over the edge's whole stream."""
         bounds = Bounds(Bound(), Bound())
         for image, task in enumerate(self._edge.arrivals()):
-            good = [way for way in self.servings(task, image) if self._serves(way, task)]
+            good = [way for way in self.servings(task, image) if self.serves(way, task)]
             right = [way for way in good if self._is_right(way, image)]
             for bound, ways in ((bounds.expected, good), (bounds.correct, right)):
                 bound.energy_j += self._edge.settings.energy.compute_j(task.encoding_ns)
-                if ways:
-                    bound.successes += 1
-                    bound.energy_j += min(way.energy_j for way in ways)
+                bound.add(ways)
         return bounds
 
-    def _serves(self, way: Serving, task: Task) -> bool:
+    def serves(self, way: Serving, task: Task) -> bool:
+        """Whether it is in time and accurate enough."""
         basic = self._edge.settings.basic_accuracy
         needed = basic if task.accuracy is None else task.accuracy
         return way.latency_ns <= task.deadline_ns and way.accuracy >= needed
