@@ -125,10 +125,10 @@ def share_in_time(job: Job, edges: int) -> float:
     system = System(job.policy, Mode.ENERGY)
     scenario = scenario_of(job.cell, job.setting.with_tasks(frames), system, seed=0)
     group = scenario.edges[0].model_copy(update={"count": edges})
-    counted = {True: 0, False: 0}
+    begins_s, counted = group.stream.start / 1e9, {True: 0, False: 0}
 
     def enter(edge: EdgeSpec, result: TaskResult) -> None:
-        if result.submitted_s >= seconds / 2:
+        if result.submitted_s >= begins_s + seconds / 2:
             counted[result.outcome.kind is OutcomeKind.SUCCEEDED] += 1
 
     simulate(world_of(scenario.model_copy(update={"edges": [group]}), job.tables), enter)

@@ -63,9 +63,10 @@ def story_of(setting: Setting, policy: str) -> Story:
 
 
 def _darkened(scenario: Scenario, cell: Cell) -> Scenario:
-    start_ns = round(FRAME / cell.fps * 1e9) + DARK_AFTER_MS * 1_000_000
-    dark = OutageConfig(start=f"{start_ns}ns", duration=f"{DARK_MS}ms")
     (camera,) = scenario.edges
+    came_ns = camera.stream.start + round(FRAME / cell.fps * 1e9)
+    start_ns = came_ns + DARK_AFTER_MS * 1_000_000
+    dark = OutageConfig(start=f"{start_ns}ns", duration=f"{DARK_MS}ms")
     link: LinkConfig = camera.link.model_copy(update={"outages": [dark]})
     return scenario.model_copy(update={"edges": [camera.model_copy(update={"link": link})]})
 

@@ -16,6 +16,8 @@ QORS = (0.75, 0.80, 0.85, 0.90)
 """The paper's range, in steps of our scheduler's `accuracy_step`."""
 JITTER_NS = {"wifi": 2_000_000, "4g": 10_000_000, "3g": 30_000_000}
 """Of each way's delay, as in configs/scenarios (ESTIMATE: a fifth of the round trip)."""
+MEETING = "1s"
+"""The agents have met when the first image comes; what they know of each other is still little."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scen
     camera = {
         "name": "camera",
         "stream": {
+            "start": MEETING,
             "tasks": setting.tasks,
             "fps": cell.fps,
             "deadline": f"{cell.qos_ns}ns",

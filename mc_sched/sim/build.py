@@ -53,7 +53,7 @@ def _edges(
         seed = f"{scenario.seed}-{edge_id}"
         link_seed = f"{scenario.seed}-{group.name}" if group.share_link else seed
         # devices alike start spread over one frame: cameras do not click together
-        start_ns = round(number / group.count * 1e9 / group.stream.fps)
+        start_ns = group.stream.start + round(number / group.count * 1e9 / group.stream.fps)
         stream = _stream(group.stream, tables[1], start_ns)
         yield EdgeSpec(
             edge_id=edge_id,

@@ -5,10 +5,10 @@ cloud net by each codec, begun when the task comes. It serves every task that so
 succeed, and of those ways it takes the one of least energy. The most successes per joule alone
 would be no aim: serving nothing but the one cheapest task reaches it.
 
-For tasks that do not meet, this is exact: no scheduler has more successes, and none has the same
-ones for less. It ignores what happens where tasks interact (waiting for the local net, for the
-uplink, for the cloud), and that an edge has to meet its cloud first. Jitter costs it joules, on the
-mean, and no time. All of this only takes from a scheduler, so it stays a bound on successes.
+For tasks that do not meet, this is exact: no scheduler that begins at once has more successes, and
+none has the same ones for less. To wait never helps, but for jitter that happens to be less later.
+It ignores what happens where tasks interact (waiting for the local net, for the uplink, for the
+cloud), and that an edge has to meet its cloud first, which only takes from a scheduler.
 
 What succeeds is counted in two ways, of which each is held against a scheduler's own. `expected`:
 in time, by an exit of at least the demanded accuracy. `correct`: and the answer is right, which
@@ -18,7 +18,7 @@ the oracle knows beforehand. No scheduler can know it, so that the second bound 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mc_sched.core.edge_forecast import REPLY_BYTES
 from mc_sched.core.tables import Codec
@@ -28,7 +28,7 @@ from mc_sched.sim.edge import ENCODER, LOCAL_NET
 from mc_sched.sim.spec import CloudSpec, EdgeSpec, WorldSpec
 from mc_sched.sim.steps import Steps
 from mc_sched.sim.truth import Truth
-from mc_sched.sim.way import HEADER_BYTES
+from mc_sched.sim.way import CHUNK_BYTES, HEADER_BYTES
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Oracle:
         self._edge = edge
         self._cloud: CloudSpec | None = None if edge.cloud is None else world.clouds[edge.cloud]
         self._truth = Truth(f"{world.seed}-{edge.edge_id}")
-        self._link = replace(edge.way.link, jitter_ns=0)
+        self._link = edge.way.link
 
     def bounds(self) -> Bounds:
         """Over the edge's whole stream."""
@@ -127,10 +127,8 @@ class Oracle:
         energy, table, device = self._edge.settings.energy, self._cloud.table, self._cloud.device
         encode_ns = self._encode_ns(codec, image, self._begins_ns(task))
         sent_ns = self._begins_ns(task) + encode_ns
-        up = self._link.uplink(0)
-        now_ns = self._later_ns(sent_ns, up.arrival_ns(sent_ns, HEADER_BYTES + size_bytes))
-        energy_j = energy.compute_j(encode_ns)
-        energy_j += energy.radio.up_j(size_bytes, up.free_ns - sent_ns)
+        left_ns, now_ns = self._sent(sent_ns, size_bytes)
+        energy_j = energy.compute_j(encode_ns) + energy.radio.up_j(size_bytes, left_ns - sent_ns)
         now_ns += device.took_ns(codec.decode_ns, image, DECODER, now_ns)
         exits = {exit_.stage: (net, exit_) for net, exit_ in enumerate(table.exits, LOCAL_NET + 1)}
         for stage, stage_ns in list(enumerate(table.stage_ns))[codec.stage :]:
@@ -140,8 +138,7 @@ class Oracle:
                 head_ns = device.took_ns(exit_.head_ns, image, head_piece(table, exit_), now_ns)
                 done_ns = now_ns + head_ns
                 back_ns = self._back_ns(done_ns)
-                on_the_air_ns = back_ns - done_ns + self._edge.way.link.jitter_ns // 2
-                reply_j = energy.radio.down_j(REPLY_BYTES, on_the_air_ns)
+                reply_j = energy.radio.down_j(REPLY_BYTES, back_ns - done_ns)
                 latency_ns = back_ns - task.submitted_ns
                 accuracy = exit_.accuracy[codec.name]
                 yield Serving(net, codec.name, accuracy, latency_ns, energy_j + reply_j)
@@ -150,6 +147,16 @@ class Oracle:
         """Where the payload has to be made."""
         profiled_ns = self._edge.table.encode_ns.get(codec.name, 0)
         return self._edge.device.took_ns(profiled_ns, image, ENCODER, now_ns)
+
+    def _sent(self, now_ns: int, size_bytes: int) -> tuple[int, int]:
+        """When a payload's last byte leaves, and when it arrives, chunk behind chunk."""
+        up = self._link.uplink(0)
+        arrival_ns = self._later_ns(now_ns, up.arrival_ns(now_ns, HEADER_BYTES))
+        while size_bytes > 0:
+            arrival_ns = self._later_ns(now_ns, up.arrival_ns(now_ns, min(CHUNK_BYTES, size_bytes)))
+            size_bytes -= CHUNK_BYTES
+            now_ns = max(now_ns, up.free_ns)
+        return up.free_ns, arrival_ns
 
     def _back_ns(self, done_ns: int) -> int:
         return self._later_ns(done_ns, self._link.downlink(0).arrival_ns(done_ns, REPLY_BYTES))

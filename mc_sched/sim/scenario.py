@@ -244,6 +244,8 @@ class DeviceConfig(Config):
 class StreamConfig(Config):
     """What an edge is asked to classify."""
 
+    start: Duration = Field(default=0, ge=0)
+    """When its first image comes; the agents are there from 0."""
     tasks: int = Field(default=1000, ge=1)
     fps: float = Field(default=12.0, gt=0, le=1e6)
     arrivals: Literal["constant", "poisson"] = "constant"
