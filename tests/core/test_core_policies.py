@@ -76,11 +76,24 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
         pytest.param(view(), sends(NEAR), id="both, energy: the cheaper site"),
         pytest.param(view(edge=edge(energy_j=0.05)), RunOnEdge(), id="both, energy: the edge"),
         pytest.param(view(edge=edge(energy_j=0.10)), RunOnEdge(), id="both, energy: a tie"),
-        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: just before"),
-        pytest.param(view(take_back_ns=ns(40) - 1), RunOnEdge(), id="both, energy: taken back"),
+        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: hardly taken back"),
+        pytest.param(view(take_back_ns=ns(31)), sends(NEAR), id="both, energy: pays half the time"),
+        pytest.param(view(take_back_ns=ns(30)), RunOnEdge(), id="both, energy: pays as often"),
+        pytest.param(
+            view(cloud=(near(energy_j=0.15),), take_back_ns=ns(31)),
+            RunOnEdge(),
+            id="both, energy: too dear to be taken back",
+        ),
+        pytest.param(
+            view(cloud=(near(energy_j=0.01),), take_back_ns=ns(29)),
+            RunOnEdge(),
+            id="both, energy: taken back more often than not",
+        ),
         pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
         pytest.param(view(cloud=()), RunOnEdge(), id="no cloud"),
-        pytest.param(view(remaining_ns=ns(30)), RunOnEdge(), id="only the edge is in time"),
+        pytest.param(
+            view(remaining_ns=ns(30), take_back_ns=-ns(4)), RunOnEdge(), id="only the edge in time"
+        ),
         pytest.param(view(accuracy=0.80), sends(FAR, 0.80), id="energy: the first good exit"),
         pytest.param(view(accuracy=0.9), sends(FAR, 0.9), id="only the cloud is good enough"),
         pytest.param(
