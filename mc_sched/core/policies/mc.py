@@ -4,6 +4,10 @@ A task that both sites can serve goes to the cloud if that is expected to cost f
 chance included that it is taken back: an upload whose result the local net then computes again
 costs both. Where several codecs may be used, the mode chooses: the fastest, or the one of the least
 energy.
+
+A task that no site can serve for sure goes to the cloud if that is in time on the mean. A refusal
+is a failure for certain, and teaches nothing: a way that is met with a careful prior, and never
+tried, would be refused for ever.
 """
 
 from __future__ import annotations
@@ -33,7 +37,12 @@ def decide(task: Task, view: View) -> Decision:
         cheaper = _cheaper_than_edge(task, view) if view.mode is Mode.ENERGY else ()
         return _offload(view, cheaper) if cheaper else RunOnEdge()
     choices = cloud_choices(task, view)
-    return Refuse((edge, choices)) if isinstance(choices, Shortfall) else _offload(view, choices)
+    if isinstance(choices, Shortfall):
+        hopeful = cloud_choices(task, view, upper=False)
+        return (
+            Refuse((edge, choices)) if isinstance(hopeful, Shortfall) else _offload(view, hopeful)
+        )
+    return _offload(view, choices)
 
 
 def _offload(view: View, choices: tuple[CloudForecast, ...]) -> Offload:
