@@ -45,7 +45,8 @@ def findings(setting: Setting) -> Findings:
         pictures=[
             Picture(
                 "case-study",
-                "The paper's case study: where a frame is, and what was expected",
+                "The paper's case study: where a frame is, and below it when its end was expected, "
+                "from the mean to the 95% quantile; an upload's counts the word's way back",
                 partial(draw_stories, stories, DARK_AFTER_MS),
             )
         ],

@@ -58,6 +58,7 @@ def findings(setting: Setting, table_rows: Sequence[Row], trace_rows: Sequence[R
         notes=(
             "mean over the cells of a link, and the least; successes in time at the demanded "
             "accuracy, right or wrong, on both sides",
+            "above 1 is who leaves out tasks that cost more than others; see `success`",
         ),
         rows=rows,
         pictures=[

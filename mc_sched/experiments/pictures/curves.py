@@ -36,7 +36,7 @@ def _draw(axes: Axes, panel: Sequence[dict[str, Any]], wanted: float) -> None:
         label = curve["policy"]
         axes.plot(edges, shares, color=look.colour, marker=look.marker, ms=5, lw=1.2, label=label)
     axes.axhline(wanted, color="black", lw=0.8, ls="--", label=f"{wanted:.0%}")
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
     axes.set_ylim(0, 1.03)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(color=GREY, lw=0.4)

@@ -92,7 +92,7 @@ def _draw_regret(axes: Axes, rows: Sequence[Row]) -> None:
     axes.axvline(0.9, color=GREY, lw=0.8, ls="--")
     axes.set_yticks(range(len(every)), [system.name for system in every])
     axes.set_ylim(len(every) - 0.5, -0.5)
-    axes.set_xlim(0, 1.1)
+    axes.set_xlim(0, max(1.1, *(1.02 * row["oracle_ratio"] for row in rows)))
 
 
 def _values(rows: Sequence[Row], key: str) -> list[float]:
