@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
@@ -23,7 +22,8 @@ from mc_sched.core.task import Outcome, Prediction, Site, Task
 from mc_sched.obs.summary import TaskResult
 from mc_sched.sim.call import Call
 from mc_sched.sim.clock import Appointment, Clock
-from mc_sched.sim.cloud import Recorder, SimCloud
+from mc_sched.sim.cloud import SimCloud
+from mc_sched.sim.performing import Performers, Performing, Recorder
 from mc_sched.sim.spec import EdgeSpec
 from mc_sched.sim.truth import Truth
 from mc_sched.sim.watcher import Watcher
@@ -59,7 +59,7 @@ class SimEdge:
         record: Recorder | None,
     ) -> None:
         self.edge_id, self.way, self.truth = spec.edge_id, way, truth
-        self._clock, self._sink, self._record = clock, sink, record
+        self._clock, self._sink = clock, sink
         self._spec, self._table, self._cloud = spec, spec.table, cloud
         self.machine = EdgeMachine(spec.settings, spec.table)
         self._reported = [ops > 0 for ops in spec.table.layer_ops]
@@ -73,7 +73,7 @@ class SimEdge:
         self._calls: dict[str, Call] = {}
         self._run: _LocalRun | None = None
         self._watcher = None if cloud is None else Watcher(clock, self, cloud, spec)
-        self._performers: dict[type, Callable[[Any], None]] = {
+        performers: Performers = {
             do.StartLocal: self._start_local,
             do.AbortLocal: self._abort_local,
             do.Encode: self._encode,
@@ -83,6 +83,7 @@ class SimEdge:
             do.CancelTimer: self._cancel_timer,
             do.Finish: self._finish,
         }
+        self._feed = Performing(self.edge_id, self.machine.handle, performers, record).feed
 
     def start(self) -> None:
         """Meet the cloud agent and await the first task."""
@@ -119,15 +120,6 @@ class SimEdge:
             self._feed(noted.popleft())
         self._feed(event)
 
-    def _feed(self, event: ev.EdgeEvent) -> None:
-        actions = self.machine.handle(event)
-        if self._record is not None:
-            self._record(self.edge_id, event, list(actions))
-        for action in actions:
-            perform = self._performers.get(type(action))
-            if perform is not None:  # what is only for the log needs nobody
-                perform(action)
-
     def _set_timer(self, action: do.SetTimer) -> None:
         key = (action.task_id, action.kind)
         self._timers[key] = self._clock.at(action.at_ns, self._fire, key)
@@ -155,11 +147,6 @@ class SimEdge:
         return self.truth.is_right(image, net, outcome.expected_accuracy)
 
     # --- the device ---------------------------------------------------------------------------
-
-    def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
-        device = self._spec.device
-        factor = device.noise.factor(image, piece) * device.slowdown.at(self._clock.now_ns)
-        return int(profiled_ns * factor)
 
     def _start_local(self, action: do.StartLocal) -> None:
         now_ns, task_id = self._clock.now_ns, action.task_id
@@ -200,9 +187,10 @@ class SimEdge:
         self.handle(ev.LocalAborted(self._clock.now_ns, task_id))
 
     def _encode(self, action: do.Encode) -> None:
+        now_ns, image = self._clock.now_ns, self._tasks[action.task_id][0]
         profiled_ns = self._table.encode_ns[action.codec]
-        took_ns = self._took_ns(profiled_ns, self._tasks[action.task_id][0], ENCODER)
-        self._clock.at(self._clock.now_ns + took_ns, self._encoded, action.task_id, took_ns)
+        took_ns = self._spec.device.took_ns(profiled_ns, image, ENCODER, now_ns)
+        self._clock.at(now_ns + took_ns, self._encoded, action.task_id, took_ns)
 
     def _encoded(self, task_id: str, took_ns: int) -> None:
         self.handle(ev.Encoded(self._clock.now_ns, task_id, took_ns))

@@ -108,7 +108,7 @@ def test_both_directions_fade_together(tmp_path):
         ("edges:\n  - link: {fading: {levels: [0, 0]}}\n", "levels are shares"),
         ("edges:\n  - policy: best\n", "must be one of mc, "),
         ("edges:\n  - device: {noise: 0.1, quantiles: {p50: 1}}\n", "either noise or quantiles"),
-        ("edges:\n  - device: {quantiles: {p50: 2, p95: 1}}\n", "rise from p50 to p99"),
+        ("edges:\n  - device: {quantiles: {p50: 2, p95: 1}}\n", "rise from p5 to p99"),
         ("edges:\n  - cloud: 3\n", "wants cloud agent 3, of 1"),
         ("edges:\n  - {name: a}\n  - {name: a}\n", "two edge groups have the same name"),
         ("networks: paper-c\n", "line 1: key 'networks', value 'paper-c'"),
