@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
 from mc_sched.core.energy import RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.policy import CloudForecast, SiteForecast, View
@@ -87,6 +87,8 @@ class EdgeForecast:
             exit_rule=self._settings.exit_rule,
             edge=self._edge(task, now_ns, others),
             cloud=tuple(self._cloud_options(task, now_ns, others)) if self.cloud_usable else (),
+            edge_free=all(other.local in QUIET_LOCAL for other in others),
+            cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
         )
 
     def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:

@@ -49,6 +49,9 @@ class View:
     edge: SiteForecast
     cloud: tuple[CloudForecast, ...]
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
+    edge_free: bool = True
+    cloud_free: bool = True
+    """Whether no other task of this edge waits, is on its way or runs there."""
 
 
 @value
