@@ -24,9 +24,10 @@ class RecordScore:
 
 @dataclass(frozen=True)
 class StartLocal:
-    """Run the local net on this task's image."""
+    """Run the local net on this task's image, or the cloud net up to `exit`."""
 
     task_id: str
+    exit: str = ""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class CloudTimePredictor:
         self._level = AdaptiveLevel(quantile)
         self._stage_ns: list[float] = [float(ns) for ns in table.stage_ns]
         """Profiled times, corrected."""
-        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.codecs}
+        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.ways}
         """Per codec, profiled time from its payload to each exit that it can reach, in order."""
 
     def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
