@@ -15,12 +15,14 @@ from itertools import accumulate
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge_forecast import REPLY_BYTES
 from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.energy import REPLY_BYTES
 from mc_sched.core.events import TimerKind
+from mc_sched.core.partition import payload_bytes
 from mc_sched.core.task import Outcome, Prediction, Site, Task
 from mc_sched.obs.summary import TaskResult
 from mc_sched.sim.call import Call
+from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
 from mc_sched.sim.clock import Appointment, Clock
 from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.performing import Performers, Performing, Recorder
@@ -60,8 +62,10 @@ class SimEdge:
     ) -> None:
         self.edge_id, self.way, self.truth = spec.edge_id, way, truth
         self._clock, self._sink = clock, sink
-        self._spec, self._table, self._cloud = spec, spec.table, cloud
-        self.machine = EdgeMachine(spec.settings, spec.table)
+        self._spec, self._cloud = spec, cloud
+        self._table = with_thresholds(spec.table, None if cloud is None else cloud.table)
+        self._entropies = entropy_by_rank(self._table.thresholds)
+        self.machine = EdgeMachine(spec.settings, self._table)
         self._reported = [ops > 0 for ops in spec.table.layer_ops]
         self._arrivals: Iterator[Task] = spec.arrivals()
         self._submitted = 0
@@ -138,13 +142,20 @@ class SimEdge:
         self._sink(TaskResult(outcome, self._is_right(outcome, image), submitted_s=submitted_s))
 
     def _is_right(self, outcome: Outcome, image: int) -> bool | None:
-        if outcome.prediction is None or outcome.expected_accuracy is None:
+        if outcome.prediction is None or outcome.exit is None:
             return None
-        net = LOCAL_NET
-        if outcome.site is Site.CLOUD:
-            assert self._cloud is not None
-            net = self._cloud.nets[outcome.exit or ""]
-        return self.truth.is_right(image, net, outcome.expected_accuracy)
+        if outcome.site is Site.EDGE:
+            return self.truth.is_right(image, *self._net_here(outcome.exit))
+        assert self._cloud is not None
+        accuracy = self._cloud.table.exit_named(outcome.exit).accuracy[outcome.codec or "jpeg"]
+        return self.truth.is_right(image, self._cloud.nets[outcome.exit], accuracy)
+
+    def _net_here(self, exit_: str) -> tuple[int, float]:
+        """Number in the truth, and accuracy, of what runs on the device under this name."""
+        net = self._table.whole
+        if net is None or exit_ not in net.exit_names:
+            return LOCAL_NET, self._table.accuracy
+        return net.exit_names.index(exit_) + 1, net.exit_named(exit_).accuracy["jpeg"]
 
     # --- the device ---------------------------------------------------------------------------
 
@@ -153,17 +164,31 @@ class SimEdge:
         image = self._tasks[task_id][0]
         noise, slowdown = self._spec.device.noise, self._spec.device.slowdown.at(now_ns)
         took_ns = (
-            int(ns * slowdown * noise.factor(image, layer))
-            for layer, ns in enumerate(self._table.layer_ns)
+            int(ns * slowdown * noise.factor(image, piece))
+            for piece, ns in enumerate(self._pieces_ns(action.exit))
         )
         ends_ns = list(accumulate(took_ns, initial=now_ns))[1:]
         self._noted.append(ev.LocalStarted(now_ns, task_id))
+        if not action.exit:
+            self._note_layers(task_id, ends_ns)
+        entropies = () if action.exit else self._entropies
+        prediction = self.truth.answer(image, *self._net_here(action.exit), entropies)
+        done = self._clock.at(ends_ns[-1], self._local_done, task_id, prediction)
+        self._run = _LocalRun(task_id, ends_ns, done)
+
+    def _pieces_ns(self, exit_: str) -> tuple[int, ...]:
+        """Profiled times of the local net's layers, or of the cloud net's pieces up to an exit."""
+        if not exit_:
+            return self._table.layer_ns
+        net = self._table.whole
+        assert net is not None
+        end = net.exit_named(exit_)
+        return (*net.stage_ns[: end.stage + 1], end.head_ns)
+
+    def _note_layers(self, task_id: str, ends_ns: list[int]) -> None:
         for layer, end_ns in enumerate(ends_ns):
             if self._reported[layer]:
                 self._noted.append(ev.LocalLayerDone(end_ns, task_id, layer))
-        prediction = self.truth.answer(image, LOCAL_NET, self._table.accuracy)
-        done = self._clock.at(ends_ns[-1], self._local_done, task_id, prediction)
-        self._run = _LocalRun(task_id, ends_ns, done)
 
     def _local_done(self, task_id: str, prediction: Prediction) -> None:
         self._run = None
@@ -206,8 +231,9 @@ class SimEdge:
         self.way.send(call.transfer)
 
     def _payload_bytes(self, action: do.SendToCloud) -> int:
-        sizes = self._tasks[action.task_id][1].payload_bytes or {}
-        return sizes[action.codec]
+        assert self._cloud is not None
+        task = self._tasks[action.task_id][1]
+        return payload_bytes(task, action.codec, self._cloud.table)
 
     def _give_up(self, action: do.SendGiveUp) -> None:
         """Tell the cloud to stop; cut an upload that is still running."""

@@ -1,9 +1,10 @@
 """The oracle: what a scheduler could reach that knew the link and every time in advance.
 
-It takes each task by itself. It tries every way of serving it: the local net, and each exit of the
-cloud net by each codec, begun when the task comes. It serves every task that some way makes
-succeed, and of those ways it takes the one of least energy. The most successes per joule alone
-would be no aim: serving nothing but the one cheapest task reaches it.
+It takes each task by itself. It tries every way of serving it, begun when the task comes: the local
+net; each exit of the cloud net by each codec, or wholly on the device; and the local net with the
+cloud behind it where that is not sure, at the accuracy that DDNN's tuning promises. It serves every
+task that some way makes succeed, and of those ways it takes the one of least energy. The most
+successes per joule alone would be no aim: serving nothing but the one cheapest task reaches it.
 
 For tasks that do not meet, this is exact: no scheduler that begins at once has more successes, and
 none has the same ones for less. To wait never helps, but for jitter that happens to be less later.
@@ -18,11 +19,14 @@ the oracle knows beforehand. No scheduler can know it, so that the second bound 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mc_sched.core.edge_forecast import REPLY_BYTES
+from mc_sched.core.confidence import loosest
+from mc_sched.core.energy import REPLY_BYTES
+from mc_sched.core.partition import all_payload_bytes
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import Task
+from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
 from mc_sched.sim.cloud import DECODER, head_piece
 from mc_sched.sim.edge import ENCODER, LOCAL_NET
 from mc_sched.sim.spec import CloudSpec, EdgeSpec, WorldSpec
@@ -40,6 +44,9 @@ class Serving:
     codec: str
     """How the image leaves the device; empty if it does not."""
     accuracy: float
+    """Of this net, over all images."""
+    promised: float
+    """What is told of the answer: the net's accuracy, or that of all answers of a tuned rule."""
     latency_ns: int
     energy_j: float
 
@@ -78,6 +85,9 @@ class Oracle:
         self._edge = edge
         self._cloud: CloudSpec | None = None if edge.cloud is None else world.clouds[edge.cloud]
         self._truth = Truth(f"{world.seed}-{edge.edge_id}")
+        cloud_table = None if self._cloud is None else self._cloud.table
+        self._table = with_thresholds(edge.table, cloud_table)
+        self._entropies = entropy_by_rank(self._table.thresholds)
         self._link = edge.way.link
 
     def bounds(self) -> Bounds:
@@ -93,9 +103,11 @@ class Oracle:
 
     def serves(self, way: Serving, task: Task) -> bool:
         """Whether it is in time and accurate enough."""
+        return way.latency_ns <= task.deadline_ns and way.promised >= self._needed(task)
+
+    def _needed(self, task: Task) -> float:
         basic = self._edge.settings.basic_accuracy
-        needed = basic if task.accuracy is None else task.accuracy
-        return way.latency_ns <= task.deadline_ns and way.accuracy >= needed
+        return basic if task.accuracy is None else task.accuracy
 
     def _is_right(self, way: Serving, image: int) -> bool:
         return self._truth.is_right(image, way.net, way.accuracy)
@@ -104,29 +116,68 @@ class Oracle:
 
     def servings(self, task: Task, image: int) -> Iterator[Serving]:
         """Every way that the task's privacy allows, in time or not."""
-        yield self._here(task, image)
+        here = self._here(task, image)
+        yield here
+        yield from self._whole_here(task, image)
+        for codec, size_bytes in self._payloads(task):
+            yield from self._there(task, image, codec, size_bytes)
+            yield from self._here_first(task, image, here, codec, size_bytes)
+
+    def _payloads(self, task: Task) -> Iterator[tuple[Codec, int]]:
+        """What may leave the device, and its size."""
         if self._cloud is not None:
-            for codec in self._cloud.table.codecs:
-                size_bytes = (task.payload_bytes or {}).get(codec.name)
-                if size_bytes is not None and task.privacy.allows(codec.name):
-                    yield from self._there(task, image, codec, size_bytes)
+            sizes = all_payload_bytes(task, self._table, self._cloud.table)
+            for codec in self._cloud.table.ways:
+                if codec.name in sizes and task.privacy.allows(codec.name):
+                    yield codec, sizes[codec.name]
 
     def _begins_ns(self, task: Task) -> int:
         return task.submitted_ns + self._edge.admission_ns
 
     def _here(self, task: Task, image: int) -> Serving:
+        return self._on_device(task, image, self._table.layer_ns, LOCAL_NET, self._table.accuracy)
+
+    def _whole_here(self, task: Task, image: int) -> Iterator[Serving]:
+        """The cloud net on the device, up to each of its exits."""
+        net = self._table.whole
+        for number, exit_ in enumerate(net.exits if net else (), LOCAL_NET + 1):
+            pieces_ns = (*net.stage_ns[: exit_.stage + 1], exit_.head_ns) if net else ()
+            yield self._on_device(task, image, pieces_ns, number, exit_.accuracy["jpeg"])
+
+    def _on_device(
+        self, task: Task, image: int, pieces_ns: Sequence[int], net: int, accuracy: float
+    ) -> Serving:
         edge, begins_ns = self._edge, self._begins_ns(task)
-        layers = enumerate(edge.table.layer_ns)
-        took_ns = sum(edge.device.took_ns(ns, image, layer, begins_ns) for layer, ns in layers)
+        pieces = enumerate(pieces_ns)
+        took_ns = sum(edge.device.took_ns(ns, image, piece, begins_ns) for piece, ns in pieces)
         energy_j = edge.settings.energy.compute_j(took_ns)
         latency_ns = begins_ns + took_ns - task.submitted_ns
-        return Serving(LOCAL_NET, "", edge.table.accuracy, latency_ns, energy_j)
+        return Serving(net, "", accuracy, accuracy, latency_ns, energy_j)
 
-    def _there(self, task: Task, image: int, codec: Codec, size_bytes: int) -> Iterator[Serving]:
+    def _here_first(
+        self, task: Task, image: int, here: Serving, codec: Codec, size_bytes: int
+    ) -> Iterator[Serving]:
+        """As DDNN has it: the answer here if it is sure, or else the whole net on the cloud."""
+        threshold = loosest(self._table.thresholds, codec.name, self._needed(task))
+        if threshold is None:
+            return
+        promised = threshold.accuracy[codec.name]
+        answer = self._truth.answer(image, LOCAL_NET, self._table.accuracy, self._entropies)
+        if answer.entropy <= threshold.entropy:
+            yield replace(here, promised=promised)
+        else:
+            *_, last = self._there(task, image, codec, size_bytes, after_ns=here.latency_ns)
+            yield replace(last, promised=promised, energy_j=last.energy_j + here.energy_j)
+
+    def _there(
+        self, task: Task, image: int, codec: Codec, size_bytes: int, after_ns: int = 0
+    ) -> Iterator[Serving]:
+        """Every exit, closest to the input first; the way begins `after_ns` from the decision."""
         assert self._cloud is not None
         energy, table, device = self._edge.settings.energy, self._cloud.table, self._cloud.device
-        encode_ns = self._encode_ns(codec, image, self._begins_ns(task))
-        sent_ns = self._begins_ns(task) + encode_ns
+        begins_ns = self._begins_ns(task) + after_ns
+        encode_ns = self._encode_ns(codec, image, begins_ns)
+        sent_ns = begins_ns + encode_ns
         left_ns, now_ns = self._sent(sent_ns, size_bytes)
         energy_j = energy.compute_j(encode_ns) + energy.radio.up_j(size_bytes, left_ns - sent_ns)
         now_ns += device.took_ns(codec.decode_ns, image, DECODER, now_ns)
@@ -141,7 +192,7 @@ class Oracle:
                 reply_j = energy.radio.down_j(REPLY_BYTES, back_ns - done_ns)
                 latency_ns = back_ns - task.submitted_ns
                 accuracy = exit_.accuracy[codec.name]
-                yield Serving(net, codec.name, accuracy, latency_ns, energy_j + reply_j)
+                yield Serving(net, codec.name, accuracy, accuracy, latency_ns, energy_j + reply_j)
 
     def _encode_ns(self, codec: Codec, image: int, now_ns: int) -> int:
         """Where the payload has to be made."""
