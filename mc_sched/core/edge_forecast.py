@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
 from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.partition import all_payload_bytes, payload_bytes, static_layers
@@ -91,6 +91,8 @@ class EdgeForecast:
             edge=self._edge(task, now_ns, others),
             cloud=self._cloud_options(task, now_ns, others, sizes),
             thresholds=self.local_table.thresholds,
+            edge_free=all(other.local in QUIET_LOCAL for other in others),
+            cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
         )
 
     def partition_view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:

@@ -63,6 +63,9 @@ class View:
     """Every exit; only for a policy that partitions, whose `cloud` has the raw splits, too."""
     layers: Layers | None = None
     """Likewise; None also where the bundle has no splits."""
+    edge_free: bool = True
+    cloud_free: bool = True
+    """Whether no other task of this edge waits, is on its way or runs there."""
 
 
 @value

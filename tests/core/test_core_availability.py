@@ -49,8 +49,17 @@ def test_times_are_the_upper_quantile_of_what_was_seen_lately(make_edge):
     edge = make_edge(cloud=None)
     edge.submit(0, "slow", 84)
     edge.local_done(40, "slow")  # twice the profile, once in five
-    assert edge.submit(50, "a", 39) == [refused("a")]
-    assert edge.submit(50, "b", 40) == [deadline_timer("b", 90), StartLocal("b")]
+    edge.submit(50, "running", 84)
+    assert edge.submit(50, "a", 64) == [refused("a")]  # 24.6 left, on the mean, and 40
+    assert edge.submit(50, "b", 65) == [deadline_timer("b", 115)]
+
+
+def test_on_a_free_device_the_mean_is_hope_enough(make_edge):
+    edge = make_edge(cloud=None)
+    edge.submit(0, "slow", 84)
+    edge.local_done(40, "slow")
+    assert edge.submit(50, "a", 24) == [refused("a")]
+    assert edge.submit(50, "b", 25) == [deadline_timer("b", 75), StartLocal("b")]
 
 
 def test_mc_paper_goes_by_the_mean(make_edge):

@@ -113,7 +113,7 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
             id="neither is good enough",
         ),
         pytest.param(
-            view(remaining_ns=ns(30) - 1, take_back_ns=-ns(5)),
+            view(remaining_ns=ns(30) - 1, take_back_ns=-ns(5), edge_free=False),
             Refuse(
                 (
                     edge_short("deadline", ns(30), ns(30) - 1),
@@ -123,12 +123,30 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
             id="neither is in time",
         ),
         pytest.param(
+            view(remaining_ns=ns(30) - 1, take_back_ns=-ns(5)), RunOnEdge(), id="the edge's mean is"
+        ),
+        pytest.param(
+            view(edge=edge(mean_ns=ns(39)), remaining_ns=ns(39), take_back_ns=-ns(5)),
+            RunOnEdge(),
+            id="both means are, the edge surely",
+        ),
+        pytest.param(
+            view(edge=edge(mean_ns=ns(35), upper_ns=ns(70)), remaining_ns=ns(39)),
+            sends(NEAR),
+            id="both means are, the cloud is likelier",
+        ),
+        pytest.param(
             view(accuracy=0.9, remaining_ns=ns(49)),
             Refuse((edge_short("accuracy", 0.9, 0.80), cloud_short("deadline", ns(60), ns(49)))),
             id="one each",
         ),
         pytest.param(
             view(accuracy=0.9, remaining_ns=ns(50)), sends(FAR, 0.9), id="the cloud, on the mean"
+        ),
+        pytest.param(
+            view(accuracy=0.9, remaining_ns=ns(50), cloud_free=False),
+            Refuse((edge_short("accuracy", 0.9, 0.80), cloud_short("deadline", ns(60), ns(50)))),
+            id="not on the mean behind others",
         ),
         pytest.param(
             view(accuracy=0.9, cloud=()),
@@ -289,7 +307,7 @@ views = st.builds(
     View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
     st.sampled_from(Mode), st.sampled_from(ExitRule),
     st.builds(SiteForecast, accuracies, times, times, joules),
-    st.lists(options, max_size=4).map(tuple),
+    st.lists(options, max_size=4).map(tuple), edge_free=st.booleans(), cloud_free=st.booleans(),
 )  # fmt: skip
 tasks = st.sampled_from(Privacy).map(lambda privacy: replace(TASK, privacy=privacy))
 any_view = settings(max_examples=50, deadline=None, derandomize=True, database=None)
@@ -301,8 +319,15 @@ def fits(option, situation, upper):
 
 
 def tried(option, situation, upper):
-    """The cloud gets a task if one of its two times is good enough; mc-paper sees the mean."""
-    return fits(option, situation, upper=False) or (upper and fits(option, situation, upper=True))
+    """A site gets a task if its time is good enough, for `mc` the mean if it is free."""
+    is_cloud = isinstance(option, CloudForecast)
+    free = situation.cloud_free if is_cloud else situation.edge_free
+    return fits(option, situation, upper) or (free and fits(option, situation, upper=False))
+
+
+def cheaply(option, situation):
+    """With the edge to fall back on, the cloud may be tried on the mean at any time."""
+    return fits(situation.edge, situation, upper=True) and fits(option, situation, upper=False)
 
 
 @pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
@@ -310,7 +335,7 @@ def tried(option, situation, upper):
 @given(task=tasks, situation=views)
 def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
     cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
-    can = fits(situation.edge, situation, upper) or any(tried(o, situation, upper) for o in cloud)
+    can = any(tried(option, situation, upper) for option in (situation.edge, *cloud))
     assert isinstance(policy(task, situation), Refuse) is not can
 
 
@@ -320,11 +345,12 @@ def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situatio
 def test_it_goes_where_it_fits(policy, upper, task, situation):
     decision = policy(task, situation)
     if isinstance(decision, RunOnEdge):
-        assert fits(situation.edge, situation, upper)
+        assert tried(situation.edge, situation, upper)
     elif isinstance(decision, Offload):
         assert decision.accuracy == situation.accuracy
         assert any(
-            o.codec == decision.codec and tried(o, situation, upper) for o in situation.cloud
+            o.codec == decision.codec and (tried(o, situation, upper) or cheaply(o, situation))
+            for o in situation.cloud
         )
 
 
