@@ -5,16 +5,19 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from round_figures import ns
+from round_figures import THRESHOLDS, ns
 
+from mc_sched.core.layers import Cost, Layers, Upload
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import (
     CloudForecast,
+    EdgeFirst,
     Offload,
     Refuse,
     RunOnEdge,
     SiteForecast,
     View,
+    WholeForecast,
     cloud_choice,
 )
 from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
@@ -292,6 +295,7 @@ def test_features_go_where_features_may(policy):
 )
 def test_what_each_demand_allows(privacy, jpeg, features):
     assert (privacy.allows("jpeg"), privacy.allows("features")) == (jpeg, features)
+    assert privacy.allows("split1") is jpeg  # a raw activation is as good as the picture
 
 
 # --- what holds of any view -------------------------------------------------------------------
@@ -301,13 +305,25 @@ times = st.integers(1, 6).map(lambda tens: ns(10 * tens))
 joules = st.sampled_from((0.0, 0.1, 0.2))
 options = st.builds(
     CloudForecast, accuracies, times, times, joules,
-    exit=st.sampled_from(("near", "far")), codec=st.sampled_from(("jpeg", "features")),
+    exit=st.sampled_from(("near", "far")), codec=st.sampled_from(("jpeg", "features", "split1")),
 )  # fmt: skip
+wholes = st.builds(
+    WholeForecast, accuracies, times, times, joules, exit=st.sampled_from(("near", "far"))
+)
+costs = st.builds(Cost, times, joules)
+uploads = st.builds(Upload, st.sampled_from(("jpeg", "features", "split1")), st.just(0), costs)
 views = st.builds(
     View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
     st.sampled_from(Mode), st.sampled_from(ExitRule),
     st.builds(SiteForecast, accuracies, times, times, joules),
-    st.lists(options, max_size=4).map(tuple), edge_free=st.booleans(), cloud_free=st.booleans(),
+    st.lists(options, max_size=4).map(tuple),
+    thresholds=st.sampled_from(((), THRESHOLDS)),
+    whole=st.lists(wholes, max_size=2).map(tuple),
+    layers=st.none() | st.builds(
+        Layers, st.tuples(costs, costs), st.tuples(costs, costs),
+        st.lists(uploads, max_size=3).map(tuple), costs, st.just("far"),
+    ),
+    edge_free=st.booleans(), cloud_free=st.booleans(),
 )  # fmt: skip
 tasks = st.sampled_from(Privacy).map(lambda privacy: replace(TASK, privacy=privacy))
 any_view = settings(max_examples=50, deadline=None, derandomize=True, database=None)
@@ -359,7 +375,8 @@ def test_it_goes_where_it_fits(policy, upper, task, situation):
 @given(task=tasks, situation=views)
 def test_no_policy_offloads_what_privacy_forbids(policy, task, situation):
     decision = policy(task, situation)
-    assert not isinstance(decision, Offload) or task.privacy.allows(decision.codec)
+    offload = decision.offload if isinstance(decision, EdgeFirst) else decision
+    assert not isinstance(offload, Offload) or task.privacy.allows(offload.codec)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
