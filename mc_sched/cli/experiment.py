@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what may leave the device, default: %(default)s, as in the paper")  # fmt: skip
     add("--traces", metavar="DIR", type=Path,
         help="Mahimahi traces NAME.up and NAME.down beside the generated one")  # fmt: skip
-    add("--tasks", type=int, metavar="N", help="per cell, system and seed, default: 200")
+    add("--tasks", type=int, metavar="N", help="per cell, system and seed, default: 150")
     add("--seeds", type=int, metavar="N", help="worlds per cell, default: 3")
     add("--max-edges", type=int, metavar="N", help="of capacity, default: 10000, of all: 1000")
     add("--live-tasks", type=int, metavar="N", help="of each scenario of fidelity, default: 600")

@@ -90,9 +90,9 @@ class EdgeForecast:
             exit_rule=self._settings.exit_rule,
             edge=self._edge(task, now_ns, others),
             cloud=self._cloud_options(task, now_ns, others, sizes),
+            thresholds=self.local_table.thresholds,
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
-            thresholds=self.local_table.thresholds,
         )
 
     def partition_view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:

@@ -58,14 +58,14 @@ class View:
     edge: SiteForecast
     cloud: tuple[CloudForecast, ...]
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
-    edge_free: bool = True
-    cloud_free: bool = True
-    """Whether no other task of this edge waits, is on its way or runs there."""
     thresholds: tuple[EntropyThreshold, ...] = ()
     whole: tuple[WholeForecast, ...] = ()
     """Every exit; only for a policy that partitions, whose `cloud` has the raw splits, too."""
     layers: Layers | None = None
     """Likewise; None also where the bundle has no splits."""
+    edge_free: bool = True
+    cloud_free: bool = True
+    """Whether no other task of this edge waits, is on its way or runs there."""
 
 
 @value

@@ -23,6 +23,8 @@ from mc_sched.experiments.systems import OURS, System, systems
 
 FPS = 1.0
 QOS_NS = 1_000_000_000
+FEWER = 4
+"""Images that do not meet are all alike: a fraction of a cell's tasks tells enough."""
 NUMBERS = {
     "a": {"wifi": 3, "4g": 4, "3g": 5},
     "b": {"wifi": 6, "4g": 7, "3g": 8},
@@ -46,7 +48,8 @@ def shown() -> tuple[System, ...]:
 
 def measure(setting: Setting, crew: Crew) -> list[Row]:
     """A row per cell and system."""
-    return measured("figures", setting, cells(), systems(), crew)
+    fewer = setting.with_tasks(max(10, setting.tasks // FEWER))
+    return measured("figures", fewer, cells(), systems(), crew)
 
 
 def findings(setting: Setting, rows: Sequence[Row], table_rows: Sequence[Row]) -> Findings:

@@ -29,7 +29,7 @@ class Setting:
     profile: Profile = "paper"
     privacy: Privacy = Privacy.FEATURES
     """The paper lets nothing leave but what the codec of Osia et al. 2020 makes."""
-    tasks: int = 200
+    tasks: int = 150
     """Per cell, system and seed."""
     seeds: int = 3
 

@@ -316,13 +316,14 @@ views = st.builds(
     View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
     st.sampled_from(Mode), st.sampled_from(ExitRule),
     st.builds(SiteForecast, accuracies, times, times, joules),
-    st.lists(options, max_size=4).map(tuple), edge_free=st.booleans(), cloud_free=st.booleans(),
+    st.lists(options, max_size=4).map(tuple),
     thresholds=st.sampled_from(((), THRESHOLDS)),
     whole=st.lists(wholes, max_size=2).map(tuple),
     layers=st.none() | st.builds(
         Layers, st.tuples(costs, costs), st.tuples(costs, costs),
         st.lists(uploads, max_size=3).map(tuple), costs, st.just("far"),
     ),
+    edge_free=st.booleans(), cloud_free=st.booleans(),
 )  # fmt: skip
 tasks = st.sampled_from(Privacy).map(lambda privacy: replace(TASK, privacy=privacy))
 any_view = settings(max_examples=50, deadline=None, derandomize=True, database=None)
