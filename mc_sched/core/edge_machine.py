@@ -8,7 +8,8 @@ here once per event:
     -> the encoder, where the payload has to be made -> a site
     -> its answer, its deadline, its fallback timer or its loss -> Finish
 
-`_advance` runs after every event and is the only place where queued work is started.
+`_advance` runs after every event but mere progress and is the only place where queued work is
+started.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
+PROGRESS = frozenset(
+    (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.DeviceSampled, ev.PowerSampled)
+)
+"""Events after which nothing can start that could not before."""
+TIMERS = tuple(TimerKind)
 ASKED_NS = 10 * 10**9
 """How long after the last task the link is still measured for the next one."""
 
@@ -90,8 +96,10 @@ class EdgeMachine:
         """
         self._now_ns = event.now_ns
         self._actions = []
-        self._handlers[type(event)](event)
-        self._advance()
+        kind = type(event)
+        self._handlers[kind](event)
+        if self._tasks and kind not in PROGRESS:
+            self._advance()
         return self._actions
 
     def snapshot(self, now_ns: int) -> EdgeSnapshot:
@@ -396,7 +404,7 @@ class EdgeMachine:
         accuracy: float | None = None,
         reason: str = "",
     ) -> None:
-        for timer in TimerKind:
+        for timer in TIMERS:
             self._cancel_timer(entry, timer)
         self._leave_local(entry)
         self._leave_cloud(entry)
@@ -449,11 +457,10 @@ class EdgeMachine:
     # --- starting queued work ---------------------------------------------------------------
 
     def _advance(self) -> None:
-        if not self._tasks:
-            return
         self._start_uploads()
         self._start_local()
-        for task_id in [task_id for task_id, entry in self._tasks.items() if entry.over]:
+        over = [task_id for task_id, entry in self._tasks.items() if entry.over]
+        for task_id in over:
             del self._tasks[task_id]
 
     def _start_local(self) -> None:
@@ -529,7 +536,7 @@ class EdgeMachine:
         name = type(event).__name__
         if entry is None:
             raise UnexpectedEvent("edge", "unknown task", name, (task_id,))
-        self._note(entry, f"{name} {detail}".rstrip())
+        self._note(entry, f"{name} {detail}" if detail else name)
         return entry
 
     def _note(self, entry: EdgeTask, name: str) -> None:
