@@ -44,7 +44,12 @@ def _tuned(local: float, last: int, cloud: Accuracies) -> tuple[EntropyThreshold
 
 
 def entropy_by_rank(thresholds: Sequence[EntropyThreshold]) -> tuple[float, ...]:
-    """The entropy of an answer by its rank, from the surest of `RANKS` to the least sure."""
+    """The entropy of an answer by its rank, from the surest of `RANKS` to the least sure.
+
+    Empty without thresholds: then it follows from the confidence.
+    """
+    if not thresholds:
+        return ()
     shares = [row.kept for row in thresholds]
     return tuple(_at((rank + 0.5) / RANKS, shares, thresholds) for rank in range(RANKS))
 
