@@ -46,7 +46,7 @@ def _tuned(local: float, last: int, cloud: Accuracies) -> tuple[EntropyThreshold
 def entropy_by_rank(thresholds: Sequence[EntropyThreshold]) -> tuple[float, ...]:
     """The entropy of an answer by its rank, from the surest of `RANKS` to the least sure.
 
-    Empty without thresholds: then it follows from the confidence.
+    Nothing where there are no thresholds: an edge without a cloud asks nobody when it is not sure.
     """
     if not thresholds:
         return ()
