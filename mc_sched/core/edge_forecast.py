@@ -93,6 +93,7 @@ class EdgeForecast:
             edge=edge,
             cloud=self._cloud_options(task, now_ns, others, sizes),
             thresholds=self.local_table.thresholds,
+            whole=self._instead(task, now_ns, others),
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
         )
@@ -159,6 +160,14 @@ class EdgeForecast:
     def _run(self, now_ns: int, wait_ns: int, whole_ns: int = 0) -> Forecast:
         upper_ns = self.local.upper_ns(now_ns, self.here_level, whole_ns)
         return Forecast(wait_ns + self.local.mean_ns(now_ns, whole_ns), wait_ns + upper_ns)
+
+    def _instead(
+        self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
+    ) -> tuple[WholeForecast, ...]:
+        """The cloud net here, where the local net is not accurate enough."""
+        if not self._settings.whole_net or task.accuracy <= self.local_table.accuracy:
+            return ()
+        return tuple(self._whole(task, now_ns, others))
 
     def _whole(
         self, task: EdgeTask, now_ns: int, others: list[EdgeTask]

@@ -182,12 +182,16 @@ class EdgeMachine:
     def _run_here(self, entry: EdgeTask, decision: RunOnEdge | EdgeFirst) -> None:
         if isinstance(decision, EdgeFirst):
             entry.first = decision
-        elif decision.exit:
-            entry.here_exit = decision.exit
-            entry.here_ns = self._forecast.whole_ns(decision.exit)
+        else:
+            self._runs_here(entry, decision.exit)
         self._queue_here(entry)
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
+
+    def _runs_here(self, entry: EdgeTask, exit_: str) -> None:
+        """What this task runs here, if it does: the cloud net up to an exit, or the local net."""
+        if exit_:
+            entry.here_exit, entry.here_ns = exit_, self._forecast.whole_ns(exit_)
 
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
@@ -195,7 +199,10 @@ class EdgeMachine:
         entry.payload_bytes = self._forecast.payload_bytes(entry.task, offload.codec)
         entry.wanted_by_ns, entry.decided_ns = entry.task.due_ns, self._now_ns
         entry.move_cloud("queue")
-        if not offload.fallback or not self._local_is_accurate(entry):
+        if not offload.fallback:
+            return
+        self._runs_here(entry, offload.rescue_exit)
+        if not self._local_is_accurate(entry):
             return
         at_ns = self._now_ns + self._forecast.take_back_ns(
             entry, self._now_ns, self._tasks.values()
@@ -549,11 +556,11 @@ class EdgeMachine:
             self._actions.append(do.RecordScore(entry.task.task_id, score))
 
     def _local_is_accurate(self, entry: EdgeTask) -> bool:
-        return self._forecast.local_table.accuracy >= entry.accuracy
+        return self._forecast.accuracy_here(entry.here_exit) >= entry.accuracy
 
     def _local_can_serve(self, entry: EdgeTask) -> bool:
         wait_ns = self._forecast.local_wait_ns(entry, self._now_ns, self._tasks.values())
-        end_ns = self._now_ns + wait_ns + self._forecast.local.mean_ns(self._now_ns)
+        end_ns = self._now_ns + wait_ns + self._forecast.run_mean_ns(entry, self._now_ns)
         return self._local_is_accurate(entry) and end_ns <= entry.task.due_ns
 
     def _expected_accuracy(self, entry: EdgeTask, site: Site, exit_: str) -> float:
