@@ -9,6 +9,7 @@ from round_figures import THRESHOLDS, ns
 
 from mc_sched.core.layers import Cost, Layers, Upload
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
     EdgeFirst,
@@ -352,6 +353,8 @@ def cheaply(option, situation):
 def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
     cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
     can = any(tried(option, situation, upper) for option in (situation.edge, *cloud))
+    first = policy is MC and situation.edge.accuracy < situation.accuracy
+    can = can or (first and local_first(task, situation) is not None)
     assert isinstance(policy(task, situation), Refuse) is not can
 
 

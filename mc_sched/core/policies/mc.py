@@ -5,6 +5,10 @@ chance included that it is taken back: an upload whose result the local net then
 costs both. Where several codecs may be used, the mode chooses: the fastest, or the one of the least
 energy.
 
+A task of more accuracy than the local net has may still go there first, and to the cloud only where
+that net is not sure (see `local_first.py`): in performance mode if that is faster on the mean, in
+energy mode if it costs fewer joules per success, and in either if the cloud alone would be late.
+
 A task that no site can serve for sure goes to a free one where it is in time on the mean, and to
 the likelier of two. A refusal is a failure for certain, and teaches nothing: a way that is met with
 a careful prior and never tried would be refused for ever. Where others are, it would be at their
@@ -15,6 +19,8 @@ from __future__ import annotations
 
 import math
 
+from mc_sched.core.policies.chance import chance_beyond
+from mc_sched.core.policies.local_first import LocalFirst, local_first
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
@@ -28,9 +34,6 @@ from mc_sched.core.policy import (
 )
 from mc_sched.core.task import Mode, Shortfall, Task
 
-_DEVIATIONS = 1.645
-"""From the mean to the upper quantile, the 95th of 100 by default, if times were normal."""
-
 
 def decide(task: Task, view: View) -> Decision:
     """Where it can be served; where both can, by the mode."""
@@ -38,10 +41,24 @@ def decide(task: Task, view: View) -> Decision:
     if edge is None:
         cheaper = _cheaper_than_edge(task, view) if view.mode is Mode.ENERGY else None
         return RunOnEdge() if cheaper is None else _offload(view, cheaper)
+    first = local_first(task, view) if edge.constraint == "accuracy" else None
     choices = cloud_choices(task, view)
     if isinstance(choices, Shortfall):
+        if first is not None and first.in_time > 0:
+            return first.decision
         return _best_hope(task, view) or Refuse((edge, choices))
-    return _offload(view, min(choices, key=_joules if view.mode is Mode.ENERGY else _time_ns))
+    best = min(choices, key=_joules if view.mode is Mode.ENERGY else _time_ns)
+    if first is not None and _is_better(first, best, view):
+        return first.decision
+    return _offload(view, best)
+
+
+def _is_better(first: LocalFirst, cloud: CloudForecast, view: View) -> bool:
+    """By the mode, in less time or for fewer joules per success."""
+    if view.mode is Mode.PERFORMANCE:
+        return first.mean_ns < cloud.mean_ns
+    in_time = 1.0 - chance_beyond(view.remaining_ns, cloud)
+    return first.energy_j * in_time < cloud.energy_j * first.in_time
 
 
 def _best_hope(task: Task, view: View) -> Decision | None:
@@ -52,7 +69,7 @@ def _best_hope(task: Task, view: View) -> Decision | None:
         hopes += choices
     if view.edge_free and edge_shortfall(view, upper=False) is None:
         hopes.append(view.edge)
-    best = min(hopes, key=lambda hope: _chance_beyond(view.remaining_ns, hope), default=None)
+    best = min(hopes, key=lambda hope: chance_beyond(view.remaining_ns, hope), default=None)
     if isinstance(best, CloudForecast):
         return _offload(view, best)
     return None if best is None else RunOnEdge()
@@ -68,18 +85,12 @@ def _cheaper_than_edge(task: Task, view: View) -> CloudForecast | None:
     if isinstance(choices, Shortfall):
         return None
     costs = [
-        (_joules(option) + _chance_beyond(view.take_back_ns, option) * view.edge.energy_j, option)
+        (_joules(option) + chance_beyond(view.take_back_ns, option) * view.edge.energy_j, option)
         for option in choices
         if option.mean_ns <= view.take_back_ns
     ]
     least_j, best = min(costs, key=lambda cost: cost[0], default=(math.inf, None))
     return best if least_j < view.edge.energy_j else None
-
-
-def _chance_beyond(limit_ns: int, option: SiteForecast) -> float:
-    """That it takes longer, if its time is normal with this mean and this upper quantile."""
-    deviation_ns = max(1.0, (option.upper_ns - option.mean_ns) / _DEVIATIONS)
-    return 0.5 * math.erfc((limit_ns - option.mean_ns) / (deviation_ns * math.sqrt(2)))
 
 
 def _joules(option: CloudForecast) -> float:
