@@ -79,7 +79,17 @@ def test_it_is_no_way_where(situation, task):
             Offload,
             id="performance: 64 ms against 60",
         ),
+        pytest.param(
+            view(mode=Mode.PERFORMANCE, remaining_ns=ns(82)),
+            Offload,
+            id="performance: late more often",
+        ),
         pytest.param(view(remaining_ns=ns(30)), EdgeFirst, id="the cloud would be late"),
+        pytest.param(
+            view(remaining_ns=ns(69), thresholds=(NONE, replace(HALF, kept=0.2))),
+            Offload,
+            id="the cloud is in time on the mean, and that is more",
+        ),
         pytest.param(view(remaining_ns=ns(24)), Refuse, id="both would be late"),
     ],
 )  # fmt: skip

@@ -5,9 +5,10 @@ chance included that it is taken back: an upload whose result the local net then
 costs both. Where several codecs may be used, the mode chooses: the fastest, or the one of the least
 energy.
 
-A task of more accuracy than the local net has may still go there first, and to the cloud only where
-that net is not sure (see `local_first.py`): in performance mode if that is faster on the mean, in
-energy mode if it costs fewer joules per success, and in either if the cloud alone would be late.
+A task of more accuracy than the local net has may still begin there, and go to the cloud only where
+that net is not sure (see `local_first.py`): in performance mode if that is faster on the mean and
+no less often in time, in energy mode if it costs fewer joules per success, and in either if the
+cloud alone is not in time.
 
 A task that no site can serve for sure goes to a free one where it is in time on the mean, and to
 the likelier of two. A refusal is a failure for certain, and teaches nothing: a way that is met with
@@ -41,27 +42,31 @@ def decide(task: Task, view: View) -> Decision:
     if edge is None:
         cheaper = _cheaper_than_edge(task, view) if view.mode is Mode.ENERGY else None
         return RunOnEdge() if cheaper is None else _offload(view, cheaper)
-    first = local_first(task, view) if edge.constraint == "accuracy" else None
     choices = cloud_choices(task, view)
     if isinstance(choices, Shortfall):
-        if first is not None and first.in_time > 0:
-            return first.decision
-        return _best_hope(task, view) or Refuse((edge, choices))
-    best = min(choices, key=_joules if view.mode is Mode.ENERGY else _time_ns)
-    if first is not None and _is_better(first, best, view):
+        best = _best_hope(task, view)
+    else:
+        best = min(choices, key=_joules if view.mode is Mode.ENERGY else _time_ns)
+    first = local_first(task, view) if edge.constraint == "accuracy" else None
+    if first is not None and (best is None or _is_better(first, best, view)):
         return first.decision
-    return _offload(view, best)
+    if isinstance(best, CloudForecast):
+        return _offload(view, best)
+    if best is not None:
+        return RunOnEdge()
+    assert isinstance(choices, Shortfall)
+    return Refuse((edge, choices))
 
 
-def _is_better(first: LocalFirst, cloud: CloudForecast, view: View) -> bool:
-    """By the mode, in less time or for fewer joules per success."""
-    if view.mode is Mode.PERFORMANCE:
-        return first.mean_ns < cloud.mean_ns
+def _is_better(first: LocalFirst, cloud: SiteForecast, view: View) -> bool:
+    """By the mode: faster and no less in time, or for fewer joules per success."""
     in_time = 1.0 - chance_beyond(view.remaining_ns, cloud)
+    if view.mode is Mode.PERFORMANCE:
+        return first.mean_ns < cloud.mean_ns and first.in_time >= in_time
     return first.energy_j * in_time < cloud.energy_j * first.in_time
 
 
-def _best_hope(task: Task, view: View) -> Decision | None:
+def _best_hope(task: Task, view: View) -> SiteForecast | None:
     """The likeliest way to be in time, of those to a free site that are so on the mean."""
     choices = cloud_choices(task, view, upper=False)
     hopes: list[SiteForecast] = []
@@ -69,10 +74,7 @@ def _best_hope(task: Task, view: View) -> Decision | None:
         hopes += choices
     if view.edge_free and edge_shortfall(view, upper=False) is None:
         hopes.append(view.edge)
-    best = min(hopes, key=lambda hope: chance_beyond(view.remaining_ns, hope), default=None)
-    if isinstance(best, CloudForecast):
-        return _offload(view, best)
-    return None if best is None else RunOnEdge()
+    return min(hopes, key=lambda hope: chance_beyond(view.remaining_ns, hope), default=None)
 
 
 def _offload(view: View, best: CloudForecast) -> Offload:
