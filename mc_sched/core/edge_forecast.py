@@ -158,8 +158,9 @@ class EdgeForecast:
         return self._run(now_ns, self.local_wait_ns(task, now_ns, tasks), task.here_ns)
 
     def _run(self, now_ns: int, wait_ns: int, whole_ns: int = 0) -> Forecast:
-        upper_ns = self.local.upper_ns(now_ns, self.here_level, whole_ns)
-        return Forecast(wait_ns + self.local.mean_ns(now_ns, whole_ns), wait_ns + upper_ns)
+        mean_ns = self.local.mean_ns(now_ns, whole_ns)
+        upper_ns = max(mean_ns, self.local.upper_ns(now_ns, self.here_level, whole_ns))
+        return Forecast(wait_ns + mean_ns, wait_ns + upper_ns)
 
     def _instead(
         self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
@@ -233,10 +234,11 @@ class EdgeForecast:
             before_mean = start_mean + up_mean + around_mean + wait_ns
             before_upper = start_upper + up_upper + around_upper + wait_ns
             for exit_, path_ns in cloud.whole_path_ns.get(codec, ()):
+                mean_ns = before_mean + int(path_ns * slowdown_mean)
                 yield CloudForecast(
                     accuracy=exit_.accuracy[codec],
-                    mean_ns=before_mean + int(path_ns * slowdown_mean),
-                    upper_ns=before_upper + int(path_ns * slowdown_upper),
+                    mean_ns=mean_ns,
+                    upper_ns=max(mean_ns, before_upper + int(path_ns * slowdown_upper)),
                     energy_j=energy_j,
                     exit=exit_.name,
                     codec=codec,

@@ -18,7 +18,7 @@ from mc_sched.core.value import value
 class SiteForecast:
     """What one way of serving the task is expected to deliver.
 
-    Times run from now to the outcome, waiting included.
+    Times run from now to the outcome, waiting included; `upper_ns` is never below the mean.
     """
 
     accuracy: float

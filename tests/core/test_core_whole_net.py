@@ -3,6 +3,8 @@
 At QoR 0.9 that is exit3: 50 ms here, and 10 + 10 + 17 = 37 ms by the cloud.
 """
 
+from dataclasses import replace
+
 import pytest
 from round_figures import ANSWER, EVERY_POLICY_LOCAL, PARTITIONED
 from scripted_edge import (
@@ -19,18 +21,19 @@ from mc_sched.core import events as ev
 from mc_sched.core.actions import SendGiveUp, StartLocal
 from mc_sched.core.task import Mode, Privacy, Site
 
+TABLE = replace(EVERY_POLICY_LOCAL, thresholds=())
 FINE = {"accuracy": 0.9}
 EXIT, HERE_MS, CLOUD_MS, MARGIN_MS = "exit3", 50, 37, 4
 
 
 @pytest.fixture
 def edge():
-    return ScriptedEdge(EVERY_POLICY_LOCAL, PARTITIONED, whole_net=True)
+    return ScriptedEdge(TABLE, PARTITIONED, whole_net=True)
 
 
 @pytest.fixture
 def alone():
-    return ScriptedEdge(EVERY_POLICY_LOCAL, None, whole_net=True)
+    return ScriptedEdge(TABLE, None, whole_net=True)
 
 
 def test_without_a_cloud_it_answers_at_the_first_good_exit(alone):
@@ -55,7 +58,7 @@ def test_what_the_local_net_can_serve_it_serves(alone):
 
 
 def test_a_device_without_it_refuses(make_edge):
-    assert make_edge(EVERY_POLICY_LOCAL, None).submit(0, "a", 84, **FINE) == [refused("a")]
+    assert make_edge(TABLE, None).submit(0, "a", 84, **FINE) == [refused("a")]
 
 
 # --- against the cloud ------------------------------------------------------------------------
