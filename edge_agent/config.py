@@ -92,7 +92,7 @@ class EdgeConfig(Config):
     exit_rule: ExitRule = ExitRule.ADAPTIVE
     whole_net: bool = False
     max_tasks: int = Field(default=256, ge=1, le=10_000)
-    max_uploads: int = Field(default=2, ge=1, le=64)
+    max_uploads: int | None = Field(default=None, ge=1, le=64)
     probe_interval: Duration = 200_000_000
     energy: EnergyConfig = EnergyConfig()
     sensors: SensorsConfig = SensorsConfig()

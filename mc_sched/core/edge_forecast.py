@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
@@ -21,6 +22,10 @@ from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable
 from mc_sched.core.task import Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
+
+LEAST_UPLOADS, MOST_UPLOADS = 2, 16
+"""At once, where no number is set: the second waits on the device while the first's end is not
+known, and what is sent and not yet accepted is out of the scheduler's hands."""
 
 
 class EdgeForecast:
@@ -188,6 +193,17 @@ class EdgeForecast:
         """Time until the cloud says that this task's payload, sent now behind others, has come."""
         return self.link.up(now_ns, task.payload_bytes, self._on_the_air_ns(now_ns, tasks))
 
+    def uploads_at_once(self, now_ns: int, queued: Sequence[EdgeTask]) -> int:
+        """How many cover a round trip, after which one is known to have come."""
+        up_ns = max(1, self.link.up_mean_ns(now_ns, queued[0].payload_bytes))
+        covering = 1 + math.ceil(self.link.rtt_mean_ns(now_ns) / up_ns)
+        return min(MOST_UPLOADS, max(LEAST_UPLOADS, covering))
+
+    def delay_ns(self, now_ns: int) -> int:
+        """By how much a message of the cloud may take longer than the mean."""
+        down = self.link.down(now_ns)
+        return max(0, down.upper_ns - down.mean_ns)
+
     def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
         here = self.here(task, now_ns, others)
         compute_j = self._ledger.compute_j(self.local.mean_ns(now_ns))
@@ -233,6 +249,7 @@ class EdgeForecast:
             wait_ns = self._cloud_wait_ns(now_ns + start_mean + up_mean + rtt_mean // 2)
             before_mean = start_mean + up_mean + around_mean + wait_ns
             before_upper = start_upper + up_upper + around_upper + wait_ns
+            accepted_ns = start_mean + up_mean + rtt_mean
             for exit_, path_ns in cloud.whole_path_ns.get(codec, ()):
                 mean_ns = before_mean + int(path_ns * slowdown_mean)
                 yield CloudForecast(
@@ -242,6 +259,7 @@ class EdgeForecast:
                     energy_j=energy_j,
                     exit=exit_.name,
                     codec=codec,
+                    accepted_ns=accepted_ns,
                 )
 
     def _backlog_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:

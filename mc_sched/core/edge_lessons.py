@@ -43,6 +43,8 @@ class EdgeLessons:
         link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns, event.transfer_ns)
         self._forecast.long_run_link.sent(entry.payload_bytes, entry.upload_air_ns)
         entry.cloud_promised_ns = event.queue_ns
+        # its word and its answer have the same way: what is left of that is what it said
+        entry.promised_by_ns = event.now_ns + event.predicted_ns
         self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)
         return (score,)
 

@@ -20,7 +20,7 @@ from typing import Any
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeBooks, EdgeSnapshot
-from mc_sched.core.edge_forecast import EdgeForecast
+from mc_sched.core.edge_forecast import MOST_UPLOADS, EdgeForecast
 from mc_sched.core.edge_invariants import IN_FLIGHT, check_edge
 from mc_sched.core.edge_lessons import EdgeLessons
 from mc_sched.core.edge_task import EdgeTask
@@ -202,7 +202,7 @@ class EdgeMachine:
         if not offload.fallback:
             return
         self._runs_here(entry, offload.rescue_exit)
-        if not self._local_is_accurate(entry):
+        if not offload.take_back or not self._local_is_accurate(entry):
             return
         at_ns = self._now_ns + self._forecast.take_back_ns(
             entry, self._now_ns, self._tasks.values()
@@ -295,7 +295,9 @@ class EdgeMachine:
             self._record(entry, self._lessons.accepted(entry, event))
 
     def _on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
-        self._entry(event, event.task_id).move_cloud("CloudProgressed")
+        entry = self._entry(event, event.task_id)
+        entry.move_cloud("CloudProgressed")
+        entry.promised_by_ns = event.now_ns + event.remaining_ns
 
     def _on_cloud_replied(self, event: ev.CloudReplied) -> None:
         entry = self._entry(event, event.task_id)
@@ -358,7 +360,7 @@ class EdgeMachine:
         entry.timers.discard(event.kind)
         if event.kind is TimerKind.DEADLINE:
             self._finish(entry, OutcomeKind.LATE, reason="no result at the deadline")
-        elif self._local_can_serve(entry):
+        elif self._local_can_serve(entry) and not self._is_promised(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27
             self._leave_cloud(entry)
             self._queue_here(entry)
@@ -492,7 +494,8 @@ class EdgeMachine:
         if not queued:
             return
         legs = [entry.cloud for entry in self._tasks.values()]
-        free = max(0, self._settings.max_uploads - legs.count(CloudLeg.UPLOADING))
+        most = self._settings.max_uploads or self._forecast.uploads_at_once(self._now_ns, queued)
+        free = max(0, most - legs.count(CloudLeg.UPLOADING))
         encoder_free = CloudLeg.ENCODING not in legs and CloudLeg.DROPPED not in legs
         for entry in sorted(queued, key=_due_ns):
             is_ready = entry.encoded or not self._forecast.encode.needs_time(entry.codec)
@@ -563,6 +566,14 @@ class EdgeMachine:
         end_ns = self._now_ns + wait_ns + self._forecast.run_mean_ns(entry, self._now_ns)
         return self._local_is_accurate(entry) and end_ns <= entry.task.due_ns
 
+    def _is_promised(self, entry: EdgeTask) -> bool:
+        """Whether the cloud works on the task and says, not in vain so far, that it is in time."""
+        offload = entry.offload
+        if offload is None or not offload.keep_promised or entry.cloud is not CloudLeg.RUNNING:
+            return False
+        latest_ns = entry.promised_by_ns + self._forecast.delay_ns(self._now_ns)
+        return self._now_ns <= entry.promised_by_ns and latest_ns <= entry.task.due_ns
+
     def _expected_accuracy(self, entry: EdgeTask, site: Site, exit_: str) -> float:
         if entry.first is not None:
             alone = site is Site.EDGE and entry.unsure is not None
@@ -586,7 +597,7 @@ class EdgeMachine:
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         self._ledger.validate()
-        check_edge(self._tasks, self._settings.max_uploads)
+        check_edge(self._tasks, self._settings.max_uploads or MOST_UPLOADS)
 
 
 def _due_ns(entry: EdgeTask) -> int:

@@ -66,6 +66,8 @@ class EdgeTask:
     wanted_by_ns: int = 0
     """When the cloud's answer is wanted: at the deadline, or before the task is taken back."""
     accepted_ns: int | None = None
+    promised_by_ns: int = 0
+    """When the answer is here, by the cloud's latest word."""
     cloud_promised_ns: int = 0
     """Queue on the cloud and profiled path to the target, as of `accepted`."""
     cloud_compute_ns: int = 0

@@ -33,6 +33,8 @@ class CloudForecast(SiteForecast):
 
     exit: str
     codec: str
+    accepted_ns: int = 0
+    """Mean time until the cloud's word that the payload has come."""
 
 
 @value
@@ -87,9 +89,11 @@ class RunOnEdge:
 class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
-    `fallback`: watch the clock and take the task back when only the local net can still serve it.
-    `before_take_back`: the cloud is asked to pursue no exit beyond that moment. `rescue_exit`: what
-    runs here then is the cloud net up to this exit; empty for the local net.
+    `fallback`: run the task here if the cloud is lost or refuses, and that can be in time.
+    `take_back`: and so when only the device can still serve it, with `keep_promised` unless the
+    cloud works on it and says that it is in time. `before_take_back`: the cloud is asked to pursue
+    no exit beyond that moment. `rescue_exit`: what runs here is the cloud net up to this exit;
+    empty for the local net.
     """
 
     codec: str
@@ -97,6 +101,8 @@ class Offload:
     exit_rule: ExitRule
     predicted_ns: int
     fallback: bool = True
+    take_back: bool = True
+    keep_promised: bool = True
     before_take_back: bool = True
     rescue_exit: str = ""
 

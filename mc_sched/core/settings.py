@@ -28,8 +28,8 @@ class EdgeSettings:
     where the local net is not; the device has to hold it then."""
     max_tasks: int = 256
     """Open tasks beyond which a new one is refused."""
-    max_uploads: int = 2
-    """Uploads at once: one on the air, one behind it to cover the round trip."""
+    max_uploads: int | None = None
+    """Uploads at once; None: one on the air, and as many behind it as cover the round trip."""
     energy: EnergyModel = field(default_factory=EnergyModel)
 
 

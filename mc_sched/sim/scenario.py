@@ -288,7 +288,7 @@ class EdgeGroupConfig(Config):
     margin: Duration = EdgeSettings.margin_ns
     whole_net: bool = EdgeSettings.whole_net
     max_tasks: int = Field(default=EdgeSettings.max_tasks, ge=1, le=10_000)
-    max_uploads: int = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
+    max_uploads: int | None = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
     probe_interval: Duration = Field(default=200_000_000, ge=10_000_000)
     admission: Duration = 0
     """From an image's arrival to its decision: decoding and cropping."""

@@ -28,8 +28,8 @@ MC, MC_PAPER, SERVER, EDGE_ONLY = (
 )
 TASK = Task("a", "s", 0, ns(100))
 EDGE = SiteForecast(accuracy=0.80, mean_ns=ns(20), upper_ns=ns(30), energy_j=0.20)
-NEAR = CloudForecast(0.77, ns(30), ns(40), 0.10, exit="near", codec="jpeg")
-FAR = CloudForecast(0.91, ns(50), ns(60), 0.10, exit="far", codec="jpeg")
+NEAR = CloudForecast(0.77, ns(30), ns(40), 0.10, exit="near", codec="jpeg", accepted_ns=ns(20))
+FAR = CloudForecast(0.91, ns(50), ns(60), 0.10, exit="far", codec="jpeg", accepted_ns=ns(20))
 VIEW = View(
     now_ns=0,
     remaining_ns=ns(100),
@@ -71,6 +71,11 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
     return Offload(option.codec, accuracy, rule, option.upper_ns)
 
 
+def sends_for_good(option, accuracy=0.75):
+    """Where the device could not take it back, or not before it is known to have come."""
+    return replace(sends(option, accuracy), take_back=False)
+
+
 # --- mc ---------------------------------------------------------------------------------------
 
 
@@ -81,17 +86,22 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
         pytest.param(view(edge=edge(energy_j=0.05)), RunOnEdge(), id="both, energy: the edge"),
         pytest.param(view(edge=edge(energy_j=0.10)), RunOnEdge(), id="both, energy: a tie"),
         pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: hardly taken back"),
-        pytest.param(view(take_back_ns=ns(31)), sends(NEAR), id="both, energy: pays half the time"),
-        pytest.param(view(take_back_ns=ns(30)), RunOnEdge(), id="both, energy: pays as often"),
+        pytest.param(view(take_back_ns=ns(21)), sends(NEAR), id="both, energy: pays half the time"),
+        pytest.param(view(take_back_ns=ns(20)), RunOnEdge(), id="both, energy: pays as often"),
         pytest.param(
-            view(cloud=(near(energy_j=0.15),), take_back_ns=ns(31)),
+            view(cloud=(near(energy_j=0.15),), take_back_ns=ns(21)),
             RunOnEdge(),
             id="both, energy: too dear to be taken back",
         ),
         pytest.param(
-            view(cloud=(near(energy_j=0.01),), take_back_ns=ns(29)),
+            view(cloud=(NEAR,), take_back_ns=ns(19)),
+            sends_for_good(NEAR),
+            id="both, energy: would be taken back unheard, and is sure without that",
+        ),
+        pytest.param(
+            view(cloud=(NEAR,), take_back_ns=ns(19), remaining_ns=ns(39)),
             RunOnEdge(),
-            id="both, energy: taken back more often than not",
+            id="both, energy: would be taken back unheard, and is not sure",
         ),
         pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
         pytest.param(view(cloud=()), RunOnEdge(), id="no cloud"),
@@ -99,13 +109,15 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
             view(remaining_ns=ns(30), take_back_ns=-ns(4)), RunOnEdge(), id="only the edge in time"
         ),
         pytest.param(view(accuracy=0.80), sends(FAR, 0.80), id="energy: the first good exit"),
-        pytest.param(view(accuracy=0.9), sends(FAR, 0.9), id="only the cloud is good enough"),
+        pytest.param(view(accuracy=0.9), sends_for_good(FAR, 0.9), id="cloud only"),
         pytest.param(
-            view(accuracy=0.9, mode=Mode.PERFORMANCE), sends(FAR, 0.9), id="performance, cloud only"
+            view(accuracy=0.9, mode=Mode.PERFORMANCE),
+            sends_for_good(FAR, 0.9),
+            id="performance, cloud only",
         ),
         pytest.param(
             view(edge=edge(upper_ns=ns(101)), mode=Mode.PERFORMANCE, take_back_ns=-ns(5)),
-            sends(NEAR),
+            sends_for_good(NEAR),
             id="the edge is too slow",
         ),
         pytest.param(
@@ -136,7 +148,7 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
         ),
         pytest.param(
             view(edge=edge(mean_ns=ns(35), upper_ns=ns(70)), remaining_ns=ns(39)),
-            sends(NEAR),
+            sends_for_good(NEAR),
             id="both means are, the cloud is likelier",
         ),
         pytest.param(
@@ -145,7 +157,9 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
             id="one each",
         ),
         pytest.param(
-            view(accuracy=0.9, remaining_ns=ns(50)), sends(FAR, 0.9), id="the cloud, on the mean"
+            view(accuracy=0.9, remaining_ns=ns(50)),
+            sends_for_good(FAR, 0.9),
+            id="the cloud, on the mean",
         ),
         pytest.param(
             view(accuracy=0.9, remaining_ns=ns(50), cloud_free=False),
@@ -167,7 +181,11 @@ def test_mc(situation, decision):
 
 
 def paper_sends(option, accuracy=0.75):
-    return Offload(option.codec, accuracy, ExitRule.PURSUE, option.mean_ns, before_take_back=False)
+    return replace(
+        Offload(option.codec, accuracy, ExitRule.PURSUE, option.mean_ns),
+        keep_promised=False,
+        before_take_back=False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,7 @@ async def test_bad_images_are_told_and_the_stream_goes_on(agent):
 
 async def test_outcomes_come_in_the_order_they_end(agent):
     outcomes = asyncio.ensure_future(agent.stream([wanted(i, policy="server") for i in "abc"]))
-    await until(lambda: len(agent.cloud.sent) == 2)  # max_uploads
+    await until(lambda: {"a", "b"} <= set(agent.cloud.sent))  # as many as cover the round trip
     agent.replied("b")
     await until(lambda: "c" in agent.cloud.sent)
     agent.replied("c")

@@ -31,7 +31,7 @@ class Logged(Joined):
         self.logs = {"edge": EventLog(edge_log, "edge"), "cloud": EventLog(cloud_log, "cloud")}
         for node, log in self.logs.items():
             log.subscribe(self.records[node].append)
-        config = {"settings": EdgeSettings(max_tasks=12), "table": LOCAL}
+        config = {"settings": self.edge_settings, "table": LOCAL}
         self.logs["edge"].write(0, "config", config)
         config = {"settings": CloudSettings(max_tasks=6), "table": CLOUD}
         self.logs["cloud"].write(0, "config", config)
@@ -246,7 +246,7 @@ def test_a_config_that_makes_no_machine_is_an_error(change, message):
 def test_every_setting_reaches_the_machine_of_a_replay():
     """The settings a replay reads are the ones that were written, radio and rule included."""
     settings_ = EdgeSettings(
-        0.5, 0.1, Mode.PERFORMANCE, "mc-paper", ExitRule.PURSUE, 0.9, 1, 2, 3,
+        0.5, 0.1, Mode.PERFORMANCE, "mc-paper", ExitRule.PURSUE, 0.9, 1, True, 2, 3,
         EnergyModel(1.0, 2.0, RADIOS["3g"], "declared"),
     )  # fmt: skip
     log, records = EventLog(None, "edge"), []

@@ -8,9 +8,10 @@ It compares the ways to serve a task:
     local first  the local net, and the cloud for what it is not sure of (see `local_first.py`),
                  where the local net alone is not accurate enough
 
-A way is sure if its upper quantile is in time. A task that is sure here is rescued here if the
-cloud is late, so that all ways to the cloud are sure then, and pay for the rescue by the chance of
-it: an upload whose result the device then computes again costs both. Of the sure ways performance
+A way is sure if its upper quantile is in time. What is sure here is taken back from the cloud at
+the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
+cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
+as an upload whose result the device then computes again costs both. Of the sure ways performance
 mode takes the local net, since data stay at home, or else the fastest; energy mode takes the one of
 the fewest joules per success.
 
@@ -83,10 +84,10 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
         in_time = 1.0 - chance_beyond(view.remaining_ns, here)
         yield Way(_run(here), here.upper_ns, here.energy_j, in_time, sure_here, view.edge_free)
     for option in _cloud_options(task, view):
-        if not sure_here:
-            yield _alone(option, view, here)
-        elif option.mean_ns <= _take_back_ns(here, view):
+        if sure_here and option.accepted_ns <= _take_back_ns(here, view):
             yield _rescued(option, view, here)
+        else:
+            yield _alone(option, view, here)
     first = local_first(task, view)
     if first is not None:
         sure = first.in_time >= SURE
@@ -105,16 +106,18 @@ def _cloud_options(task: Task, view: View) -> tuple[CloudForecast, ...]:
 
 
 def _alone(option: CloudForecast, view: View, here: SiteForecast) -> Way:
-    """To the cloud, with nothing sure to fall back on."""
+    """To the cloud, and not taken back."""
     in_time = 1.0 - chance_beyond(view.remaining_ns, option)
     sure = option.upper_ns <= view.remaining_ns
-    decision = _offload(option, view, here)
+    decision = _offload(option, view, here, take_back=False)
     return Way(decision, option.upper_ns, option.energy_j, in_time, sure, view.cloud_free)
 
 
 def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
-    """To the cloud, and taken back where that is late."""
-    rescue_j = chance_beyond(_take_back_ns(here, view), option) * here.energy_j
+    """To the cloud, and taken back where it would be late."""
+    unheard_ns = option.accepted_ns - option.mean_ns
+    unheard = chance_beyond(_take_back_ns(here, view), option, after_ns=unheard_ns)
+    rescue_j = max(unheard, chance_beyond(view.remaining_ns, option)) * here.energy_j
     decision = _offload(option, view, here)
     return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, True)
 
@@ -128,10 +131,16 @@ def _run(here: SiteForecast) -> RunOnEdge:
     return RunOnEdge(here.exit if isinstance(here, WholeForecast) else "")
 
 
-def _offload(option: CloudForecast, view: View, here: SiteForecast) -> Offload:
-    rescue_exit = _run(here).exit
+def _offload(
+    option: CloudForecast, view: View, here: SiteForecast, take_back: bool = True
+) -> Offload:
     return Offload(
-        option.codec, view.accuracy, view.exit_rule, option.upper_ns, rescue_exit=rescue_exit
+        option.codec,
+        view.accuracy,
+        view.exit_rule,
+        option.upper_ns,
+        take_back=take_back,
+        rescue_exit=_run(here).exit,
     )
 
 
