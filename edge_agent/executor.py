@@ -18,6 +18,7 @@ from mc_models.predict import top5
 from mc_sched.core import events as ev
 from mc_sched.core.task import Prediction
 from mc_sched.errors import sentence
+from mc_sched.pulse import Pulse
 
 Module = Callable[[torch.Tensor], torch.Tensor]
 Report = Callable[[ev.EdgeEvent], None]
@@ -53,6 +54,7 @@ class LocalExecutor:
         self._open: dict[str, _Job] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="local-net", daemon=True)
+        self.pulse = Pulse(self._worker)
         self._worker.start()
 
     def start(self, task_id: str, prepare: Callable[[], torch.Tensor]) -> None:
@@ -75,6 +77,7 @@ class LocalExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
+                self.pulse.beat()
                 end: ev.LocalDone | ev.LocalAborted | ev.LocalFailed
                 try:
                     end = self._run(job)
@@ -82,6 +85,7 @@ class LocalExecutor:
                     end = ev.LocalFailed(time.monotonic_ns(), job.task_id, sentence(error))
                 if self._open.get(job.task_id) is job:
                     del self._open[job.task_id]
+                self.pulse.rest()
                 self._report(end)
 
     def _run(self, job: _Job) -> ev.LocalDone | ev.LocalAborted:
@@ -90,6 +94,7 @@ class LocalExecutor:
         for index, layer in enumerate(self._layers):
             if not job.wanted:
                 return ev.LocalAborted(time.monotonic_ns(), job.task_id)
+            self.pulse.beat()
             x = layer(x)
             if self._reported[index]:
                 self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))

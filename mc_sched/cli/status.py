@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mc_sched.cli.tables import print_rows
@@ -78,7 +79,7 @@ def _reliability(found: dict[str, Any]) -> str:
 def _label(key: str) -> str:
     if key.startswith("e3_"):
         return key.removesuffix("_per_j")
-    for unit in ("_ns", "_bps", "_w", "_j"):
+    for unit in ("_ns", "_bps", "_w", "_j", "_s"):
         key = key.removesuffix(unit)
     return key
 
@@ -86,6 +87,8 @@ def _label(key: str) -> str:
 def _text(key: str, value: Any) -> str:
     if value is None:
         return "unknown"
+    if key == "certificate_expires_s":
+        return f"{datetime.fromtimestamp(value):%Y-%m-%d %H:%M}" if value else "none in use"
     if key.endswith("_ns"):
         return f"{value / 1e6:.1f} ms"
     if key.endswith("_bps"):

@@ -36,6 +36,8 @@ from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
+DRAINING = "the agent is shutting down; submit again when it is back"
+"""Why a task is refused that a client may well submit again."""
 ASKED_NS = 10 * 10**9
 """How long after the last task the link is still measured for the next one."""
 
@@ -51,6 +53,8 @@ class EdgeMachine:
         self._books = EdgeBooks(settings, self._ledger, self._tail)
         self._tasks: dict[str, EdgeTask] = {}
         self._open = 0
+        self._most_uploads = settings.max_uploads
+        """The highest max_uploads so far: uploads that a lower one would forbid may still run."""
         self._draining = False
         self._submitted_ns = -ASKED_NS
         self._now_ns = 0
@@ -78,6 +82,7 @@ class EdgeMachine:
             ev.TimerFired: self._on_timer_fired,
             ev.ClientGone: self._on_client_gone,
             ev.NotSatisfied: self._on_not_satisfied,
+            ev.EdgeReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
 
@@ -144,7 +149,7 @@ class EdgeMachine:
 
     def _decide(self, entry: EdgeTask) -> Decision | str:
         if self._draining:
-            return "the agent is shutting down; submit again when it is back"
+            return DRAINING
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
@@ -328,6 +333,12 @@ class EdgeMachine:
         works = ((entry.task.task_id, entry.work(event.now_ns)) for entry in open_tasks)
         self._ledger.sampled(event.now_ns, event.power_w, event.source, works)
 
+    def _on_reconfigured(self, event: ev.EdgeReconfigured) -> None:
+        self._settings = event.settings
+        self._most_uploads = max(self._most_uploads, event.settings.max_uploads)
+        self._forecast.reconfigure(event.settings)
+        self._books.reconfigure(event.settings)
+
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
 
@@ -440,7 +451,7 @@ class EdgeMachine:
         if not queued:
             return
         legs = [entry.cloud for entry in self._tasks.values()]
-        free = self._settings.max_uploads - legs.count(CloudLeg.UPLOADING)
+        free = max(0, self._settings.max_uploads - legs.count(CloudLeg.UPLOADING))
         encoder_free = CloudLeg.ENCODING not in legs and CloudLeg.DROPPED not in legs
         for entry in sorted(queued, key=_due_ns):
             is_ready = entry.encoded or not self._forecast.encode.needs_time(entry.codec)
@@ -531,7 +542,7 @@ class EdgeMachine:
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         self._ledger.validate()
-        check_edge(self._tasks, self._settings.max_uploads)
+        check_edge(self._tasks, self._most_uploads)
 
 
 def _due_ns(entry: EdgeTask) -> int:

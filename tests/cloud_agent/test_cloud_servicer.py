@@ -11,7 +11,7 @@ from mc_proto.channel import bind, connect, make_server
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from cloud_agent.executor import StageExecutor
-from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer
+from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer, Limits
 from mc_sched.core.task import ExitRule
 
 EOF = grpc.aio.EOF
@@ -34,8 +34,7 @@ class Agent:
         self.server = make_server()
         servicer = CloudServicer(
             self.driver, TABLE, LABELS, dict.fromkeys(("jpeg", "features"), self.prepare), pool,
-            version="0.0.1", exit_rule=exit_rule, max_payload_bytes=MAX_PAYLOAD,
-            max_calls=MAX_CALLS,
+            version="0.0.1", limits=Limits(exit_rule, MAX_PAYLOAD, MAX_CALLS),
         )  # fmt: skip
         cloud_pb2_grpc.add_CloudAgentServicer_to_server(servicer, self.server)
 
@@ -316,7 +315,7 @@ async def test_an_upload_that_outlasts_its_budget_is_cut(agent):
     call = await agent.call(opened("a", bytes(1000), head=10, budget_ns=S // 20))
     code, sentence = await turned_away(call)
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert sentence == "the upload took longer than the task's budget"
+    assert sentence.startswith("the upload took longer than 0.05 s, the task's budget")
     await until(agent.is_free)
 
 
