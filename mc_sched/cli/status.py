@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mc_sched.cli.edge_option import add_edge_options, edge_client
 from mc_sched.cli.tables import print_rows
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ HELP = "Show how an edge agent does: cloud, link, forecasts, outcomes, energy."
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `status`."""
-    parser.add_argument(
-        "--edge", default="127.0.0.1:7070", metavar="HOST:PORT", help="default %(default)s"
-    )
+    add_edge_options(parser)
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched status --edge robot:7070 --output json"
 
@@ -30,10 +29,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print."""
     import asyncio
 
-    from mc_sched.client import EdgeClient
-
     async def ask() -> StatusReply:
-        async with EdgeClient(args.edge) as client:
+        async with edge_client(args) as client:
             return await client.status()
 
     status = _fields(asyncio.run(ask()))
