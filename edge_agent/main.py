@@ -124,8 +124,9 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
     about = edge_pb2.StatusReply(
         version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
     )
-    if identity is not None:
-        about.certificate_expires_s = int(identity.expires.timestamp())
+    in_use = identity or (daemon.identity_for(config, config.cloud) if config.cloud else None)
+    if in_use is not None:
+        about.certificate_expires_s = int(in_use.expires.timestamp())
     with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
         made_bytes = {row.name: row.message_bytes for row in bundle.codecs}
         admission = Admission(bundle.input_px, pool)

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 TESTS = Path(__file__).parent.parent
-pytest.register_assert_rewrite("deployment")
+pytest.register_assert_rewrite("deployment", "nodes")
 sys.path[:0] = [str(TESTS / "system"), str(TESTS / "edge_agent")]
 
 from deployment import Deployment, mc_sched  # noqa: E402
