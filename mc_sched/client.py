@@ -170,7 +170,8 @@ class _Leg:
         self._demands = demands
         self._retry = retry
         self._sent: dict[str, _Frame] = {}
-        self._leaving = False
+        self._over = False
+        """Whether nothing more is sent in this call."""
         self.lost = ""
         """Why the call ended before every frame had its answer; "" if it did not."""
 
@@ -185,11 +186,12 @@ class _Leg:
                 frame = self._sent.pop(message.task_id, None)
                 if self._retry and frame and message.reason == DRAINING:
                     self._left.appendleft(frame)
-                    self._leaving = True
+                    self._over = True
                 else:
                     yield _answer(message)
         except grpc.aio.AioRpcError as error:
             reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
+        self._over = True
         self.lost = reason if self._sent or self._left else ""
         for frame in self._sent.values():
             yield _lost(frame, self._demands, reason)
@@ -198,7 +200,7 @@ class _Leg:
         loop = asyncio.get_running_loop()
         while self._left:
             await asyncio.sleep(max(0.0, self._left[0].at_s - loop.time()))
-            if self._leaving:
+            if self._over:
                 return
             frame = self._left.popleft()
             self._sent[frame.task_id] = frame
