@@ -283,6 +283,11 @@ class Stream:
         if logged:
             until(lambda: edge.logged("Finish") > before, what=f"stream {name}: an outcome")
 
+    def leave(self):
+        """What is left of the stream is not waited for; its node may be gone."""
+        self._process.kill()
+        self._process.communicate()
+
     def rows(self):
         """Each frame's end, once all have ended: exactly one for each frame."""
         _, said = self._process.communicate(timeout=PATIENCE_S + self.count)
