@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
 from mc_models.runtime import Precision, prepare_cloud, prepare_decoder
 from mc_models.self_test import try_cloud
+from mc_models.splits import unpack
 from mc_proto.channel import MAX_CHUNK_BYTES, bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import cloud_pb2_grpc
@@ -138,6 +140,8 @@ def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
     }
     for row in bundle.codecs:
         decoders[row.name] = prepare_decoder(bundle, precision)
+    for split in bundle.splits:
+        decoders[split.name] = partial(unpack, row=split)
     return decoders
 
 

@@ -143,7 +143,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 grpc.StatusCode.INVALID_ARGUMENT, "open: must be the first message of Infer"
             )
         try:
-            serde.check_open(first.open, self._limits.max_payload_bytes, self._table.codecs)
+            serde.check_open(first.open, self._limits.max_payload_bytes, self._table.ways)
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if first.open.bundle_hash != self._table.bundle_hash:

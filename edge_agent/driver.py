@@ -188,13 +188,14 @@ class EdgeDriver:
         if isinstance(action, do.StartLocal):
             assert self._executor is not None
             pixels = self._images[action.task_id].pixels
-            self._executor.start(action.task_id, lambda: self._prepare(pixels))
+            self._executor.start(action.task_id, lambda: self._prepare(pixels), action.exit)
         elif isinstance(action, do.AbortLocal):
             assert self._executor is not None
             self._executor.abort(action.task_id)
         elif isinstance(action, do.Encode):
             assert self._encoder is not None
-            self._encoder.start(action.task_id, self._images[action.task_id].pixels)
+            pixels = self._images[action.task_id].pixels
+            self._encoder.start(action.task_id, action.codec, pixels)
         elif isinstance(action, do.SendToCloud):
             assert self._cloud is not None
             self._cloud.send(action, self._payload(action))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mc_models.bundle import Bundle, load_bundle
+from mc_models.features import NAME as FEATURES
 from mc_models.preprocess import Pixels, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
@@ -26,6 +27,7 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 from mc_sched import __version__, daemon
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.events import EdgeReconfigured
+from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.errors import UserError
 from mc_sched.host_tables import local_table
 from mc_sched.obs.event_log import FORMAT, EventLog
@@ -38,10 +40,11 @@ from .admission import Admission
 from .cloud_client import CloudClient
 from .config import LIVE, EdgeConfig, SensorsConfig
 from .driver import EdgeDriver
-from .encoder import PayloadEncoder
+from .encoder import Encode, PayloadEncoder
 from .executor import LocalExecutor
 from .sampler import Sampler
 from .servicer import EdgeServicer
+from .whole_net import WholeNet
 
 NAME = "mc-edge-agent"
 SERVICE = "mc.v1.EdgeAgent"
@@ -61,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cloud", metavar="HOST:PORT", help="default 127.0.0.1:7071")
     parser.add_argument("--bundle", help="name or directory of a bundle, default set-a")
     parser.add_argument("--mode", help="performance or energy (default)")
-    parser.add_argument("--policy", help="mc (default), mc-paper, server or edge-only")
+    parser.add_argument("--policy", help=f"{', '.join(POLICIES)}; default mc")
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
@@ -106,7 +109,10 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
     config_record = {"format": FORMAT, "settings": settings, "table": table}
     log.write(time.monotonic_ns(), "config", config_record)
     driver = EdgeDriver(EdgeMachine(settings, table), log, to_input)
-    executor = make_executor(bundle, driver, config.threads, profile.precision)
+    whole = WholeNet(bundle, profile.precision) if bundle.splits else None
+    if whole is not None and config.policy in PARTITIONERS:
+        whole.load()
+    executor = make_executor(bundle, driver, config.threads, profile.precision, whole)
     health = Health(server)
     cloud = make_cloud_client(config, bundle, driver)
     notes: set[asyncio.Task[None]] = set()
@@ -117,7 +123,7 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
         notes.add(note)
         note.add_done_callback(notes.discard)
 
-    encoder = make_encoder(bundle, driver, config.threads, profile.precision)
+    encoder = make_encoder(bundle, driver, config.threads, profile.precision, whole)
     driver.attach(executor, cloud, cloud_changed, encoder)
     sampler = make_sampler(config.sensors, driver, log, says)
     sampler.start()
@@ -134,6 +140,8 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
         servicer = EdgeServicer(driver, log, admission, about, made_bytes, per_client)
 
         def apply(new: EdgeConfig) -> None:
+            if whole is not None and new.policy in PARTITIONERS:
+                asyncio.get_running_loop().run_in_executor(None, whole.load)
             driver.handle(EdgeReconfigured(time.monotonic_ns(), new.settings()))
             daemon.set_limits(gate, new)
             servicer.tasks.most = new.limits.tasks_per_client
@@ -202,7 +210,11 @@ def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
 
 
 def make_executor(
-    bundle: Bundle, driver: EdgeDriver, threads: int, precision: Precision
+    bundle: Bundle,
+    driver: EdgeDriver,
+    threads: int,
+    precision: Precision,
+    whole: WholeNet | None = None,
 ) -> LocalExecutor:
     """The local net on its worker, warm and tried."""
     net = prepare_local(bundle, precision)
@@ -214,15 +226,26 @@ def make_executor(
         driver.report,
         driver.note,
         threads,
+        whole,
     )
 
 
 def make_encoder(
-    bundle: Bundle, driver: EdgeDriver, threads: int, precision: Precision
+    bundle: Bundle,
+    driver: EdgeDriver,
+    threads: int,
+    precision: Precision,
+    whole: WholeNet | None = None,
 ) -> PayloadEncoder | None:
-    """The edge's half of the bundle's features codec on its worker, warm; None without one."""
-    if not bundle.codecs:
-        return None
+    """What makes payloads other than jpeg, on its worker; None where the bundle has none."""
+    encoders = {} if whole is None else dict(whole.encoders)
+    if bundle.codecs:
+        encoders[FEATURES] = warm_features_encoder(bundle, precision)
+    return PayloadEncoder(encoders, driver.encoded, threads) if encoders else None
+
+
+def warm_features_encoder(bundle: Bundle, precision: Precision) -> Encode:
+    """The edge's half of the bundle's features codec, warm."""
     features = prepare_encoder(bundle, precision)
 
     def encode(pixels: Pixels) -> bytes:
@@ -230,7 +253,7 @@ def make_encoder(
 
     for _ in range(RUNS):
         encode(np.zeros((bundle.input_px, bundle.input_px, 3), np.uint8))
-    return PayloadEncoder(encode, driver.encoded, threads)
+    return encode
 
 
 if __name__ == "__main__":

@@ -234,7 +234,11 @@ def test_an_edge_may_work_alone():
     ("model", "values", "says"),
     [
         (EdgeConfig, {"mode": "fast"}, "'performance' or 'energy'"),
-        (EdgeConfig, {"policy": "best"}, "must be one of mc, mc-paper, server, edge-only"),
+        (
+            EdgeConfig,
+            {"policy": "best"},
+            "must be one of mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent",
+        ),
         (EdgeConfig, {"exit_rule": "last"}, "'earliest', 'pursue' or 'adaptive'"),
         (EdgeConfig, {"energy": {"radio": "5g"}}, "'wifi', '4g' or '3g'"),
         (EdgeConfig, {"energy": {"raido": "4g"}}, "'energy.raido'; did you mean 'radio'?"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mc_sched.core.events import TimerKind
 from mc_sched.core.scores import Score
 from mc_sched.core.task import ExitRule, Outcome, Prediction
+from mc_sched.core.value import value
 
 # --- both -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@value
 class RecordScore:
     """Write down what was forecast of this task and what then happened."""
 
@@ -22,21 +21,22 @@ class RecordScore:
 # --- edge -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@value
 class StartLocal:
-    """Run the local net on this task's image."""
+    """Run the local net on this task's image, or the cloud net up to `exit`."""
 
     task_id: str
+    exit: str = ""
 
 
-@dataclass(frozen=True)
+@value
 class AbortLocal:
     """Stop the local net at the next layer boundary; answered by LocalAborted or LocalDone."""
 
     task_id: str
 
 
-@dataclass(frozen=True)
+@value
 class Encode:
     """Make this task's payload, on a worker; answered by Encoded or EncodeFailed."""
 
@@ -44,7 +44,7 @@ class Encode:
     codec: str
 
 
-@dataclass(frozen=True)
+@value
 class SendToCloud:
     """Upload this task. `budget_ns` is what is left of the deadline when it is sent.
 
@@ -61,14 +61,14 @@ class SendToCloud:
     wanted_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class SendGiveUp:
     """Stop the upload if it runs, and tell the cloud to stop working on this task."""
 
     task_id: str
 
 
-@dataclass(frozen=True)
+@value
 class SetTimer:
     """Send TimerFired at `at_ns`, or at once if that has passed."""
 
@@ -77,7 +77,7 @@ class SetTimer:
     at_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class CancelTimer:
     """The timer is no longer wanted."""
 
@@ -85,7 +85,7 @@ class CancelTimer:
     kind: TimerKind
 
 
-@dataclass(frozen=True)
+@value
 class Finish:
     """Tell whoever submitted the task how it ended. Exactly one per task."""
 
@@ -100,7 +100,7 @@ EdgeAction = (
 # --- cloud ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@value
 class Accept:
     """Tell the edge which exit is the target and when its reply is expected to leave."""
 
@@ -110,7 +110,7 @@ class Accept:
     queue_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class Refuse:
     """Tell the edge that no exit can serve the task, and why. The payload can go."""
 
@@ -118,7 +118,7 @@ class Refuse:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class RunStage:
     """Run stage `stage` for these tasks (one today; a batch where that pays)."""
 
@@ -126,7 +126,7 @@ class RunStage:
     stage: int
 
 
-@dataclass(frozen=True)
+@value
 class RunHead:
     """Load the head of exit `exit` and run it on this task."""
 
@@ -134,7 +134,7 @@ class RunHead:
     exit: str
 
 
-@dataclass(frozen=True)
+@value
 class Progress:
     """Tell the edge that stage `stage` is done and that the reply is now expected elsewhen."""
 
@@ -143,7 +143,7 @@ class Progress:
     remaining_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class Reply:
     """Send the answer of exit `exit`. The task is over here."""
 
@@ -155,7 +155,7 @@ class Reply:
     slowdown: float
 
 
-@dataclass(frozen=True)
+@value
 class Stop:
     """Tell the edge that the work has stopped, and why. The task is over here.
 

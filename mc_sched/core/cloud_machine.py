@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from mc_sched.core import actions as do
@@ -24,6 +23,7 @@ from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import ExitRule
 from mc_sched.core.transitions import CloudState
+from mc_sched.core.value import value
 
 REMEMBERED_EDGES = 1024
 """Edges whose link state is kept; the one not heard of for longest goes first."""
@@ -32,7 +32,7 @@ NEWS_NS = 2_000_000
 WORKING = (CloudState.IN_STAGE, CloudState.IN_HEAD, CloudState.STOPPING)
 
 
-@dataclass(frozen=True)
+@value
 class CloudLoad:
     """What a probe is told: work that waits here, and measured over profiled time."""
 

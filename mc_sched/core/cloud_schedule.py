@@ -7,7 +7,6 @@ the next exit as soon as another task waits, a pursuing one at the last.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from mc_sched.core import actions as do
 from mc_sched.core.cloud_task import CloudTask
@@ -17,9 +16,10 @@ from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import Exit
 from mc_sched.core.task import ExitRule
 from mc_sched.core.transitions import CloudState
+from mc_sched.core.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Piece:
     """What the executor is at: a stage or a head, whose it is, since when, how long it may take."""
 
@@ -89,7 +89,7 @@ class CloudSchedule:
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
         """Time to the soonest exit for a task that waits: one ahead, or else the last."""
         exits = task.exits_ahead() or task.candidates[-1:]
-        return min(self._times.mean_ns(now_ns, exit_, task.next_stage) for exit_ in exits)
+        return self._times.nearest_ns(now_ns, exits, task.next_stage)
 
 
 def _answers_at(task: CloudTask, pressed: bool) -> Exit:

@@ -11,7 +11,7 @@ from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CLOUD_STATE, CloudState
 
 
-@dataclass
+@dataclass(slots=True)
 class CloudTask:
     """State of one task from its arrival until its reply, refusal or stop."""
 
@@ -29,21 +29,20 @@ class CloudTask:
     told_end_ns: int = 0
     """When the reply leaves, as the edge was last told."""
     story: list[tuple[int, str | Score]] = field(default_factory=list)
+    task_id: str = field(init=False)
+    """The task's id on this node."""
+    due_ns: int = field(init=False)
+    """When the reply must be back on the edge, on this node's clock."""
 
-    @property
-    def task_id(self) -> str:
-        """The task's id on this node."""
-        return self.arrived.task_id
+    def __post_init__(self) -> None:
+        """What is asked for many times."""
+        self.task_id = self.arrived.task_id
+        self.due_ns = self.arrived.now_ns + self.arrived.budget_ns
 
     @property
     def target(self) -> Exit:
         """The candidate closest to the input."""
         return self.candidates[0]
-
-    @property
-    def due_ns(self) -> int:
-        """When the reply must be back on the edge, on this node's clock."""
-        return self.arrived.now_ns + self.arrived.budget_ns
 
     @property
     def stage_ahead(self) -> int:
@@ -52,11 +51,16 @@ class CloudTask:
 
     def exits_ahead(self) -> tuple[Exit, ...]:
         """Acceptable exits that lie ahead: behind the running stage, the next one, or later."""
-        return tuple(e for e in self.candidates if e.stage >= self.next_stage)
+        if self.candidates[0].stage >= self.next_stage:
+            return self.candidates
+        return tuple([e for e in self.candidates if e.stage >= self.next_stage])
 
     def exit_behind(self, stage: int) -> Exit | None:
         """The acceptable exit behind `stage`, if there is one."""
-        return next((e for e in self.candidates if e.stage == stage), None)
+        for exit_ in self.candidates:
+            if exit_.stage == stage:
+                return exit_
+        return None
 
     def next_exit(self, current: Exit) -> Exit | None:
         """The next exit that is better than `current`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-from mc_sched.core.edge_forecast import REPLY_BYTES, EdgeForecast
+from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.scores import Reliability, ScoreBook

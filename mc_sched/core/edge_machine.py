@@ -27,8 +27,8 @@ from mc_sched.core.energy import RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge
+from mc_sched.core.policies import PARTITIONERS, POLICIES
+from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, RunOnEdge
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.scores import Score
 from mc_sched.core.settings import EdgeSettings
@@ -153,11 +153,14 @@ class EdgeMachine:
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
-        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
+        forecast = self._forecast
+        look = forecast.partition_view if name in PARTITIONERS else forecast.view
+        view = look(entry, self._now_ns, self._tasks.values())
         entry.options = view.cloud
         decision = POLICIES[name](task, view)
-        if isinstance(decision, Offload) and not task.privacy.allows(decision.codec):
-            return f"policy {name} would send {decision.codec} against the task's privacy demand"
+        offload = decision.offload if isinstance(decision, EdgeFirst) else decision
+        if isinstance(offload, Offload) and not task.privacy.allows(offload.codec):
+            return f"policy {name} would send {offload.codec} against the task's privacy demand"
         return decision
 
     def _apply(self, entry: EdgeTask, decision: Decision | str) -> None:
@@ -168,16 +171,25 @@ class EdgeMachine:
             self._finish(entry, OutcomeKind.REFUSED, reason=reason)
         else:
             self._set_timer(entry, TimerKind.DEADLINE, entry.task.due_ns)
-            if isinstance(decision, RunOnEdge):
-                self._queue_here(entry)
-                waited_ns = self._now_ns - entry.task.submitted_ns
-                entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
-            else:
+            if isinstance(decision, Offload):
                 self._offload(entry, decision)
+            else:
+                self._run_here(entry, decision)
+
+    def _run_here(self, entry: EdgeTask, decision: RunOnEdge | EdgeFirst) -> None:
+        if isinstance(decision, EdgeFirst):
+            entry.first = decision
+        elif decision.exit:
+            entry.here_exit = decision.exit
+            entry.here_ns = self._forecast.whole_ns(decision.exit)
+        self._queue_here(entry)
+        waited_ns = self._now_ns - entry.task.submitted_ns
+        entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
 
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
+        entry.payload_bytes = self._forecast.payload_bytes(entry.task, offload.codec)
         entry.wanted_by_ns, entry.decided_ns = entry.task.due_ns, self._now_ns
         entry.move_cloud("queue")
         if not offload.fallback or not self._local_is_accurate(entry):
@@ -201,7 +213,7 @@ class EdgeMachine:
         entry = self._entry(event, event.task_id)
         entry.move_local("LocalStarted")
         if entry.local is LocalLeg.RUNNING:
-            self._forecast.local.started(event.now_ns)
+            self._forecast.local.started(event.now_ns, entry.here_ns)
 
     def _on_local_layer_done(self, event: ev.LocalLayerDone) -> None:
         entry = self._tasks.get(event.task_id)
@@ -212,8 +224,32 @@ class EdgeMachine:
 
     def _on_local_done(self, event: ev.LocalDone) -> None:
         entry = self._local_ended(event, event.task_id, whole=True)
-        if entry.open:
-            self._answer(entry, Site.EDGE, self._forecast.local_table.name, event.prediction)
+        if not entry.open:
+            return
+        first = entry.first
+        if first is not None and event.prediction.entropy > first.threshold.entropy:
+            entry.unsure = event.prediction
+            self._ask_the_cloud(entry, first.offload)
+        else:
+            self._answer_here(entry, event.prediction)
+
+    def _ask_the_cloud(self, entry: EdgeTask, offload: Offload) -> None:
+        """The local net is not sure: the image goes up, if there is a way by now."""
+        if not self._forecast.cloud_usable:
+            self._answer_unsure(entry)
+            return
+        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
+        entry.options = view.cloud
+        self._offload(entry, offload)
+
+    def _answer_here(self, entry: EdgeTask, prediction: Prediction) -> None:
+        name = entry.here_exit or self._forecast.local_table.name
+        self._answer(entry, Site.EDGE, name, prediction)
+
+    def _answer_unsure(self, entry: EdgeTask) -> None:
+        """The cloud will not answer: the local net's answer stands, as unsure as it is."""
+        assert entry.unsure is not None
+        self._answer_here(entry, entry.unsure)
 
     def _on_local_aborted(self, event: ev.LocalAborted) -> None:
         self._local_ended(event, event.task_id, whole=False)
@@ -292,6 +328,8 @@ class EdgeMachine:
 
     def _rescue(self, entry: EdgeTask, otherwise: OutcomeKind, reason: str) -> None:
         """The cloud will not answer: run the task here if that can be in time, else end it."""
+        if entry.open and entry.unsure is not None:
+            self._answer_unsure(entry)
         if not entry.open or entry.local is not LocalLeg.IDLE:
             return
         self._cancel_timer(entry, TimerKind.FALLBACK)
@@ -351,7 +389,7 @@ class EdgeMachine:
             kind, reason = OutcomeKind.LATE, "the result came after the deadline"
         elif accuracy < entry.accuracy:
             reason = f"expected accuracy {accuracy:.3f} is below {entry.accuracy:.3f}"
-            if site is Site.CLOUD:
+            if site is Site.CLOUD and entry.first is None:
                 self._rescue(entry, OutcomeKind.FAILED, reason)
                 return
             kind = OutcomeKind.FAILED
@@ -436,15 +474,15 @@ class EdgeMachine:
                 return
             if entry.local is LocalLeg.QUEUED:
                 queued.append(entry)
-        mean_ns = self._forecast.local.mean_ns(self._now_ns) if queued else 0
+        now_ns, mean_ns = self._now_ns, self._forecast.run_mean_ns
         # one that cannot be in time any more would only make the others late as well
-        hopeful = [e for e in queued if self._now_ns + mean_ns <= e.task.due_ns]
+        hopeful = [e for e in queued if now_ns + mean_ns(e, now_ns) <= e.task.due_ns]
         if hopeful:
             entry = min(hopeful, key=_due_ns)
             entry.move_local("start")
-            entry.local_started_ns = self._now_ns
-            self._forecast.local.started(self._now_ns)
-            self._actions.append(do.StartLocal(entry.task.task_id))
+            entry.local_started_ns = now_ns
+            self._forecast.local.started(now_ns, entry.here_ns)
+            self._actions.append(do.StartLocal(entry.task.task_id, entry.here_exit))
 
     def _start_uploads(self) -> None:
         queued = [entry for entry in self._tasks.values() if entry.cloud is CloudLeg.QUEUED]
@@ -523,8 +561,11 @@ class EdgeMachine:
         return self._local_is_accurate(entry) and end_ns <= entry.task.due_ns
 
     def _expected_accuracy(self, entry: EdgeTask, site: Site, exit_: str) -> float:
+        if entry.first is not None:
+            alone = site is Site.EDGE and entry.unsure is not None
+            return entry.first.threshold.unsure_accuracy if alone else entry.first.accuracy
         if site is Site.EDGE:
-            return self._forecast.local_table.accuracy
+            return self._forecast.accuracy_here(entry.here_exit)
         assert self._forecast.cloud is not None
         return self._forecast.cloud.table.exit_named(exit_).accuracy.get(entry.codec, 0.0)
 

@@ -27,14 +27,15 @@ from enum import Enum
 
 from mc_sched.core.energy import EnergyModel
 from mc_sched.core.errors import InvariantBroken
-from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.predictors.window import FOREVER_NS, SampleWindow
+from mc_sched.core.value import value
 
 LONGEST_SPAN_NS = 2_000_000_000
 """Samples farther apart than this say nothing of what lies between."""
 IDLE_QUANTILE = 0.25
 """Of the samples while nothing of ours runs; low, as other programs come and go in them."""
 IDLE_SAMPLES, FEWEST_IDLE_SAMPLES = 256, 5
-FOREVER_NS = 2**63
+
 KNOWN_NS = 500_000_000
 """Measured work after which the learned watts replace the declared ones."""
 FORGETTING = 0.98
@@ -52,7 +53,7 @@ class Part(str, Enum):
     ENCODE = "encode"
 
 
-@dataclass(frozen=True)
+@value
 class Work:
     """A piece of a task's work on the device; `end_ns` is now while it still runs."""
 
@@ -65,7 +66,7 @@ class Work:
         return max(0, min(self.end_ns, end_ns) - max(self.start_ns, start_ns))
 
 
-@dataclass(frozen=True)
+@value
 class Booked:
     """Joules of a task, and who says so: a sensor, the model, or both."""
 
@@ -253,7 +254,7 @@ class EnergyLedger:
             raise InvariantBroken(f"energy: tasks and idle are {told_j} J, all is {known_j} J")
 
 
-@dataclass(frozen=True)
+@value
 class _Share:
     """One part of a task when it is booked: what is measured of it, not yet, or never."""
 

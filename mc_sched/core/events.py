@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule, Prediction, Task
+from mc_sched.core.value import value
 
 
 class TimerKind(str, Enum):
@@ -20,7 +20,7 @@ class TimerKind(str, Enum):
 # --- edge -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@value
 class Submitted:
     """A validated, preprocessed task has arrived."""
 
@@ -28,7 +28,7 @@ class Submitted:
     task: Task
 
 
-@dataclass(frozen=True)
+@value
 class LocalStarted:
     """The local executor has begun this task."""
 
@@ -36,7 +36,7 @@ class LocalStarted:
     task_id: str
 
 
-@dataclass(frozen=True)
+@value
 class LocalLayerDone:
     """Layer `layer` (from 0) of the local net is done."""
 
@@ -45,7 +45,7 @@ class LocalLayerDone:
     layer: int
 
 
-@dataclass(frozen=True)
+@value
 class LocalDone:
     """The local net has answered."""
 
@@ -54,7 +54,7 @@ class LocalDone:
     prediction: Prediction
 
 
-@dataclass(frozen=True)
+@value
 class LocalAborted:
     """The local executor has stopped this task, as asked, between two layers."""
 
@@ -62,7 +62,7 @@ class LocalAborted:
     task_id: str
 
 
-@dataclass(frozen=True)
+@value
 class LocalFailed:
     """The local executor could not finish this task."""
 
@@ -71,7 +71,7 @@ class LocalFailed:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class Encoded:
     """The payload that was asked for is made; it took the encoder `took_ns`."""
 
@@ -80,7 +80,7 @@ class Encoded:
     took_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class EncodeFailed:
     """The encoder could not make this task's payload."""
 
@@ -89,7 +89,7 @@ class EncodeFailed:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class CloudAccepted:
     """The whole payload has arrived on the cloud and an exit was chosen for it.
 
@@ -107,7 +107,7 @@ class CloudAccepted:
     transfer_ns: int = 0
 
 
-@dataclass(frozen=True)
+@value
 class CloudRefused:
     """The cloud cannot serve this task; `reason` is its sentence."""
 
@@ -116,7 +116,7 @@ class CloudRefused:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class CloudProgressed:
     """The cloud has finished a stage; `remaining_ns` is its forecast until the reply leaves."""
 
@@ -126,7 +126,7 @@ class CloudProgressed:
     remaining_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class CloudReplied:
     """The cloud's answer. `compute_ns` is the time its executor worked for this task.
 
@@ -145,7 +145,7 @@ class CloudReplied:
     held_ns: int = 0
 
 
-@dataclass(frozen=True)
+@value
 class CloudStopped:
     """The cloud has stopped this task: given up, hopeless, or `failed` there."""
 
@@ -156,7 +156,7 @@ class CloudStopped:
     failed: bool = False
 
 
-@dataclass(frozen=True)
+@value
 class CloudLost:
     """The call that carried this task is gone without an answer."""
 
@@ -165,7 +165,7 @@ class CloudLost:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class CloudFound:
     """A cloud agent with the same bundle answers: its tables under its own profile."""
 
@@ -173,7 +173,7 @@ class CloudFound:
     table: CloudTable
 
 
-@dataclass(frozen=True)
+@value
 class CloudGone:
     """No cloud agent can be used now: unreachable, draining, or another bundle."""
 
@@ -181,7 +181,7 @@ class CloudGone:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class LinkSampled:
     """A probe came back after `rtt_ns`; on the edge with the cloud's load, on the cloud with None.
 
@@ -199,7 +199,7 @@ class LinkSampled:
     down_bytes: int = 0
 
 
-@dataclass(frozen=True)
+@value
 class DeviceSampled:
     """What the edge's sensor says: the share of the device that others use, in [0, 1]."""
 
@@ -207,7 +207,7 @@ class DeviceSampled:
     busy: float
 
 
-@dataclass(frozen=True)
+@value
 class PowerSampled:
     """The edge's mean power since the sample before, in watts, as the sensor `source` says."""
 
@@ -216,7 +216,7 @@ class PowerSampled:
     source: str
 
 
-@dataclass(frozen=True)
+@value
 class TimerFired:
     """A timer that the machine set has come due."""
 
@@ -225,7 +225,7 @@ class TimerFired:
     kind: TimerKind
 
 
-@dataclass(frozen=True)
+@value
 class ClientGone:
     """Whoever submitted this task no longer waits for it (edge: the user; cloud: the edge)."""
 
@@ -233,7 +233,7 @@ class ClientGone:
     task_id: str
 
 
-@dataclass(frozen=True)
+@value
 class NotSatisfied:
     """The user rejects the answer to `task_id`: raise the stream's QoR and do it again.
 
@@ -245,14 +245,14 @@ class NotSatisfied:
     again: Task
 
 
-@dataclass(frozen=True)
+@value
 class Drain:
     """No new tasks from now on; running ones finish."""
 
     now_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class EdgeReconfigured:
     """Other settings from now on. The energy model stays as it was at the start."""
 
@@ -271,7 +271,7 @@ EdgeEvent = (
 # --- cloud ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@value
 class Arrived:
     """The whole payload of a task is here.
 
@@ -293,7 +293,7 @@ class Arrived:
     transfer_ns: int = 0
 
 
-@dataclass(frozen=True)
+@value
 class StageDone:
     """The executor has finished stage `stage` for these tasks after `took_ns`."""
 
@@ -303,7 +303,7 @@ class StageDone:
     took_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class HeadDone:
     """The executor has finished the head of exit `exit` for this task."""
 
@@ -314,7 +314,7 @@ class HeadDone:
     took_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class ExecutorFailed:
     """The executor could not run a stage or head for this task."""
 
@@ -323,7 +323,7 @@ class ExecutorFailed:
     reason: str
 
 
-@dataclass(frozen=True)
+@value
 class GiveUpReceived:
     """The edge's instruction to stop working on a task."""
 
@@ -331,7 +331,7 @@ class GiveUpReceived:
     task_id: str
 
 
-@dataclass(frozen=True)
+@value
 class CloudReconfigured:
     """Other settings from now on."""
 

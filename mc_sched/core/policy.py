@@ -6,13 +6,15 @@ site would deliver for this very task if it were sent there now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from mc_sched.core.task import ExitRule, Mode, Shortfall, Site, Task
+from mc_sched.core.layers import Layers
+from mc_sched.core.tables import EntropyThreshold
+from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
+from mc_sched.core.value import value
 
 
-@dataclass(frozen=True)
+@value
 class SiteForecast:
     """What one way of serving the task is expected to deliver.
 
@@ -25,7 +27,7 @@ class SiteForecast:
     energy_j: float
 
 
-@dataclass(frozen=True)
+@value
 class CloudForecast(SiteForecast):
     """One exit of the cloud net, reached with one codec."""
 
@@ -33,7 +35,14 @@ class CloudForecast(SiteForecast):
     codec: str
 
 
-@dataclass(frozen=True)
+@value
+class WholeForecast(SiteForecast):
+    """One exit of the cloud net, with all that is before it run on the device."""
+
+    exit: str
+
+
+@value
 class View:
     """All that a decision may rest on."""
 
@@ -49,21 +58,31 @@ class View:
     edge: SiteForecast
     cloud: tuple[CloudForecast, ...]
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
+    thresholds: tuple[EntropyThreshold, ...] = ()
+    whole: tuple[WholeForecast, ...] = ()
+    """Every exit; only for a policy that partitions, whose `cloud` has the raw splits, too."""
+    layers: Layers | None = None
+    """Likewise; None also where the bundle has no splits."""
+    edge_free: bool = True
+    cloud_free: bool = True
+    """Whether no other task of this edge waits, is on its way or runs there."""
 
 
-@dataclass(frozen=True)
+@value
 class Refuse:
     """Tell the user at once that no site can serve the task."""
 
     shortfalls: tuple[Shortfall, ...]
 
 
-@dataclass(frozen=True)
+@value
 class RunOnEdge:
-    """Run the local net."""
+    """Run the local net, or the cloud net here up to `exit`."""
+
+    exit: str = ""
 
 
-@dataclass(frozen=True)
+@value
 class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
@@ -79,7 +98,23 @@ class Offload:
     before_take_back: bool = True
 
 
-Decision = Refuse | RunOnEdge | Offload
+@value
+class EdgeFirst:
+    """Run the local net, and offload the image if its answer is less sure than the threshold asks.
+
+    Where the cloud cannot be used by then, or does not answer, the local net's answer stands.
+    """
+
+    threshold: EntropyThreshold
+    offload: Offload
+
+    @property
+    def accuracy(self) -> float:
+        """Expected of any answer: over all images, those that stay and those that go."""
+        return self.threshold.accuracy[self.offload.codec]
+
+
+Decision = Refuse | RunOnEdge | Offload | EdgeFirst
 
 
 class Policy(Protocol):
@@ -106,6 +141,30 @@ def allowed_options(task: Task, view: View) -> list[CloudForecast] | Shortfall:
         return allowed
     forbidden = view.cloud or not task.may_leave
     return Shortfall(Site.CLOUD, "privacy" if forbidden else "link", 1, 0)
+
+
+def through_whole_net(allowed: list[CloudForecast]) -> Offload:
+    """To the last exit, by the codec that loses the least accuracy, with no look back."""
+    ends = (option for option in allowed if option.exit == allowed[-1].exit)
+    return to_the_end(max(ends, key=lambda option: option.accuracy))
+
+
+def to_the_end(option: CloudForecast) -> Offload:
+    """This very way, with neither fallback nor give-up, as static methods send."""
+    return Offload(option.codec, option.accuracy, ExitRule.EARLIEST, option.mean_ns, fallback=False)
+
+
+def raw_options(task: Task, view: View) -> list[CloudForecast]:
+    """What a partitioner may send: the picture or raw activations; features only if it must."""
+    allowed = allowed_options(task, view)
+    if isinstance(allowed, Shortfall):
+        return []
+    return [o for o in allowed if not Privacy.FEATURES.allows(o.codec)] or allowed
+
+
+def no_tables() -> Refuse:
+    """The bundle lacks what this policy decides by."""
+    return Refuse((Shortfall(Site.EDGE, "tables", 1, 0),))
 
 
 def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast | Shortfall:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 
 from mc_sched.core.quantiles import nearest_rank
+from mc_sched.core.value import value
 
 SHORTEST_NS = 50_000
 """Nothing is resolved finer than this; it keeps a relative error of next to nothing finite."""
@@ -39,7 +39,7 @@ class Predictor(str, Enum):
     """One stage on the cloud's executor."""
 
 
-@dataclass(frozen=True)
+@value
 class Forecast:
     """A predicted time: its mean and its upper quantile."""
 
@@ -51,7 +51,7 @@ NOTHING = Forecast(0, 0)
 """Of what nobody forecast."""
 
 
-@dataclass(frozen=True)
+@value
 class Score:
     """A forecast and what then happened."""
 
@@ -93,7 +93,7 @@ def told(what: str | Score) -> str:
     return what if isinstance(what, str) else what.sentence()
 
 
-@dataclass(frozen=True)
+@value
 class Reliability:
     """How good a predictor's forecasts were, over its last scores. All shares are in [0, 1]."""
 

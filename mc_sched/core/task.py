@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from mc_sched.core.scores import Score
+from mc_sched.core.value import value
 
 MAX_DEADLINE_NS = 60_000_000_000
 """Longest deadline taken; keeps every queue and every stored payload bounded."""
@@ -56,7 +56,7 @@ class OutcomeKind(str, Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@value
 class Task:
     """One image with its constraints. The image itself stays with the driver.
 
@@ -90,20 +90,24 @@ class Task:
         return any(self.privacy.allows(codec) for codec in self.payload_bytes or ())
 
 
-@dataclass(frozen=True)
+@value
 class Prediction:
-    """A network's answer: up to five (label index, probability), the most likely first."""
+    """A network's answer: up to five (label index, probability), the most likely first.
+
+    `entropy` is that of all classes' probabilities over its maximum, in [0, 1]: 0 is sure.
+    """
 
     top: tuple[tuple[int, float], ...]
+    entropy: float = 0.0
 
 
-@dataclass(frozen=True)
+@value
 class Shortfall:
     """A constraint that a site cannot meet, and by how much."""
 
     site: Site
     constraint: str
-    """One of: accuracy, deadline, privacy, link, capacity."""
+    """One of: accuracy, deadline, privacy, link, capacity, tables."""
     needed: float
     offered: float
 
@@ -122,10 +126,12 @@ class Shortfall:
             "privacy": f"{site} is not allowed by the stream's privacy demand",
             "link": f"{site} is not reachable",
             "capacity": f"{site} has {self.offered:.0f} tasks waiting, its limit",
+            "tables": f"{site} has no figures for this policy in its bundle; measure them with "
+            "`mc-sched evaluate BUNDLE --for-policies`",
         }[self.constraint]
 
 
-@dataclass(frozen=True)
+@value
 class Energy:
     """Joules that a task cost the edge above idle."""
 
@@ -146,7 +152,7 @@ class Energy:
         return self.compute_j + self.encode_j + self.radio_up_j + self.radio_down_j
 
 
-@dataclass(frozen=True)
+@value
 class Outcome:
     """The one end of a task. `latency_ns` runs from submission to this outcome."""
 

@@ -6,7 +6,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from round_figures import IMAGE_BYTES, at, ns
+from round_figures import IMAGE_BYTES, at, faded, ns
 
 from mc_sched.core import events as ev
 from mc_sched.core.predictors.link import (
@@ -86,20 +86,20 @@ def test_an_upload_is_measured_without_the_round_trip(link):
 
 def test_an_upload_as_short_as_the_round_trip_is_not_resolved(link):
     link.record_upload(4, SIZE, ns(10))
-    assert link.up_mean_ns(4, SIZE) == (4 * ns(10) + SHORTEST_TRANSFER_NS) / 5
+    assert link.up_mean_ns(4, SIZE) == int(faded(*(ns(10),) * 4, SHORTEST_TRANSFER_NS))
 
 
 def test_one_slow_upload_shows_in_the_upper_quantile_at_once(link):
     uploads(link, 0, 12, 20)
     uploads(link, 12, 1, 10 + 40)
     assert link.up_upper_ns(ns(1_200), SIZE) == ns(40)
-    assert link.up_mean_ns(ns(1_200), SIZE) < ns(12)
+    assert link.up_mean_ns(ns(1_200), SIZE) < ns(14)
 
 
 def test_one_slow_probe_too(link):
     link.record_rtt(4, ns(100))
     assert link.rtt_upper_ns(4) == ns(100)
-    assert link.rtt_mean_ns(4) == ns(28)
+    assert link.rtt_mean_ns(4) == int(1e6 * faded(10, 10, 10, 10, 100))
 
 
 @pytest.mark.parametrize(("before", "after"), [(11, 20), (20, 110), (110, 20), (20, 11)])
@@ -133,13 +133,13 @@ def test_on_a_noisy_link_as_well(seed, spread, step, quiet):
 def test_an_upload_that_is_faster_than_the_round_trip_tells_a_new_one_and_no_rate(link):
     link.record_upload(4, SIZE, ns(4))
     assert link.up_mean_bps(4) == EIGHT_MBPS
-    assert link.rtt_mean_ns(4) == ns((4 * 10 + 4) / 5)
+    assert link.rtt_mean_ns(4) == int(1e6 * faded(10, 10, 10, 10, 4))
 
 
-def test_three_of_them_make_it_right(link):
+def test_it_is_believed_until_the_upload_is_no_longer_too_fast(link):
     for number in range(3):
         link.record_upload(4 + number, SIZE, ns(4), ns(3))
-    assert link.rtt_mean_ns(7) == ns(1)
+    assert link.rtt_mean_ns(7) == int(1e6 * faded(10, 10, 10, 10, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_three_of_them_make_it_right(link):
 def test_what_the_cloud_saw_keeps_a_transfer_within_reason(link, until_accepted, seen, transfer):
     """While the round trip, 10 ms here, is another one already; but not if it saw it at once."""
     link.record_upload(4, SIZE, ns(until_accepted), ns(seen))
-    assert link.up_mean_ns(4, SIZE) == pytest.approx(ns((4 * 10 + transfer) / 5), abs=1)
+    assert link.up_mean_ns(4, SIZE) == pytest.approx(1e6 * faded(10, 10, 10, 10, transfer), abs=1)
 
 
 # --- the way back -----------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_padding_is_wanted_for_what_is_not_fresh(link):
 
 def test_an_upload_that_was_stopped_bounds_the_rate_from_above(link):
     link.record_unfinished(4, SIZE, ns(10 + 40))  # 2 Mbps at most
-    assert link.up_mean_ns(4, SIZE) == ns((4 * 10 + 40) / 5)
+    assert link.up_mean_ns(4, SIZE) == pytest.approx(1e6 * faded(10, 10, 10, 10, 40), abs=1)
     assert link.up_upper_ns(4, SIZE) == ns(40)
 
 

@@ -61,7 +61,7 @@ class HandNet:
         self.started, self.aborted = [], []
         self.report = lambda event: None
 
-    def start(self, task_id, prepare):
+    def start(self, task_id, prepare, exit_=""):
         self.started.append(task_id)
 
     def abort(self, task_id):

@@ -36,7 +36,11 @@ def test_a_misspelt_key(complaint, tmp_path):
     ("option", "value", "allowed"),
     [
         ("--mode", "fast", "'performance' or 'energy'"),
-        ("--policy", "best", "mc, mc-paper, server, edge-only"),
+        (
+            "--policy",
+            "best",
+            "mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent",
+        ),
         ("--threads", "0", "greater than or equal to 1"),
         ("--radio", "5g", "'wifi', '4g' or '3g'"),
         ("--power", "sun", "auto, none, jetson-ina3221"),

@@ -41,8 +41,8 @@ class Agent(Rig):
         self.pool, self.door = pool, Admission(32, pool)
         started, note = self.net.started, self.net.start
 
-        def start(task_id, prepare):
-            note(task_id, prepare)
+        def start(task_id, prepare, exit_):
+            note(task_id, prepare, exit_)
             if not self.patient:
                 asyncio.get_running_loop().call_soon(self.net.done, started[-1])
 

@@ -8,7 +8,8 @@ the cloud how long it took from its acceptance to its reply.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 from mc_sched.core.actions import RunHead, RunStage
 from mc_sched.core.predictors.conformal import AdaptiveLevel
@@ -41,7 +42,9 @@ class CloudTimePredictor:
         self._level = AdaptiveLevel(quantile)
         self._stage_ns: list[float] = [float(ns) for ns in table.stage_ns]
         """Profiled times, corrected."""
-        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.codecs}
+        self._until_ns = [0.0, *accumulate(self._stage_ns)]
+        """Their sums: `_until_ns[n]` for the first n stages."""
+        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.ways}
         """Per codec, profiled time from its payload to each exit that it can reach, in order."""
 
     def aim(self, quantile: float) -> None:
@@ -69,6 +72,7 @@ class CloudTimePredictor:
             return
         for stage, ns in took_ns.items():
             self._correct(stage, ns * known_ns / all_ns)
+        self._until_ns = [0.0, *accumulate(self._stage_ns)]
 
     def _correct(self, stage: int, fair_ns: float) -> None:
         known_ns = self._stage_ns[stage]
@@ -94,6 +98,11 @@ class CloudTimePredictor:
         """Mean time of the stages from `from_stage` to the exit, its head included."""
         return int(self._path_ns(exit_, from_stage) * self.slowdown(now_ns))
 
+    def nearest_ns(self, now_ns: int, exits: Iterable[Exit], from_stage: int) -> int:
+        """Mean time to the soonest of these exits, its head included."""
+        soonest_ns = min([self._path_ns(exit_, from_stage) for exit_ in exits])
+        return int(soonest_ns * self.slowdown(now_ns))
+
     def shortest_ns(self, now_ns: int, codec: str, accuracy: float) -> int:
         """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
         paths = self.whole_path_ns.get(codec, ())
@@ -114,4 +123,4 @@ class CloudTimePredictor:
 
     def _path_ns(self, exit_: Exit, from_stage: int) -> float:
         """Corrected time of the stages from `from_stage` to the exit, its head included."""
-        return sum(self._stage_ns[from_stage : exit_.stage + 1]) + exit_.head_ns
+        return self._until_ns[exit_.stage + 1] - self._until_ns[from_stage] + exit_.head_ns

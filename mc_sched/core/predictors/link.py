@@ -1,9 +1,9 @@
 """The link estimator: rates of both directions from real transfers, round trips from probes.
 
-A rate is kept as its inverse, nanoseconds per byte: the mean of that gives the mean time of a
-transfer, which is what is forecast, and the mean of rates does not. No sample for some seconds
-means unknown, and unknown is treated with a prior that is slow enough to be careful. While tasks
-come and a direction has no fresh sample, a padded probe measures it, so that no task has to.
+A rate is kept as its inverse, nanoseconds per byte, to which the time of a transfer is proportional
+and that time is what is forecast. No sample for some seconds means unknown, and unknown is treated
+with a prior that is slow enough to be careful. While tasks come and a direction has no fresh
+sample, a padded probe measures it, so that no task has to.
 """
 
 from __future__ import annotations

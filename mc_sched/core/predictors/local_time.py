@@ -43,6 +43,8 @@ class LocalTimePredictor:
         self._ops_error = self._calibrated_error = 0.0
         self._ops_total = sum(table.layer_ops)
         self._started_ns: int | None = None
+        self._whole_ns = 0
+        """Profiled time of what runs if it is the cloud net, whose layers report nothing."""
         self._expected = NOTHING
         self._half_way: _HalfWay | None = None
         self._layers_done = 0
@@ -64,10 +66,11 @@ class LocalTimePredictor:
         """Whether a local inference is on the device now."""
         return self._started_ns is not None
 
-    def started(self, now_ns: int) -> None:
-        """A local inference begins."""
-        self._started_ns = now_ns
-        self._expected = Forecast(self.mean_ns(now_ns), self.upper_ns(now_ns))
+    def started(self, now_ns: int, whole_ns: int = 0) -> None:
+        """A local inference begins; of the cloud net, if `whole_ns` is its profiled time here."""
+        self._started_ns, self._whole_ns = now_ns, whole_ns
+        mean_ns, upper_ns = self.mean_ns(now_ns, whole_ns), self.upper_ns(now_ns, None, whole_ns)
+        self._expected = Forecast(mean_ns, upper_ns)
         self._half_way = None
         self._aborting = False
         self._layers_done = 0
@@ -99,7 +102,7 @@ class LocalTimePredictor:
             took_ns = now_ns - self._started_ns
             whole_run = _score(Predictor.LOCAL, self._expected, took_ns)
             self._level.record(now_ns, whole_run.held)
-            self._slowdown.add(now_ns, took_ns / self._table.total_ns)
+            self._slowdown.add(now_ns, took_ns / (self._whole_ns or self._table.total_ns))
             scores = (whole_run, *self._residual_scores(now_ns))
         self._started_ns = None
         return scores
@@ -119,23 +122,25 @@ class LocalTimePredictor:
 
     # --- forecasts --------------------------------------------------------------------------
 
-    def mean_ns(self, now_ns: int) -> int:
-        """Mean predicted time of a whole inference."""
-        return int(self._table.total_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
+    def mean_ns(self, now_ns: int, whole_ns: int = 0) -> int:
+        """Mean predicted time of a whole inference, or of one that is profiled at `whole_ns`."""
+        profiled_ns = whole_ns or self._table.total_ns
+        return int(profiled_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
-    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None) -> int:
-        """Upper quantile of the predicted time of a whole inference.
+    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None, whole_ns: int = 0) -> int:
+        """Upper quantile of that time.
 
         At a level of its own or at that of a sum it is part of.
         """
-        return int(self._table.total_ns * (level or self._level).upper(self._slowdown, now_ns))
+        profiled_ns = whole_ns or self._table.total_ns
+        return int(profiled_ns * (level or self._level).upper(self._slowdown, now_ns))
 
     def residual_ns(self, now_ns: int) -> int:
         """Time left of the running inference, by the form that was nearer to the truth lately.
 
         The calibrated form until the paper's has proved better.
         """
-        if self._ops_error < self._calibrated_error and not self._aborting:
+        if self._whole_ns or (self._ops_error < self._calibrated_error and not self._aborting):
             return self.residual_ops_ns(now_ns)
         return self.residual_calibrated_ns(now_ns)
 
@@ -145,7 +150,7 @@ class LocalTimePredictor:
             return 0
         done = sum(self._table.layer_ops[: self._layers_done])
         if done == 0:
-            return max(0, self.mean_ns(now_ns) - (now_ns - self._started_ns))
+            return max(0, self.mean_ns(now_ns, self._whole_ns) - (now_ns - self._started_ns))
         so_far = self._layer_done_ns - self._started_ns
         left = int((self._ops_total - done) / done * so_far)
         return max(0, left - (now_ns - self._layer_done_ns))
