@@ -87,14 +87,13 @@ def debian_root():
 
 def wheel(directory, version=None):
     """A wheel of this checkout, under another version if one is named."""
-    source = REPO
+    source = directory / f"source-{version}"
+    listed = sh("git", "-C", REPO, "ls-files", "-z", "-co", "--exclude-standard")
+    for name in listed.strip("\0").split("\0"):
+        if not name.startswith("tests/"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPO / name, source / name)
     if version is not None:
-        source = directory / "next"
-        tracked = sh("git", "-C", REPO, "ls-files", "-z").strip("\0").split("\0")
-        for name in tracked:
-            if not name.startswith("tests/"):
-                (source / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(REPO / name, source / name)
         for name in ("pyproject.toml", "mc_sched/__init__.py"):
             text = (source / name).read_text()
             pattern = r'^((?:__)?version(?:__)? = )"[^"]+"'
