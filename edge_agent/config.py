@@ -96,6 +96,7 @@ class EdgeConfig(AgentConfig):
     accuracy_step: float = Field(default=0.05, gt=0, le=1)
     margin: Duration = 4_000_000
     exit_rule: ExitRule = ExitRule.ADAPTIVE
+    whole_net: bool = False
     max_tasks: int = Field(default=256, ge=1, le=10_000)
     max_uploads: int = Field(default=2, ge=1, le=64)
     probe_interval: Duration = 200_000_000
@@ -133,6 +134,7 @@ class EdgeConfig(AgentConfig):
             exit_rule=self.exit_rule,
             quantile=self.quantile,
             margin_ns=self.margin,
+            whole_net=self.whole_net,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
             energy=self.energy.model(),

@@ -110,7 +110,7 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
     log.write(time.monotonic_ns(), "config", config_record)
     driver = EdgeDriver(EdgeMachine(settings, table), log, to_input)
     whole = WholeNet(bundle, profile.precision) if bundle.splits else None
-    if whole is not None and config.policy in PARTITIONERS:
+    if whole is not None and (config.whole_net or config.policy in PARTITIONERS):
         whole.load()
     executor = make_executor(bundle, driver, config.threads, profile.precision, whole)
     health = Health(server)

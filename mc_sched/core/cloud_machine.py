@@ -171,7 +171,7 @@ class CloudMachine:
             if stopped:
                 self._end(task, do.Stop(task_id, "given up", task.compute_ns))
             else:
-                task.next_stage = event.stage + 1
+                task.next_stage, task.hopeful_ns = event.stage + 1, -1
                 self._between_stages(task)
 
     def _between_stages(self, task: CloudTask) -> None:
@@ -213,7 +213,11 @@ class CloudMachine:
 
     def _is_hopeless(self, task: CloudTask) -> bool:
         """Whether even the mean time to the soonest exit ahead is too long."""
-        return self._schedule.nearest_ns(self._now_ns, task) > self._left_ns(task)
+        if task.hopeful_ns == self._now_ns:
+            return False
+        hopeless = self._schedule.nearest_ns(self._now_ns, task) > self._left_ns(task)
+        task.hopeful_ns = -1 if hopeless else self._now_ns
+        return hopeless
 
     def _can_answer(self, task: CloudTask, exit_: Exit | None) -> bool:
         """Whether the exit that the task stands behind, if any, would still be in time."""

@@ -139,9 +139,9 @@ class EdgeBooks:
 
     def count(self, outcome: Outcome) -> None:
         """Enter an outcome."""
-        self._outcomes[outcome.kind.value] += 1
+        self._outcomes[outcome.kind] += 1
         if outcome.site is not None:
-            self._sites[outcome.site.value] += 1
+            self._sites[outcome.site] += 1
         self._gave_up += outcome.gave_up
         self._energy_j += outcome.energy.total_j
         self._tail_j += outcome.energy.radio_tail_j

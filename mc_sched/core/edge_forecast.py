@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
@@ -86,25 +86,28 @@ class EdgeForecast:
         free_ns = now_ns - self.link.rtt_mean_ns(now_ns) // 2 + predicted_ns
         self._cloud_free_ns = max(self._cloud_free_ns, free_ns)
 
-    def view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:
+    def view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
         """The forecasts for this task if it were sent to either site now."""
         others = [other for other in tasks if other is not task]
         sizes = task.task.payload_bytes or {}
+        edge = self._edge(task, now_ns, others)
+        remaining_ns = task.task.due_ns - now_ns
         return View(
             now_ns=now_ns,
-            remaining_ns=task.task.due_ns - now_ns,
-            take_back_ns=self.take_back_ns(task, now_ns, others),
+            remaining_ns=remaining_ns,
+            take_back_ns=remaining_ns - edge.upper_ns - self._settings.margin_ns,
             accuracy=task.accuracy,
             mode=task.task.mode or self._settings.mode,
             exit_rule=self._settings.exit_rule,
-            edge=self._edge(task, now_ns, others),
+            edge=edge,
             cloud=self._cloud_options(task, now_ns, others, sizes),
             thresholds=self.local_table.thresholds,
+            whole=self._instead(task, now_ns, others),
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
         )
 
-    def partition_view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:
+    def partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
         """The same for a policy that cuts the cloud net in two: with every split of it."""
         others = [other for other in tasks if other is not task]
         local, energy = self.local_table, self._settings.energy
@@ -134,14 +137,17 @@ class EdgeForecast:
         """Size of this task's image under a codec."""
         return payload_bytes(task, codec, None if self.cloud is None else self.cloud.table)
 
-    def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+    def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> int:
         """Time until the local net has to start on this task: D - T_local - margin."""
         local_ns = self.here(task, now_ns, tasks).upper_ns
         return task.task.due_ns - now_ns - local_ns - self._settings.margin_ns
 
-    def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+    def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""
-        residual_ns, mean_ns = self.local.residual_ns(now_ns), self.local.mean_ns(now_ns)
+        residual_ns = self.local.residual_ns(now_ns) if self.local.running else 0
+        if not any(other.local is LocalLeg.QUEUED for other in tasks):
+            return residual_ns
+        mean_ns = self.local.mean_ns(now_ns)
         hopeful_ns = now_ns + residual_ns + mean_ns  # one due before this is never started
         earlier_ns = sum(
             self.run_mean_ns(other, now_ns) if other.here_ns else mean_ns
@@ -156,13 +162,22 @@ class EdgeForecast:
         """Mean time of what this task runs here, the local net or more."""
         return self.local.mean_ns(now_ns, task.here_ns)
 
-    def here(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
+    def here(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> Forecast:
         """Time until this task will have been answered here, if it queues now."""
         return self._run(now_ns, self.local_wait_ns(task, now_ns, tasks), task.here_ns)
 
     def _run(self, now_ns: int, wait_ns: int, whole_ns: int = 0) -> Forecast:
-        upper_ns = self.local.upper_ns(now_ns, self.here_level, whole_ns)
-        return Forecast(wait_ns + self.local.mean_ns(now_ns, whole_ns), wait_ns + upper_ns)
+        mean_ns = self.local.mean_ns(now_ns, whole_ns)
+        upper_ns = max(mean_ns, self.local.upper_ns(now_ns, self.here_level, whole_ns))
+        return Forecast(wait_ns + mean_ns, wait_ns + upper_ns)
+
+    def _instead(
+        self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
+    ) -> tuple[WholeForecast, ...]:
+        """The cloud net here, where the local net is not accurate enough."""
+        if not self._settings.whole_net or task.accuracy <= self.local_table.accuracy:
+            return ()
+        return tuple(self._whole(task, now_ns, others))
 
     def _whole(
         self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
@@ -178,7 +193,7 @@ class EdgeForecast:
             accuracy = exit_.accuracy["jpeg"]
             yield WholeForecast(accuracy, run.mean_ns, run.upper_ns, energy_j, exit_.name)
 
-    def up(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
+    def up(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> Forecast:
         """Time until the cloud says that this task's payload, sent now behind others, has come."""
         return self.link.up(now_ns, task.payload_bytes, self._on_the_air_ns(now_ns, tasks))
 
@@ -228,10 +243,11 @@ class EdgeForecast:
             before_mean = start_mean + up_mean + around_mean + wait_ns
             before_upper = start_upper + up_upper + around_upper + wait_ns
             for exit_, path_ns in cloud.whole_path_ns.get(codec, ()):
+                mean_ns = before_mean + int(path_ns * slowdown_mean)
                 yield CloudForecast(
                     accuracy=exit_.accuracy[codec],
-                    mean_ns=before_mean + int(path_ns * slowdown_mean),
-                    upper_ns=before_upper + int(path_ns * slowdown_upper),
+                    mean_ns=mean_ns,
+                    upper_ns=max(mean_ns, before_upper + int(path_ns * slowdown_upper)),
                     energy_j=energy_j,
                     exit=exit_.name,
                     codec=codec,
@@ -248,7 +264,7 @@ class EdgeForecast:
         queued_ns = self.link.up_mean_ns(now_ns, queued_bytes)
         return self._on_the_air_ns(now_ns, others) + queued_ns
 
-    def _on_the_air_ns(self, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+    def _on_the_air_ns(self, now_ns: int, tasks: Collection[EdgeTask]) -> int:
         """Time until the payloads that are being sent have left."""
         sending = [other for other in tasks if other.cloud is CloudLeg.UPLOADING]
         if not sending:

@@ -8,7 +8,8 @@ here once per event:
     -> the encoder, where the payload has to be made -> a site
     -> its answer, its deadline, its fallback timer or its loss -> Finish
 
-`_advance` runs after every event and is the only place where queued work is started.
+`_advance` runs after every event but mere progress and is the only place where queued work is
+started.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ from mc_sched.core.transitions import CloudLeg, LocalLeg
 
 DRAINING = "the agent is shutting down; submit again when it is back"
 """Why a task is refused that a client may well submit again."""
+PROGRESS = frozenset(
+    (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.DeviceSampled, ev.PowerSampled)
+)
+"""Events after which nothing can start that could not before."""
+TIMERS = tuple(TimerKind)
 ASKED_NS = 10 * 10**9
 """How long after the last task the link is still measured for the next one."""
 
@@ -95,8 +101,10 @@ class EdgeMachine:
         """
         self._now_ns = event.now_ns
         self._actions = []
-        self._handlers[type(event)](event)
-        self._advance()
+        kind = type(event)
+        self._handlers[kind](event)
+        if self._tasks and kind not in PROGRESS:
+            self._advance()
         return self._actions
 
     def snapshot(self, now_ns: int) -> EdgeSnapshot:
@@ -179,12 +187,16 @@ class EdgeMachine:
     def _run_here(self, entry: EdgeTask, decision: RunOnEdge | EdgeFirst) -> None:
         if isinstance(decision, EdgeFirst):
             entry.first = decision
-        elif decision.exit:
-            entry.here_exit = decision.exit
-            entry.here_ns = self._forecast.whole_ns(decision.exit)
+        else:
+            self._runs_here(entry, decision.exit)
         self._queue_here(entry)
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
+
+    def _runs_here(self, entry: EdgeTask, exit_: str) -> None:
+        """What this task runs here, if it does: the cloud net up to an exit, or the local net."""
+        if exit_:
+            entry.here_exit, entry.here_ns = exit_, self._forecast.whole_ns(exit_)
 
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
@@ -192,7 +204,10 @@ class EdgeMachine:
         entry.payload_bytes = self._forecast.payload_bytes(entry.task, offload.codec)
         entry.wanted_by_ns, entry.decided_ns = entry.task.due_ns, self._now_ns
         entry.move_cloud("queue")
-        if not offload.fallback or not self._local_is_accurate(entry):
+        if not offload.fallback:
+            return
+        self._runs_here(entry, offload.rescue_exit)
+        if not self._local_is_accurate(entry):
             return
         at_ns = self._now_ns + self._forecast.take_back_ns(
             entry, self._now_ns, self._tasks.values()
@@ -407,7 +422,7 @@ class EdgeMachine:
         accuracy: float | None = None,
         reason: str = "",
     ) -> None:
-        for timer in TimerKind:
+        for timer in TIMERS:
             self._cancel_timer(entry, timer)
         self._leave_local(entry)
         self._leave_cloud(entry)
@@ -460,11 +475,10 @@ class EdgeMachine:
     # --- starting queued work ---------------------------------------------------------------
 
     def _advance(self) -> None:
-        if not self._tasks:
-            return
         self._start_uploads()
         self._start_local()
-        for task_id in [task_id for task_id, entry in self._tasks.items() if entry.over]:
+        over = [task_id for task_id, entry in self._tasks.items() if entry.over]
+        for task_id in over:
             del self._tasks[task_id]
 
     def _start_local(self) -> None:
@@ -540,7 +554,7 @@ class EdgeMachine:
         name = type(event).__name__
         if entry is None:
             raise UnexpectedEvent("edge", "unknown task", name, (task_id,))
-        self._note(entry, f"{name} {detail}".rstrip())
+        self._note(entry, f"{name} {detail}" if detail else name)
         return entry
 
     def _note(self, entry: EdgeTask, name: str) -> None:
@@ -553,11 +567,11 @@ class EdgeMachine:
             self._actions.append(do.RecordScore(entry.task.task_id, score))
 
     def _local_is_accurate(self, entry: EdgeTask) -> bool:
-        return self._forecast.local_table.accuracy >= entry.accuracy
+        return self._forecast.accuracy_here(entry.here_exit) >= entry.accuracy
 
     def _local_can_serve(self, entry: EdgeTask) -> bool:
         wait_ns = self._forecast.local_wait_ns(entry, self._now_ns, self._tasks.values())
-        end_ns = self._now_ns + wait_ns + self._forecast.local.mean_ns(self._now_ns)
+        end_ns = self._now_ns + wait_ns + self._forecast.run_mean_ns(entry, self._now_ns)
         return self._local_is_accurate(entry) and end_ns <= entry.task.due_ns
 
     def _expected_accuracy(self, entry: EdgeTask, site: Site, exit_: str) -> float:

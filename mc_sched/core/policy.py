@@ -18,7 +18,7 @@ from mc_sched.core.value import value
 class SiteForecast:
     """What one way of serving the task is expected to deliver.
 
-    Times run from now to the outcome, waiting included.
+    Times run from now to the outcome, waiting included; `upper_ns` is never below the mean.
     """
 
     accuracy: float
@@ -60,7 +60,8 @@ class View:
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
     thresholds: tuple[EntropyThreshold, ...] = ()
     whole: tuple[WholeForecast, ...] = ()
-    """Every exit; only for a policy that partitions, whose `cloud` has the raw splits, too."""
+    """Every exit: for a policy that partitions, whose `cloud` has the raw splits, too; and on a
+    device that holds the cloud net where the local net is not accurate enough."""
     layers: Layers | None = None
     """Likewise; None also where the bundle has no splits."""
     edge_free: bool = True
@@ -87,7 +88,8 @@ class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
     `fallback`: watch the clock and take the task back when only the local net can still serve it.
-    `before_take_back`: the cloud is asked to pursue no exit beyond that moment.
+    `before_take_back`: the cloud is asked to pursue no exit beyond that moment. `rescue_exit`: what
+    runs here then is the cloud net up to this exit; empty for the local net.
     """
 
     codec: str
@@ -96,6 +98,7 @@ class Offload:
     predicted_ns: int
     fallback: bool = True
     before_take_back: bool = True
+    rescue_exit: str = ""
 
 
 @value
@@ -124,11 +127,17 @@ class Policy(Protocol):
         """Pure: the same task and view give the same decision."""
 
 
-def edge_shortfall(view: View, *, upper: bool = True) -> Shortfall | None:
-    """Why the edge cannot serve the task, or None if it can (Algorithm I, lines 4 to 13)."""
-    if view.edge.accuracy < view.accuracy:
-        return Shortfall(Site.EDGE, "accuracy", view.accuracy, view.edge.accuracy)
-    time_ns = view.edge.upper_ns if upper else view.edge.mean_ns
+def edge_shortfall(
+    view: View, *, upper: bool = True, here: SiteForecast | None = None
+) -> Shortfall | None:
+    """Why the edge cannot serve the task, or None if it can (Algorithm I, lines 4 to 13).
+
+    `here` is what it would run; None for the local net.
+    """
+    here = here or view.edge
+    if here.accuracy < view.accuracy:
+        return Shortfall(Site.EDGE, "accuracy", view.accuracy, here.accuracy)
+    time_ns = here.upper_ns if upper else here.mean_ns
     if time_ns > view.remaining_ns:
         return Shortfall(Site.EDGE, "deadline", time_ns, view.remaining_ns)
     return None

@@ -23,6 +23,9 @@ class EdgeSettings:
     """Which quantile of every predicted time the decisions use."""
     margin_ns: int = 4_000_000
     """Slack kept between the fallback's predicted end and the deadline."""
+    whole_net: bool = False
+    """Whether `mc` may run the cloud net on the device, up to an exit that is accurate enough,
+    where the local net is not; the device has to hold it then."""
     max_tasks: int = 256
     """Open tasks beyond which a new one is refused."""
     max_uploads: int = 2

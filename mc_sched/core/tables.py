@@ -7,6 +7,7 @@ expected top-5 accuracy on held-out images, per codec, as the paper measures QoR
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class LocalTable:
     whole: CloudTable | None = None
     """The cloud net's times on this device; None where they were not measured."""
 
-    @property
+    @cached_property
     def total_ns(self) -> int:
         """Profiled time of a whole inference."""
         return sum(self.layer_ns)

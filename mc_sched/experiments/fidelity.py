@@ -1,7 +1,7 @@
 """The simulator held against the real daemons: one scenario, run on both, and how they differ.
 
 The live half starts both agents and the link emulator on this machine. The simulated half has the
-same scenario, the bundle's profile on this host, and what the live run's log tells of the host:
+same scenario, the tables that the agents have, and what the live run's log tells of the host:
 how its times stray from the profile's, how long an image takes to be admitted, and what the round
 trip is with the agents' own share in it. Nothing of what was decided or answered is taken over.
 """
@@ -22,7 +22,6 @@ from mc_sched.experiments.measured_host import with_measured
 from mc_sched.experiments.pictures.latencies import draw_latencies
 from mc_sched.obs.running_summary import summarise
 from mc_sched.obs.summary import RunInfo, TaskResult
-from mc_sched.scenario_tables import tables_of
 from mc_sched.sim.build import world_of
 from mc_sched.sim.scenario import EdgeGroupConfig, Scenario
 from mc_sched.sim.world import simulate
@@ -93,9 +92,9 @@ def both(scenario: Scenario) -> dict[str, list[TaskResult]]:
     """Its counted results, live and simulated, in order of submission."""
     with TemporaryDirectory(prefix="mc-sched-") as folder:
         live = asyncio.run(run_live(scenario, Path(folder)))
-        measured = with_measured(scenario, Path(folder) / "edge.jsonl")
+        measured, tables = with_measured(scenario, Path(folder) / "edge.jsonl")
     simulated: list[TaskResult] = []
-    simulate(world_of(measured, tables_of(measured)), lambda edge, result: simulated.append(result))
+    simulate(world_of(measured, tables), lambda edge, result: simulated.append(result))
     return {"live": _counted(live), "simulated": _counted(simulated)}
 
 

@@ -9,16 +9,19 @@ from statistics import median, stdev
 from typing import Any
 
 from mc_sched.core.quantiles import nearest_rank
+from mc_sched.errors import UserError
 from mc_sched.obs.event_log import read_log
-from mc_sched.sim.scenario import DeviceConfig, Scenario
+from mc_sched.sim.scenario import DeviceConfig, Scenario, Tables
 from mc_sched.sim.what_if import Recorded, read_recorded
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 
 
-def with_measured(scenario: Scenario, edge_log: Path) -> Scenario:
-    """The scenario with this host's times, sizes and round trip."""
+def with_measured(scenario: Scenario, edge_log: Path) -> tuple[Scenario, Tables]:
+    """The scenario with this host's noise, sizes and round trip, and the agents' own tables."""
     recorded = read_recorded(read_log(edge_log))
+    if recorded.cloud is None:
+        raise UserError("the edge agent never met its cloud agent; this host may be too busy")
     (group,), (cloud,) = scenario.edges, scenario.clouds
     rtt_ns = round(median(rtt_ns for _, rtt_ns in recorded.rtts_ns))
     edge = group.model_copy(
@@ -32,7 +35,8 @@ def with_measured(scenario: Scenario, edge_log: Path) -> Scenario:
     server = cloud.model_copy(
         update={"device": _device([factor for _, factor in recorded.cloud_slowdowns])}
     )
-    return scenario.model_copy(update={"edges": [edge], "clouds": [server]})
+    measured = scenario.model_copy(update={"edges": [edge], "clouds": [server]})
+    return measured, (recorded.table, recorded.cloud)
 
 
 def _device(factors: Sequence[float]) -> DeviceConfig:

@@ -286,6 +286,7 @@ class EdgeGroupConfig(Config):
     basic_accuracy: float = Field(default=EdgeSettings.basic_accuracy, ge=0, le=1)
     quantile: float = Field(default=EdgeSettings.quantile, ge=0.5, lt=1.0)
     margin: Duration = EdgeSettings.margin_ns
+    whole_net: bool = EdgeSettings.whole_net
     max_tasks: int = Field(default=EdgeSettings.max_tasks, ge=1, le=10_000)
     max_uploads: int = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
     probe_interval: Duration = Field(default=200_000_000, ge=10_000_000)
@@ -321,6 +322,7 @@ class EdgeGroupConfig(Config):
             exit_rule=self.exit_rule,
             quantile=self.quantile,
             margin_ns=self.margin,
+            whole_net=self.whole_net,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
             energy=energy,

@@ -53,7 +53,7 @@ class Joined:
     def __init__(self, seed: int, loss: float, slowest: float) -> None:
         self.draw = random.Random(seed)
         self.loss, self.slowest = loss, slowest
-        self.edge = EdgeMachine(EdgeSettings(max_tasks=12), LOCAL)
+        self.edge = EdgeMachine(EdgeSettings(max_tasks=12, whole_net=seed % 2 == 1), LOCAL)
         self.cloud = CloudMachine(CloudSettings(max_tasks=6), CLOUD)
         self.now = 0
         self.heap: list = []

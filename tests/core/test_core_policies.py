@@ -9,6 +9,7 @@ from round_figures import THRESHOLDS, ns
 
 from mc_sched.core.layers import Cost, Layers, Upload
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
     EdgeFirst,
@@ -303,22 +304,30 @@ def test_what_each_demand_allows(privacy, jpeg, features):
 accuracies = st.sampled_from((0.5, 0.75, 0.8, 0.9, 0.95))
 times = st.integers(1, 6).map(lambda tens: ns(10 * tens))
 joules = st.sampled_from((0.0, 0.1, 0.2))
-options = st.builds(
-    CloudForecast, accuracies, times, times, joules,
-    exit=st.sampled_from(("near", "far")), codec=st.sampled_from(("jpeg", "features", "split1")),
-)  # fmt: skip
-wholes = st.builds(
-    WholeForecast, accuracies, times, times, joules, exit=st.sampled_from(("near", "far"))
-)
+exits = st.sampled_from(("near", "far"))
+codecs = st.sampled_from(("jpeg", "features", "split1"))
+options = st.builds(CloudForecast, accuracies, times, times, joules, exit=exits, codec=codecs)
+wholes = st.builds(WholeForecast, accuracies, times, times, joules, exit=exits)
+
+
+def deeper_and_later(forecasts):
+    """As a network has it: a deeper exit takes longer, and no quantile is below the mean."""
+    means = sorted(forecast.mean_ns for forecast in forecasts)
+    uppers = sorted(forecast.upper_ns for forecast in forecasts)
+    taken = zip(forecasts, means, uppers, strict=True)
+    return tuple(replace(f, mean_ns=m, upper_ns=max(m, upper)) for f, m, upper in taken)
+
+
 costs = st.builds(Cost, times, joules)
 uploads = st.builds(Upload, st.sampled_from(("jpeg", "features", "split1")), st.just(0), costs)
 views = st.builds(
     View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
     st.sampled_from(Mode), st.sampled_from(ExitRule),
-    st.builds(SiteForecast, accuracies, times, times, joules),
-    st.lists(options, max_size=4).map(tuple),
+    st.builds(SiteForecast, accuracies, times, times, joules)
+    .map(lambda here: deeper_and_later([here])[0]),
+    st.lists(options, max_size=4).map(deeper_and_later),
     thresholds=st.sampled_from(((), THRESHOLDS)),
-    whole=st.lists(wholes, max_size=2).map(tuple),
+    whole=st.lists(wholes, max_size=2).map(deeper_and_later),
     layers=st.none() | st.builds(
         Layers, st.tuples(costs, costs), st.tuples(costs, costs),
         st.lists(uploads, max_size=3).map(tuple), costs, st.just("far"),
@@ -341,9 +350,17 @@ def tried(option, situation, upper):
     return fits(option, situation, upper) or (free and fits(option, situation, upper=False))
 
 
+def at_home(policy, situation):
+    """What the device runs: for `mc` the cloud net where only an exit of it is accurate enough."""
+    needed = situation.accuracy
+    if policy is MC_PAPER or situation.edge.accuracy >= needed:
+        return situation.edge
+    return next((o for o in situation.whole if o.accuracy >= needed), situation.edge)
+
+
 def cheaply(option, situation):
     """With the edge to fall back on, the cloud may be tried on the mean at any time."""
-    return fits(situation.edge, situation, upper=True) and fits(option, situation, upper=False)
+    return fits(at_home(MC, situation), situation, upper=True) and fits(option, situation, False)
 
 
 @pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
@@ -351,7 +368,8 @@ def cheaply(option, situation):
 @given(task=tasks, situation=views)
 def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
     cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
-    can = any(tried(option, situation, upper) for option in (situation.edge, *cloud))
+    can = any(tried(option, situation, upper) for option in (at_home(policy, situation), *cloud))
+    can = can or (policy is MC and local_first(task, situation) is not None)
     assert isinstance(policy(task, situation), Refuse) is not can
 
 
@@ -361,7 +379,8 @@ def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situatio
 def test_it_goes_where_it_fits(policy, upper, task, situation):
     decision = policy(task, situation)
     if isinstance(decision, RunOnEdge):
-        assert tried(situation.edge, situation, upper)
+        assert tried(at_home(policy, situation), situation, upper)
+        assert decision.exit == getattr(at_home(policy, situation), "exit", "")
     elif isinstance(decision, Offload):
         assert decision.accuracy == situation.accuracy
         assert any(

@@ -111,6 +111,7 @@ def test_thresholds_are_tuned_only_where_there_are_none():
     assert tuned.thresholds
     assert with_thresholds(tuned, SET_A[1]) is tuned
     assert with_thresholds(SET_A[0], None) is SET_A[0]
+    assert entropy_by_rank(()) == ()
 
 
 def test_rows_at_either_end():

@@ -7,6 +7,7 @@ running one. Tang et al. 2020, section "Mobile time predictor".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
@@ -41,7 +42,8 @@ class LocalTimePredictor:
         self._level = AdaptiveLevel(quantile)
         self._ops_level, self._calibrated_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._ops_error = self._calibrated_error = 0.0
-        self._ops_total = sum(table.layer_ops)
+        self._done_ops, self._done_ns = _sums(table.layer_ops), _sums(table.layer_ns)
+        """`_done_ops[n]`: operations of the first n layers; likewise their profiled time."""
         self._started_ns: int | None = None
         self._whole_ns = 0
         """Profiled time of what runs if it is the cloud net, whose layers report nothing."""
@@ -80,7 +82,7 @@ class LocalTimePredictor:
         """Layer `layer` (from 0) of the running inference is done."""
         self._layers_done = layer + 1
         self._layer_done_ns = now_ns
-        done_ns = sum(self._table.layer_ns[: layer + 1])
+        done_ns = self._done_ns[layer + 1]
         if self._half_way is None and done_ns * 2 >= self._table.total_ns > done_ns:
             self._half_way = _HalfWay(
                 now_ns,
@@ -148,11 +150,11 @@ class LocalTimePredictor:
         """The paper's residual: T_cp = (operations left / operations done) * T so far."""
         if self._started_ns is None:
             return 0
-        done = sum(self._table.layer_ops[: self._layers_done])
+        done = self._done_ops[self._layers_done]
         if done == 0:
             return max(0, self.mean_ns(now_ns, self._whole_ns) - (now_ns - self._started_ns))
         so_far = self._layer_done_ns - self._started_ns
-        left = int((self._ops_total - done) / done * so_far)
+        left = int((self._done_ops[-1] - done) / done * so_far)
         return max(0, left - (now_ns - self._layer_done_ns))
 
     def residual_calibrated_ns(self, now_ns: int) -> int:
@@ -163,7 +165,7 @@ class LocalTimePredictor:
         """
         if self._started_ns is None:
             return 0
-        done = sum(self._table.layer_ns[: self._layers_done])
+        done = self._done_ns[self._layers_done]
         left = self._table.total_ns - done
         if self._aborting:
             left = sum(self._table.layer_ns[self._layers_done : self._layers_done + 1])
@@ -180,3 +182,7 @@ class LocalTimePredictor:
 
 def _score(predictor: Predictor, expected: Forecast, actual_ns: int) -> Score:
     return Score(predictor, expected.mean_ns, expected.upper_ns, actual_ns)
+
+
+def _sums(parts: tuple[int, ...]) -> tuple[int, ...]:
+    return (0, *accumulate(parts))
