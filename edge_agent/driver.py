@@ -66,16 +66,16 @@ class EdgeDriver:
         self._executor: LocalExecutor | None = None
         self._encoder: PayloadEncoder | None = None
         self._cloud: Cloud | None = None
-        self._on_cloud_state: Callable[[bool], None] = lambda up: None
+        self._on_cloud_state: Callable[[bool, str], None] = lambda up, why: None
 
     def attach(
         self,
         executor: LocalExecutor,
         cloud: Cloud | None,
-        on_cloud_state: Callable[[bool], None] | None = None,
+        on_cloud_state: Callable[[bool, str], None] | None = None,
         encoder: PayloadEncoder | None = None,
     ) -> None:
-        """The executor, the cloud client, and who wants to know whether the cloud can be used.
+        """The executor, the cloud client, and who hears whether the cloud can be used, or why not.
 
         The encoder, where the bundle has a codec that needs one, has `encoded` as its `report`.
         """
@@ -119,8 +119,10 @@ class EdgeDriver:
         for action in actions:
             self._log.write(event.now_ns, "action", action)
             self._perform(action)
-        if isinstance(event, (ev.CloudFound, ev.CloudGone)):
-            self._on_cloud_state(isinstance(event, ev.CloudFound))
+        if isinstance(event, ev.CloudFound):
+            self._on_cloud_state(True, "")
+        elif isinstance(event, ev.CloudGone):
+            self._on_cloud_state(False, event.reason)
 
     # --- people's calls ---------------------------------------------------------------------
 
@@ -166,6 +168,13 @@ class EdgeDriver:
     def wanted_padding(self, now_ns: int) -> Padding:
         """What the next probe should carry."""
         return self._machine.wanted_padding(now_ns)
+
+    @property
+    def progressing(self) -> bool:
+        """Whether the machine answers and no worker is stuck."""
+        self.snapshot()
+        workers = (worker for worker in (self._executor, self._encoder) if worker is not None)
+        return all(worker.pulse.steady for worker in workers)
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the open ones are over."""

@@ -20,6 +20,7 @@ from mc_models.predict import answer
 from mc_sched.core import events as ev
 from mc_sched.core.task import Prediction
 from mc_sched.errors import sentence
+from mc_sched.pulse import Pulse
 
 from .whole_net import Run, WholeNet
 
@@ -59,6 +60,7 @@ class LocalExecutor:
         self._open: dict[str, _Job] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="local-net", daemon=True)
+        self.pulse = Pulse(self._worker)
         self._worker.start()
 
     def start(self, task_id: str, prepare: Callable[[], torch.Tensor], exit_: str = "") -> None:
@@ -81,6 +83,7 @@ class LocalExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
+                self.pulse.beat()
                 end: ev.LocalDone | ev.LocalAborted | ev.LocalFailed
                 try:
                     with self._asked(job) as run:
@@ -89,6 +92,7 @@ class LocalExecutor:
                     end = ev.LocalFailed(time.monotonic_ns(), job.task_id, sentence(error))
                 if self._open.get(job.task_id) is job:
                     del self._open[job.task_id]
+                self.pulse.rest()
                 self._report(end)
 
     def _asked(self, job: _Job) -> AbstractContextManager[Run]:
@@ -104,6 +108,7 @@ class LocalExecutor:
         for index, piece in enumerate(run.pieces):
             if not job.wanted:
                 return ev.LocalAborted(time.monotonic_ns(), job.task_id)
+            self.pulse.beat()
             x = piece(x)
             if run.reported[index]:
                 self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,22 +19,26 @@ from mc_models.preprocess import Pixels, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
 from mc_models.runtime import Precision, host_device, prepare_encoder, prepare_local
+from mc_models.self_test import RUNS, try_local
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.events import EdgeReconfigured
 from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.errors import UserError
 from mc_sched.host_tables import local_table
 from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.process_log import process_log, set_level
+from mc_sched.reloading import Reloader
 from mc_sched.sensors.chooser import LOAD, POWER, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_candidates
 
 from .admission import Admission
 from .cloud_client import CloudClient
-from .config import EdgeConfig, SensorsConfig
+from .config import LIVE, EdgeConfig, SensorsConfig
 from .driver import EdgeDriver
 from .encoder import Encode, PayloadEncoder
 from .executor import LocalExecutor
@@ -41,10 +46,10 @@ from .sampler import Sampler
 from .servicer import EdgeServicer
 from .whole_net import WholeNet
 
+NAME = "mc-edge-agent"
 SERVICE = "mc.v1.EdgeAgent"
 CLOUD_LINK = "cloud-link"
 """Name under which the health service tells whether the cloud can be used."""
-WARM_UP_RUNS = 5
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,18 +81,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.power:
         args.sensors = {"power": args.power}
     del args.radio, args.power
+
+    def read() -> EdgeConfig:
+        return daemon.configure(args, EdgeConfig)
+
     try:
-        config = daemon.configure(args, EdgeConfig)
+        config = read()
     except UserError as error:
-        print(f"mc-edge-agent: {error}", file=sys.stderr)
+        print(f"{NAME}: {error}", file=sys.stderr)
         return error.exit_code
-    return daemon.run(serve(config), "mc-edge-agent")
+    return daemon.run(serve(config, read), NAME)
 
 
-async def serve(config: EdgeConfig) -> None:
-    """Load, warm up, connect, serve, drain."""
-    server = make_server()
-    port = bind(server, config.listen)
+async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
+    """Load, warm up, connect, serve, drain; `read` reads the configuration anew."""
+    says = process_log(NAME, config.log_level)
+    gate = daemon.make_gate(config, says)
+    server = make_server(gate)
+    identity = daemon.identity_for(config, config.listen)
+    port = bind(server, config.listen, identity)
     torch.set_num_threads(config.threads)
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
@@ -105,21 +117,37 @@ async def serve(config: EdgeConfig) -> None:
     cloud = make_cloud_client(config, bundle, driver)
     notes: set[asyncio.Task[None]] = set()
 
-    def cloud_changed(up: bool) -> None:
+    def cloud_changed(up: bool, why: str) -> None:
+        says.info("the cloud agent can be used" if up else f"no cloud agent can be used: {why}")
         note = asyncio.create_task(health.set_part(up, CLOUD_LINK))
         notes.add(note)
         note.add_done_callback(notes.discard)
 
     encoder = make_encoder(bundle, driver, config.threads, profile.precision, whole)
     driver.attach(executor, cloud, cloud_changed, encoder)
-    sampler = make_sampler(config.sensors, driver, log)
+    sampler = make_sampler(config.sensors, driver, log, says)
     sampler.start()
     about = edge_pb2.StatusReply(
         version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
     )
+    in_use = identity or (daemon.identity_for(config, config.cloud) if config.cloud else None)
+    if in_use is not None:
+        about.certificate_expires_s = int(in_use.expires.timestamp())
     with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
         made_bytes = {row.name: row.message_bytes for row in bundle.codecs}
-        servicer = EdgeServicer(driver, log, Admission(bundle.input_px, pool), about, made_bytes)
+        admission = Admission(bundle.input_px, pool)
+        per_client = config.limits.tasks_per_client
+        servicer = EdgeServicer(driver, log, admission, about, made_bytes, per_client)
+
+        def apply(new: EdgeConfig) -> None:
+            if whole is not None and new.policy in PARTITIONERS:
+                asyncio.get_running_loop().run_in_executor(None, whole.load)
+            driver.handle(EdgeReconfigured(time.monotonic_ns(), new.settings()))
+            daemon.set_limits(gate, new)
+            servicer.tasks.most = new.limits.tasks_per_client
+            set_level(says, new.log_level)
+
+        reloader = Reloader(config, read, LIVE, apply, says)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
         await server.start()
         await health.set_part(False, CLOUD_LINK)
@@ -127,8 +155,8 @@ async def serve(config: EdgeConfig) -> None:
             await cloud.start()
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
-        print(f"mc-edge-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
-        await daemon.until_stopped()
+        says.info("serving on %s:%d", host, port)
+        await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)
@@ -145,18 +173,25 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
     """The client of the configured cloud agent; None for an edge that works alone."""
     if config.cloud is None:
         return None
-    interval_s = config.probe_interval / 1e9
     return CloudClient(
-        config.cloud, config.edge_id, bundle.hash, driver.handle, interval_s, driver.wanted_padding
+        config.cloud,
+        config.edge_id,
+        bundle.hash,
+        driver.handle,
+        config.probe_interval / 1e9,
+        driver.wanted_padding,
+        daemon.identity_for(config, config.cloud),
     )
 
 
-def make_sampler(config: SensorsConfig, driver: EdgeDriver, log: EventLog) -> Sampler:
+def make_sampler(
+    config: SensorsConfig, driver: EdgeDriver, log: EventLog, says: logging.Logger
+) -> Sampler:
     """The sensors of this machine; what there is to say of them goes to stderr and the log."""
     loop = asyncio.get_running_loop()
 
     def say(what: str) -> None:
-        print(f"mc-edge-agent: {what}", file=sys.stderr, flush=True)
+        says.info(what)
         note = {"sensors": what}
         loop.call_soon_threadsafe(log.write, time.monotonic_ns(), "note", note, "warning")
 
@@ -181,14 +216,9 @@ def make_executor(
     precision: Precision,
     whole: WholeNet | None = None,
 ) -> LocalExecutor:
-    """The local net on its worker, warm."""
+    """The local net on its worker, warm and tried."""
     net = prepare_local(bundle, precision)
-    with torch.inference_mode():
-        for _ in range(WARM_UP_RUNS):
-            x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)
-            x = x.contiguous(memory_format=torch.channels_last)
-            for layer in net.layers:
-                x = layer(x)
+    try_local(net.layers, bundle)
     return LocalExecutor(
         list(net.layers),
         [row.ops for row in bundle.local.layers],
@@ -221,7 +251,7 @@ def warm_features_encoder(bundle: Bundle, precision: Precision) -> Encode:
     def encode(pixels: Pixels) -> bytes:
         return features(to_input(pixels))
 
-    for _ in range(WARM_UP_RUNS):
+    for _ in range(RUNS):
         encode(np.zeros((bundle.input_px, bundle.input_px, 3), np.uint8))
     return encode
 

@@ -52,6 +52,8 @@ class CloudMachine:
         self._scores = ScoreBook()
         self._tasks: dict[str, CloudTask] = {}
         self._down_ns: OrderedDict[str, int] = OrderedDict()
+        self._most_tasks = settings.max_tasks
+        """The highest max_tasks so far: tasks that a lower one would refuse may still be here."""
         self._draining = False
         self._now_ns = 0
         self._actions: list[do.CloudAction] = []
@@ -63,6 +65,7 @@ class CloudMachine:
             ev.GiveUpReceived: self._on_unwanted,
             ev.ClientGone: self._on_unwanted,
             ev.LinkSampled: self._on_link_sampled,
+            ev.CloudReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
 
@@ -290,6 +293,12 @@ class CloudMachine:
         if len(self._down_ns) > REMEMBERED_EDGES:
             self._down_ns.popitem(last=False)
 
+    def _on_reconfigured(self, event: ev.CloudReconfigured) -> None:
+        self._settings = event.settings
+        self._most_tasks = max(self._most_tasks, event.settings.max_tasks)
+        self._times.aim(event.settings.quantile)
+        self._schedule.aim(event.settings.quantile)
+
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
 
@@ -355,7 +364,7 @@ class CloudMachine:
         _must(len(working) <= 1, "the executor has two jobs")
         piece = self._schedule.piece
         _must((piece is None) == (not working), "the executor's job is not on the books")
-        _must(len(self._tasks) <= self._settings.max_tasks, "more tasks than max_tasks")
+        _must(len(self._tasks) <= self._most_tasks, "more tasks than max_tasks")
         for task_id, task in self._tasks.items():
             _must(task_id == task.task_id, f"{task_id} is filed under another name")
             _must(task.state is not CloudState.DONE, f"{task_id} is done and still here")

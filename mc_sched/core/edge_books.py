@@ -85,6 +85,10 @@ class EdgeBooks:
         self._energy_j = self._tail_j = self._probes_j = 0.0
         self.scores = ScoreBook()
 
+    def reconfigure(self, settings: EdgeSettings) -> None:
+        """Keep the books under other settings from now on."""
+        self._settings = settings
+
     def required_accuracy(self, task: Task) -> float:
         """The task's QoR: its own or the basic one, and never below what its stream asked for."""
         own = self._settings.basic_accuracy if task.accuracy is None else task.accuracy

@@ -51,6 +51,15 @@ class EdgeForecast:
         self._cloud_slowdown = 1.0
         self._cloud_free_ns = 0
 
+    def reconfigure(self, settings: EdgeSettings) -> None:
+        """Forecast under other settings from now on; what was learned stays."""
+        self._settings = settings
+        for predictor in (self.local, self.encode, self.link, self.cloud):
+            if predictor is not None:
+                predictor.aim(settings.quantile)
+        for level in (self.trip_level, self.here_level):
+            level.aim(settings.quantile)
+
     def cloud_found(self, table: CloudTable) -> None:
         """A usable cloud agent with these tables; what was learned of the same one is kept."""
         if self.cloud is None or self.cloud.table != table:

@@ -37,6 +37,8 @@ from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
+DRAINING = "the agent is shutting down; submit again when it is back"
+"""Why a task is refused that a client may well submit again."""
 PROGRESS = frozenset(
     (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.DeviceSampled, ev.PowerSampled)
 )
@@ -57,6 +59,8 @@ class EdgeMachine:
         self._books = EdgeBooks(settings, self._ledger, self._tail)
         self._tasks: dict[str, EdgeTask] = {}
         self._open = 0
+        self._most_uploads = settings.max_uploads or MOST_UPLOADS
+        """The highest max_uploads so far: uploads that a lower one would forbid may still run."""
         self._draining = False
         self._submitted_ns = -ASKED_NS
         self._now_ns = 0
@@ -84,6 +88,7 @@ class EdgeMachine:
             ev.TimerFired: self._on_timer_fired,
             ev.ClientGone: self._on_client_gone,
             ev.NotSatisfied: self._on_not_satisfied,
+            ev.EdgeReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
 
@@ -152,7 +157,7 @@ class EdgeMachine:
 
     def _decide(self, entry: EdgeTask) -> Decision | str:
         if self._draining:
-            return "the agent is shutting down; submit again when it is back"
+            return DRAINING
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
@@ -383,6 +388,12 @@ class EdgeMachine:
         works = ((entry.task.task_id, entry.work(event.now_ns)) for entry in open_tasks)
         self._ledger.sampled(event.now_ns, event.power_w, event.source, works)
 
+    def _on_reconfigured(self, event: ev.EdgeReconfigured) -> None:
+        self._settings = event.settings
+        self._most_uploads = max(self._most_uploads, event.settings.max_uploads or MOST_UPLOADS)
+        self._forecast.reconfigure(event.settings)
+        self._books.reconfigure(event.settings)
+
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
 
@@ -597,7 +608,7 @@ class EdgeMachine:
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         self._ledger.validate()
-        check_edge(self._tasks, self._settings.max_uploads or MOST_UPLOADS)
+        check_edge(self._tasks, self._most_uploads)
 
 
 def _due_ns(entry: EdgeTask) -> int:

@@ -102,7 +102,7 @@ class Rig:
         self.net, self.cloud = HandNet(), HandCloud()
         self.net.report = self.driver.handle
         self.cloud_states = []
-        self.driver.attach(self.net, self.cloud, self.cloud_states.append)
+        self.driver.attach(self.net, self.cloud, lambda up, _: self.cloud_states.append(up))
 
     def tell(self, event_type, *fields):
         """An event of this moment."""

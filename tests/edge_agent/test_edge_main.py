@@ -53,6 +53,19 @@ def test_an_option_out_of_range(complaint, option, value, allowed):
     assert allowed in sentence
 
 
+def test_beyond_loopback_without_certificates(complaint):
+    sentence = complaint("--listen", "0.0.0.0:0")
+    assert sentence.startswith("command line: key 'listen', value '0.0.0.0:0': other machines")
+    assert "certs init" in sentence
+    assert "listen_without_tls: true" in sentence
+
+
+def test_certificates_that_are_not_there(complaint, tmp_path):
+    config = tmp_path / "edge.yaml"
+    config.write_text(f"tls: {{directory: {tmp_path}}}\nlisten: 0.0.0.0:0\n")
+    assert complaint("--config", config).startswith(f"{tmp_path}/ca.crt: cannot be read")
+
+
 def test_no_bundle_there(complaint, tmp_path):
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", tmp_path)
     assert sentence.startswith(f"{tmp_path}: no bundle there")

@@ -50,7 +50,9 @@ class PrivateRig(Rig):
         self.may_encode = threading.Event()
         self.may_encode.set()
         self.encoder = PayloadEncoder({"features": self.encode}, self.driver.encoded)
-        self.driver.attach(self.net, self.cloud, self.cloud_states.append, self.encoder)
+        self.driver.attach(
+            self.net, self.cloud, lambda up, _: self.cloud_states.append(up), self.encoder
+        )
         self.tell(ev.CloudFound, TWO_CODECS)
         self.tell(ev.LinkSampled, 2 * MS)
 

@@ -48,8 +48,8 @@ class Agent(Rig):
 
         self.net.start = start
         self.server = make_server()
-        servicer = EdgeServicer(self.driver, self.log, self.door, ABOUT)
-        edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, self.server)
+        self.servicer = EdgeServicer(self.driver, self.log, self.door, ABOUT)
+        edge_pb2_grpc.add_EdgeAgentServicer_to_server(self.servicer, self.server)
         self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
         await self.server.start()
         self.stub = edge_pb2_grpc.EdgeAgentStub(self.channel)
@@ -443,3 +443,20 @@ async def test_watchers_do_not_share_lines(agent):
     async with watching(agent) as one, watching(agent) as two:
         await agent.ask(wanted("a"))
         assert await lines(one, 5) == await lines(two, 5)
+
+
+# --- one client among others -------------------------------------------------------------------
+
+
+async def test_one_client_cannot_have_every_task(agent):
+    """What is too much is refused; the other tasks go on."""
+    agent.patient = True
+    agent.servicer.tasks.most = 2
+    held = [asyncio.ensure_future(agent.ask(wanted(name))) for name in "ab"]
+    await until(lambda: agent.driver.known("a") and agent.driver.known("b"))
+    refused = await agent.ask(wanted("c"))
+    assert (refused.task_id, refused.kind) == ("c", "refused")
+    assert refused.reason == "overload: 127.0.0.1 has 2 tasks open already"
+    for call in held:
+        call.cancel()
+    await until(lambda: not agent.driver.known("a") and not agent.driver.known("b"))

@@ -68,6 +68,14 @@ class Logged(Joined):
         super().submit(number)
         if self.draw.random() < 0.15:
             self.at(200 * MS, self.not_satisfied, f"t{number}")
+        if self.draw.random() < 0.1:
+            mode, policy = self.draw.choice(list(Mode)), self.draw.choice(("mc", "edge-only"))
+            new = EdgeSettings(mode=mode, policy=policy, max_tasks=self.draw.randint(1, 12),
+                               max_uploads=self.draw.randint(1, 3),
+                               quantile=self.draw.uniform(0.5, 0.99))  # fmt: skip
+            self.to_edge(ev.EdgeReconfigured(self.now, new))
+            new = CloudSettings(self.draw.uniform(0.5, 0.99), self.draw.randint(1, 6))
+            self.to_cloud(ev.CloudReconfigured(self.now, new))
         if self.draw.random() < 0.02:
             self.to_edge(ev.Drain(self.now))
             self.to_cloud(ev.Drain(self.now))
@@ -120,7 +128,7 @@ def test_the_histories_hold_all_that_can_happen():
 
 def test_a_log_on_disk_replays(tmp_path):
     paths = {node: tmp_path / node for node in ("edge", "cloud")}
-    history(7, tasks=40, edge_log=paths["edge"], cloud_log=paths["cloud"])
+    history(8, tasks=40, edge_log=paths["edge"], cloud_log=paths["cloud"])
     steps = {node: list(replay(read_log(path))) for node, path in paths.items()}
     assert all(step.same for step in steps["edge"] + steps["cloud"])
     ends = [a for a in actions_of(steps["edge"]) if isinstance(a, do.Finish)]

@@ -47,6 +47,11 @@ class CloudTimePredictor:
         self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.ways}
         """Per codec, profiled time from its payload to each exit that it can reach, in order."""
 
+    def aim(self, quantile: float) -> None:
+        """Forecast at another upper quantile from now on."""
+        self._quantile = quantile
+        self._level.aim(quantile)
+
     def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
         """Something that is put at `profiled_ns` took `took_ns`."""
         if profiled_ns > 0:

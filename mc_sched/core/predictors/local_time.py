@@ -55,6 +55,12 @@ class LocalTimePredictor:
         self.busy_by_others: float | None = None
         """Share of the device that other programs use, in [0, 1]; None: no sensor has spoken."""
 
+    def aim(self, quantile: float) -> None:
+        """Forecast at another upper quantile from now on."""
+        self._quantile = quantile
+        for level in (self._level, self._ops_level, self._calibrated_level):
+            level.aim(quantile)
+
     # --- what happens -----------------------------------------------------------------------
 
     @property
