@@ -30,7 +30,7 @@ def client_of(context: Context) -> str:
     return str(context.peer()).rpartition(":")[0].removeprefix("ipv4:").removeprefix("ipv6:")
 
 
-class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """One per server. `allowed`: names of certificates that may call; empty: all of them."""
 
     def __init__(
