@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import torch
@@ -19,6 +20,8 @@ from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.metrics.cloud import CloudState
+from mc_sched.obs.moments import Moment, moment_of
 
 from .executor import StageExecutor
 
@@ -42,6 +45,9 @@ class Call:
     """When the payload's last byte was here."""
     accepted_ns: int = 0
     """When the word of its acceptance was written."""
+    opened_ns: int = field(default_factory=time.monotonic_ns)
+    story: list[Moment] = field(default_factory=list)
+    """What has happened to it here; goes home with the last word."""
 
 
 class CloudDriver:
@@ -55,6 +61,7 @@ class CloudDriver:
         self._executor: StageExecutor | None = None
         self.calls: dict[str, Call] = {}
         self.draining = False
+        self._endings: Counter[tuple[str, ...]] = Counter()
 
     def attach(self, executor: StageExecutor) -> None:
         """The executor, whose `report` is this driver's `handle`."""
@@ -69,15 +76,33 @@ class CloudDriver:
     def handle(self, event: ev.CloudEvent) -> None:
         """Feed one event, from any thread."""
         with self._lock:
-            self._log.write(event.now_ns, "event", event)
+            self._write(event.now_ns, "event", event)
             try:
                 actions = self._machine.handle(event)
             except MachineError as error:
                 self._log.write(event.now_ns, "note", {"error": str(error)}, "critical")
                 return
             for action in actions:
-                self._log.write(event.now_ns, "action", action)
+                self._write(event.now_ns, "action", action)
                 self._perform(action)
+
+    def state(self) -> CloudState:
+        """What metrics are made of; from any thread."""
+        with self._lock:
+            machine, load = self._machine, self._machine.load(time.monotonic_ns())
+            endings = dict(self._endings)
+            return CloudState(
+                load, machine.reliability(), machine.took(), endings, self._log.dropped
+            )
+
+    def _write(self, now_ns: int, kind: str, value: ev.CloudEvent | do.CloudAction) -> None:
+        """Into the log, and into the story of the task that it is about."""
+        self._log.write(now_ns, kind, value)
+        for task_id in getattr(value, "task_ids", None) or (getattr(value, "task_id", ""),):
+            call = self.calls.get(task_id)
+            moment = moment_of(value, now_ns - call.opened_ns) if call is not None else None
+            if call is not None and moment is not None:
+                call.story.append(moment)
 
     def load(self) -> CloudLoad:
         """What a probe is told."""
@@ -144,6 +169,8 @@ class CloudDriver:
             self.executor.run_head(action.task_id, action.exit)
         elif not isinstance(action, do.RecordScore):
             if isinstance(action, LAST):
+                word = type(action).__name__.lower()
+                self._endings[word, getattr(action, "exit", "")] += 1
                 self.executor.drop(action.task_id)
             call = self.calls.get(action.task_id)
             if call is not None:

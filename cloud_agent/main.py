@@ -27,7 +27,11 @@ from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.core.events import CloudReconfigured
 from mc_sched.errors import UserError
 from mc_sched.host_tables import cloud_table
-from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.obs.agent_log import open_log, set_nested, store_file
+from mc_sched.obs.event_log import FORMAT
+from mc_sched.obs.metrics.cloud import CloudCollector
+from mc_sched.obs.web.agent_routes import agent_routes
+from mc_sched.obs.web.serving import serving
 from mc_sched.process_log import process_log, set_level
 from mc_sched.reloading import Reloader
 
@@ -55,12 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
+    parser.add_argument("--log-store", metavar="FILE", help="index them here, or none")
+    parser.add_argument("--http", metavar="HOST:PORT", help="console and metrics, or none")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the agent until SIGTERM; returns the exit code."""
     args = build_parser().parse_args(argv)
+    set_nested(args)
 
     def read() -> CloudConfig:
         return daemon.configure(args, CloudConfig)
@@ -83,7 +90,7 @@ async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
     table = cloud_table(bundle, profile)
-    log = EventLog(config.event_log, "cloud")
+    log = open_log(config, "cloud")
     settings = config.settings()
     config_record = {"format": FORMAT, "settings": settings, "table": table}
     log.write(time.monotonic_ns(), "config", config_record)
@@ -114,7 +121,10 @@ async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
         says.info("serving on %s:%d", host, port)
-        await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
+        about = {"node": "cloud", "version": __version__, "bundle": bundle.name}
+        routes = agent_routes("cloud", store_file(config, "cloud"))
+        with serving(config, "cloud", CloudCollector(driver.state, about), routes):
+            await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)

@@ -123,7 +123,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"overload: {self._limits.max_calls} calls are open here already",
             )
-        call = self._driver.calls[key] = Call()
+        call = self._driver.calls[key] = Call(opened_ns=opened_ns)
         try:
             payload = await self._received(call, opened, context)
             if payload is None:
@@ -236,8 +236,9 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             if isinstance(message, Accept):
                 call.accepted_ns = now_ns
             transfer_ns = call.received_ns - opened_ns
-            await context.write(
-                serde.cloud_action_to_wire(message, self._labels, held_ns, transfer_ns)
-            )
+            word = serde.cloud_action_to_wire(message, self._labels, held_ns, transfer_ns)
+            if isinstance(message, LAST):
+                word.story.extend(serde.story_to_wire(call.story))
+            await context.write(word)
             if isinstance(message, LAST):
                 return

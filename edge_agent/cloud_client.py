@@ -22,6 +22,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
 from mc_sched.core.predictors.link import Padding
 from mc_sched.errors import sentence
+from mc_sched.obs.moments import CloudStory
 
 CHUNK_BYTES = 16 * 1024
 """Small enough that a give-up stops an upload soon, large enough that most images need just one."""
@@ -60,10 +61,12 @@ class CloudClient:
         probe_interval_s: float,
         wanted_padding: Callable[[int], Padding] = lambda now_ns: Padding(),
         identity: Identity | None = None,
+        tell: Callable[[CloudStory], None] = lambda story: None,
     ) -> None:
         """`wanted_padding` says, at a moment, what a probe should carry to measure the link.
 
-        With an `identity` both connections are mutual TLS.
+        With an `identity` both connections are mutual TLS. `tell` hears what the cloud says of a
+        task that is over there.
         """
         self._address = address
         self._edge_id = edge_id
@@ -77,6 +80,7 @@ class CloudClient:
         self._wanted_padding = wanted_padding
         self._padded_ns = -PADDED_EVERY_NS
         self._identity = identity
+        self._tell = tell
 
     async def start(self) -> None:
         """Connect and keep watching; returns at once."""
@@ -217,6 +221,7 @@ class CloudClient:
             while (message := await call.read()) is not EOF:
                 event = serde.cloud_event_from_wire(message, action.task_id, time.monotonic_ns())
                 if isinstance(event, LAST):
+                    self._tell(CloudStory(action.task_id, serde.story_from_wire(message)))
                     return event
                 if isinstance(event, ev.CloudAccepted):
                     self._calls[action.task_id].accepted = True

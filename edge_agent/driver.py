@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ from mc_sched.core.events import TimerKind
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.task import Outcome, OutcomeKind, Task
 from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.metrics.edge import EdgeState
+from mc_sched.obs.moments import CloudStory
 
 from .admission import Admitted
 from .encoder import PayloadEncoder
@@ -164,6 +166,15 @@ class EdgeDriver:
         now_ns = time.monotonic_ns()
         self._catch_up(now_ns)
         return self._machine.snapshot(now_ns)
+
+    def state(self, rails_w: Mapping[str, float]) -> EdgeState:
+        """What metrics are made of."""
+        machine, dropped = self._machine, self._log.dropped
+        return EdgeState(self.snapshot(), machine.tally(), machine.took(), rails_w, dropped)
+
+    def tell(self, story: CloudStory) -> None:
+        """Log the cloud's part of a task's story."""
+        self._log.write(time.monotonic_ns(), "note", story)
 
     def wanted_padding(self, now_ns: int) -> Padding:
         """What the next probe should carry."""

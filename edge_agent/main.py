@@ -30,7 +30,11 @@ from mc_sched.core.events import EdgeReconfigured
 from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.errors import UserError
 from mc_sched.host_tables import local_table
+from mc_sched.obs.agent_log import open_log, set_nested, store_file
 from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.obs.metrics.edge import EdgeCollector
+from mc_sched.obs.web.agent_routes import agent_routes
+from mc_sched.obs.web.serving import on_loop, serving
 from mc_sched.process_log import process_log, set_level
 from mc_sched.reloading import Reloader
 from mc_sched.sensors.chooser import LOAD, POWER, Chooser
@@ -68,6 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="CPU threads for the network, default 1")
     parser.add_argument("--precision", help="auto (default), float32 or bfloat16")
     parser.add_argument("--event-log", metavar="FILE", help="write every event and action here")
+    parser.add_argument("--log-store", metavar="FILE", help="index them here, or none")
+    parser.add_argument("--http", metavar="HOST:PORT", help="console and metrics, or none")
     parser.add_argument("--radio", help="wifi (default), 4g or 3g: whose energy model counts")
     parser.add_argument("--power", metavar="SENSOR", help="auto (default), none, or which one")
     return parser
@@ -81,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.power:
         args.sensors = {"power": args.power}
     del args.radio, args.power
+    set_nested(args)
 
     def read() -> EdgeConfig:
         return daemon.configure(args, EdgeConfig)
@@ -104,7 +111,7 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
     table = local_table(bundle, profile)
-    log = EventLog(config.event_log, "edge")
+    log = open_log(config, "edge")
     settings = config.settings()
     config_record = {"format": FORMAT, "settings": settings, "table": table}
     log.write(time.monotonic_ns(), "config", config_record)
@@ -135,9 +142,9 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
         about.certificate_expires_s = int(in_use.expires.timestamp())
     with ThreadPoolExecutor(1, thread_name_prefix="admit") as pool:
         made_bytes = {row.name: row.message_bytes for row in bundle.codecs}
-        admission = Admission(bundle.input_px, pool)
+        admission, store = Admission(bundle.input_px, pool), store_file(config, "edge")
         per_client = config.limits.tasks_per_client
-        servicer = EdgeServicer(driver, log, admission, about, made_bytes, per_client)
+        servicer = EdgeServicer(driver, log, admission, about, made_bytes, per_client, store)
 
         def apply(new: EdgeConfig) -> None:
             if whole is not None and new.policy in PARTITIONERS:
@@ -149,6 +156,10 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
 
         reloader = Reloader(config, read, LIVE, apply, says)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, server)
+        look = on_loop(asyncio.get_running_loop(), lambda: driver.state(sampler.rails_w))
+        collector = EdgeCollector(
+            look, {"node": "edge", "version": __version__, "bundle": bundle.name}
+        )
         await server.start()
         await health.set_part(False, CLOUD_LINK)
         if cloud is not None:
@@ -156,7 +167,8 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
         says.info("serving on %s:%d", host, port)
-        await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
+        with serving(config, "edge", collector, agent_routes("edge", store)):
+            await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)
@@ -174,14 +186,9 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
     if config.cloud is None:
         return None
     return CloudClient(
-        config.cloud,
-        config.edge_id,
-        bundle.hash,
-        driver.handle,
-        config.probe_interval / 1e9,
-        driver.wanted_padding,
-        daemon.identity_for(config, config.cloud),
-    )
+        config.cloud, config.edge_id, bundle.hash, driver.handle, config.probe_interval / 1e9,
+        driver.wanted_padding, daemon.identity_for(config, config.cloud), driver.tell,
+    )  # fmt: skip
 
 
 def make_sampler(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mc_sched.core import events as ev
 from mc_sched.sensors.chooser import Chooser
@@ -36,6 +36,8 @@ class Sampler:
         self._interval_s = interval_ns / 1e9
         self._note, self._report = note, report
         self._load_due_ns = 0
+        self.rails_w: Mapping[str, float] = {}
+        """Watts by rail at the last look; empty without a sensor."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sensors", daemon=True)
 
@@ -59,6 +61,7 @@ class Sampler:
     def sample(self) -> None:
         """Look once at each sensor that is due."""
         power = self._power.read() if self._power is not None else None
+        self.rails_w = {} if power is None else power.reading.rails_w or {power.source: power.value}
         now_ns = time.monotonic_ns()
         load_is_due = now_ns >= self._load_due_ns
         if power is not None:

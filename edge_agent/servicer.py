@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched.core.policies import POLICIES
 from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.store.served import DEFAULT_LINES, follow_store, stored_lines
 
 from .admission import Admission, Overloaded
 from .driver import EdgeDriver
@@ -37,8 +39,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         about: edge_pb2.StatusReply,
         made_bytes: Mapping[str, int] | None = None,
         tasks_per_client: int = 256,
+        store: Path | None = None,
     ) -> None:
-        """`made_bytes`: size of a payload by codec, of those that are made when they are sent."""
+        """`made_bytes`: size of a payload by codec, of those that are made when they are sent.
+
+        `store`: the agent's log store, if it has one.
+        """
+        self.store = store
         self._driver = driver
         self._log = log
         self._admission = admission
@@ -123,6 +130,23 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
                 yield edge_pb2.Event(json=await lines.get())
         finally:
             stop()
+
+    async def Logs(
+        self, request: edge_pb2.LogsRequest, context: Context
+    ) -> AsyncIterator[edge_pb2.Event]:
+        """What the store holds; with `follow` also what comes."""
+        if self.store is None:
+            reason = "the agent keeps no log store; set log_store in its configuration"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
+            raise AssertionError
+        try:
+            query = serde.query_from_wire(request)
+        except serde.BadField as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
+        lines = follow_store if request.follow else stored_lines
+        async for line in lines(self.store, query, request.limit or DEFAULT_LINES):
+            yield edge_pb2.Event(json=line.body)
 
     def _free_id(self) -> str:
         """An id for a task that came without one."""

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from mc_sched.config import Address, Config, Duration
+from mc_sched.obs.agent_log import LogStoreConfig
+from mc_sched.obs.web.config import HttpConfig
 from mc_sched.units import format_ns, parse_address
 
 SHORTEST_UPLOAD_NS, LONGEST_UPLOAD_NS = 100_000_000, 60_000_000_000
@@ -57,6 +59,8 @@ class AgentConfig(Config):
     limits: LimitsConfig = LimitsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     event_log: str | None = None
+    log_store: LogStoreConfig = LogStoreConfig()
+    http: HttpConfig = HttpConfig()
     profile: str | None = None
 
     @field_validator("listen")

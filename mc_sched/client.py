@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 from mc_sched.core.edge_machine import DRAINING
 from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
 from mc_sched.errors import ConnectError, UserError
+from mc_sched.obs.store.query import Query
 
 CONNECT_TIMEOUT_S = 5.0
 RETRY_S = 0.5
@@ -72,10 +74,7 @@ class EdgeClient:
                 request, timeout=CONNECT_TIMEOUT_S, wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
-            raise ConnectError(
-                f"no edge agent answers at {self._address} ({error.code().name.lower()}); "
-                "start mc-edge-agent there or name its address with --edge"
-            ) from None
+            raise _no_agent(self._address, error) from None
         return reply
 
     async def submit(self, image: bytes, demands: Constraints, task_id: str = "") -> Answer:
@@ -147,6 +146,46 @@ class EdgeClient:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise UserError(error.details() or "no such task") from None
             raise ConnectError(f"{self._address}: {error.details()}") from None
+
+    async def watch(self) -> AsyncIterator[dict[str, Any]]:
+        """The agent's log records from now on."""
+        async for event in self._stub.Watch(edge_pb2.WatchRequest()):
+            record: dict[str, Any] = json.loads(event.json)
+            yield record
+
+    async def logs(self, query: Query, limit: int, follow: bool) -> AsyncIterator[str]:
+        """Lines of the agent's log store; UserError if it has none, ConnectError if it is gone."""
+        request = serde.query_to_wire(query, limit, follow)
+        try:
+            async for event in self._stub.Logs(request):
+                yield event.json
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                raise _no_agent(self._address, error) from None
+            raise UserError(f"{self._address}: {error.details()}") from None
+
+
+def logs_of(address: str, query: Query, limit: int, follow: bool) -> Iterator[str]:
+    """`EdgeClient.logs` for a program without a loop."""
+    loop = asyncio.new_event_loop()
+    client = EdgeClient(address)
+    try:
+        loop.run_until_complete(client.__aenter__())
+        loop.run_until_complete(client.status())
+        lines = client.logs(query, limit, follow)
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                yield loop.run_until_complete(lines.__anext__())
+    finally:
+        loop.run_until_complete(client.__aexit__())
+        loop.close()
+
+
+def _no_agent(address: str, error: grpc.aio.AioRpcError) -> ConnectError:
+    return ConnectError(
+        f"no edge agent answers at {address} ({error.code().name.lower()}); "
+        "start mc-edge-agent there or name its address with --edge"
+    )
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Testbed:
         self.directory = Path(directory or self._temporary.name)  # type: ignore[union-attr]
         self._processes: dict[str, Process] = {}
         self.edge_address, self.cloud_address, self.link_address = (_free() for _ in range(3))
+        self.edge_http, self.cloud_http = _free(), _free()
 
     @property
     def edge_log(self) -> Path:
@@ -69,7 +70,7 @@ class Testbed:
 
     async def start_cloud(self) -> None:
         """Start the cloud agent and wait until it serves."""
-        options = ("--bundle", self._bundle, "--event-log", str(self.cloud_log))
+        options = ("--bundle", self._bundle, *self._logs("cloud"))
         listen = ("--listen", self.cloud_address)
         await self._start("cloud", "cloud_agent", *listen, *options, *self._cloud_options)
 
@@ -77,9 +78,14 @@ class Testbed:
         cloud = self.link_address if self._link else self.cloud_address
         radio = ("--radio", self._link) if self._link in ("wifi", "4g", "3g") else ()
         # both agents are on this machine: no sensor can tell their watts apart
-        options = ("--bundle", self._bundle, "--event-log", str(self.edge_log), "--power", "none")
+        options = ("--bundle", self._bundle, *self._logs("edge"), "--power", "none")
         listen = ("--listen", self.edge_address, "--cloud", cloud)
         await self._start("edge", "edge_agent", *listen, *options, *radio, *self._edge_options)
+
+    def _logs(self, node: str) -> tuple[str, ...]:
+        log, store = self.directory / f"{node}.jsonl", self.directory / f"{node}.db"
+        http = self.edge_http if node == "edge" else self.cloud_http
+        return ("--event-log", str(log), "--log-store", str(store), "--http", http)
 
     async def kill_cloud(self) -> None:
         """SIGKILL to the cloud agent."""

@@ -15,7 +15,10 @@ NS_PER_S = 1_000_000_000
 LONGEST_NS = 2**63 - 1
 """What 64 bits hold: 292 years."""
 
-_UNIT_NS = {"ns": 1, "us": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S}
+_UNIT_NS = {
+    "ns": 1, "us": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S,
+    "m": 60 * NS_PER_S, "h": 3600 * NS_PER_S, "d": 86_400 * NS_PER_S,
+}  # fmt: skip
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-zµ]*)")
 
 
@@ -45,7 +48,7 @@ def _whole(text: str, units: dict[str, int], kind: str, example: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Nanoseconds in '84ms', '1.5s', '250us', '2m' or '10ns'; the unit is required."""
+    """Nanoseconds in '84ms', '1.5s', '250us', '2m', '1h', '7d' or '10ns'; the unit is required."""
     found = _NUMBER.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"{text!r} is no duration; write a number and a unit, like 84ms or 1.5s")
@@ -55,7 +58,7 @@ def parse_duration(text: str) -> int:
         raise ValueError(f"{text!r} has no unit; write {example}ms or {example}s")
     scale_ns = _UNIT_NS.get(unit.replace("µ", "u"))
     if scale_ns is None:
-        raise ValueError(f"{text!r} has the unknown unit {unit!r}; use ns, us, ms, s or m")
+        raise ValueError(f"{text!r} has the unknown unit {unit!r}; use ns, us, ms, s, m, h or d")
     duration_ns = float(number) * scale_ns
     if duration_ns > LONGEST_NS:
         raise ValueError(f"{reprlib.repr(text)} is too long a duration; write a shorter one")

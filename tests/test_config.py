@@ -94,7 +94,7 @@ def test_a_configuration_does_not_change_later():
         ),
         ("inner: 5\n", "key 'inner', value 5: input should be a valid dictionary"),
         ("wait: 84\n", "key 'wait', value 84: '84' has no unit; write 84ms or 84s"),
-        ("wait: 8 parsecs\n", "unknown unit 'parsecs'; use ns, us, ms, s or m"),
+        ("wait: 8 parsecs\n", "unknown unit 'parsecs'; use ns, us, ms, s, m, h or d"),
         ("wait: -5ms\n", "'-5ms' is no duration; write a number and a unit"),
         ("wait: soon\n", "'soon' is no duration"),
         ("wait: [1]\n", "'[1]' is no duration"),

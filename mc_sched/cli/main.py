@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from mc_sched.errors import UserError
 
 VERBS = (
-    "demo", "submit", "feedback", "status", "images", "train", "evaluate", "profile", "models",
-    "link", "config", "certs", "doctor", "simulate", "replay", "experiment", "bench",
+    "demo", "submit", "feedback", "status", "logs", "explain", "top", "images", "train",
+    "evaluate", "profile", "models", "link", "config", "certs", "doctor", "simulate", "replay",
+    "experiment", "bench",
 )  # fmt: skip
 """In the order in which a person meets them; each is a module beside this one."""
 

@@ -17,6 +17,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.cloud_schedule import CloudSchedule, Piece
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
+from mc_sched.core.histogram import Histogram
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.scores import NOTHING, Reliability, Score, ScoreBook
 from mc_sched.core.settings import CloudSettings
@@ -91,6 +92,10 @@ class CloudMachine:
     def reliability(self) -> dict[str, Reliability]:
         """How good this node's forecasts were, by predictor."""
         return self._scores.reliability()
+
+    def took(self) -> dict[str, Histogram]:
+        """How long everything took that was forecast, by predictor."""
+        return self._scores.took()
 
     def has(self, task_id: str) -> bool:
         """Whether a task of this id is here, be it only to be stopped."""

@@ -12,6 +12,7 @@ from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
+from mc_sched.core.tally import Tally
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Site, Task
 
 PROBE_BYTES = 100
@@ -84,6 +85,7 @@ class EdgeBooks:
         self._gave_up = 0
         self._energy_j = self._tail_j = self._probes_j = 0.0
         self.scores = ScoreBook()
+        self.tally = Tally()
 
     def reconfigure(self, settings: EdgeSettings) -> None:
         """Keep the books under other settings from now on."""
@@ -137,8 +139,9 @@ class EdgeBooks:
         under_way_ns, radio = max(0, event.rtt_ns - event.held_ns), self._settings.energy.radio
         self._probes_j += radio.round_trip_j(up_bytes, down_bytes, under_way_ns)
 
-    def count(self, outcome: Outcome) -> None:
-        """Enter an outcome."""
+    def count(self, outcome: Outcome, slack_ns: int) -> None:
+        """Enter an outcome that came `slack_ns` before its deadline."""
+        self.tally.count(outcome, slack_ns)
         self._outcomes[outcome.kind] += 1
         if outcome.site is not None:
             self._sites[outcome.site] += 1

@@ -28,12 +28,14 @@ from mc_sched.core.energy import RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
+from mc_sched.core.histogram import Histogram
 from mc_sched.core.policies import PARTITIONERS, POLICIES
-from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, RunOnEdge
+from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, RunOnEdge, View
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.scores import Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
+from mc_sched.core.tally import Tally
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
@@ -122,6 +124,24 @@ class EdgeMachine:
             return Padding()
         return self._forecast.link.wanted_padding(now_ns)
 
+    def tally(self) -> Tally:
+        """Endings, latencies and slack since the start."""
+        return self._books.tally.copy()
+
+    def took(self) -> dict[str, Histogram]:
+        """How long everything took that was forecast, by predictor."""
+        return self._books.scores.took()
+
+    def view(self, task: Task, now_ns: int) -> View:
+        """What a policy would be shown of this task now; the task need not be known here."""
+        entry = EdgeTask(task, self._books.required_accuracy(task))
+        return self._look(entry, task.policy or self._settings.policy, now_ns)
+
+    def _look(self, entry: EdgeTask, policy: str, now_ns: int) -> View:
+        forecast = self._forecast
+        look = forecast.partition_view if policy in PARTITIONERS else forecast.view
+        return look(entry, now_ns, self._tasks.values())
+
     @property
     def is_idle(self) -> bool:
         """Whether no task is open and no leg is moving."""
@@ -161,9 +181,7 @@ class EdgeMachine:
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
-        forecast = self._forecast
-        look = forecast.partition_view if name in PARTITIONERS else forecast.view
-        view = look(entry, self._now_ns, self._tasks.values())
+        view = self._look(entry, name, self._now_ns)
         entry.options = view.cloud
         decision = POLICIES[name](task, view)
         offload = decision.offload if isinstance(decision, EdgeFirst) else decision
@@ -449,7 +467,7 @@ class EdgeMachine:
             codec=entry.codec or None,
             total=entry.total if prediction else None,
         )
-        self._books.count(entry.outcome)
+        self._books.count(entry.outcome, entry.task.due_ns - self._now_ns)
         self._actions.append(do.Finish(entry.outcome))
 
     def _leave_local(self, entry: EdgeTask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
+from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram
 from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.value import value
 
@@ -123,10 +124,16 @@ class ScoreBook:
 
     def __init__(self) -> None:
         self._scores: dict[Predictor, deque[Score]] = {}
+        self._took: dict[Predictor, Histogram] = {}
 
     def add(self, score: Score) -> None:
         """Enter a score."""
+        self._took.setdefault(score.predictor, Histogram(LATENCY_BOUNDS_NS)).add(score.actual_ns)
         self._scores.setdefault(score.predictor, deque(maxlen=REMEMBERED)).append(score)
+
+    def took(self) -> dict[str, Histogram]:
+        """What each predictor foretells: how long it really took, since the start."""
+        return {predictor.value: found.copy() for predictor, found in self._took.items()}
 
     def reliability(self) -> dict[str, Reliability]:
         """The figures of every predictor that has a score, by its name."""

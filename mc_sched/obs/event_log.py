@@ -1,31 +1,31 @@
 """The event log: every event and action of a daemon as a line of JSON.
 
 A record is encoded where it happens, in about a microsecond, and put on a bounded queue; one
-thread writes what has gathered a few times a second. Under pressure lines are dropped and counted,
-a task never waits. The first record of a log, kind `config`, holds what is needed to build the
-same machine again, so that a log can be replayed through the core.
+thread writes what has gathered a few times a second, to a file, to the log store, or to both.
+Under pressure lines are dropped and counted, a task never waits. The first record of a log, kind
+`config`, holds what is needed to build the same machine again, so that a log can be replayed
+through the core.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import mmap
-import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import Any, get_args
 
 import orjson
 from pydantic import TypeAdapter
 
 from mc_sched.core.actions import CloudAction, EdgeAction
 from mc_sched.core.events import CloudEvent, EdgeEvent
+from mc_sched.obs.levels import level_of
+from mc_sched.obs.log_file import LogFile, Sink
 
 FORMAT = 1
 """Of the log; in its config records. A log of another format was written by another version."""
@@ -60,9 +60,15 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 class EventLog:
-    """Writes records to `path` (None: nowhere) and to those who watch. For any thread."""
+    """Writes records to `path`, to the `store`, and to those who watch. For any thread."""
 
-    def __init__(self, path: str | Path | None, node: str, max_queue: int = MAX_QUEUE) -> None:
+    def __init__(
+        self,
+        path: str | Path | None,
+        node: str,
+        max_queue: int = MAX_QUEUE,
+        store: Sink | None = None,
+    ) -> None:
         self.dropped = 0
         self._node = node
         self._max_queue = max_queue
@@ -70,18 +76,23 @@ class EventLog:
         self._lines: deque[bytes] = deque()
         self._filled, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        if path is not None:
-            file = _open_to_append(Path(path))
+        sinks: list[Sink] = [] if path is None else [LogFile(path)]
+        if store is not None:
+            sinks.append(store)
+        if sinks:
             self._thread = threading.Thread(
-                target=self._write_all, args=(file,), name="event-log", daemon=True
+                target=self._write_all, args=(sinks,), name="event-log", daemon=True
             )
             self._thread.start()
 
-    def write(self, now_ns: int, kind: str, value: Any, level: str = "info") -> None:
-        """Log an event, action or config (a dataclass), or a note (a mapping). Never blocks."""
+    def write(self, now_ns: int, kind: str, value: Any, level: str = "") -> None:
+        """Log an event, action or config (a dataclass), or a note (a mapping). Never blocks.
+
+        Its level is by default the one that `level_of` gives it.
+        """
         if self._thread is None and not self._watchers:
             return
-        line = orjson.dumps(self._record(now_ns, kind, value, level))
+        line = orjson.dumps(self._record(now_ns, kind, value, level or level_of(value)))
         for watcher in tuple(self._watchers):
             watcher(orjson.loads(line))
         if self._thread is None:
@@ -121,52 +132,27 @@ class EventLog:
             self._thread.join()
             self._thread = None
 
-    def _write_all(self, file: IO[bytes]) -> None:
+    def _write_all(self, sinks: Sequence[Sink]) -> None:
         closing = False
-        with contextlib.suppress(OSError), file:
-            while not closing:
-                self._filled.wait()
-                self._closing.wait(GATHER_S)
-                self._filled.clear()
-                closing = self._closing.is_set()  # behind `clear`, which may have met close()
-                lines = [self._lines.popleft() for _ in range(len(self._lines))]
-                if not _append(file, b"".join(line + b"\n" for line in lines)):
-                    self.dropped += len(lines)
-
-
-def _open_to_append(path: Path) -> IO[bytes]:
-    """The file without a buffer, at the start of a line; folders are made. OSError names it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        _take_off_cut_line(path)
-    return open(path, "ab", buffering=0)
-
-
-def _take_off_cut_line(path: Path) -> None:
-    """A daemon that was killed leaves its last line cut: nobody can read it, nor what follows."""
-    with open(path, "r+b") as file:
-        if file.seek(0, os.SEEK_END) > 0:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
-                whole_lines = log.rfind(b"\n") + 1
-            file.truncate(whole_lines)
-
-
-def _append(file: IO[bytes], data: bytes) -> bool:
-    """Write all of it or, on a full disk, nothing: half a line would spoil the next."""
-    try:
-        written = file.write(data)
-        if written < len(data):
-            file.truncate(file.tell() - written)
-        return written == len(data)
-    except OSError:
-        return False
+        while not closing:
+            self._filled.wait()
+            self._closing.wait(GATHER_S)
+            self._filled.clear()
+            closing = self._closing.is_set()  # behind `clear`, which may have met close()
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            taken = [sink.append(lines) for sink in sinks if lines]
+            if not all(taken):
+                self.dropped += len(lines)
+        for sink in sinks:
+            sink.close()
 
 
 def _task_id(value: Any) -> str:
     """The one task that an event, action or note is about, wherever it holds it; "" for none."""
     if isinstance(value, dict):
         return str(value.get("task_id", ""))
-    about = getattr(value, "task", None) or getattr(value, "outcome", None) or value
+    inside = (getattr(value, name, None) for name in ("task", "again", "outcome"))
+    about = next((part for part in inside if part), value)
     task_ids: tuple[str, ...] = getattr(about, "task_ids", ())
     return task_ids[0] if len(task_ids) == 1 else getattr(about, "task_id", "")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from mc_proto.v1 import cloud_pb2, common_pb2, edge_pb2
 from mc_sched.core import actions as do
@@ -27,6 +27,8 @@ from mc_sched.core.task import (
     Site,
     Task,
 )
+from mc_sched.obs.moments import Moment
+from mc_sched.obs.store.query import FIELD, LATEST_NS, OPERATORS, Query, Term
 
 MAX_ID = 128
 """Longest task or stream id, in characters."""
@@ -240,6 +242,21 @@ def cloud_action_to_wire(
     return cloud_pb2.InferReply(stopped=stopped)
 
 
+def story_to_wire(moments: Iterable[Moment]) -> list[cloud_pb2.InferReply.Moment]:
+    """The cloud's part of a task's story."""
+    return [
+        cloud_pb2.InferReply.Moment(
+            name=moment.name, at_ns=moment.at_ns, took_ns=moment.took_ns, detail=moment.detail
+        )
+        for moment in moments
+    ]
+
+
+def story_from_wire(message: cloud_pb2.InferReply) -> tuple[Moment, ...]:
+    """The same, back; empty for a message that tells none."""
+    return tuple(Moment(m.name, m.at_ns, m.took_ns, m.detail) for m in message.story)
+
+
 CloudNews = (
     ev.CloudAccepted | ev.CloudProgressed | ev.CloudReplied | ev.CloudRefused | ev.CloudStopped
 )
@@ -416,6 +433,27 @@ def score_to_wire(score: Score) -> edge_pb2.Score:
 def score_from_wire(message: edge_pb2.Score) -> Score:
     """The same, back. ValueError for a predictor that this version does not know."""
     return Score(Predictor(message.predictor), message.mean_ns, message.upper_ns, message.actual_ns)
+
+
+def query_to_wire(query: Query, limit: int, follow: bool) -> edge_pb2.LogsRequest:
+    """A query of a log store."""
+    terms = [
+        edge_pb2.LogsRequest.Term(field=t.field, operator=t.operator, value=t.value)
+        for t in query.terms
+    ]
+    return edge_pb2.LogsRequest(
+        terms=terms, words=query.words, since_ns=query.since_ns, limit=limit, follow=follow
+    )
+
+
+def query_from_wire(message: edge_pb2.LogsRequest) -> Query:
+    """The same, back; BadField for a condition that is none."""
+    for term in message.terms:
+        _check_choice("terms.operator", term.operator or "none", OPERATORS)
+        if not FIELD.fullmatch(term.field):
+            raise BadField("terms.field", f"{reprlib.repr(term.field)} is no name of a field")
+    terms = tuple(Term(t.field, t.operator, t.value) for t in message.terms)
+    return Query(min(message.since_ns, LATEST_NS), terms=terms, words=tuple(message.words))
 
 
 def bad_input_to_wire(message: edge_pb2.Task, task_id: str, error: BadField) -> edge_pb2.Outcome:

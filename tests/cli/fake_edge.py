@@ -5,6 +5,7 @@ Its answer to an image is fixed; how it dies, and when, is the test's to say.
 
 import asyncio
 import contextlib
+import json
 import threading
 
 import grpc
@@ -31,6 +32,9 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
         self.address = ""
         self.seen = []
         self.stream_over = asyncio.Event()
+        self.keeps_logs = True
+        self.asked = []
+        """What was asked of the logs."""
         self.status = edge_pb2.StatusReply(
             version="0.0.1", bundle="set-a", bundle_hash="0123", cloud="up", mode="energy",
             policy="mc", outcomes={"succeeded": 3}, sites={"edge": 3}, rtt_ns=8_000_000,
@@ -71,6 +75,25 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
     async def Status(self, request, context):  # noqa: N802
         """Always the same."""
         return self.status
+
+    async def Watch(self, request, context):  # noqa: N802
+        """Three outcomes and something else, then nothing for a while."""
+        for kind, site, latency_ns in (
+            ("succeeded", "edge", 20_000_000), ("succeeded", "edge", 22_000_000), ("late", None, 9),
+        ):  # fmt: skip
+            outcome = {"kind": kind, "site": site, "exit": None, "latency_ns": latency_ns,
+                       "gave_up": False, "prediction": site and {"top": []}}  # fmt: skip
+            record = {"name": "Finish", "data": {"outcome": outcome}}
+            yield edge_pb2.Event(json=json.dumps(record))
+        yield edge_pb2.Event(json='{"name": "LinkSampled", "data": {}}')
+        await asyncio.sleep(PATIENCE_S)
+
+    async def Logs(self, request, context):  # noqa: N802
+        """One line, which says what was looked for."""
+        self.asked.append(request)
+        if not self.keeps_logs:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the agent keeps no log store")
+        yield edge_pb2.Event(json=json.dumps({"words": list(request.words)}))
 
     async def _end(self, context):
         if self.end == "abort":

@@ -548,3 +548,25 @@ async def test_an_unknown_codec_is_refused_with_those_there_are(agent):
     code, sentence = await turned_away(await agent.send(codec="webp"))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert sentence == "open.codec: 'webp' is not known here; use jpeg or features"
+
+
+# --- its part of the story --------------------------------------------------------------------
+
+
+async def test_the_last_word_brings_what_happened_here(agent):
+    said = await words(await agent.send(accuracy=0.75))
+    assert [message for message in said[:-1] if message.story] == []
+    story = [(moment.name, moment.detail) for moment in said[-1].story]
+    assert story == [
+        ("Arrived", "jpeg"), ("Accept", "exit2"), ("StageDone", "stage 0"),
+        ("StageDone", "stage 1"), ("HeadDone", "exit2"), ("Reply", ""),
+    ]  # fmt: skip
+    at_ns = [moment.at_ns for moment in said[-1].story]
+    assert at_ns == sorted(at_ns)
+    assert 0 < at_ns[0] < PATIENCE_S * S
+
+
+async def test_a_refusal_tells_its_story_as_well(agent):
+    said = await words(await agent.send(accuracy=1.0))
+    assert [moment.name for moment in said[-1].story] == ["Arrived", "Refuse"]
+    assert said[-1].story[-1].detail == said[-1].refused.reason

@@ -24,6 +24,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.task import ExitRule
+from mc_sched.obs.moments import CloudStory, Moment
 
 ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 PROBE_S = 0.02
@@ -501,3 +502,20 @@ async def test_a_padded_round_trip_is_none_that_the_cloud_is_told(agent):
         await until(lambda: len(agent.probes) > 3)
     assert len(agent.probes[0].padding) == 5_000
     assert agent.probes[1].last_rtt_ns == 0
+
+
+async def test_the_clouds_part_of_the_story_is_told(agent):
+    stories = []
+
+    async def tells(upload):
+        await upload.read_all()
+        moments = [Reply.Moment(name="StageDone", at_ns=7, took_ns=3, detail="stage 0")]
+        told = Reply(story=moments)
+        told.MergeFrom(RESULT)
+        await upload.say(ACCEPTED, told)
+
+    agent.infer = tells
+    async with linked(agent, tell=stories.append) as link:
+        link.send("a")
+        await link.end("a")
+    assert stories == [CloudStory("a", (Moment("StageDone", 7, 3, "stage 0"),))]

@@ -17,6 +17,7 @@ from edge_agent import admission
 from edge_agent.admission import Admission
 from edge_agent.servicer import EdgeServicer
 from mc_sched.core import events as ev
+from mc_sched.obs.store.writer import StoreWriter
 
 JPEG = image_bytes()
 LARGE = image_bytes(size=(300, 300))
@@ -460,3 +461,58 @@ async def test_one_client_cannot_have_every_task(agent):
     for call in held:
         call.cancel()
     await until(lambda: not agent.driver.known("a") and not agent.driver.known("b"))
+
+
+# --- the stored log ---------------------------------------------------------------------------
+
+
+def logs(agent, store, **request):
+    """A call for the lines of this store."""
+    agent.servicer.store = store
+    return agent.stub.Logs(edge_pb2.LogsRequest(**request), timeout=PATIENCE_S)
+
+
+def line(n, text):
+    wall = f"2099-01-01T00:00:0{n}.000000+00:00"
+    record = {"wall": wall, "node": "edge", "level": "info", "kind": "note", "name": "note"}
+    return json.dumps({**record, "data": {"text": text}}).encode()
+
+
+def written(path):
+    store = StoreWriter(path)
+    store.append([line(1, "the first"), line(2, "the second"), line(3, "the third")])
+    return store
+
+
+async def test_the_stored_log_is_told_oldest_first(agent, tmp_path):
+    written(tmp_path / "s.db").close()
+    for request, found in (
+        ({}, ["the first", "the second", "the third"]),
+        ({"limit": 2}, ["the second", "the third"]),
+        ({"words": ["second"]}, ["the second"]),
+    ):
+        call = logs(agent, tmp_path / "s.db", **request)
+        told = [json.loads(event.json)["data"]["text"] async for event in call]
+        assert told == found
+
+
+async def test_the_stored_log_is_followed(agent, tmp_path):
+    store = written(tmp_path / "s.db")
+    call = logs(agent, tmp_path / "s.db", limit=1, follow=True)
+    assert "the third" in (await call.read()).json
+    store.append([line(4, "the fourth")])
+    assert "the fourth" in (await call.read()).json
+    call.cancel()
+    store.close()
+
+
+async def test_an_agent_without_a_store_says_so(agent):
+    call = logs(agent, None)
+    sentence = await refused_as(grpc.StatusCode.FAILED_PRECONDITION, call.read())
+    assert "set log_store in its configuration" in sentence
+
+
+async def test_a_condition_on_the_log_that_is_none_is_named(agent, tmp_path):
+    term = edge_pb2.LogsRequest.Term(field="a b", operator="=")
+    call = logs(agent, tmp_path / "s.db", terms=[term])
+    assert "terms.field" in await refused_as(grpc.StatusCode.INVALID_ARGUMENT, call.read())

@@ -20,7 +20,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Outcome, OutcomeKind, Task
-from mc_sched.obs import event_log
+from mc_sched.obs import event_log, log_file
 from mc_sched.obs.event_log import CLASSES, EventLog, from_json, read_log, to_json
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -80,7 +80,7 @@ def test_a_record_says_when_where_and_what(tmp_path):
     wall = record.pop("wall")
     assert datetime.fromisoformat(wall).utcoffset().total_seconds() == 0
     assert record == {
-        "t_ns": 0, "node": "edge", "level": "info", "kind": "event", "name": "CloudGone",
+        "t_ns": 0, "node": "edge", "level": "warning", "kind": "event", "name": "CloudGone",
         "data": {"now_ns": 7, "reason": "cut"},
     }  # fmt: skip
 
@@ -252,7 +252,7 @@ class SlowDisk(io.BytesIO):
 def disk(monkeypatch):
     """What the log's file is while the test runs."""
     slow = SlowDisk()
-    monkeypatch.setattr(event_log, "open", lambda *_, **__: slow, raising=False)
+    monkeypatch.setattr(log_file, "open", lambda *_, **__: slow, raising=False)
     yield slow
     slow.free.set()
 
@@ -312,7 +312,7 @@ class NarrowDisk(io.FileIO):
 
 def test_half_a_line_on_a_full_disk_does_not_spoil_the_next(tmp_path, monkeypatch):
     path = tmp_path / "log"
-    monkeypatch.setattr(event_log, "open", lambda *_, **__: NarrowDisk(path, "ab"), raising=False)
+    monkeypatch.setattr(log_file, "open", lambda *_, **__: NarrowDisk(path, "ab"), raising=False)
     log = EventLog(path, "edge")
     log.write(0, "event", ev.Drain(0))
     due = time.monotonic() + JOIN_S

@@ -29,6 +29,8 @@ from mc_sched.core.task import (
     Privacy,
     Site,
 )
+from mc_sched.obs.moments import Moment
+from mc_sched.obs.store.query import OPERATORS, Query, Term
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "obs"))
 import arbitrary
@@ -51,6 +53,34 @@ quick = settings(max_examples=60, deadline=None, derandomize=True, database=None
 def sent(message):
     """The message after its way over the wire."""
     return type(message).FromString(message.SerializeToString())
+
+
+# --- logs -------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.lists(st.builds(Moment, NAMES, SMALL, SMALL, NAMES), max_size=9).map(tuple))
+def test_the_clouds_story(moments):
+    reply = cloud_pb2.InferReply(story=serde.story_to_wire(moments))
+    assert serde.story_from_wire(sent(reply)) == moments
+
+
+@quick
+@given(NAMES, st.sampled_from(OPERATORS), st.text(), SMALL, st.booleans())
+def test_a_query_of_the_logs(word, operator, value, since_ns, follow):
+    query = Query(since_ns, terms=(Term("outcome.reason", operator, value),), words=(word,))
+    message = sent(serde.query_to_wire(query, 7, follow))
+    assert serde.query_from_wire(message) == query
+    assert (message.limit, message.follow) == (7, follow)
+
+
+@pytest.mark.parametrize("term", [("a b", "="), ("a", "=="), ("", "="), ("a", ""), ('x"', "=")])
+def test_a_condition_that_is_none_is_named(term):
+    message = edge_pb2.LogsRequest(
+        terms=[edge_pb2.LogsRequest.Term(field=term[0], operator=term[1])]
+    )
+    with pytest.raises(BadField, match="terms"):
+        serde.query_from_wire(message)
 
 
 # --- there and back ---------------------------------------------------------------------------

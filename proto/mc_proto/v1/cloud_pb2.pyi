@@ -92,7 +92,18 @@ class InferRequest(_message.Message):
     def __init__(self, open: _Optional[_Union[InferRequest.Open, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class InferReply(_message.Message):
-    __slots__ = ("accepted", "progressed", "result", "refused", "stopped")
+    __slots__ = ("accepted", "progressed", "result", "refused", "stopped", "story")
+    class Moment(_message.Message):
+        __slots__ = ("name", "at_ns", "took_ns", "detail")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        AT_NS_FIELD_NUMBER: _ClassVar[int]
+        TOOK_NS_FIELD_NUMBER: _ClassVar[int]
+        DETAIL_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        at_ns: int
+        took_ns: int
+        detail: str
+        def __init__(self, name: _Optional[str] = ..., at_ns: _Optional[int] = ..., took_ns: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
     class Accepted(_message.Message):
         __slots__ = ("exit", "predicted_ns", "queue_ns", "held_ns", "transfer_ns")
         EXIT_FIELD_NUMBER: _ClassVar[int]
@@ -147,12 +158,14 @@ class InferReply(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     STOPPED_FIELD_NUMBER: _ClassVar[int]
+    STORY_FIELD_NUMBER: _ClassVar[int]
     accepted: InferReply.Accepted
     progressed: InferReply.Progressed
     result: InferReply.Result
     refused: InferReply.Refused
     stopped: InferReply.Stopped
-    def __init__(self, accepted: _Optional[_Union[InferReply.Accepted, _Mapping]] = ..., progressed: _Optional[_Union[InferReply.Progressed, _Mapping]] = ..., result: _Optional[_Union[InferReply.Result, _Mapping]] = ..., refused: _Optional[_Union[InferReply.Refused, _Mapping]] = ..., stopped: _Optional[_Union[InferReply.Stopped, _Mapping]] = ...) -> None: ...
+    story: _containers.RepeatedCompositeFieldContainer[InferReply.Moment]
+    def __init__(self, accepted: _Optional[_Union[InferReply.Accepted, _Mapping]] = ..., progressed: _Optional[_Union[InferReply.Progressed, _Mapping]] = ..., result: _Optional[_Union[InferReply.Result, _Mapping]] = ..., refused: _Optional[_Union[InferReply.Refused, _Mapping]] = ..., stopped: _Optional[_Union[InferReply.Stopped, _Mapping]] = ..., story: _Optional[_Iterable[_Union[InferReply.Moment, _Mapping]]] = ...) -> None: ...
 
 class GiveUpRequest(_message.Message):
     __slots__ = ("task_id", "edge_id")

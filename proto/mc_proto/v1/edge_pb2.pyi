@@ -224,6 +224,29 @@ class WatchRequest(_message.Message):
     task_id: str
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
+class LogsRequest(_message.Message):
+    __slots__ = ("terms", "words", "since_ns", "limit", "follow")
+    class Term(_message.Message):
+        __slots__ = ("field", "operator", "value")
+        FIELD_FIELD_NUMBER: _ClassVar[int]
+        OPERATOR_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        field: str
+        operator: str
+        value: str
+        def __init__(self, field: _Optional[str] = ..., operator: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_NS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    terms: _containers.RepeatedCompositeFieldContainer[LogsRequest.Term]
+    words: _containers.RepeatedScalarFieldContainer[str]
+    since_ns: int
+    limit: int
+    follow: bool
+    def __init__(self, terms: _Optional[_Iterable[_Union[LogsRequest.Term, _Mapping]]] = ..., words: _Optional[_Iterable[str]] = ..., since_ns: _Optional[int] = ..., limit: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
+
 class Event(_message.Message):
     __slots__ = ("json",)
     JSON_FIELD_NUMBER: _ClassVar[int]

@@ -60,6 +60,11 @@ class EdgeAgentStub:
                 request_serializer=mc__proto_dot_v1_dot_edge__pb2.WatchRequest.SerializeToString,
                 response_deserializer=mc__proto_dot_v1_dot_edge__pb2.Event.FromString,
                 _registered_method=True)
+        self.Logs = channel.unary_stream(
+                '/mc.v1.EdgeAgent/Logs',
+                request_serializer=mc__proto_dot_v1_dot_edge__pb2.LogsRequest.SerializeToString,
+                response_deserializer=mc__proto_dot_v1_dot_edge__pb2.Event.FromString,
+                _registered_method=True)
 
 
 class EdgeAgentServicer:
@@ -101,6 +106,13 @@ class EdgeAgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Logs(self, request, context):
+        """What the agent's log store holds, oldest first; FAILED_PRECONDITION where it has none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EdgeAgentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +139,11 @@ def add_EdgeAgentServicer_to_server(servicer, server):
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
                     request_deserializer=mc__proto_dot_v1_dot_edge__pb2.WatchRequest.FromString,
+                    response_serializer=mc__proto_dot_v1_dot_edge__pb2.Event.SerializeToString,
+            ),
+            'Logs': grpc.unary_stream_rpc_method_handler(
+                    servicer.Logs,
+                    request_deserializer=mc__proto_dot_v1_dot_edge__pb2.LogsRequest.FromString,
                     response_serializer=mc__proto_dot_v1_dot_edge__pb2.Event.SerializeToString,
             ),
     }
@@ -265,6 +282,33 @@ class EdgeAgent:
             target,
             '/mc.v1.EdgeAgent/Watch',
             mc__proto_dot_v1_dot_edge__pb2.WatchRequest.SerializeToString,
+            mc__proto_dot_v1_dot_edge__pb2.Event.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Logs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mc.v1.EdgeAgent/Logs',
+            mc__proto_dot_v1_dot_edge__pb2.LogsRequest.SerializeToString,
             mc__proto_dot_v1_dot_edge__pb2.Event.FromString,
             options,
             channel_credentials,

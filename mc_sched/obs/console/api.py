@@ -1,0 +1,144 @@
+"""What the page asks of the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import orjson
+
+from mc_sched import __version__
+from mc_sched.obs.console.asked import limit_of, query_of, width_s
+from mc_sched.obs.console.dashboard import dashboard
+from mc_sched.obs.explain.explain import explain
+from mc_sched.obs.explain.spans import spans
+from mc_sched.obs.store.follow import newer, newest
+from mc_sched.obs.store.line import Labels
+from mc_sched.obs.store.query import Query
+from mc_sched.obs.store.reader import Line
+from mc_sched.obs.store.stores import Stores, open_stores
+from mc_sched.obs.web.http import Request, Response, Route, as_json, route
+
+BARS = 80
+TAIL_EVERY_S = 0.3
+HEARTBEAT_S = 5.0
+
+
+class LogApi:
+    """Answers from the stores at `paths`, opened for each question: any thread may ask."""
+
+    def __init__(self, node: str, paths: list[Path]) -> None:
+        self._node = node
+        self._paths = paths
+
+    def routes(self) -> list[Route]:
+        """All of it, below /api."""
+        return [
+            route("/api/about", self._asked(self._about)),
+            route("/api/lines", self._asked(self._lines)),
+            route("/api/volume", self._asked(self._volume)),
+            route("/api/labels", self._asked(self._labels)),
+            route("/api/statistics", self._asked(self._statistics)),
+            route("/api/around", self._asked(self._around)),
+            route("/api/dashboard", self._asked(lambda s, r: as_json(dashboard(s, query_of(r))))),
+            route("/api/task/(.+)", self._asked(self._task)),
+            route("/api/download", self._download),
+            route("/api/tail", self._tail),
+        ]
+
+    def _asked(
+        self, answer: Callable[[Stores, Request], Response]
+    ) -> Callable[[Request], Response]:
+        def handler(request: Request) -> Response:
+            with open_stores(self._paths) as stores:
+                return answer(stores, request)
+
+        return handler
+
+    def _about(self, stores: Stores, request: Request) -> Response:
+        lines, size_bytes = stores.size()
+        span = stores.span() or (0, 0)
+        return as_json(
+            {"node": self._node, "version": __version__, "lines": lines, "bytes": size_bytes,
+             "oldest": str(span[0]), "newest": str(span[1])}
+        )  # fmt: skip
+
+    def _lines(self, stores: Stores, request: Request) -> Response:
+        query, newest_first = query_of(request), request.one("order") != "oldest"
+        if request.one("before"):
+            query = replace(query, until_ns=request.number("before", 0, 0, 2**63 - 1))
+        lines = stores.lines(query, limit_of(request), newest_first)
+        return Response(b"[" + b",".join(map(_line, lines)) + b"]")
+
+    def _volume(self, stores: Stores, request: Request) -> Response:
+        query = query_of(request)
+        width = width_s(query, BARS)
+        bars = stores.volume(query, width)
+        return as_json({"width_s": width, "bars": sorted(bars.items())})
+
+    def _labels(self, stores: Stores, request: Request) -> Response:
+        return as_json({label: stores.label_values(label) for label in Labels._fields})
+
+    def _statistics(self, stores: Stores, request: Request) -> Response:
+        counts = stores.statistics(request.one("field"), query_of(request))
+        top = [[value[:200], count] for value, count in counts.most_common(10)]
+        return as_json({"lines": counts.total(), "values": len(counts), "top": top})
+
+    def _around(self, stores: Stores, request: Request) -> Response:
+        lines = stores.around(request.number("id", 0, 0, 2**63 - 1), limit_of(request))
+        return Response(b"[" + b",".join(map(_line, lines)) + b"]")
+
+    def _task(self, stores: Stores, request: Request) -> Response:
+        found = explain(stores, request.parts[0])
+        bars = [asdict(span) for span in spans(found.story)]
+        return as_json({**found.as_object(), "text": found.text(), "spans": bars})
+
+    # --- what goes on ------------------------------------------------------------------------
+
+    def _download(self, request: Request) -> Response:
+        query, as_text = query_of(request), request.one("format") == "text"
+        name = f"{self._node}.{'txt' if as_text else 'jsonl'}"
+        return Response(
+            b"", "text/plain; charset=utf-8" if as_text else "application/jsonl",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            stream=self._each(lambda line: _text(line) if as_text else line.body, query),
+        )  # fmt: skip
+
+    def _each(self, told: Callable[[Line], str], query: Query) -> Iterator[bytes]:
+        with open_stores(self._paths) as stores:
+            for line in stores.each(query):
+                yield told(line).encode(errors="replace") + b"\n"
+
+    def _tail(self, request: Request) -> Response:
+        query = replace(query_of(request), since_ns=0, until_ns=2**63 - 1)
+
+        def events() -> Iterator[bytes]:
+            with open_stores(self._paths) as stores:
+                last, told_s = newest(stores), time.monotonic()
+                yield b": the log goes on\n\n"
+                while True:
+                    lines = newer(stores, query, last)
+                    for line in lines:
+                        last = line.id
+                        yield b"data: " + _line(line) + b"\n\n"
+                    if lines or time.monotonic() - told_s > HEARTBEAT_S:
+                        told_s = time.monotonic()
+                        yield b": still here\n\n"  # fails once nobody listens
+                    time.sleep(TAIL_EVERY_S)
+
+        return Response(b"", "text/event-stream", headers={"Cache-Control": "no-store"},
+                        stream=events())  # fmt: skip
+
+
+def _line(line: Line) -> bytes:
+    """Ids travel as text: they are larger than JavaScript's whole numbers."""
+    return b'{"id":"%d","record":%s}' % (line.id, line.body.encode(errors="replace"))
+
+
+def _text(line: Line) -> str:
+    record = line.record
+    data = orjson.dumps(record.get("data")).decode()
+    about = record.get("task_id", "-")
+    return f"{record['wall']} {record['level']} {record['node']} {about} {record['name']} {data}"

@@ -1,0 +1,35 @@
+"""The page's own files."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from mc_sched.obs.web.http import Request, Response, Route, route
+
+_KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+def page_routes() -> list[Route]:
+    """The page at /, its modules and styles beside it."""
+    return [route("/", _page), route(r"/static/((?:[a-z]+/)*[A-Za-z]+[A-Za-z.]*)", _static)]
+
+
+def _page(request: Request) -> Response:
+    """A token in the address becomes a cookie: the page's own questions bring it along."""
+    token = request.one("token")
+    keep = f"mc_token={token}; Path=/; HttpOnly; SameSite=Strict"
+    safe = token and all(c.isalnum() or c in "-._~+/=" for c in token)
+    return _file("index.html", {"Set-Cookie": keep} if safe else {})
+
+
+def _static(request: Request) -> Response:
+    return _file(request.parts[0], {})
+
+
+def _file(name: str, headers: dict[str, str]) -> Response:
+    file = files("mc_sched.obs.console").joinpath("static", *name.split("/"))
+    if not file.is_file():
+        return Response(b"", "text/plain", 404)
+    kind = _KINDS.get(name.rpartition(".")[2], "text/plain")
+    kept = {"Cache-Control": "no-cache", **headers}
+    return Response(file.read_bytes(), f"{kind}; charset=utf-8", headers=kept)

@@ -1,0 +1,48 @@
+// Elements from data. Text is always text: nothing here ever reads markup.
+
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child != null));
+  return element;
+}
+
+export const button = (label, onclick, attributes = {}) =>
+  el("button", { type: "button", onclick, ...attributes }, label);
+
+export function select(options, chosen, onchange, label) {
+  const element = el("select", { "aria-label": label },
+    options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
+  element.addEventListener("change", () => onchange(element.value));
+  return element;
+}
+
+export function toggle(label, on, onchange) {
+  const box = el("input", { type: "checkbox" });
+  box.checked = on;
+  box.addEventListener("change", () => onchange(box.checked));
+  return el("label", { class: "toggle" }, box, label);
+}
+
+const two = (number, digits = 2) => String(number).padStart(digits, "0");
+
+// A line's id is its time in nanoseconds, as text.
+export function clock(id) {
+  const ms = Number(BigInt(id) / 1000000n);
+  const at = new Date(ms);
+  return `${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:` +
+    `${two(at.getMinutes())}:${two(at.getSeconds())}.${two(ms % 1000, 3)}`;
+}
+
+export function problem(text) {
+  const place = document.getElementById("problem");
+  place.textContent = text;
+  place.hidden = !text;
+}
+
+export const colour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -1,0 +1,25 @@
+// Lines over time, stacked by level; dragging over a part of it zooms in.
+
+import { axis } from "./charts.js";
+import { el } from "./dom.js";
+import { LEVELS } from "./levels.js";
+import { stacked } from "./stacked.js";
+
+export function histogram(place, volume, over, zoom) {
+  const layers = LEVELS.map((level) => ({
+    name: level, colour: level,
+    bars: new Map(volume.bars.filter(([, levels]) => levels[level]).map(([at, levels]) => [Number(at), levels[level]])),
+  })).filter((layer) => layer.bars.size);
+  place.replaceChildren();
+  stacked(place, over, volume.width_s, layers, {
+    height: 130,
+    cursor: { drag: { x: true, y: false, setScale: false } },
+    axes: [axis(), { ...axis(), size: 55 }],
+    hooks: { setSelect: [(plot) => {
+      if (plot.select.width < 3) return;
+      const at = (x) => plot.posToVal(x, "x") * 1000;
+      zoom(at(plot.select.left), at(plot.select.left + plot.select.width));
+    }] },
+  });
+  place.append(el("p", { class: "quiet" }, `${volume.width_s} s a bar; drag to zoom`));
+}

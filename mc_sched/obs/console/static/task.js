@@ -1,0 +1,61 @@
+// The task view: one task's time line across both nodes, and why it ended as it did.
+
+import { ask } from "./api.js";
+import { el } from "./dom.js";
+import { go, hash, read } from "./state.js";
+
+const LANES = { edge: "edge", link: "link", cloud: "cloud" };
+
+export async function task(place) {
+  const state = read();
+  const input = el("input", { id: "task", value: state.task, placeholder: "task id", "aria-label": "task id" });
+  const form = el("form", { class: "filters" }, input, el("button", { type: "submit" }, "Show"));
+  form.addEventListener("submit", (event) => { event.preventDefault(); go({ view: "task", task: input.value.trim(), id: "" }); });
+  place.replaceChildren(form);
+  if (!state.task) { place.append(el("p", { class: "quiet" }, "Name a task, or follow one from Explore.")); input.focus(); return; }
+  const found = await ask(`task/${encodeURIComponent(state.task)}`);
+  place.append(
+    el("section", { class: "panel wide" },
+      el("h2", {}, `${found.task_id}: ${found.outcome ?? "open"}`),
+      el("p", { id: "cause" }, `Because ${found.cause}.`),
+      gantt(found),
+      el("p", { class: "quiet" }, "Thin line: the forecast's mean, hatched to its upper quantile. Dashed: the deadline.")),
+    el("section", { class: "panel wide" }, el("h2", {}, "In words"), el("pre", {}, found.text),
+      el("a", { href: hash({ view: "explore", where: `task='${state.task.replaceAll("'", `'"'"'`)}'`, range: "7d" }) }, "Its lines in Explore")));
+}
+
+function gantt(found) {
+  const most = Math.max(found.deadline_ms, ...found.spans.map((span) => Math.max(span.end_ms, span.start_ms + (span.upper_ms || 0)))) * 1.03;
+  const percent = (ms) => `${Math.max(0, 100 * ms / most)}%`;
+  const chart = el("div", { id: "gantt", role: "img", "aria-label": `time line of ${found.task_id}` });
+  for (const lane of Object.keys(LANES)) {
+    for (const span of found.spans.filter((one) => one.lane === lane)) {
+      const long = span.end_ms - span.start_ms;
+      const bar = el("div", { class: `bar ${lane}`, title: said(span, long) });
+      bar.style.left = percent(span.start_ms);
+      bar.style.width = percent(long);
+      const track = el("div", { class: "track" }, bar);
+      if (span.upper_ms != null) {
+        const expected = el("div", { class: "expected", title: said(span, long) });
+        expected.style.left = percent(span.start_ms);
+        expected.style.width = percent(span.upper_ms);
+        const mean = el("div", { class: "mean" });
+        mean.style.left = percent(span.start_ms + span.mean_ms);
+        track.append(expected, mean);
+      }
+      chart.append(el("div", { class: "span" }, el("span", { class: "name" }, `${lane} · ${span.name}`), track,
+        el("span", { class: "long" }, `${long.toFixed(1)} ms`)));
+    }
+  }
+  const deadline = el("div", { class: "deadline", title: `deadline: ${found.deadline_ms.toFixed(1)} ms` });
+  deadline.style.left = percent(found.deadline_ms);
+  chart.append(el("div", { class: "over" }, deadline));
+  const scale = el("div", { class: "scale" });
+  for (let n = 0; n <= 4; n += 1) scale.append(el("span", {}, `${(most * n / 4).toFixed(0)} ms`));
+  chart.append(el("div", { class: "span" }, el("span", {}), scale, el("span", {})));
+  return chart;
+}
+
+const said = (span, long) => span.upper_ms == null
+  ? `${span.name}: ${long.toFixed(2)} ms`
+  : `${span.name}: ${long.toFixed(2)} ms, expected were ${span.mean_ms.toFixed(2)} and at most ${span.upper_ms.toFixed(2)}`;

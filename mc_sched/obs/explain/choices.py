@@ -1,0 +1,143 @@
+"""What was predicted when a task came, why its policy chose as it did, what others would do.
+
+The log is fed to the machine again up to the task's arrival. The core is pure, so the view that a
+policy had then is the view that it gets now, and every other policy can be asked about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mc_sched.core import actions as do
+from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.errors import MachineError
+from mc_sched.core.policies import PARTITIONERS, POLICIES
+from mc_sched.core.policy import (
+    CloudForecast,
+    Decision,
+    EdgeFirst,
+    Offload,
+    Refuse,
+    RunOnEdge,
+    View,
+    cloud_choices,
+    edge_shortfall,
+)
+from mc_sched.core.task import Mode, Shortfall
+from mc_sched.obs.event_log import Record
+from mc_sched.obs.explain.story import Story
+from mc_sched.obs.replay import config_of, value_of
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A view, and what policies make of it."""
+
+    view: View
+    policy: str
+    decision: Decision
+    faithful: bool
+    """Whether this is what the agent really did; else the log does not reach back far enough."""
+    others: dict[tuple[str, str], Decision]
+    """By policy and mode, without the one that was asked."""
+
+
+def choices_of(story: Story, config: Record, before: Iterable[Record]) -> Choices:
+    """`before`: the edge's events between its config record and the task's arrival, in order."""
+    settings, table = config_of(config)
+    machine = EdgeMachine(settings, table)
+    for record in before:
+        try:
+            machine.handle(value_of(record))
+        except (MachineError, KeyError, AssertionError):
+            continue  # of a task whose beginning the log has let go
+    now_ns = story.submitted["t_ns"]
+    task, view = story.task, machine.view(story.task, now_ns)
+    if story.outcome is not None:
+        view = replace(view, accuracy=story.outcome.required_accuracy)
+    policy = task.policy or settings.policy
+    decision = POLICIES[policy](task, view)
+    others = {
+        (name, mode.value): decide(task, replace(view, mode=mode))
+        for name, decide in POLICIES.items()
+        for mode in Mode
+        # what a partitioning policy looks at is in its own tasks' views only
+        if (name, mode) != (policy, view.mode) and name not in PARTITIONERS
+    }
+    return Choices(view, policy, decision, _went(story, decision), others)
+
+
+def _went(story: Story, decision: Decision) -> bool:
+    """Whether the task went the way that this decision is."""
+    at_once = [step for at, step in story.steps if at == story.submitted["t_ns"]]
+    refused = any(isinstance(step, do.Finish) for step in at_once)
+    if isinstance(decision, Refuse) or refused:
+        return isinstance(decision, Refuse) and refused
+    codec = story.outcome.codec if story.outcome else None
+    if isinstance(decision, EdgeFirst):
+        return any(isinstance(step, do.StartLocal | do.SetTimer) for step in at_once)
+    return (decision.codec if isinstance(decision, Offload) else None) == codec
+
+
+def why(story: Story, found: Choices) -> str:
+    """Why the policy chose as it did, in one sentence."""
+    if found.policy != "mc":
+        return f"policy {found.policy} decides so"
+    view = found.view
+    edge = edge_shortfall(view)
+    cloud = cloud_choices(story.task, view)
+    if isinstance(cloud, Shortfall):
+        if edge is None:
+            return f"only the edge could serve it: {cloud.sentence()}"
+        return f"no site could serve it: {edge.sentence()}; {cloud.sentence()}"
+    if edge is not None:
+        return f"only the cloud could serve it: {edge.sentence()}"
+    return f"both sites could serve it, and {_preference(view, cloud)}"
+
+
+def _preference(view: View, options: tuple[CloudForecast, ...]) -> str:
+    if view.mode is Mode.PERFORMANCE:
+        return "performance mode keeps it on the device"
+    best = min(options, key=lambda option: option.energy_j)
+    edge_mj, cloud_mj = view.edge.energy_j * 1e3, best.energy_j * 1e3
+    if best.energy_j >= view.edge.energy_j:
+        return f"the edge costs fewer joules: {edge_mj:.1f} mJ, the cloud {cloud_mj:.1f} mJ"
+    if best.upper_ns > view.remaining_ns and best.accepted_ns > view.take_back_ns:
+        needs_ms, left_ms = best.accepted_ns / 1e6, view.take_back_ns / 1e6
+        return (
+            f"the cloud would have the picture after {needs_ms:.1f} ms, "
+            f"after {left_ms:.1f} ms the edge would have to begin"
+        )
+    return f"the cloud costs fewer joules: {cloud_mj:.1f} mJ, the edge {edge_mj:.1f} mJ"
+
+
+def chosen_option(view: View, offload: Offload) -> CloudForecast | None:
+    """The forecast of the exit that an offload asks for: the acceptable one nearest the input."""
+    fit = (o for o in view.cloud if o.codec == offload.codec and o.accuracy >= offload.accuracy)
+    return next(fit, None)
+
+
+def told(decision: Decision, view: View) -> str:
+    """A decision in plain words, with what was expected of it."""
+    if isinstance(decision, Refuse):
+        return "refuse it: " + "; ".join(s.sentence() for s in decision.shortfalls)
+    if isinstance(decision, RunOnEdge):
+        here = next((o for o in view.whole if o.exit == decision.exit), view.edge)
+        what = f" up to {decision.exit} of the cloud net" if decision.exit else ""
+        return f"run it on the edge{what}, {_times(here.mean_ns, here.upper_ns)}"
+    if isinstance(decision, EdgeFirst):
+        kept = decision.threshold.kept
+        return (
+            f"run it on the edge, {_times(view.edge.mean_ns, view.edge.upper_ns)}, and send it to "
+            f"the cloud if that is not sure, as of {1 - kept:.0%} of all images"
+        )
+    option = chosen_option(view, decision)
+    if option is None:
+        return f"send it to the cloud as {decision.codec}"
+    times = _times(option.mean_ns, option.upper_ns)
+    return f"send it to the cloud as {decision.codec}, to be answered at {option.exit}, {times}"
+
+
+def _times(mean_ns: int, upper_ns: int) -> str:
+    return f"in {mean_ns / 1e6:.1f} ms, at most {upper_ns / 1e6:.1f} ms"

@@ -1,0 +1,72 @@
+"""From a store to an explanation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from mc_sched.core.task import Site
+from mc_sched.errors import UserError
+from mc_sched.obs.event_log import Record
+from mc_sched.obs.explain.choices import Choices, choices_of
+from mc_sched.obs.explain.sentences import Explanation
+from mc_sched.obs.explain.story import Story, gather
+from mc_sched.obs.replay import value_of
+from mc_sched.obs.store.query import Query, Term, of_task
+from mc_sched.obs.store.stores import Stores
+
+REMEMBERED_EVENTS = 20_000
+"""Events before a task that are fed to the machine again; the predictors remember far fewer."""
+LINK_AFTER_NS = 3 * 10**9
+"""A link that is found down so soon after a task was down before."""
+_EDGE = Term("node", "=", "edge")
+
+
+def explain(stores: Stores, task_id: str) -> Explanation:
+    """Why the task ended as it did; UserError if its beginning is not there, or unreadable."""
+    try:
+        return _explained(stores, task_id)
+    except ValueError as error:
+        raise UserError(f"{task_id}: its log is of another version: {error}") from None
+
+
+def _explained(stores: Stores, task_id: str) -> Explanation:
+    lines = list(stores.each(of_task(task_id)))
+    story = gather((line.record for line in lines), task_id)
+    began = next(line.id for line in lines if line.record == story.submitted)
+    if story.outcome is None or story.outcome.site is not Site.CLOUD:
+        _add_link(story, stores, began, lines[-1].id)
+    return Explanation(story, _choices(story, stores, began))
+
+
+def _add_link(story: Story, stores: Stores, began: int, ended: int) -> None:
+    """Enter a loss of the link while the task was under way."""
+    gone = Query(began, ended + LINK_AFTER_NS, (Term("name", "=", "CloudGone"), _EDGE))
+    for line in stores.lines(gone, 1, newest_first=False):
+        story.steps.append((line.record["t_ns"], value_of(line.record)))
+    story.steps.sort(key=lambda step: step[0])
+
+
+def _choices(story: Story, stores: Stores, began: int) -> Choices | None:
+    config = _last(stores, Query(until_ns=began, terms=(Term("name", "=", "config"), _EDGE)))
+    if config is None:
+        return None
+    return choices_of(story, config[1], _events(stores, config[0], began))
+
+
+def _events(stores: Stores, since: int, until: int) -> Iterator[Record]:
+    """The machine's events in between: the last ones, and the cloud's tables before them."""
+    terms = (Term("kind", "=", "event"), _EDGE)
+    lines = deque(
+        reversed(stores.lines(Query(since, until, terms), REMEMBERED_EVENTS, newest_first=True))
+    )
+    if lines and len(lines) == REMEMBERED_EVENTS:
+        found = Query(since, lines[0].id, (Term("name", "=", "CloudFound"), _EDGE))
+        lines.extendleft(stores.lines(found, 1))
+    for line in lines:
+        yield line.record
+
+
+def _last(stores: Stores, query: Query) -> tuple[int, Record] | None:
+    lines = stores.lines(query, 1)
+    return (lines[0].id, lines[0].record) if lines else None

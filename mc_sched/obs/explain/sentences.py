@@ -1,0 +1,169 @@
+"""A task's story in plain words, and as an object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.policy import View
+from mc_sched.core.task import OutcomeKind
+from mc_sched.obs.explain.cause import cause, worst
+from mc_sched.obs.explain.choices import Choices, told, why
+from mc_sched.obs.explain.story import Story
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that can be said of a task."""
+
+    story: Story
+    choices: Choices | None
+    """None where the log does not hold the agent's config record."""
+
+    def as_object(self) -> dict[str, Any]:
+        """For `--output json` and the console."""
+        outcome, found = self.story.outcome, self.choices
+        return {
+            "task_id": self.story.task.task_id,
+            "asked": _asked(self.story, found),
+            "outcome": None if outcome is None else outcome.kind.value,
+            "site": outcome.site.value if outcome and outcome.site else None,
+            "latency_ms": None if outcome is None else outcome.latency_ns / 1e6,
+            "deadline_ms": self.story.task.deadline_ns / 1e6,
+            "cause": cause(self.story),
+            "predicted": _predicted(found.view) if found else [],
+            "chosen": _chosen(found, self.story) if found else None,
+            "faithful": found.faithful if found else False,
+            "timeline": [{"at_ms": at_ns / 1e6, "what": what} for at_ns, what in self.timeline()],
+            "forecasts": [
+                {**asdict(score), "predictor": score.predictor.value, "held": score.held}
+                for score in self.story.scores
+            ],
+            "worst": (off := worst(self.story)) and off.sentence(),
+            "otherwise": dict(_otherwise(found)) if found else {},
+        }
+
+    def timeline(self) -> list[tuple[int, str]]:
+        """What happened, each with the time since submission in nanoseconds."""
+        since = self.story.since_ns
+        steps = [(since(at), said) for at, step in self.story.steps if (said := _said(step))]
+        began_ns = self.story.cloud_began_ns()
+        if began_ns is not None:
+            steps += [
+                (
+                    since(began_ns + m.at_ns),
+                    f"cloud: {m.name} {m.detail}".rstrip() + _took(m.took_ns),
+                )
+                for m in self.story.cloud
+            ]
+        return sorted(steps, key=lambda step: step[0])
+
+    def text(self) -> str:
+        """For people, a paragraph per question."""
+        whole = self.as_object()
+        outcome = self.story.outcome
+        head = f"task {whole['task_id']}"
+        if outcome is not None:
+            where = f" by the {outcome.site.value}" if outcome.site else ""
+            head += f": {outcome.kind.value}{where} after {whole['latency_ms']:.1f} ms"
+        lines = [head, f"because  {whole['cause']}", f"asked    {whole['asked']}"]
+        if self.choices is not None:
+            lines += [f"expected {line}" for line in whole["predicted"][:1]]
+            lines += [f"         {line}" for line in whole["predicted"][1:]]
+            lines.append(f"chosen   {whole['chosen']}")
+            if not whole["faithful"]:
+                lines.append("         (the log does not reach back far enough to be sure of that)")
+        lines.append("happened")
+        lines += [f"{step['at_ms']:9.1f} ms  {step['what']}" for step in whole["timeline"]]
+        lines.append(f"off      {whole['worst'] or 'no forecast was exceeded'}")
+        lines += [f"{'instead' if n == 0 else '':8} {who} would {what}"
+                  for n, (who, what) in enumerate(whole["otherwise"].items())]  # fmt: skip
+        return "\n".join(lines)
+
+
+def _asked(story: Story, found: Choices | None) -> str:
+    task = story.task
+    accuracy = story.outcome.required_accuracy if story.outcome else task.accuracy
+    asked = f"an answer within {task.deadline_ns / 1e6:.1f} ms"
+    asked += "" if accuracy is None else f" at accuracy {accuracy:.3f}"
+    asked += f", privacy {task.privacy.value}"
+    return asked + (f", by policy {found.policy} in {found.view.mode.value} mode" if found else "")
+
+
+def _predicted(view: View) -> list[str]:
+    edge = view.edge
+    rows = [("the edge", edge.accuracy, edge.mean_ns, edge.upper_ns, edge.energy_j)]
+    rows += [
+        (f"the cloud, {o.codec} to {o.exit}", o.accuracy, o.mean_ns, o.upper_ns, o.energy_j)
+        for o in view.cloud
+    ]
+    return [
+        f"{who}: {mean / 1e6:.1f} ms, at most {upper / 1e6:.1f} ms, accuracy {accuracy:.3f}, "
+        f"{joules * 1e3:.1f} mJ"
+        for who, accuracy, mean, upper, joules in rows
+    ]
+
+
+def _chosen(found: Choices, story: Story) -> str:
+    return f"to {told(found.decision, found.view)}; {why(story, found)}"
+
+
+def _otherwise(found: Choices) -> Iterator[tuple[str, str]]:
+    """What others would have done, one entry per different answer."""
+    grouped: dict[str, list[str]] = {}
+    for (policy, mode), decision in found.others.items():
+        grouped.setdefault(told(decision, found.view), []).append(f"{policy} in {mode} mode")
+    for what, who in grouped.items():
+        yield ", ".join(who), what
+
+
+def _took(took_ns: int) -> str:
+    return f" ({took_ns / 1e6:.1f} ms)" if took_ns else ""
+
+
+def _said(step: Any) -> str:
+    """A step in a few words; "" for what is told elsewhere or tells people nothing."""
+    if isinstance(step, do.Finish):
+        outcome = step.outcome
+        exit_ = f" at {outcome.exit}" if outcome.exit else ""
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        known = outcome.kind is not OutcomeKind.SUCCEEDED
+        return f"{outcome.kind.value}{exit_}{reason if known else ''}"
+    if isinstance(step, do.RecordScore):
+        return "" if step.score.held else f"more than expected: {step.score.sentence()}"
+    if isinstance(step, ev.TimerFired):
+        return f"timer fired: {step.kind.value}"
+    if isinstance(step, (ev.CloudRefused, ev.CloudStopped, ev.CloudLost, ev.CloudGone)):
+        return f"{_SAID[type(step)]}: {step.reason}"
+    if isinstance(step, (ev.LocalFailed, ev.EncodeFailed)):
+        return f"{_SAID[type(step)]}: {step.reason}"
+    if isinstance(step, (ev.CloudAccepted, ev.CloudReplied)):
+        return f"{_SAID[type(step)]} {step.exit}"
+    return _SAID.get(type(step), "")
+
+
+_SAID: dict[type, str] = {
+    ev.Submitted: "submitted",
+    ev.NotSatisfied: "submitted again: the user was not satisfied",
+    do.StartLocal: "local net asked to run",
+    ev.LocalStarted: "local net started",
+    ev.LocalDone: "local net answered",
+    do.AbortLocal: "local net told to stop",
+    ev.LocalAborted: "local net stopped",
+    ev.LocalFailed: "local net failed",
+    do.Encode: "encoding begins",
+    ev.Encoded: "encoded",
+    ev.EncodeFailed: "encoding failed",
+    do.SendToCloud: "upload begins",
+    ev.CloudAccepted: "arrived on the cloud, accepted for",
+    ev.CloudReplied: "the cloud answered at",
+    ev.CloudRefused: "the cloud refused",
+    ev.CloudStopped: "the cloud stopped",
+    ev.CloudLost: "the cloud was lost",
+    ev.CloudGone: "the link is down",
+    do.SendGiveUp: "given up on the cloud",
+    ev.ClientGone: "the client left",
+}

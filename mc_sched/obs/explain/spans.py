@@ -1,0 +1,82 @@
+"""A task's story as bars on a time line: what ran when, and how long it was expected to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.scores import Predictor, Score
+from mc_sched.obs.explain.story import Story
+
+_HERE = (
+    # name, lane, begins with, ends with, whose forecast it was
+    ("encode", "edge", (do.Encode,), (ev.Encoded, ev.EncodeFailed), Predictor.ENCODE),
+    ("upload", "link", (do.SendToCloud,),
+     (ev.CloudAccepted, ev.CloudRefused, ev.CloudStopped, ev.CloudLost), Predictor.TRANSFER_UP),
+    ("local net", "edge", (do.StartLocal,),
+     (ev.LocalDone, ev.LocalAborted, ev.LocalFailed), Predictor.LOCAL),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Span:
+    """A bar, in milliseconds since the submission; the forecast is of its length."""
+
+    lane: str
+    """edge, link or cloud."""
+    name: str
+    start_ms: float
+    end_ms: float
+    mean_ms: float | None = None
+    upper_ms: float | None = None
+
+
+def spans(story: Story) -> list[Span]:
+    """Every bar, in order of its beginning."""
+    found = [*_whole(story), *_here(story), *_there(story)]
+    return sorted(found, key=lambda span: (span.start_ms, -span.end_ms))
+
+
+def _whole(story: Story) -> Iterator[Span]:
+    if story.outcome is not None:
+        score = story.outcome.total
+        yield _span(story, "edge", "task", story.task.submitted_ns, story.ended_ns, score)
+
+
+def _here(story: Story) -> Iterator[Span]:
+    scores = {score.predictor: score for score in story.scores}
+    for name, lane, opens, ends, predictor in _HERE:
+        start = story.first(*opens)
+        if start is not None:
+            over = (at for at, step in story.steps if isinstance(step, ends) and at >= start[0])
+            end_ns = next(over, story.ended_ns or start[0])
+            yield _span(story, lane, name, start[0], end_ns, scores.get(predictor))
+
+
+def _there(story: Story) -> Iterator[Span]:
+    began_ns = story.cloud_began_ns()
+    if began_ns is None:
+        return
+    for moment in story.cloud:
+        if moment.took_ns and moment.name != "Arrived":
+            end_ns = began_ns + moment.at_ns
+            name = moment.detail if moment.name == "StageDone" else f"head {moment.detail}"
+            yield _span(story, "cloud", name, end_ns - moment.took_ns, end_ns, None)
+    left = next((m.at_ns for m in story.cloud if m.name == "Reply"), None)
+    replied = story.first(ev.CloudReplied)
+    if left is not None and replied is not None:
+        scores = {score.predictor: score for score in story.scores}
+        score = scores.get(Predictor.TRANSFER_DOWN)
+        yield _span(story, "link", "reply", began_ns + left, replied[0], score)
+
+
+def _span(
+    story: Story, lane: str, name: str, start_ns: int, end_ns: int, score: Score | None
+) -> Span:
+    start_ms = story.since_ns(start_ns) / 1e6
+    end_ms = max(start_ms, story.since_ns(end_ns) / 1e6)
+    if score is None:
+        return Span(lane, name, start_ms, end_ms)
+    return Span(lane, name, start_ms, end_ms, score.mean_ns / 1e6, score.upper_ns / 1e6)

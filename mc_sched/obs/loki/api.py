@@ -1,0 +1,211 @@
+"""The endpoints, below /loki/api/v1."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from mc_sched.obs.loki import answers, websocket
+from mc_sched.obs.loki.counting import counted
+from mc_sched.obs.loki.labels import FIXED, NAMES, OURS, query_of, stored_name
+from mc_sched.obs.loki.logql import Constant, LogQuery, MetricQuery, Parsed, duration_ns, parse
+from mc_sched.obs.store.follow import newer, newest
+from mc_sched.obs.store.query import LATEST_NS, Query
+from mc_sched.obs.store.reader import Line
+from mc_sched.obs.store.stores import Stores, open_stores
+from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json, route
+
+HOUR_NS = 3600 * 10**9
+MOST_LINES = 5000
+POINTS = 250
+"""Of a range query that names no step."""
+LOOK_EVERY_S, PING_EVERY_S = 0.3, 5.0
+
+
+class LokiApi:
+    """Answers from the stores at `paths`, opened for each question."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    def routes(self) -> list[Route]:
+        """All of it."""
+        base = "/loki/api/v1"
+        return [
+            route("/ready", lambda request: Response(b"ready\n", "text/plain")),
+            route(f"{base}/status/buildinfo", lambda request: as_json({"version": "3.0.0"})),
+            route(f"{base}/query", self._asked(self._query)),
+            route(f"{base}/query_range", self._asked(self._query_range)),
+            route(f"{base}/labels?", self._asked(lambda s, r: answers.success(sorted(NAMES)))),
+            route(f"{base}/label/([^/]+)/values", self._asked(self._values)),
+            route(f"{base}/series", self._asked(self._series)),
+            route(f"{base}/index/stats", self._asked(self._stats)),
+            route(f"{base}/index/volume", self._asked(self._volume)),
+            route(f"{base}/tail", self._tail),
+        ]
+
+    def _asked(
+        self, answer: Callable[[Stores, Request], Response]
+    ) -> Callable[[Request], Response]:
+        def handler(request: Request) -> Response:
+            try:
+                with open_stores(self._paths) as stores:
+                    return answer(stores, request)
+            except BadRequest as error:  # Loki's errors are plain text
+                return Response(f"{error}\n".encode(), "text/plain; charset=utf-8", 400)
+
+        return handler
+
+    # --- queries ----------------------------------------------------------------------------
+
+    def _query(self, stores: Stores, request: Request) -> Response:
+        """At one moment."""
+        at_ns = _time_ns(request.one("time"), time.time_ns())
+        parsed = parse(request.one("query"))
+        if isinstance(parsed, Constant):
+            return answers.vector({(): [(at_ns / 1e9, parsed.value)]})
+        if isinstance(parsed, MetricQuery):
+            at_s = at_ns // 10**9
+            return answers.vector(counted(stores, parsed, at_s, at_s, 1))
+        return self._lines(stores, parsed, at_ns - HOUR_NS, at_ns, request)
+
+    def _query_range(self, stores: Stores, request: Request) -> Response:
+        since_ns, until_ns = _range(request)
+        parsed = parse(request.one("query"))
+        if isinstance(parsed, LogQuery):
+            return self._lines(stores, parsed, since_ns, until_ns, request)
+        start_s, end_s, step_s = _moments(request, since_ns, until_ns)
+        if isinstance(parsed, Constant):
+            moments = range(start_s, end_s + 1, step_s)
+            return answers.matrix({(): [(float(at), parsed.value) for at in moments]})
+        return answers.matrix(counted(stores, parsed, start_s, end_s, step_s))
+
+    def _lines(
+        self, stores: Stores, parsed: LogQuery, since_ns: int, until_ns: int, request: Request
+    ) -> Response:
+        query = query_of(parsed, since_ns, until_ns, stores.label_values)
+        limit = request.number("limit", 100, 1, MOST_LINES)
+        newest_first = request.one("direction", "backward").lower() != "forward"
+        lines = [] if query is None else stores.lines(query, limit, newest_first)
+        flags = request.headers.get("x-loki-response-encoding-flags", "")
+        return answers.of_streams(lines, "categorize-labels" in flags)
+
+    # --- what there is ----------------------------------------------------------------------
+
+    def _values(self, stores: Stores, request: Request) -> Response:
+        name = request.parts[0]
+        if name in FIXED:
+            return answers.success([FIXED[name]])
+        return answers.success(stores.label_values(stored_name(name)))
+
+    def _series(self, stores: Stores, request: Request) -> Response:
+        since_ns, until_ns = _range(request)
+        found: dict[tuple[str, str], None] = {}
+        for text in request.query.get("match[]", request.query.get("match", ["{}"])):
+            query = self._selected(stores, parse(text), since_ns, until_ns)
+            for labels in [] if query is None else stores.streams(query):
+                found[labels.node, labels.level] = None
+        rows = [{**FIXED, "component": node, "level": level} for node, level in found]
+        return answers.success(rows)
+
+    def _stats(self, stores: Stores, request: Request) -> Response:
+        """How much a query would read."""
+        query = self._selected(stores, parse(request.one("query", "{}")), *_range(request))
+        lines = 0 if query is None else sum(n for _, _, n in stores.counts(query, 86_400, ["node"]))
+        whole, size_bytes = stores.size()
+        streams = 0 if query is None else len({(s.node, s.level) for s in stores.streams(query)})
+        share = lines / whole if whole else 0
+        return as_json({"streams": streams, "chunks": streams, "entries": lines,
+                        "bytes": int(size_bytes * share)})  # fmt: skip
+
+    def _volume(self, stores: Stores, request: Request) -> Response:
+        """Lines by label. Loki tells bytes; Explore shows either as shares of the whole."""
+        query = self._selected(stores, parse(request.one("query", "{}")), *_range(request))
+        wanted = [n for n in request.one("targetLabels").split(",") if n in OURS] or ["component"]
+        names = [stored_name(name) for name in wanted]
+        totals: dict[tuple[str, ...], int] = {}
+        for _, values, count in [] if query is None else stores.counts(query, 86_400, names):
+            totals[values] = totals.get(values, 0) + count
+        at_s = time.time()
+        return answers.vector(
+            {
+                tuple(zip(wanted, values, strict=True)): [(at_s, float(count))]
+                for values, count in sorted(totals.items(), key=lambda item: -item[1])
+            }
+        )
+
+    def _selected(
+        self, stores: Stores, parsed: Parsed, since_ns: int, until_ns: int
+    ) -> Query | None:
+        if not isinstance(parsed, LogQuery):
+            raise BadRequest('a selector is expected here, like {level="error"}')
+        return query_of(parsed, since_ns, until_ns, stores.label_values)
+
+    # --- live -------------------------------------------------------------------------------
+
+    def _tail(self, request: Request) -> Response:
+        headers = websocket.upgrade_headers(request.headers)
+        if headers is None:
+            return Response(b"a WebSocket is expected here\n", "text/plain", 400)
+        try:
+            parsed = parse(request.one("query"))
+        except BadRequest as error:
+            return Response(f"{error}\n".encode(), "text/plain", 400)
+        if not isinstance(parsed, LogQuery):
+            return Response(b"only lines can be followed\n", "text/plain", 400)
+        since_ns = _time_ns(request.one("start"), 0)
+        return Response(b"", status=101, headers=headers, stream=self._frames(parsed, since_ns))
+
+    def _frames(self, parsed: LogQuery, since_ns: int) -> Iterator[bytes]:
+        with open_stores(self._paths) as stores:
+            query = query_of(parsed, 0, LATEST_NS, stores.label_values)
+            last, said_s = (since_ns - 1 if since_ns else newest(stores)), time.monotonic()
+            while True:
+                lines = [] if query is None else newer(stores, query, last)
+                if lines:
+                    last = lines[-1].id
+                    yield _told(lines)
+                if lines or time.monotonic() - said_s > PING_EVERY_S:
+                    said_s = time.monotonic()
+                    yield websocket.ping_frame()  # fails once nobody listens
+                time.sleep(LOOK_EVERY_S)
+
+
+def _told(lines: list[Line]) -> bytes:
+    found = {"streams": answers.streams(lines, False), "dropped_entries": None}
+    return websocket.text_frame(orjson.dumps(found))
+
+
+def _range(request: Request) -> tuple[int, int]:
+    until_ns = _time_ns(request.one("end"), time.time_ns())
+    return _time_ns(request.one("start"), until_ns - HOUR_NS), until_ns
+
+
+def _moments(request: Request, since_ns: int, until_ns: int) -> tuple[int, int, int]:
+    """Start, end and step in whole seconds."""
+    start_s, end_s = since_ns // 10**9, max(since_ns, until_ns) // 10**9
+    step = request.one("step")
+    step_ns = duration_ns(step) if step else (until_ns - since_ns) // POINTS
+    return start_s, end_s, max(1, step_ns // 10**9)
+
+
+def _time_ns(text: str, default: int) -> int:
+    """Nanoseconds, seconds with a fraction, or RFC 3339, as Loki takes them."""
+    if not text:
+        return default
+    if re.fullmatch(r"\d{11,19}", text):
+        return min(int(text), LATEST_NS)
+    if re.fullmatch(r"\d{1,10}(\.\d+)?", text):
+        return int(float(text) * 1e9)
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise BadRequest(
+            f"{text[:40]!r} is no time; write nanoseconds, seconds or RFC 3339"
+        ) from None
+    return round(moment.timestamp() * 1e6) * 1000

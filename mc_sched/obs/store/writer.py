@@ -1,0 +1,159 @@
+"""Takes lines into the store, and lets the oldest go when there are too many or they are too old.
+
+One thread writes; readers go on beside it (SQLite's write-ahead log).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mc_sched.obs.store.line import Indexed, Labels, index, words_of
+from mc_sched.obs.store.schema import create
+
+PRUNE_EVERY_LINES = 2_000
+PRUNED_AT_ONCE = 4_000
+"""Twice of what comes in between: a store that is over its limit shrinks, without a long pause."""
+CLOCK_STEP_NS = 10**9
+"""A wall clock that goes back by more was set; by less, lines keep their order instead."""
+KEPT = ("config", "CloudFound")
+"""The last of each stays: a replay begins with them."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a store keeps."""
+
+    max_bytes: int = 256_000_000
+    max_age_ns: int = 7 * 86_400 * 10**9
+
+
+KEEP_ALL = Limits(2**62, 2**62)
+
+
+class StoreWriter:
+    """The one writer of a store."""
+
+    def __init__(self, path: str | Path, limits: Limits = Limits()) -> None:
+        """Raises sqlite3.DatabaseError or OSError where no store can be had at `path`."""
+        self._limits = limits
+        self._connection = create(path)
+        self._streams: dict[Labels, int] = {}
+        self._newest = self._connection.execute("SELECT max(id) FROM lines").fetchone()[0] or 0
+        self._last = self._newest
+        self._since_pruned = PRUNE_EVERY_LINES
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For a reader in the same thread."""
+        return self._connection
+
+    def append(self, lines: Sequence[bytes]) -> bool:
+        """Store the lines, all or none; whether they were."""
+        now_ns = time.time_ns()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._insert([index(line, now_ns) for line in lines])
+                self._prune_in_time(len(lines), now_ns)
+            except BaseException:
+                self._streams.clear()
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _insert(self, lines: Sequence[Indexed]) -> None:
+        volume: Counter[tuple[int, int]] = Counter()
+        rows, words = [], []
+        for line in lines:
+            line_id, stream = self._free_id(line.wall_ns), self._stream(line.labels)
+            rows.append((line_id, stream, line.task_id or None, line.body))
+            words.append((line_id, words_of(line.body)))
+            volume[line_id // 10**9, stream] += 1
+        execute = self._connection.executemany
+        execute("INSERT INTO lines VALUES (?, ?, ?, ?)", rows)
+        execute("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
+        execute(
+            "INSERT INTO volume VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET lines = lines + excluded.lines",
+            [(*key, count) for key, count in volume.items()],
+        )
+
+    def _free_id(self, wall_ns: int) -> int:
+        """The line's time, or the next free nanosecond behind the line before."""
+        set_back = self._last - wall_ns > CLOCK_STEP_NS
+        free = wall_ns if set_back else max(wall_ns, self._last + 1)
+        if free <= self._newest:
+            taken = "SELECT 1 FROM lines WHERE id = ?"
+            while self._connection.execute(taken, (free,)).fetchone():
+                free += 1
+        self._last, self._newest = free, max(self._newest, free)
+        return free
+
+    def _stream(self, labels: Labels) -> int:
+        known = self._streams.get(labels)
+        if known is None:
+            execute = self._connection.execute
+            where = " AND ".join(f"{name} = ?" for name in Labels._fields)
+            execute(
+                f"INSERT OR IGNORE INTO streams ({', '.join(Labels._fields)}) "
+                f"VALUES ({', '.join('?' * len(labels))})",
+                labels,
+            )
+            known = int(execute(f"SELECT id FROM streams WHERE {where}", labels).fetchone()[0])
+            self._streams[labels] = known
+        return known
+
+    # --- limits -----------------------------------------------------------------------------
+
+    def _prune_in_time(self, lines: int, now_ns: int) -> None:
+        self._since_pruned += lines
+        if self._since_pruned < PRUNE_EVERY_LINES:
+            return
+        self._since_pruned = 0
+        oldest = None if self._is_too_large() else now_ns - self._limits.max_age_ns
+        self._prune(oldest)
+
+    def _is_too_large(self) -> bool:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return bool((pages - free) * size > self._limits.max_bytes)
+
+    def _prune(self, oldest: int | None) -> None:
+        """Let the oldest lines go, at most a batch; with `oldest` only those before it."""
+        execute = self._connection.execute
+        kept = (
+            "SELECT max(lines.id) FROM lines JOIN streams ON streams.id = stream "
+            "WHERE name IN (?, ?) GROUP BY name"
+        )
+        rows = execute(
+            f"SELECT id, stream, body FROM lines WHERE id < ? AND id NOT IN ({kept}) "
+            "ORDER BY id LIMIT ?",
+            (self._newest if oldest is None else oldest, *KEPT, PRUNED_AT_ONCE),
+        ).fetchall()
+        volume = Counter((line_id // 10**9, stream) for line_id, stream, _ in rows)
+        many = self._connection.executemany
+        many(
+            "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
+            [(line_id, words_of(body)) for line_id, _, body in rows],
+        )
+        many("DELETE FROM lines WHERE id = ?", [(line_id,) for line_id, _, _ in rows])
+        many(
+            "UPDATE volume SET lines = lines - ? WHERE second = ? AND stream = ?",
+            [(count, *key) for key, count in volume.items()],
+        )
+        if rows:
+            execute("DELETE FROM volume WHERE lines <= 0 AND second <= ?", (rows[-1][0] // 10**9,))

@@ -1,0 +1,74 @@
+"""The HTTP port in an agent's configuration."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import model_validator
+from typing_extensions import Self
+
+from mc_sched.config import Config
+from mc_sched.errors import UserError
+from mc_sched.units import parse_address
+
+DEFAULT_PORTS = {"edge": 9070, "cloud": 9071}
+
+
+class HttpConfig(Config):
+    """Where metrics, console and log queries are served, and to whom."""
+
+    listen: str = "auto"
+    """auto: loopback, on the agent's usual port; host:port; none."""
+    token_file: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _closed_beyond_loopback(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together")
+        if self.listen in ("auto", "none"):
+            return self
+        host, _ = parse_address(self.listen)
+        if not _is_loopback(host) and not (self.token_file and self.certificate):
+            raise ValueError("beyond loopback it needs token_file, certificate and key")
+        return self
+
+    def address(self, node: str, agent_listen: str) -> str | None:
+        """host:port, or None for no HTTP port.
+
+        `auto` gives none to an agent whose own port the system chose: it is no lasting one.
+        """
+        if self.listen == "none":
+            return None
+        if self.listen != "auto":
+            return self.listen
+        lasting = parse_address(agent_listen)[1] != 0
+        return f"127.0.0.1:{DEFAULT_PORTS[node]}" if lasting else None
+
+    def token(self) -> str:
+        """The token; "" where none is needed. UserError if its file cannot be read."""
+        if self.token_file is None:
+            return ""
+        try:
+            token = Path(self.token_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"http.token_file {self.token_file}: cannot be read: {error}") from None
+        if len(token) < 16:
+            raise UserError(f"http.token_file {self.token_file}: needs at least 16 characters")
+        return token
+
+    @property
+    def pair(self) -> tuple[Path, Path] | None:
+        """Certificate and key."""
+        if self.certificate is None or self.key is None:
+            return None
+        return Path(self.certificate), Path(self.key)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,46 @@
+"""An edge machine driven by hand that writes its log, as an agent does."""
+
+import orjson
+from round_figures import CLOUD, LOCAL
+from scripted_edge import ScriptedEdge
+
+from mc_sched.obs.event_log import FORMAT, EventLog
+from mc_sched.obs.explain.explain import explain
+from mc_sched.obs.store.reader import StoreReader
+from mc_sched.obs.store.stores import Stores
+from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
+
+
+class LoggedEdge(ScriptedEdge):
+    """Writes what happens to it, as an agent does."""
+
+    def __init__(self, **settings):
+        self.lines = []
+        self._log = EventLog(None, "edge")
+        self._log.subscribe(self.lines.append)
+        super().__init__(settled=False, **settings)
+        table = {"format": FORMAT, "settings": self.machine._settings, "table": LOCAL}
+        self._log.write(0, "config", table)
+        handle = self.machine.handle
+
+        def logged(event):
+            self._log.write(event.now_ns, "event", event)
+            actions = handle(event)
+            for action in actions:
+                self._log.write(event.now_ns, "action", action)
+            return actions
+
+        self.machine.handle = logged
+        self._settle(LOCAL, CLOUD)
+
+    def told(self, story):
+        self._log.write(self.now_ns, "note", story)
+
+    def stored(self, path=":memory:"):
+        """The writer of a store that holds its log."""
+        writer = StoreWriter(path, KEEP_ALL)
+        assert writer.append([orjson.dumps(record) for record in self.lines])
+        return writer
+
+    def explain(self, task_id):
+        return explain(Stores([StoreReader(self.stored().connection)]), task_id)

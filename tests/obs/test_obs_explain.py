@@ -1,0 +1,148 @@
+"""What is said of a task, from a log that an edge machine driven by hand has written."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+sys.path.insert(0, str(Path(__file__).parent))
+from logged_edge import LoggedEdge
+from round_figures import MS, at
+
+from mc_sched.core import events as ev
+from mc_sched.errors import UserError
+from mc_sched.obs.moments import CloudStory, Moment
+
+
+@pytest.fixture
+def edge():
+    return LoggedEdge()
+
+
+def test_a_task_that_was_answered_in_time(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    moments = (Moment("Arrived", 10 * MS, 10 * MS, "jpeg"), Moment("Accept", 10 * MS, 0, "exit1"),
+               Moment("StageDone", 14 * MS, 4 * MS, "stage 0"))  # fmt: skip
+    edge.replied(29, "a")
+    edge.told(CloudStory("a", moments))
+    found = edge.explain("a").as_object()
+    assert (found["outcome"], found["site"], found["latency_ms"]) == ("succeeded", "cloud", 29.0)
+    assert found["cause"] == "it was answered in time, where it was sent"
+    assert found["faithful"]
+    assert "both sites could serve it, and the cloud costs fewer joules" in found["chosen"]
+    assert found["predicted"][0].startswith("the edge: 20.0 ms, at most 20.0 ms, accuracy 0.800")
+    assert "the cloud, jpeg to exit1: 29.0 ms, at most 29.0 ms" in found["predicted"][2]
+    assert found["worst"] is None
+    # its call was there half of (20 - 10) ms after it was sent
+    assert {"at_ms": 19.0, "what": "cloud: StageDone stage 0 (4.0 ms)"} in found["timeline"]
+    run_here = found["otherwise"][
+        "mc in performance mode, mc-paper in performance mode, "
+        "edge-only in performance mode, edge-only in energy mode"
+    ]
+    assert run_here == "run it on the edge, in 20.0 ms, at most 20.0 ms"
+
+
+def test_a_task_that_was_refused(edge):
+    edge.submit(0, "a", 15)
+    found = edge.explain("a").as_object()
+    assert found["cause"] == (
+        "it was refused when it came: edge needs 20.0 ms of 15.0 ms left: 5.0 ms too long; "
+        "cloud needs 29.0 ms of 15.0 ms left: 14.0 ms too long"
+    )
+    assert found["faithful"]
+    assert found["chosen"].startswith("to refuse it: edge needs 20.0 ms")
+    assert "server in energy mode" in str(found["otherwise"])
+
+
+def test_a_task_whose_upload_hung_and_was_taken_back(edge):
+    edge.submit(0, "a", 84)
+    edge.fallback_fires(60, "a")
+    edge.local_done(81, "a")
+    edge.tell(82, ev.CloudStopped, "a", "the upload was stopped")
+    found = edge.explain("a").as_object()
+    assert (found["outcome"], found["site"]) == ("succeeded", "edge")
+    assert found["cause"] == (
+        "the edge took it back from the cloud: the answer was overdue; "
+        "its upload began after 0.0 ms and had not arrived after 60.0 ms"
+    )
+
+
+def test_a_task_that_the_cloud_lost(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.tell(25, ev.CloudLost, "a", "connection reset")
+    edge.local_done(45, "a")
+    found = edge.explain("a").as_object()
+    assert found["cause"] == (
+        "the edge took it back from the cloud: the call was lost: connection reset"
+    )
+
+
+def test_a_task_that_was_given_up_at_its_deadline(edge):
+    """Only the cloud could serve it, and the link goes."""
+    edge.submit(0, "a", 84, accuracy=0.9)
+    edge.accepted(20, "a", "exit3")
+    edge.deadline_fires(84, "a")
+    edge.tell(90, ev.CloudGone, "no answer to probes")
+    found = edge.explain("a").as_object()
+    assert found["outcome"] == "late"
+    assert found["cause"] == (
+        "it was late: the answer was overdue; the cloud had it after 20.0 ms and had not answered "
+        "after 84.0 ms; the link was down: no answer to probes"
+    )
+    assert "only the cloud could serve it: edge reaches accuracy 0.800" in found["chosen"]
+
+
+def test_a_task_that_the_local_net_made_late(edge):
+    edge.submit(0, "a", 30, policy="edge-only")
+    edge.deadline_fires(30, "a")
+    found = edge.explain("a").as_object()
+    assert found["cause"] == (
+        "it was late: the local net began after 0.0 ms and had run for 30.0 ms"
+    )
+
+
+def test_the_forecast_that_was_off_is_named(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(55, "a")
+    edge.replied(64, "a")
+    found = edge.explain("a").as_object()
+    assert found["worst"].startswith("transfer_up took 55.00 ms, expected were 20.00")
+    assert "more than expected: transfer_up" in str(found["timeline"])
+    assert "off      transfer_up took 55.00 ms" in edge.explain("a").text()
+
+
+def test_a_second_try_is_a_task_of_its_own(edge):
+    edge.submit(0, "a", 84, policy="edge-only")
+    edge.local_done(20, "a")
+    edge.unsatisfied(100, "a", "a+1", 84, accuracy=0.78)
+    edge.accepted(120, "a+1", "exit2")
+    edge.replied(133, "a+1", "exit2")
+    found = edge.explain("a+1").as_object()
+    assert found["timeline"][0]["what"].startswith("submitted again")
+    assert "at accuracy 0.830" in found["asked"]
+    assert "only the cloud could serve it" in found["chosen"]
+
+
+def test_a_log_that_lacks_the_beginning(edge):
+    with pytest.raises(UserError, match="no edge's log here holds the beginning"):
+        edge.explain("nobody")
+
+
+def test_a_log_without_its_config_still_tells_what_happened(edge):
+    edge.submit(0, "a", 15)
+    edge.lines = [record for record in edge.lines if record["kind"] != "config"]
+    found = edge.explain("a").as_object()
+    assert found["chosen"] is None
+    assert found["cause"].startswith("it was refused when it came")
+    assert edge.explain("a").text().startswith("task a: refused after 0.0 ms")
+
+
+def test_an_event_far_from_any_task_is_no_part_of_the_story(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.replied(29, "a")
+    edge.handle(ev.CloudGone(at(30), "cut"))
+    assert "link is down" not in edge.explain("a").text().replace("cut", "")

@@ -1,0 +1,118 @@
+"""/metrics: names, units and values, read from the state at scrape time."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from scripted_edge import ScriptedEdge
+
+from mc_sched.core.cloud_machine import CloudLoad
+from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram
+from mc_sched.core.scores import Reliability
+from mc_sched.obs.metrics.cloud import CloudCollector, CloudState
+from mc_sched.obs.metrics.edge import EdgeCollector, EdgeState
+from mc_sched.obs.web.http import Request
+from mc_sched.obs.web.serving import metrics_route
+
+NAMES = (
+    "mc_task_latency_seconds", "mc_tasks", "mc_deadline_slack_seconds", "mc_queue_depth",
+    "mc_power_watts", "mc_energy_joules", "mc_give_ups", "mc_link_bandwidth_bits_per_second",
+    "mc_prediction_error_ratio",
+)  # fmt: skip
+"""What people's dashboards are built on."""
+
+
+def scraped(collector):
+    """Every sample of ours by name and labels."""
+    _, handler = metrics_route(collector, None)
+    response = handler(Request("/metrics", {}, {}))
+    assert response.content_type.startswith("text/plain")
+    families = list(text_string_to_metric_families(response.body.decode()))
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    return {family.name for family in families}, samples
+
+
+@pytest.fixture
+def edge():
+    return ScriptedEdge()
+
+
+def collector_of(edge, rails_w=None, dropped=0):
+    def look():
+        machine = edge.machine
+        snapshot = machine.snapshot(edge.now_ns)
+        return EdgeState(snapshot, machine.tally(), machine.took(), rails_w or {}, dropped)
+
+    return EdgeCollector(look, {"node": "edge", "version": "1", "bundle": "small"})
+
+
+def test_the_names_are_those_that_are_promised(edge):
+    names, _ = scraped(collector_of(edge))
+    assert set(NAMES) <= names
+    assert {"process_cpu_seconds", "mc_agent_info"} <= names
+
+
+def test_values_are_those_of_the_moment(edge):
+    collector = collector_of(edge, {"VDD_IN": 5.5, "VDD_CPU": 1.25}, dropped=3)
+    ending = ("mc_tasks_total", ("exit", "exit1"), ("outcome", "succeeded"), ("site", "cloud"))
+    before = scraped(collector)[1]
+    edge.submit(0, "a", 84)
+    assert scraped(collector)[1][("mc_queue_depth",)] == 1
+    edge.accepted(20, "a")
+    edge.replied(29, "a")
+    after = scraped(collector)[1]
+    assert after[ending] == before.get(ending, 0) + 1
+    count = ("mc_task_latency_seconds_count", ("stage", "total"))
+    assert after[count] == before[count] + 1
+    assert after[("mc_queue_depth",)] == 0
+    assert after[("mc_link_up",)] == 1
+    assert after[("mc_link_rtt_seconds",)] == pytest.approx(0.010)
+    assert after[("mc_link_bandwidth_bits_per_second", ("direction", "up"))] == pytest.approx(8e6)
+    assert after[("mc_power_watts", ("rail", "VDD_CPU"))] == 1.25
+    assert after[("mc_log_lines_dropped_total",)] == 3
+    assert after[("mc_prediction_coverage_ratio", ("predictor", "cloud_total"))] == 1.0
+    assert after[("mc_energy_joules_total", ("part", "tasks"))] > 0
+
+
+def test_buckets_add_up_and_end_in_all(edge):
+    _, samples = scraped(collector_of(edge))
+    buckets = [
+        value for (name, *labels), value in samples.items()
+        if name == "mc_task_latency_seconds_bucket" and ("stage", "total") in labels
+    ]  # fmt: skip
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == samples[("mc_task_latency_seconds_count", ("stage", "total"))] > 0
+
+
+def test_no_task_id_becomes_a_label(edge):
+    edge.submit(0, "secret-id", 84, stream_id="secret-stream")
+    edge.deadline_fires(84, "secret-id")
+    _, handler = metrics_route(collector_of(edge), None)
+    assert b"secret" not in handler(Request("/metrics", {}, {})).body
+
+
+def test_a_cloud_agent(edge):
+    took = Histogram(LATENCY_BOUNDS_NS)
+    took.add(4_000_000)
+    state = CloudState(
+        CloudLoad(12_000_000, 1.25, 2), {"stage": Reliability(9, 0.9, 0.1, 0.2)}, {"stage": took},
+        Counter({("reply", "exit2"): 5, ("refuse", ""): 1}), 0,
+    )  # fmt: skip
+    now = [state]
+    collector = CloudCollector(lambda: now[0], {"node": "cloud"})
+    _, samples = scraped(collector)
+    assert samples[("mc_cloud_tasks_total", ("exit", "exit2"), ("word", "reply"))] == 5
+    assert samples[("mc_queue_seconds",)] == pytest.approx(0.012)
+    assert samples[("mc_slowdown_ratio",)] == 1.25
+    assert samples[("mc_task_latency_seconds_bucket", ("le", "0.005"), ("stage", "stage"))] == 1
+    now[0] = replace(state, log_dropped=7)
+    assert scraped(collector)[1][("mc_log_lines_dropped_total",)] == 7
