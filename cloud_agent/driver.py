@@ -30,6 +30,9 @@ Message = do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop | Exception
 LAST = (do.Refuse, do.Reply, do.Stop)
 """Messages after which a call is over."""
 
+LOCK_PATIENCE_S = 1.0
+"""Nobody is in the machine for longer than milliseconds."""
+
 
 @dataclass
 class Call:
@@ -143,6 +146,14 @@ class CloudDriver:
         with self._lock:
             del self.calls[key]
             self.handle(ev.ClientGone(time.monotonic_ns(), key))
+
+    @property
+    def progressing(self) -> bool:
+        """Whether the machine can be entered and the executor is not stuck."""
+        if not self._lock.acquire(timeout=LOCK_PATIENCE_S):
+            return False
+        self._lock.release()
+        return self.executor.pulse.steady
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the running ones are over."""

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from mc_models.predict import top5
+from mc_models.predict import answer
 
 from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
 from mc_sched.core.task import Prediction
 from mc_sched.errors import sentence
+from mc_sched.pulse import Pulse
 
 Finished = StageDone | HeadDone | ExecutorFailed
 Report = Callable[[Finished], None]
@@ -42,6 +43,7 @@ class StageExecutor:
         self._activations: dict[str, torch.Tensor] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="stages", daemon=True)
+        self.pulse = Pulse(self._worker)
         self._worker.start()
 
     def hold(self, task_id: str, x: torch.Tensor) -> None:
@@ -69,7 +71,9 @@ class StageExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
+                self.pulse.beat()
                 job()
+                self.pulse.rest()
 
     def _run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
         started_ns = time.monotonic_ns()
@@ -91,7 +95,7 @@ class StageExecutor:
         started_ns = time.monotonic_ns()
         try:
             logits = self._heads[exit_name](self._activations[task_id])
-            prediction = Prediction(top5(logits, self._temperatures[exit_name]))
+            prediction = Prediction(*answer(logits, self._temperatures[exit_name]))
         except Exception as error:
             self._report(
                 ExecutorFailed(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,12 +16,15 @@ from mc_models.preprocess import decode_image, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
 from mc_models.runtime import Precision, prepare_cloud, prepare_decoder
-from mc_proto.channel import bind, make_server
+from mc_models.self_test import try_cloud
+from mc_models.splits import unpack
+from mc_proto.channel import MAX_CHUNK_BYTES, bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import cloud_pb2_grpc
 
 from mc_sched import __version__, daemon
 from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.events import CloudReconfigured
 from mc_sched.errors import UserError
 from mc_sched.host_tables import cloud_table
 from mc_sched.obs.agent_log import open_log, set_nested, store_file
@@ -28,14 +32,16 @@ from mc_sched.obs.event_log import FORMAT
 from mc_sched.obs.metrics.cloud import CloudCollector
 from mc_sched.obs.web.agent_routes import agent_routes
 from mc_sched.obs.web.serving import serving
+from mc_sched.process_log import process_log, set_level
+from mc_sched.reloading import Reloader
 
-from .config import CloudConfig
+from .config import LIVE, CloudConfig
 from .driver import CloudDriver
 from .executor import Report, StageExecutor
-from .servicer import CloudServicer, Decode
+from .servicer import CloudServicer, Decode, Limits
 
+NAME = "mc-cloud-agent"
 SERVICE = "mc.v1.CloudAgent"
-WARM_UP_RUNS = 5
 CALLS_PER_TASK = 4
 """Calls that may be open, most of them uploading, for each task that may wait or run."""
 
@@ -62,18 +68,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the agent until SIGTERM; returns the exit code."""
     args = build_parser().parse_args(argv)
     set_nested(args)
+
+    def read() -> CloudConfig:
+        return daemon.configure(args, CloudConfig)
+
     try:
-        config = daemon.configure(args, CloudConfig)
+        config = read()
     except UserError as error:
-        print(f"mc-cloud-agent: {error}", file=sys.stderr)
+        print(f"{NAME}: {error}", file=sys.stderr)
         return error.exit_code
-    return daemon.run(serve(config), "mc-cloud-agent")
+    return daemon.run(serve(config, read), NAME)
 
 
-async def serve(config: CloudConfig) -> None:
-    """Load, warm up, serve, drain."""
-    server = make_server()
-    port = bind(server, config.listen)
+async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
+    """Load, warm up, serve, drain; `read` reads the configuration anew."""
+    says = process_log(NAME, config.log_level)
+    gate = daemon.make_gate(config, says)
+    server = make_server(gate, MAX_CHUNK_BYTES)
+    port = bind(server, config.listen, daemon.identity_for(config, config.listen))
     torch.set_num_threads(config.threads)
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
@@ -94,24 +106,41 @@ async def serve(config: CloudConfig) -> None:
             make_decoders(bundle, profile.precision),
             pool,
             version=__version__,
-            exit_rule=config.exit_rule,
-            max_payload_bytes=config.max_payload_bytes,
-            max_calls=CALLS_PER_TASK * config.max_tasks,
+            limits=limits_of(config),
         )
+
+        def apply(new: CloudConfig) -> None:
+            driver.handle(CloudReconfigured(time.monotonic_ns(), new.settings()))
+            daemon.set_limits(gate, new)
+            servicer.set_limits(limits_of(new))
+            set_level(says, new.log_level)
+
+        reloader = Reloader(config, read, LIVE, apply, says)
         cloud_pb2_grpc.add_CloudAgentServicer_to_server(servicer, server)
         await server.start()
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
-        print(f"mc-cloud-agent: serving on {host}:{port}", file=sys.stderr, flush=True)
+        says.info("serving on %s:%d", host, port)
         about = {"node": "cloud", "version": __version__, "bundle": bundle.name}
         routes = agent_routes("cloud", store_file(config, "cloud"))
         with serving(config, "cloud", CloudCollector(driver.state, about), routes):
-            await daemon.until_stopped()
+            await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)
     executor.close()
     log.close()
+
+
+def limits_of(config: CloudConfig) -> Limits:
+    """The configuration's part that the servicer goes by."""
+    return Limits(
+        exit_rule=config.exit_rule,
+        max_payload_bytes=config.max_payload_bytes,
+        max_calls=CALLS_PER_TASK * config.max_tasks,
+        tasks_per_client=config.limits.tasks_per_client,
+        upload_s=config.limits.upload / 1e9,
+    )
 
 
 def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
@@ -121,6 +150,8 @@ def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
     }
     for row in bundle.codecs:
         decoders[row.name] = prepare_decoder(bundle, precision)
+    for split in bundle.splits:
+        decoders[split.name] = partial(unpack, row=split)
     return decoders
 
 
@@ -133,14 +164,9 @@ def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
 def make_executor(
     bundle: Bundle, report: Report, threads: int, precision: Precision
 ) -> StageExecutor:
-    """The cloud net on its worker, warm."""
+    """The cloud net on its worker, warm and tried."""
     net = prepare_cloud(bundle, precision)
-    with torch.inference_mode():
-        for _ in range(WARM_UP_RUNS):
-            x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)
-            x = x.contiguous(memory_format=torch.channels_last)
-            for stage in net.stages:
-                x = stage(x)
+    try_cloud(net.stages, net.heads, bundle)
     return StageExecutor(
         list(net.stages),
         dict(net.heads.items()),

@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import torch
 from mc_proto import serde
+from mc_proto.gate import client_of
+from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from mc_sched.core.actions import Accept, Stop
@@ -28,6 +31,19 @@ MAX_PADDING_BYTES = 65536
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What the servicer takes; it may change while it serves."""
+
+    exit_rule: ExitRule = ExitRule.ADAPTIVE
+    """Of a task that names none."""
+    max_payload_bytes: int = 8 * 2**20
+    max_calls: int = 256
+    tasks_per_client: int = 256
+    upload_s: float = 10.0
+    """How long a payload may take, whatever its task's budget."""
+
+
 class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
     """One per agent."""
 
@@ -40,9 +56,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         pool: Executor,
         *,
         version: str,
-        exit_rule: ExitRule = ExitRule.ADAPTIVE,
-        max_payload_bytes: int = 8 * 2**20,
-        max_calls: int = 256,
+        limits: Limits = Limits(),
     ) -> None:
         self._driver = driver
         self._table = table
@@ -50,9 +64,13 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         self._decoders = decoders
         self._pool = pool
         self._version = version
-        self._exit_rule = exit_rule
-        self._max_payload_bytes = max_payload_bytes
-        self._max_calls = max_calls
+        self._limits = limits
+        self._tasks = Quota(limits.tasks_per_client, "tasks")
+
+    def set_limits(self, limits: Limits) -> None:
+        """Other limits from now on."""
+        self._limits = limits
+        self._tasks.most = limits.tasks_per_client
 
     async def Describe(self, request: Any, context: Context) -> cloud_pb2.DescribeReply:
         """What this agent hosts."""
@@ -88,15 +106,22 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
 
     async def Infer(self, requests: Any, context: Context) -> None:
         """One task: receive, decide, run, reply."""
+        try:
+            with self._tasks.one(client_of(context)):
+                await self._infer(context)
+        except QuotaExceeded as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+
+    async def _infer(self, context: Context) -> None:
         opened_ns = time.monotonic_ns()
         opened = await self._opened(context)
         key = f"{opened.edge_id}/{opened.task_id}"
         if self._driver.is_open(key):
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"task {key} is here already")
-        if len(self._driver.calls) >= self._max_calls:
+        if len(self._driver.calls) >= self._limits.max_calls:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"overload: {self._max_calls} calls are open here already",
+                f"overload: {self._limits.max_calls} calls are open here already",
             )
         call = self._driver.calls[key] = Call(opened_ns=opened_ns)
         try:
@@ -112,13 +137,13 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             self._driver.hang_up(key)
 
     async def _opened(self, context: Context) -> cloud_pb2.InferRequest.Open:
-        first = await context.read()
+        first = await self._first(context)
         if first is EOF or first.WhichOneof("message") != "open":
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "open: must be the first message of Infer"
             )
         try:
-            serde.check_open(first.open, self._max_payload_bytes, self._table.codecs)
+            serde.check_open(first.open, self._limits.max_payload_bytes, self._table.ways)
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if first.open.bundle_hash != self._table.bundle_hash:
@@ -129,6 +154,17 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         opened: cloud_pb2.InferRequest.Open = first.open
         return opened
 
+    async def _first(self, context: Context) -> Any:
+        try:
+            return await asyncio.wait_for(context.read(), self._limits.upload_s)
+        except asyncio.TimeoutError:
+            await self._abort_slow(context, "the first message", self._limits.upload_s)
+
+    async def _abort_slow(self, context: Context, what: str, limit_s: float) -> None:
+        """A slow sender holds no memory for longer."""
+        reason = f"{what} took longer than {limit_s:g} s, the task's budget or limits.upload"
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, reason)
+
     async def _received(
         self, call: Call, opened: cloud_pb2.InferRequest.Open, context: Context
     ) -> bytes | None:
@@ -136,12 +172,11 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         if len(opened.head) == opened.payload_bytes:
             return opened.head
         call.receiving = asyncio.ensure_future(self._payload(opened, context))
+        limit_s = min(opened.budget_ns / 1e9, self._limits.upload_s)
         try:
-            return await asyncio.wait_for(call.receiving, opened.budget_ns / 1e9)
+            return await asyncio.wait_for(call.receiving, limit_s)
         except asyncio.TimeoutError:
-            await context.abort(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "the upload took longer than the task's budget"
-            )
+            await self._abort_slow(context, "the upload", limit_s)
         except asyncio.CancelledError:
             if not call.given_up:
                 raise
@@ -183,7 +218,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             return
         now_ns = time.monotonic_ns()
         event = serde.arrived_from_wire(
-            opened, key, now_ns, opened_ns, self._exit_rule, call.received_ns - opened_ns
+            opened, key, now_ns, opened_ns, self._limits.exit_rule, call.received_ns - opened_ns
         )
         self._driver.arrive(call, event, x)
 

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from mc_proto import serde
 from mc_proto.channel import connect
+from mc_proto.tls import Identity
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from mc_sched.core import events as ev
@@ -59,11 +60,13 @@ class CloudClient:
         feed: Feed,
         probe_interval_s: float,
         wanted_padding: Callable[[int], Padding] = lambda now_ns: Padding(),
+        identity: Identity | None = None,
         tell: Callable[[CloudStory], None] = lambda story: None,
     ) -> None:
         """`wanted_padding` says, at a moment, what a probe should carry to measure the link.
 
-        `tell` hears what the cloud says of a task that is over there.
+        With an `identity` both connections are mutual TLS. `tell` hears what the cloud says of a
+        task that is over there.
         """
         self._address = address
         self._edge_id = edge_id
@@ -76,11 +79,13 @@ class CloudClient:
         self._rtt_ns = 0
         self._wanted_padding = wanted_padding
         self._padded_ns = -PADDED_EVERY_NS
+        self._identity = identity
         self._tell = tell
 
     async def start(self) -> None:
         """Connect and keep watching; returns at once."""
-        self._data, self._control = connect(self._address), connect(self._address)
+        self._data = connect(self._address, self._identity)
+        self._control = connect(self._address, self._identity)
         self._infer: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
         self._ask: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
         self._watcher = asyncio.create_task(self._watch())
@@ -101,7 +106,7 @@ class CloudClient:
             try:
                 await self._meet()
             except grpc.aio.AioRpcError as error:
-                self._lose(f"{self._address} does not answer ({error.code().name.lower()})")
+                self._lose(_unmet(self._address, error))
             await asyncio.sleep(RETRY_S)
 
     async def _meet(self) -> None:
@@ -234,6 +239,13 @@ class CloudClient:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+def _unmet(address: str, error: grpc.aio.AioRpcError) -> str:
+    """Why the cloud agent cannot be used: it is not reached, or it does not want us."""
+    if error.code() is grpc.StatusCode.PERMISSION_DENIED:
+        return f"{address} refuses this node's certificate: {error.details()}"
+    return f"{address} does not answer ({error.code().name.lower()})"
 
 
 def _last_event(task_id: str, call: _Call) -> ev.EdgeEvent:

@@ -10,13 +10,12 @@ from typing import Literal
 from mc_proto.serde import MAX_ID
 from pydantic import Field, field_validator
 
+from mc_sched.agent_config import AgentConfig
 from mc_sched.config import Address, Config, Duration
 from mc_sched.core.energy import RADIOS, EnergyModel
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
-from mc_sched.obs.agent_log import LogStoreConfig
-from mc_sched.obs.web.config import HttpConfig
 from mc_sched.sensors.inventory import POWER_NAMES
 from mc_sched.units import format_ns
 
@@ -24,6 +23,15 @@ SHORTEST_PROBE_INTERVAL_NS = 10_000_000
 """A probe every 10 ms already tells all that the scheduler can use of the link."""
 SHORTEST_SAMPLE_NS, LONGEST_SAMPLE_NS = 10_000_000, 1_000_000_000
 """Sensors average over milliseconds; samples a second apart still share tasks out fairly."""
+
+
+LIVE = frozenset(
+    {
+        "policy", "mode", "basic_accuracy", "accuracy_step", "quantile", "margin", "exit_rule",
+        "max_tasks", "max_uploads", "limits", "log_level",
+    }
+)  # fmt: skip
+"""Keys that change on SIGHUP."""
 
 
 def _own_name() -> str:
@@ -74,33 +82,26 @@ class EnergyConfig(Config):
         )
 
 
-class EdgeConfig(Config):
+class EdgeConfig(AgentConfig):
     """What an edge agent can be told."""
 
-    listen: Address = "127.0.0.1:7070"
+    listen: Address = Field(default="127.0.0.1:7070", validate_default=True)
     cloud: Address | None = "127.0.0.1:7071"
     edge_id: str = Field(
         default_factory=_own_name, min_length=1, max_length=MAX_ID, validate_default=True
     )
-    bundle: str = "set-a"
-    threads: int = Field(default=1, ge=1, le=256)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     policy: str = "mc"
     mode: Mode = Mode.ENERGY
     basic_accuracy: float = Field(default=0.75, ge=0, le=1)
     accuracy_step: float = Field(default=0.05, gt=0, le=1)
-    quantile: float = Field(default=0.95, ge=0.5, lt=1.0)
     margin: Duration = 4_000_000
     exit_rule: ExitRule = ExitRule.ADAPTIVE
+    whole_net: bool = False
     max_tasks: int = Field(default=256, ge=1, le=10_000)
-    max_uploads: int = Field(default=2, ge=1, le=64)
+    max_uploads: int | None = Field(default=None, ge=1, le=64)
     probe_interval: Duration = 200_000_000
     energy: EnergyConfig = EnergyConfig()
     sensors: SensorsConfig = SensorsConfig()
-    event_log: str | None = None
-    log_store: LogStoreConfig = LogStoreConfig()
-    http: HttpConfig = HttpConfig()
-    profile: str | None = None
 
     @field_validator("edge_id")
     @classmethod
@@ -133,6 +134,7 @@ class EdgeConfig(Config):
             exit_rule=self.exit_rule,
             quantile=self.quantile,
             margin_ns=self.margin,
+            whole_net=self.whole_net,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
             energy=self.energy.model(),

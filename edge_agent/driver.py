@@ -68,16 +68,16 @@ class EdgeDriver:
         self._executor: LocalExecutor | None = None
         self._encoder: PayloadEncoder | None = None
         self._cloud: Cloud | None = None
-        self._on_cloud_state: Callable[[bool], None] = lambda up: None
+        self._on_cloud_state: Callable[[bool, str], None] = lambda up, why: None
 
     def attach(
         self,
         executor: LocalExecutor,
         cloud: Cloud | None,
-        on_cloud_state: Callable[[bool], None] | None = None,
+        on_cloud_state: Callable[[bool, str], None] | None = None,
         encoder: PayloadEncoder | None = None,
     ) -> None:
-        """The executor, the cloud client, and who wants to know whether the cloud can be used.
+        """The executor, the cloud client, and who hears whether the cloud can be used, or why not.
 
         The encoder, where the bundle has a codec that needs one, has `encoded` as its `report`.
         """
@@ -121,8 +121,10 @@ class EdgeDriver:
         for action in actions:
             self._log.write(event.now_ns, "action", action)
             self._perform(action)
-        if isinstance(event, (ev.CloudFound, ev.CloudGone)):
-            self._on_cloud_state(isinstance(event, ev.CloudFound))
+        if isinstance(event, ev.CloudFound):
+            self._on_cloud_state(True, "")
+        elif isinstance(event, ev.CloudGone):
+            self._on_cloud_state(False, event.reason)
 
     # --- people's calls ---------------------------------------------------------------------
 
@@ -178,6 +180,13 @@ class EdgeDriver:
         """What the next probe should carry."""
         return self._machine.wanted_padding(now_ns)
 
+    @property
+    def progressing(self) -> bool:
+        """Whether the machine answers and no worker is stuck."""
+        self.snapshot()
+        workers = (worker for worker in (self._executor, self._encoder) if worker is not None)
+        return all(worker.pulse.steady for worker in workers)
+
     async def drain(self) -> None:
         """Refuse new tasks and wait until the open ones are over."""
         self.handle(ev.Drain(time.monotonic_ns()))
@@ -190,13 +199,14 @@ class EdgeDriver:
         if isinstance(action, do.StartLocal):
             assert self._executor is not None
             pixels = self._images[action.task_id].pixels
-            self._executor.start(action.task_id, lambda: self._prepare(pixels))
+            self._executor.start(action.task_id, lambda: self._prepare(pixels), action.exit)
         elif isinstance(action, do.AbortLocal):
             assert self._executor is not None
             self._executor.abort(action.task_id)
         elif isinstance(action, do.Encode):
             assert self._encoder is not None
-            self._encoder.start(action.task_id, self._images[action.task_id].pixels)
+            pixels = self._images[action.task_id].pixels
+            self._encoder.start(action.task_id, action.codec, pixels)
         elif isinstance(action, do.SendToCloud):
             assert self._cloud is not None
             self._cloud.send(action, self._payload(action))

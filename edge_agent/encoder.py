@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from mc_models.preprocess import Pixels
 
 from mc_sched.core import events as ev
 from mc_sched.errors import sentence
+from mc_sched.pulse import Pulse
 
 Encode = Callable[[Pixels], bytes]
 """From pixels uint8 [px, px, 3] to a payload."""
@@ -20,19 +21,20 @@ Report = Callable[[ev.Encoded | ev.EncodeFailed, bytes], None]
 
 
 class PayloadEncoder:
-    """Makes the payloads of one codec."""
+    """Makes the payloads of every codec but jpeg."""
 
-    def __init__(self, encode: Encode, report: Report, threads: int = 1) -> None:
-        self._encode = encode
+    def __init__(self, encoders: Mapping[str, Encode], report: Report, threads: int = 1) -> None:
+        self._encoders = encoders
         self._report = report
         self._threads = threads
-        self._jobs: queue.SimpleQueue[tuple[str, Pixels] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[str, str, Pixels] | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="encoder", daemon=True)
+        self.pulse = Pulse(self._worker)
         self._worker.start()
 
-    def start(self, task_id: str, pixels: Pixels) -> None:
+    def start(self, task_id: str, codec: str, pixels: Pixels) -> None:
         """Make the payload of an image; `report` is called when it is there or has failed."""
-        self._jobs.put((task_id, pixels))
+        self._jobs.put((task_id, codec, pixels))
 
     def close(self) -> None:
         """End the worker after the payload it is at."""
@@ -42,12 +44,16 @@ class PayloadEncoder:
     def _work(self) -> None:
         torch.set_num_threads(self._threads)
         while (job := self._jobs.get()) is not None:
+            self.pulse.beat()
             self._report(*self._made(*job))
+            self.pulse.rest()
 
-    def _made(self, task_id: str, pixels: Pixels) -> tuple[ev.Encoded | ev.EncodeFailed, bytes]:
+    def _made(
+        self, task_id: str, codec: str, pixels: Pixels
+    ) -> tuple[ev.Encoded | ev.EncodeFailed, bytes]:
         started_ns = time.monotonic_ns()
         try:
-            payload = self._encode(pixels)
+            payload = self._encoders[codec](pixels)
         except Exception as error:
             return ev.EncodeFailed(time.monotonic_ns(), task_id, sentence(error)), b""
         now_ns = time.monotonic_ns()

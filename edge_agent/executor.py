@@ -1,7 +1,8 @@
 """The worker that runs the local net layer by layer, on a thread of its own.
 
-Between two layers it looks whether the task is still wanted. What happened is told as events of
-the core, from the worker's thread: `report` for ends, `note` for progress.
+For a policy that asks for it, it runs the cloud net up to an exit instead. Between two layers it
+looks whether the task is still wanted. What happened is told as events of the core, from the
+worker's thread: `report` for ends, `note` for progress.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from mc_models.predict import top5
+from mc_models.predict import answer
 
 from mc_sched.core import events as ev
 from mc_sched.core.task import Prediction
 from mc_sched.errors import sentence
+from mc_sched.pulse import Pulse
+
+from .whole_net import Run, WholeNet
 
 Module = Callable[[torch.Tensor], torch.Tensor]
 Report = Callable[[ev.EdgeEvent], None]
@@ -29,6 +34,8 @@ class _Job:
 
     task_id: str
     prepare: Callable[[], torch.Tensor]
+    exit: str
+    """Of the cloud net; empty for the local net."""
     wanted: bool = True
 
 
@@ -43,21 +50,22 @@ class LocalExecutor:
         report: Report,
         note: Report,
         threads: int = 1,
+        whole: WholeNet | None = None,
     ) -> None:
-        self._layers = layers
         # a layer without operations says nothing about progress
-        self._reported = [ops > 0 for ops in layer_ops]
-        self._temperature = temperature
+        self._local = Run(layers, temperature, [ops > 0 for ops in layer_ops])
+        self._whole = whole
         self._report, self._note = report, note
         self._threads = threads
         self._open: dict[str, _Job] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="local-net", daemon=True)
+        self.pulse = Pulse(self._worker)
         self._worker.start()
 
-    def start(self, task_id: str, prepare: Callable[[], torch.Tensor]) -> None:
-        """Run the net on what `prepare` returns, [1, 3, px, px]."""
-        job = self._open[task_id] = _Job(task_id, prepare)
+    def start(self, task_id: str, prepare: Callable[[], torch.Tensor], exit_: str = "") -> None:
+        """Run the net on what `prepare` returns, [1, 3, px, px]; or the cloud net up to `exit_`."""
+        job = self._open[task_id] = _Job(task_id, prepare, exit_)
         self._jobs.put(job)
 
     def abort(self, task_id: str) -> None:
@@ -75,23 +83,34 @@ class LocalExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
+                self.pulse.beat()
                 end: ev.LocalDone | ev.LocalAborted | ev.LocalFailed
                 try:
-                    end = self._run(job)
+                    with self._asked(job) as run:
+                        end = self._run(job, run)
                 except Exception as error:
                     end = ev.LocalFailed(time.monotonic_ns(), job.task_id, sentence(error))
                 if self._open.get(job.task_id) is job:
                     del self._open[job.task_id]
+                self.pulse.rest()
                 self._report(end)
 
-    def _run(self, job: _Job) -> ev.LocalDone | ev.LocalAborted:
+    def _asked(self, job: _Job) -> AbstractContextManager[Run]:
+        if not job.exit:
+            return nullcontext(self._local)
+        if self._whole is None:
+            raise ValueError("the bundle was not measured for running its cloud net here")
+        return self._whole.run_to(job.exit)
+
+    def _run(self, job: _Job, run: Run) -> ev.LocalDone | ev.LocalAborted:
         self._note(ev.LocalStarted(time.monotonic_ns(), job.task_id))
         x = job.prepare()
-        for index, layer in enumerate(self._layers):
+        for index, piece in enumerate(run.pieces):
             if not job.wanted:
                 return ev.LocalAborted(time.monotonic_ns(), job.task_id)
-            x = layer(x)
-            if self._reported[index]:
+            self.pulse.beat()
+            x = piece(x)
+            if run.reported[index]:
                 self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))
-        prediction = Prediction(top5(x, self._temperature))
+        prediction = Prediction(*answer(x, run.temperature))
         return ev.LocalDone(time.monotonic_ns(), job.task_id, prediction)

@@ -12,6 +12,8 @@ from typing import Any
 
 import grpc
 from mc_proto import serde
+from mc_proto.gate import client_of
+from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched.core.policies import POLICIES
@@ -36,6 +38,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         admission: Admission,
         about: edge_pb2.StatusReply,
         made_bytes: Mapping[str, int] | None = None,
+        tasks_per_client: int = 256,
         store: Path | None = None,
     ) -> None:
         """`made_bytes`: size of a payload by codec, of those that are made when they are sent.
@@ -48,6 +51,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         self._admission = admission
         self._about = about
         self._made_bytes = made_bytes or {}
+        self.tasks = Quota(tasks_per_client, "tasks")
         self._labels: Sequence[str] = list(about.labels)
         self._numbers = itertools.count(1)
         self._arriving: set[str] = set()
@@ -57,7 +61,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
         """One image in, one outcome out."""
         try:
-            return await self._outcome(request, time.monotonic_ns())
+            return await self._outcome(request, time.monotonic_ns(), client_of(context))
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise
@@ -66,9 +70,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         """A stream of images; outcomes come back as they end."""
         outcomes: asyncio.Queue[edge_pb2.Outcome | None] = asyncio.Queue()
         running: set[asyncio.Task[None]] = set()
+        client = client_of(context)
 
         async def one(request: edge_pb2.Task, arrived_ns: int) -> None:
-            await outcomes.put(await self._outcome_or_error(request, arrived_ns))
+            await outcomes.put(await self._outcome_or_error(request, arrived_ns, client))
 
         async def read() -> None:
             async for request in requests:
@@ -150,13 +155,30 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     def _is_taken(self, task_id: str) -> bool:
         return task_id in self._arriving or self._driver.known(task_id)
 
-    async def _outcome_or_error(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
+    async def _outcome_or_error(
+        self, request: edge_pb2.Task, arrived_ns: int, client: str
+    ) -> edge_pb2.Outcome:
         try:
-            return await self._outcome(request, arrived_ns)
+            return await self._outcome(request, arrived_ns, client)
         except serde.BadField as error:
             return serde.bad_input_to_wire(request, request.task_id, error)
 
-    async def _outcome(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
+    async def _outcome(
+        self, request: edge_pb2.Task, arrived_ns: int, client: str
+    ) -> edge_pb2.Outcome:
+        """Admit and run one task, unless its client has too many here."""
+        try:
+            with self.tasks.one(client):
+                return await self._run(request, arrived_ns)
+        except (Overloaded, QuotaExceeded) as error:
+            return edge_pb2.Outcome(
+                task_id=request.task_id or self._free_id(),
+                stream_id=request.stream_id,
+                kind="refused",
+                reason=str(error),
+            )
+
+    async def _run(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
         """Admit and run one task. The deadline counts from `arrived_ns`."""
         serde.check_task(request, POLICIES)
         task_id = request.task_id or self._free_id()
@@ -168,10 +190,6 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             image = await self._admission.admit(request.image, privacy.allows("jpeg"))
         except ValueError as error:
             raise serde.BadField("image", str(error)) from None
-        except Overloaded as error:
-            return edge_pb2.Outcome(
-                task_id=task_id, stream_id=request.stream_id, kind="refused", reason=str(error)
-            )
         finally:
             self._arriving.discard(task_id)
         sizes = {codec: n for codec, n in self._made_bytes.items() if privacy.allows(codec)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +13,16 @@ from typing import Any
 import grpc
 from mc_proto import serde
 from mc_proto.channel import connect
+from mc_proto.tls import Identity
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
+from mc_sched.core.edge_machine import DRAINING
 from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
 from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.store.query import Query
 
 CONNECT_TIMEOUT_S = 5.0
+RETRY_S = 0.5
 GRACE_S = 10.0
 """How long after the last deadline an agent that lives has told every outcome."""
 LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S
@@ -46,15 +50,16 @@ class Answer:
 
 
 class EdgeClient:
-    """Talks to one edge agent; an async context manager."""
+    """Talks to one edge agent, over mutual TLS with an `identity`; an async context manager."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, identity: Identity | None = None) -> None:
         self._address = address
+        self._identity = identity
         self.lost = ""
         """Why the last stream ended before every frame had its answer; "" if it did not."""
 
     async def __aenter__(self) -> EdgeClient:
-        self._channel = connect(self._address)
+        self._channel = connect(self._address, self._identity)
         self._stub: Any = edge_pb2_grpc.EdgeAgentStub(self._channel)
         return self
 
@@ -85,35 +90,49 @@ class EdgeClient:
             raise ConnectError(f"{self._address}: {error.details()}") from None
 
     async def stream(
-        self, frames: Sequence[tuple[str, bytes]], due_s: Sequence[float], demands: Constraints
+        self,
+        frames: Sequence[tuple[str, bytes]],
+        due_s: Sequence[float],
+        demands: Constraints,
+        reconnect_s: float = 0.0,
     ) -> AsyncIterator[Answer]:
         """Send each (task id, image) at its time; yield each frame's end as it happens.
 
         Times are seconds from now, and arrivals are open loop: no frame waits for another's
-        outcome. If the agent dies, every frame without an outcome ends as `failed`. A frame that
-        no agent would take is not sent, as it might end the call for all of them.
+        outcome. If the agent dies, every frame without an outcome ends as `failed`; with
+        `reconnect_s`, only those that were under way, and the others go to the agent that is back
+        within that time. A frame that no agent would take is not sent, as it might end the call
+        for all of them.
         """
         bad = dict(_bad_frames(frames, demands))
         for answer in bad.values():
             yield answer
-        unanswered = dict.fromkeys(task_id for task_id, _ in frames if task_id not in bad)
+        start_s = asyncio.get_running_loop().time()
+        moments = zip(frames, due_s, strict=True)
+        left = deque(
+            _Frame(*frame, start_s + at_s) for frame, at_s in moments if frame[0] not in bad
+        )
+        while left:
+            leg = _Leg(self._stub, left, demands, retry=reconnect_s > 0)
+            async for answer in leg.answers():
+                yield answer
+            self.lost = leg.lost
+            if left and not await self._is_back(reconnect_s):
+                for frame in left:
+                    yield _lost(frame, demands, leg.lost)
+                return
 
-        async def requests() -> AsyncIterator[edge_pb2.Task]:
-            async for task_id, image in _paced(frames, due_s):
-                if task_id not in bad:
-                    yield _message(image, demands, task_id)
-
-        reason = "the edge agent ended the stream"
-        patience_s = max(due_s, default=0.0) + demands.deadline_ns / 1e9 + GRACE_S
-        try:
-            async for message in self._stub.Stream(requests(), timeout=patience_s):
-                unanswered.pop(message.task_id, None)
-                yield _answer(message)
-        except grpc.aio.AioRpcError as error:
-            reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
-        self.lost = reason if unanswered else ""
-        for task_id in unanswered:
-            yield Answer(Outcome(task_id, demands.stream_id, OutcomeKind.FAILED, 0, reason=reason))
+    async def _is_back(self, patience_s: float) -> bool:
+        """Whether an agent answers within this time and takes new tasks."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + patience_s
+        while loop.time() < end_s:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                reply = await self._stub.Status(edge_pb2.StatusRequest(), timeout=RETRY_S)
+                if not reply.draining:
+                    return True
+            await asyncio.sleep(RETRY_S)
+        return False
 
     async def feedback(self, task_id: str) -> Answer:
         """Not satisfied: the same image at a QoR one step higher.
@@ -169,6 +188,69 @@ def _no_agent(address: str, error: grpc.aio.AioRpcError) -> ConnectError:
     )
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """A frame that waits for its moment, on the loop's clock."""
+
+    task_id: str
+    image: bytes
+    at_s: float
+
+
+class _Leg:
+    """One Stream call: takes frames from `left` at their moments until it ends."""
+
+    def __init__(
+        self, stub: Any, left: deque[_Frame], demands: Constraints, *, retry: bool
+    ) -> None:
+        """`retry`: a frame that a leaving agent refuses goes back to `left`, and the call ends."""
+        self._stub = stub
+        self._left = left
+        self._demands = demands
+        self._retry = retry
+        self._sent: dict[str, _Frame] = {}
+        self._over = False
+        """Whether nothing more is sent in this call."""
+        self.lost = ""
+        """Why the call ended before every frame had its answer; "" if it did not."""
+
+    async def answers(self) -> AsyncIterator[Answer]:
+        """Each sent frame's end, as it happens."""
+        reason = "the edge agent ended the stream"
+        loop = asyncio.get_running_loop()
+        last_s = max(0.0, self._left[-1].at_s - loop.time())
+        patience_s = last_s + self._demands.deadline_ns / 1e9 + GRACE_S
+        try:
+            async for message in self._stub.Stream(self._requests(), timeout=patience_s):
+                frame = self._sent.pop(message.task_id, None)
+                if self._retry and frame and message.reason == DRAINING:
+                    self._left.appendleft(frame)
+                    self._over = True
+                else:
+                    yield _answer(message)
+        except grpc.aio.AioRpcError as error:
+            reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
+        self._over = True
+        self.lost = reason if self._sent or self._left else ""
+        for frame in self._sent.values():
+            yield _lost(frame, self._demands, reason)
+
+    async def _requests(self) -> AsyncIterator[edge_pb2.Task]:
+        loop = asyncio.get_running_loop()
+        while self._left:
+            await asyncio.sleep(max(0.0, self._left[0].at_s - loop.time()))
+            if self._over:
+                return
+            frame = self._left.popleft()
+            self._sent[frame.task_id] = frame
+            yield _message(frame.image, self._demands, frame.task_id)
+
+
+def _lost(frame: _Frame, demands: Constraints, reason: str) -> Answer:
+    kind = OutcomeKind.FAILED
+    return Answer(Outcome(frame.task_id, demands.stream_id, kind, 0, reason=reason))
+
+
 def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:
     return edge_pb2.Task(
         task_id=task_id,
@@ -200,13 +282,3 @@ def _answer(message: edge_pb2.Outcome) -> Answer:
     if message.error:
         outcome = replace(outcome, reason=message.error)
     return Answer(outcome, labels, message.error)
-
-
-async def _paced(
-    frames: Sequence[tuple[str, bytes]], due_s: Sequence[float]
-) -> AsyncIterator[tuple[str, bytes]]:
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    for frame, at_s in zip(frames, due_s, strict=True):
-        await asyncio.sleep(max(0.0, start + at_s - loop.time()))
-        yield frame

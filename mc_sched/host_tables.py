@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
+from mc_sched.core.tables import CloudTable, Codec, EntropyThreshold, Exit, LocalTable
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,16 +20,41 @@ if TYPE_CHECKING:
 
 def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
     """The bundle's local net with this host's times."""
-    ops = tuple(row.ops for row in bundle.local.layers)
-    encode_ns = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
-    return LocalTable(bundle.local.name, bundle.local.top5, ops, profile.layer_ns, encode_ns)
+    return LocalTable(
+        bundle.local.name,
+        bundle.local.top5,
+        tuple(row.ops for row in bundle.local.layers),
+        profile.layer_ns,
+        _encode_ns(bundle, profile),
+        tuple(
+            EntropyThreshold(row.entropy, row.kept, dict(row.top5), row.unsure_top5)
+            for row in bundle.thresholds
+        ),
+        _whole(bundle, profile) if bundle.splits else None,
+    )
+
+
+def _encode_ns(bundle: Bundle, profile: Profile) -> dict[str, int]:
+    """From pixels to payload; for a split that is the stages before it, and packing."""
+    made = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
+    for row in bundle.splits:
+        made[row.name] = sum(profile.stage_ns[: row.stage]) + profile.split_ns[row.name]
+    return made
+
+
+def _whole(bundle: Bundle, profile: Profile) -> CloudTable:
+    """The cloud net on this device."""
+    return CloudTable(bundle.cloud_name, profile.stage_ns, _exits(bundle, profile), bundle.hash)
+
+
+def _exits(bundle: Bundle, profile: Profile) -> tuple[Exit, ...]:
+    return tuple(
+        Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
+    )
 
 
 def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
     """The bundle's exits and accuracies with this host's times."""
-    exits = tuple(
-        Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
-    )
     codecs = (
         Codec("jpeg", decode_ns=profile.decode_ns),
         *(
@@ -37,7 +62,12 @@ def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
             for row in bundle.codecs
         ),
     )
-    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs)
+    splits = tuple(
+        Codec(row.name, row.stage, profile.split_ns[row.name], row.message_bytes)
+        for row in bundle.splits
+    )
+    exits = _exits(bundle, profile)
+    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs, splits)
 
 
 def kept_profile(

@@ -7,11 +7,14 @@ import sys
 import types
 from pathlib import Path
 
+import grpc
 import pytest
 from mc_proto.channel import bind, make_server
+from mc_proto.v1 import edge_pb2
 
 from mc_sched import client
 from mc_sched.client import Constraints, EdgeClient
+from mc_sched.core.edge_machine import DRAINING
 from mc_sched.core.task import OutcomeKind, Site
 from mc_sched.errors import ConnectError, UserError
 
@@ -224,3 +227,61 @@ async def test_feedback_to_nobody_is_an_error_for_people(nobody):
     async with EdgeClient(nobody) as it:
         with pytest.raises(ConnectError, match=nobody):
             await it.feedback("t7")
+
+
+# --- an agent that restarts --------------------------------------------------------------------
+
+
+class Restarting(FakeEdge):
+    """Is about to leave for one call, and back for the next."""
+
+    def __init__(self, leaves):
+        super().__init__()
+        self.leaves, self.calls = leaves, 0
+
+    async def Stream(self, requests, context):  # noqa: N802 - the wire's name
+        self.calls += 1
+        if self.calls > 1:
+            async for outcome in super().Stream(requests, context):
+                yield outcome
+            return
+        async for request in requests:
+            if self.leaves == "refusing":
+                yield edge_pb2.Outcome(task_id=request.task_id, kind="refused", reason=DRAINING)
+            else:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+
+async def restarted(leaves, reconnect_s):
+    async with Restarting(leaves).serving() as agent, EdgeClient(agent.address) as it:
+        due_s = [0.0, 0.2, 0.4]
+        stream = it.stream(frames(3), due_s, DEMANDS, reconnect_s)
+        answers = [answer async for answer in stream]
+    return [a.outcome.kind for a in sorted(answers, key=lambda a: a.outcome.task_id)], it.lost
+
+
+async def test_frames_that_a_leaving_agent_refuses_go_to_the_one_that_is_back():
+    kinds, lost = await restarted("refusing", reconnect_s=5)
+    assert (kinds, lost) == ([OutcomeKind.SUCCEEDED] * 3, "")
+
+
+async def test_a_dead_agent_costs_the_frames_under_way_and_no_other():
+    kinds, lost = await restarted("dying", reconnect_s=5)
+    assert kinds == [OutcomeKind.FAILED, OutcomeKind.SUCCEEDED, OutcomeKind.SUCCEEDED]
+    assert lost == ""
+
+
+async def test_without_patience_a_refusal_is_an_outcome_and_a_death_the_end():
+    assert (await restarted("refusing", 0))[0] == [OutcomeKind.REFUSED] * 3
+    kinds, lost = await restarted("dying", 0)
+    assert kinds == [OutcomeKind.FAILED] * 3
+    assert "gone" in lost
+
+
+async def test_an_agent_that_does_not_come_back_is_not_waited_for_longer(monkeypatch):
+    monkeypatch.setattr(client, "RETRY_S", 0.05)
+    async with FakeEdge(end="die", after=1).serving() as agent, EdgeClient(agent.address) as it:
+        stream = it.stream(frames(4), [0.0, 0.1, 0.2, 0.3], DEMANDS, 0.3)
+        kinds = [answer.outcome.kind async for answer in stream]
+    assert sorted(kinds) == [OutcomeKind.FAILED] * 3 + [OutcomeKind.SUCCEEDED]
+    assert it.lost

@@ -234,7 +234,11 @@ def test_an_edge_may_work_alone():
     ("model", "values", "says"),
     [
         (EdgeConfig, {"mode": "fast"}, "'performance' or 'energy'"),
-        (EdgeConfig, {"policy": "best"}, "must be one of mc, mc-paper, server, edge-only"),
+        (
+            EdgeConfig,
+            {"policy": "best"},
+            "must be one of mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent",
+        ),
         (EdgeConfig, {"exit_rule": "last"}, "'earliest', 'pursue' or 'adaptive'"),
         (EdgeConfig, {"energy": {"radio": "5g"}}, "'wifi', '4g' or '3g'"),
         (EdgeConfig, {"energy": {"raido": "4g"}}, "'energy.raido'; did you mean 'radio'?"),
@@ -276,6 +280,28 @@ def test_numbers_have_the_ranges_that_the_examples_name(_, model):
         for value in (float(low) - 1, too_much):
             with pytest.raises(ConfigError, match=f"key '{key}'"):
                 parse_config({key: kind(value)}, model, "out of range")
+
+
+@pytest.mark.parametrize("model", [EdgeConfig, CloudConfig])
+@pytest.mark.parametrize("listen", ["0.0.0.0:7071", "[::]:7071", "10.0.0.1:7071", "robot:7071"])
+def test_beyond_loopback_an_agent_wants_certificates_or_to_be_told_by_name(model, listen):
+    with pytest.raises(ConfigError, match=r"'listen', .*set tls: .*listen_without_tls: true"):
+        parse_config({"listen": listen}, model, "agent.yaml")
+    parse_config({"listen": listen, "tls": {}}, model, "agent.yaml")
+    parse_config({"listen": listen, "listen_without_tls": True}, model, "agent.yaml")
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.8.0.1:1", "[::1]:1", "localhost:1"])
+def test_on_loopback_nothing_is_encrypted(listen):
+    config = parse_config({"listen": listen, "tls": {"directory": "/d"}}, EdgeConfig, "edge.yaml")
+    assert config.tls_for(config.listen) is None
+    assert str(config.tls_for("10.0.0.1:7071")) == "/d"
+
+
+def test_an_upload_has_a_time_that_a_task_can_have():
+    for too_much in ("99ms", "61s"):
+        with pytest.raises(ConfigError, match=r"'limits.upload', .*must be from 100.0 ms"):
+            parse_config({"limits": {"upload": too_much}}, CloudConfig, "cloud.yaml")
 
 
 def test_an_edge_id_that_the_wire_refuses_is_refused_here():

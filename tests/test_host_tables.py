@@ -27,15 +27,18 @@ def profiles(bundle, device, ms):
     about = (bundle.hash, "float32", device, 1, "host", "2.9")
     bundle_hash, precision, device, threads, host, torch = about
     codecs = {row.name: times(ms) for row in bundle.codecs}
+    whole = {
+        "stages": {row.name: times(ms) for row in bundle.stages},
+        "heads": {row.name: times(ms / 10) for row in bundle.exits},
+        "splits": {row.name: times(ms / 100) for row in bundle.splits},
+    }
     edge = Profile(
         bundle_hash, "edge", precision, device, threads, host, torch,
-        layers={row.name: times(ms) for row in bundle.local.layers}, codecs=codecs,
+        layers={row.name: times(ms) for row in bundle.local.layers}, codecs=codecs, **whole,
     )  # fmt: skip
     cloud = Profile(
         bundle_hash, "cloud", precision, device, threads, host, torch,
-        stages={row.name: times(ms) for row in bundle.stages},
-        heads={row.name: times(ms / 10) for row in bundle.exits},
-        images={"decode": times(1)}, codecs=codecs,
+        images={"decode": times(1)}, codecs=codecs, **whole,
     )  # fmt: skip
     return [edge, cloud]
 
@@ -62,6 +65,23 @@ def test_the_cloud_has_times_and_accuracies(bundle, file):
     assert table.stage_ns == (MS,) * len(bundle.stages)
     assert table.exits[-1].accuracy == bundle.exits[-1].top5
     assert table.codec_named("jpeg").decode_ns == MS
+
+
+def test_a_split_costs_the_stages_before_it_and_packing(bundle, file):
+    local = local_table(bundle, kept_profile(bundle, "edge", file))
+    assert local.encode_ns["split2"] == 2 * MS + MS // 100
+    assert local.whole.path_ns(local.whole.exits[-1]) == len(bundle.stages) * MS + MS // 10
+    cloud = cloud_table(bundle, kept_profile(bundle, "cloud", file))
+    assert [codec.name for codec in cloud.codecs] == ["jpeg", "features"]
+    split = cloud.codec_named("split2")
+    assert (split.stage, split.decode_ns) == (2, MS // 100)
+    assert split.payload_bytes == bundle.splits[1].message_bytes
+
+
+def test_thresholds_come_from_the_bundle(bundle, file):
+    local = local_table(bundle, kept_profile(bundle, "edge", file))
+    assert len(local.thresholds) == len(bundle.thresholds)
+    assert local.thresholds[-1].accuracy == bundle.thresholds[-1].top5
 
 
 def test_a_device_that_is_not_there_is_told_with_those_that_are(bundle, file):

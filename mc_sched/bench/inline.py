@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 
 from mc_models.bundle import Bundle
-from mc_models.predict import top5
+from mc_models.predict import answer, top5
 from mc_models.profile import Profile
 from mc_models.runtime import PreparedCloud
 from torch import Tensor
@@ -76,9 +76,9 @@ class ScheduledStages:
                 event = ev.StageDone(now_ns, (task_id,), action.stage, now_ns - started_ns)
             elif isinstance(action, do.RunHead):
                 logits = self._net.heads[action.exit](x)
-                answer = Prediction(top5(logits, self._temperatures[action.exit]))
+                said = Prediction(*answer(logits, self._temperatures[action.exit]))
                 now_ns = time.monotonic_ns()
-                event = ev.HeadDone(now_ns, task_id, action.exit, answer, now_ns - started_ns)
+                event = ev.HeadDone(now_ns, task_id, action.exit, said, now_ns - started_ns)
             elif isinstance(action, do.Reply) and action.exit == self._last:
                 return action.prediction.top
             else:

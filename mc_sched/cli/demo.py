@@ -23,7 +23,8 @@ from mc_sched.cli.streaming import (
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import UserError
 from mc_sched.obs.picture import check_picture, draw_streams
-from mc_sched.obs.summary import RunInfo, TaskResult, summarise
+from mc_sched.obs.running_summary import summarise
+from mc_sched.obs.summary import RunInfo, TaskResult
 from mc_sched.units import duration_argument
 
 if TYPE_CHECKING:

@@ -1,54 +1,37 @@
-"""`mc-sched doctor`: what this machine has for the agents, and what is missing.
-
-Each check is a function that returns one `Check`; `CHECKS` lists them in the order of the report.
-"""
+"""`mc-sched doctor`: what this machine has for the agents, what is missing, and what to do."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 
 from mc_sched.cli.tables import print_rows
-
-if TYPE_CHECKING:
-    from mc_sched.sensors.chooser import Candidate, Quantity
-    from mc_sched.sensors.sensor import Reading
+from mc_sched.doctor.check import FAILED, Check
 
 NAME = "doctor"
-HELP = "Check what this machine has for an agent: its sensors of power and load."
+HELP = "Check what this machine has for the agents, what is missing, and what to do about it."
 SCHEMA = "mc-sched/doctor/1"
-OK, WARNING, FAILED = "ok", "warning", "failed"
-BETWEEN_READINGS_S = 0.3
-"""Counters tell what happened since the reading before."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at. `remedy` says what to do unless all is well."""
-
-    name: str
-    state: str
-    detail: str
-    remedy: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """The same for programs."""
-    rows: tuple[tuple[str, str], ...] = ()
-    """Particulars for people, label and text."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
+    parser.add_argument(
+        "--node", choices=("edge", "cloud"), action="append",
+        help="check this agent's place here too; default: those that are installed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="its configuration, if not in /etc/mc-sched"
+    )
     parser.add_argument("--output", choices=("text", "json"), default="text")
-    parser.epilog = "example: mc-sched doctor --output json"
+    parser.epilog = "example: mc-sched doctor --node edge --output json"
 
 
 def run(args: argparse.Namespace) -> int:
     """Check and tell; the exit code is 1 if a check failed, and 0 with warnings."""
-    checks = [check() for check in CHECKS]
+    checks = list(_checks(args.node, args.config))
     if args.output == "json":
         told = [{k: v for k, v in asdict(check).items() if k != "rows"} for check in checks]
         print(json.dumps({"schema": SCHEMA, "checks": told}))
@@ -58,105 +41,20 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(check.state == FAILED for check in checks) else 0
 
 
+def _checks(kinds: list[str] | None, config: Path | None) -> Iterator[Check]:
+    """Of the machine, then of each node on it."""
+    from mc_sched.doctor.machine import check_clock, check_python, check_torch
+    from mc_sched.doctor.node import check_node, installed_nodes
+    from mc_sched.doctor.sensors import check_load, check_power
+
+    for look in (check_python, check_torch, check_clock, check_power, check_load):
+        yield look()
+    for kind in installed_nodes() if kinds is None else kinds:
+        yield from check_node(kind, config)
+
+
 def _print(check: Check) -> None:
     rows = [(check.state, check.detail)]
     if check.remedy:
         rows.append(("to do", check.remedy))
     print_rows([*rows, *check.rows], check.name)
-
-
-# --- sensors --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A sensor that was opened and read: what it says, or why it cannot be used."""
-
-    name: str
-    reading: Reading | None = None
-    reason: str = ""
-
-    def tells(self, quantity: Quantity) -> bool:
-        """Whether it says this figure, and one that can be true."""
-        from mc_sched.sensors.sensor import BadReading
-
-        try:
-            return self.reading is not None and quantity.checked(self.reading) is not None
-        except BadReading:
-            return False
-
-
-def check_power() -> Check:
-    """Which sensor would tell the power, and what the others say."""
-    from mc_sched.sensors.chooser import POWER
-    from mc_sched.sensors.inventory import POWER_NAMES, power_candidates
-
-    tried = [_try(c) for name in POWER_NAMES for c in power_candidates(False, name)]
-    telling = {t.name for t in tried if t.tells(POWER)}
-    used = {
-        work: next((c.name for c in power_candidates(on_gpu) if c.name in telling), "model")
-        for work, on_gpu in (("cpu", False), ("gpu", True))
-    }
-    facts = {"used": used, "sensors": [_facts(t) for t in tried]}
-    detail = f"for a net on the CPU: {used['cpu']}; on the GPU: {used['gpu']}"
-    rows = tuple((t.name, _text(t)) for t in tried)
-    if telling:
-        return Check("power", OK, detail, facts=facts, rows=rows)
-    remedy = "set this device's watts under energy: in the edge agent's configuration"
-    return Check("power", WARNING, "no sensor; the declared model counts", remedy, facts, rows)
-
-
-def check_load() -> Check:
-    """Which sensor would tell the load by others, and how busy CPU and GPU are."""
-    from mc_sched.sensors.chooser import LOAD
-    from mc_sched.sensors.inventory import POWER_NAMES, all_candidates, load_candidates
-
-    tried = [_try(c) for c in all_candidates() if c.name not in POWER_NAMES]
-    telling = {t.name for t in tried if t.tells(LOAD)}
-    used = next((c.name for c in load_candidates() if c.name in telling), None)
-    facts = {"used": used, "sensors": [_facts(t) for t in tried]}
-    rows = tuple((t.name, _text(t)) for t in tried)
-    if used is None:
-        remedy = "install psutil: pip install psutil"
-        return Check("load", WARNING, "no sensor tells others' load", remedy, facts, rows)
-    return Check("load", OK, f"by {used}", facts=facts, rows=rows)
-
-
-def _try(candidate: Candidate) -> Tried:
-    """Open it and read it twice."""
-    from mc_sched.errors import McSchedError, sentence
-
-    try:
-        sensor = candidate.open()
-    except McSchedError as error:
-        return Tried(candidate.name, reason=str(error))
-    except Exception as error:  # whatever a driver's library throws
-        return Tried(candidate.name, reason=sentence(error))
-    try:
-        sensor.read()
-        time.sleep(BETWEEN_READINGS_S)
-        return Tried(candidate.name, sensor.read())
-    except Exception as error:
-        return Tried(candidate.name, reason=sentence(error))
-    finally:
-        sensor.close()
-
-
-def _facts(tried: Tried) -> dict[str, Any]:
-    reading = None if tried.reading is None else asdict(tried.reading)
-    return {"name": tried.name, "reading": reading, "reason": tried.reason}
-
-
-def _text(tried: Tried) -> str:
-    reading = tried.reading
-    if reading is None:
-        return f"not usable: {tried.reason}"
-    figures = [] if reading.power_w is None else [f"{reading.power_w:.2f} W"]
-    figures += [f"{rail} {watts:.2f} W" for rail, watts in reading.rails_w.items()]
-    shares = (("CPU busy", reading.cpu_busy), ("by others", reading.busy_by_others),
-              ("GPU busy", reading.gpu_busy))  # fmt: skip
-    figures += [f"{name} {share:.0%}" for name, share in shares if share is not None]
-    return ", ".join(figures) or "says nothing yet"
-
-
-CHECKS: Sequence[Callable[[], Check]] = (check_power, check_load)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mc_sched.cli import privacy
+from mc_sched.cli import for_policies, privacy
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ examples:
   mc-sched evaluate set-a
   mc-sched evaluate ./my-bundle --data ./photos --write ./tables --output json
   mc-sched evaluate set-a --privacy --write ./pictures
+  mc-sched evaluate ./my-bundle --for-policies
 """
 
 
@@ -41,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also write evaluation.json, accuracy.csv and confusion.csv there; "
         "with --privacy originals and reconstructions side by side")  # fmt: skip
     add("--output", choices=("text", "json"), default="text", help="default: text")
+    add("--for-policies", action="store_true",
+        help="measure what ddnn, neurosurgeon, jointdnn and edgent decide by, and put it into the "
+        "bundle; both agents then need this very bundle")  # fmt: skip
     privacy.configure(parser)
 
 
@@ -52,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
     if args.privacy:
         return privacy.run(args)
+    if args.for_policies:
+        return for_policies.run(args)
     import torch
     from mc_models.bundle import BundleError, load_bundle
     from mc_models.data import DataError

@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from mc_sched.cli.edge_option import add_edge_options, edge_client
+
 if TYPE_CHECKING:
     from mc_sched.client import Answer
 
@@ -16,9 +18,7 @@ HELP = "Not satisfied with an answer: raise its stream's accuracy by a step and 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `feedback`."""
     parser.add_argument("task_id", metavar="TASK", help="one of the last finished frames")
-    parser.add_argument(
-        "--edge", default="127.0.0.1:7070", metavar="HOST:PORT", help="default %(default)s"
-    )
+    add_edge_options(parser)
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched feedback front-camera-12345678-00042"
 
@@ -27,11 +27,10 @@ def run(args: argparse.Namespace) -> int:
     """Ask again and print the new outcome."""
     import asyncio
 
-    from mc_sched.client import EdgeClient
     from mc_sched.obs.summary import TaskResult, result_row
 
     async def ask() -> Answer:
-        async with EdgeClient(args.edge) as client:
+        async with edge_client(args) as client:
             return await client.feedback(args.task_id)
 
     answer = asyncio.run(ask())

@@ -15,7 +15,8 @@ from mc_sched.errors import UserError
 
 VERBS = (
     "demo", "submit", "feedback", "status", "logs", "explain", "top", "images", "train",
-    "evaluate", "profile", "models", "link", "config", "doctor", "simulate", "replay", "bench",
+    "evaluate", "profile", "models", "link", "config", "certs", "doctor", "simulate", "replay",
+    "experiment", "bench",
 )  # fmt: skip
 """In the order in which a person meets them; each is a module beside this one."""
 

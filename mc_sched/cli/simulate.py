@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from mc_sched.cli.demands import require
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.task import MAX_DEADLINE_NS
-from mc_sched.errors import UserError
 from mc_sched.units import duration_argument
 
 if TYPE_CHECKING:
     from mc_sched.obs.running_summary import RunningSummary
     from mc_sched.obs.summary import RunInfo, TaskResult
-    from mc_sched.sim.scenario import BundleConfig, EdgeGroupConfig, Scenario, Tables
+    from mc_sched.sim.scenario import EdgeGroupConfig, Scenario, Tables
     from mc_sched.sim.spec import EdgeSpec
 
 NAME = "simulate"
@@ -59,6 +58,7 @@ def check_overrides(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Simulate and print the summary."""
     from mc_sched.cli.streaming import print_summary
+    from mc_sched.scenario_tables import tables_of
     from mc_sched.sim.scenario import load_scenario
 
     check_overrides(args)
@@ -144,27 +144,3 @@ def _info(groups: list[EdgeGroupConfig], duration_s: float) -> RunInfo:
         duration_s=duration_s,
         idle_w=sum(group.energy.idle_w * group.count for group in groups),
     )
-
-
-def tables_of(scenario: Scenario) -> Tables:
-    """The networks of a scenario; those of a bundle are read here, as the simulator cannot."""
-    own = scenario.own_tables()
-    if own is not None:
-        return own
-    assert scenario.bundle is not None
-    return bundle_tables(scenario.bundle)
-
-
-def bundle_tables(config: BundleConfig) -> Tables:
-    """A bundle's networks with the times of two hosts. UserError says what is missing."""
-    from mc_models.bundle import BundleError, load_bundle
-
-    from mc_sched.host_tables import cloud_table, kept_profile, local_table
-
-    try:
-        bundle = load_bundle(config.name, verify=False)
-    except BundleError as error:
-        raise UserError(str(error)) from error
-    edge = kept_profile(bundle, "edge", config.edge_profile, config.edge_device)
-    cloud = kept_profile(bundle, "cloud", config.cloud_profile, config.cloud_device)
-    return local_table(bundle, edge), cloud_table(bundle, cloud)

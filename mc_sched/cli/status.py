@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mc_sched.cli.edge_option import add_edge_options, edge_client
 from mc_sched.cli.tables import print_rows
 
 if TYPE_CHECKING:
@@ -18,9 +20,7 @@ HELP = "Show how an edge agent does: cloud, link, forecasts, outcomes, energy."
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `status`."""
-    parser.add_argument(
-        "--edge", default="127.0.0.1:7070", metavar="HOST:PORT", help="default %(default)s"
-    )
+    add_edge_options(parser)
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched status --edge robot:7070 --output json"
 
@@ -29,10 +29,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print."""
     import asyncio
 
-    from mc_sched.client import EdgeClient
-
     async def ask() -> StatusReply:
-        async with EdgeClient(args.edge) as client:
+        async with edge_client(args) as client:
             return await client.status()
 
     status = _fields(asyncio.run(ask()))
@@ -78,7 +76,7 @@ def _reliability(found: dict[str, Any]) -> str:
 def _label(key: str) -> str:
     if key.startswith("e3_"):
         return key.removesuffix("_per_j")
-    for unit in ("_ns", "_bps", "_w", "_j"):
+    for unit in ("_ns", "_bps", "_w", "_j", "_s"):
         key = key.removesuffix(unit)
     return key
 
@@ -86,6 +84,8 @@ def _label(key: str) -> str:
 def _text(key: str, value: Any) -> str:
     if value is None:
         return "unknown"
+    if key == "certificate_expires_s":
+        return f"{datetime.fromtimestamp(value):%Y-%m-%d %H:%M}" if value else "none in use"
     if key.endswith("_ns"):
         return f"{value / 1e6:.1f} ms"
     if key.endswith("_bps"):

@@ -45,13 +45,14 @@ async def run_stream(
     demands: Constraints,
     view: StreamView,
     results: list[TaskResult],
+    reconnect_s: float = 0.0,
 ) -> None:
     """Submit the frames and append each one's result as it ends; `results` survives a Ctrl-C."""
     prefix = f"{demands.stream_id or 'frames'}-{time.time_ns() // 1_000_000 % 10**8:08d}"
     ids = [f"{prefix}-{number:05d}" for number in range(len(frames))]
     sent = dict(zip(ids, zip(frames, due_s, strict=True), strict=True))
     batch = [(task_id, frame.data) for task_id, (frame, _) in sent.items()]
-    async for answer in client.stream(batch, due_s, demands):
+    async for answer in client.stream(batch, due_s, demands, reconnect_s):
         frame, at_s = sent[answer.outcome.task_id]
         results.append(result_of(answer, frame.label, at_s))
         view.show(answer, frame)

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from mc_sched.cli.demands import check_demands, require
+from mc_sched.cli.edge_option import add_edge_options, edge_client
 from mc_sched.cli.frames import Frame, load_frames
 from mc_sched.cli.results import results_file
 from mc_sched.cli.streaming import (
@@ -24,7 +25,8 @@ from mc_sched.cli.streaming import (
 from mc_sched.cli.thresholds import Threshold, parse_threshold
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import ConnectError, UserError
-from mc_sched.obs.summary import RunInfo, TaskResult, summarise
+from mc_sched.obs.running_summary import summarise
+from mc_sched.obs.summary import RunInfo, TaskResult
 from mc_sched.units import duration_argument
 
 NAME = "submit"
@@ -36,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `submit`."""
     add = parser.add_argument
     add("source", metavar="SOURCE", help="a folder, a file or a quoted glob of JPEG and PNG images")
-    add("--edge", default="127.0.0.1:7070", metavar="HOST:PORT", help="default %(default)s")
+    add_edge_options(parser)
+    add("--reconnect", type=duration_argument, default=0, metavar="TIME",
+        help="how long to wait for an agent that restarts, default: not at all")  # fmt: skip
     add("--fps", type=float, default=12.0, help="mean arrivals a second, default %(default)s")
     add("--arrivals", choices=("constant", "poisson"), default="constant")
     add("--seed", type=int, default=0, help="of Poisson arrivals, default %(default)s")
@@ -92,21 +96,22 @@ def _stream(
     info: dict[str, Any] = {"policy": args.policy or "", "mode": args.mode or "", "link": "live"}
 
     async def go() -> str:
-        from mc_sched.client import Constraints, EdgeClient
+        from mc_sched.client import Constraints
 
         demands = Constraints(
             args.deadline, args.accuracy, args.mode or "", args.policy or "", args.privacy,
             args.stream_id,
         )  # fmt: skip
         due_s = arrival_times_s(len(frames), args.fps, args.arrivals, args.seed)
-        async with EdgeClient(args.edge) as client:
+        async with edge_client(args) as client:
             status = await client.status()
             info.update(
                 policy=args.policy or status.policy, mode=args.mode or status.mode,
                 idle_w=status.idle_w, energy_source=status.energy_source,
             )  # fmt: skip
             with StreamView(len(frames), args.edge) as view:
-                await run_stream(client, frames, due_s, demands, view, results)
+                reconnect_s = args.reconnect / 1e9
+                await run_stream(client, frames, due_s, demands, view, results, reconnect_s)
             info["idle_j"] = None if client.lost else await idle_j_since(client, status)
             return client.lost
 

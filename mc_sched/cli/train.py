@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mc_sched.cli import codec
 from mc_sched.errors import UserError
+from mc_sched.policy_tables import add_policy_tables
 
 if TYPE_CHECKING:
     from mc_models.bundle import Bundle
@@ -126,10 +127,14 @@ def _train(
 
     if args.part != "codec":
         parts = PARTS if args.part == "both" else (args.part,)
-        bundle = train_bundle(args.out, recipe, parts, bars, source)
-        if bundle is None or len(bundle.stages) == 1:  # one stage leaves nothing to cut
-            return bundle
-    return train_codec_part(args.out, recipe, config, bars, source)
+        trained = train_bundle(args.out, recipe, parts, bars, source)
+        if trained is None:
+            return None
+        bundle = trained
+    if args.part == "codec" or len(bundle.stages) > 1:  # one stage leaves nothing to cut
+        bundle = train_codec_part(args.out, recipe, config, bars, source)
+    test = source.split("test")
+    return add_policy_tables(bundle, test, lambda d, n: bars("measure for policies", d, n))
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:

@@ -8,7 +8,7 @@ with every event as `now_ns`, on one monotonic clock per node. Read in this orde
     events.py         what can happen         actions.py    what the machine can ask for
     transitions.py    the lawful states and moves, as tables
     policy.py         the question put to a policy, and the answers it may give
-    policies/         mc, mc-paper, server, edge-only
+    policies/         mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent
     predictors/       local time, link, cloud time
     edge_machine.py   Algorithm I             cloud_machine.py    Algorithm II
 """

@@ -23,9 +23,10 @@ class RecordScore:
 
 @value
 class StartLocal:
-    """Run the local net on this task's image."""
+    """Run the local net on this task's image, or the cloud net up to `exit`."""
 
     task_id: str
+    exit: str = ""
 
 
 @value

@@ -53,6 +53,8 @@ class CloudMachine:
         self._scores = ScoreBook()
         self._tasks: dict[str, CloudTask] = {}
         self._down_ns: OrderedDict[str, int] = OrderedDict()
+        self._most_tasks = settings.max_tasks
+        """The highest max_tasks so far: tasks that a lower one would refuse may still be here."""
         self._draining = False
         self._now_ns = 0
         self._actions: list[do.CloudAction] = []
@@ -64,6 +66,7 @@ class CloudMachine:
             ev.GiveUpReceived: self._on_unwanted,
             ev.ClientGone: self._on_unwanted,
             ev.LinkSampled: self._on_link_sampled,
+            ev.CloudReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
 
@@ -173,7 +176,7 @@ class CloudMachine:
             if stopped:
                 self._end(task, do.Stop(task_id, "given up", task.compute_ns))
             else:
-                task.next_stage = event.stage + 1
+                task.next_stage, task.hopeful_ns = event.stage + 1, -1
                 self._between_stages(task)
 
     def _between_stages(self, task: CloudTask) -> None:
@@ -215,7 +218,11 @@ class CloudMachine:
 
     def _is_hopeless(self, task: CloudTask) -> bool:
         """Whether even the mean time to the soonest exit ahead is too long."""
-        return self._schedule.nearest_ns(self._now_ns, task) > self._left_ns(task)
+        if task.hopeful_ns == self._now_ns:
+            return False
+        hopeless = self._schedule.nearest_ns(self._now_ns, task) > self._left_ns(task)
+        task.hopeful_ns = -1 if hopeless else self._now_ns
+        return hopeless
 
     def _can_answer(self, task: CloudTask, exit_: Exit | None) -> bool:
         """Whether the exit that the task stands behind, if any, would still be in time."""
@@ -291,6 +298,12 @@ class CloudMachine:
         if len(self._down_ns) > REMEMBERED_EDGES:
             self._down_ns.popitem(last=False)
 
+    def _on_reconfigured(self, event: ev.CloudReconfigured) -> None:
+        self._settings = event.settings
+        self._most_tasks = max(self._most_tasks, event.settings.max_tasks)
+        self._times.aim(event.settings.quantile)
+        self._schedule.aim(event.settings.quantile)
+
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
 
@@ -356,7 +369,7 @@ class CloudMachine:
         _must(len(working) <= 1, "the executor has two jobs")
         piece = self._schedule.piece
         _must((piece is None) == (not working), "the executor's job is not on the books")
-        _must(len(self._tasks) <= self._settings.max_tasks, "more tasks than max_tasks")
+        _must(len(self._tasks) <= self._most_tasks, "more tasks than max_tasks")
         for task_id, task in self._tasks.items():
             _must(task_id == task.task_id, f"{task_id} is filed under another name")
             _must(task.state is not CloudState.DONE, f"{task_id} is done and still here")

@@ -37,6 +37,10 @@ class CloudSchedule:
         self._wait_level = AdaptiveLevel(quantile)
         self.piece: Piece | None = None
 
+    def aim(self, quantile: float) -> None:
+        """Forecast waits at another upper quantile from now on."""
+        self._wait_level.aim(quantile)
+
     def ahead_ns(
         self, now_ns: int, tasks: Iterable[CloudTask], due_ns: int | None, pressed: bool = True
     ) -> int:

@@ -26,6 +26,8 @@ class CloudTask:
     """Time of each stage that it has behind it."""
     expected_wait: Forecast = NOTHING
     """Until its first stage, if others are before it and it has not run yet."""
+    hopeful_ns: int = -1
+    """When it was last found that it can still be in time; nothing changes that at that moment."""
     told_end_ns: int = 0
     """When the reply leaves, as the edge was last told."""
     story: list[tuple[int, str | Score]] = field(default_factory=list)

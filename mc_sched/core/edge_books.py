@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-from mc_sched.core.edge_forecast import REPLY_BYTES, EdgeForecast
+from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import RadioTail
+from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.scores import Reliability, ScoreBook
@@ -87,6 +87,10 @@ class EdgeBooks:
         self.scores = ScoreBook()
         self.tally = Tally()
 
+    def reconfigure(self, settings: EdgeSettings) -> None:
+        """Keep the books under other settings from now on."""
+        self._settings = settings
+
     def required_accuracy(self, task: Task) -> float:
         """The task's QoR: its own or the basic one, and never below what its stream asked for."""
         own = self._settings.basic_accuracy if task.accuracy is None else task.accuracy
@@ -138,9 +142,9 @@ class EdgeBooks:
     def count(self, outcome: Outcome, slack_ns: int) -> None:
         """Enter an outcome that came `slack_ns` before its deadline."""
         self.tally.count(outcome, slack_ns)
-        self._outcomes[outcome.kind.value] += 1
+        self._outcomes[outcome.kind] += 1
         if outcome.site is not None:
-            self._sites[outcome.site.value] += 1
+            self._sites[outcome.site] += 1
         self._gave_up += outcome.gave_up
         self._energy_j += outcome.energy.total_j
         self._tail_j += outcome.energy.radio_tail_j

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import RadioTail
+from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
+from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
-from mc_sched.core.policy import CloudForecast, SiteForecast, View
+from mc_sched.core.partition import all_payload_bytes, payload_bytes, static_layers
+from mc_sched.core.policy import CloudForecast, SiteForecast, View, WholeForecast
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.encode_time import EncodeTimePredictor
 from mc_sched.core.predictors.link import LinkEstimator
 from mc_sched.core.predictors.local_time import LocalTimePredictor
+from mc_sched.core.predictors.long_run_link import LongRunLink
 from mc_sched.core.scores import Forecast
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable
+from mc_sched.core.task import Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
-REPLY_BYTES = 400
-"""Size of a result message; its transfer is the radio's base time of half a round trip."""
+LEAST_UPLOADS, MOST_UPLOADS = 2, 16
+"""At once, where no number is set: the second waits on the device while the first's end is not
+known, and what is sent and not yet accepted is out of the scheduler's hands."""
 
 
 class EdgeForecast:
@@ -34,6 +40,7 @@ class EdgeForecast:
         self.local = LocalTimePredictor(local, settings.quantile)
         self.encode = EncodeTimePredictor(local, settings.quantile)
         self.link = LinkEstimator(settings.quantile)
+        self.long_run_link = LongRunLink(settings.energy.radio.name)
         self.cloud: CloudTimePredictor | None = None
         self.trip_level = AdaptiveLevel(settings.quantile)
         """The level that makes the sum of a trip's parts hold as often as it should."""
@@ -43,6 +50,15 @@ class EdgeForecast:
         self._cloud_queue_ns = 0
         self._cloud_slowdown = 1.0
         self._cloud_free_ns = 0
+
+    def reconfigure(self, settings: EdgeSettings) -> None:
+        """Forecast under other settings from now on; what was learned stays."""
+        self._settings = settings
+        for predictor in (self.local, self.encode, self.link, self.cloud):
+            if predictor is not None:
+                predictor.aim(settings.quantile)
+        for level in (self.trip_level, self.here_level):
+            level.aim(settings.quantile)
 
     def cloud_found(self, table: CloudTable) -> None:
         """A usable cloud agent with these tables; what was learned of the same one is kept."""
@@ -75,46 +91,127 @@ class EdgeForecast:
         free_ns = now_ns - self.link.rtt_mean_ns(now_ns) // 2 + predicted_ns
         self._cloud_free_ns = max(self._cloud_free_ns, free_ns)
 
-    def view(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> View:
+    def view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
         """The forecasts for this task if it were sent to either site now."""
         others = [other for other in tasks if other is not task]
+        sizes = task.task.payload_bytes or {}
+        edge = self._edge(task, now_ns, others)
+        remaining_ns = task.task.due_ns - now_ns
         return View(
             now_ns=now_ns,
-            remaining_ns=task.task.due_ns - now_ns,
-            take_back_ns=self.take_back_ns(task, now_ns, others),
+            remaining_ns=remaining_ns,
+            take_back_ns=remaining_ns - edge.upper_ns - self._settings.margin_ns,
             accuracy=task.accuracy,
             mode=task.task.mode or self._settings.mode,
             exit_rule=self._settings.exit_rule,
-            edge=self._edge(task, now_ns, others),
-            cloud=tuple(self._cloud_options(task, now_ns, others)) if self.cloud_usable else (),
+            edge=edge,
+            cloud=self._cloud_options(task, now_ns, others, sizes),
+            thresholds=self.local_table.thresholds,
+            whole=self._instead(task, now_ns, others),
+            edge_free=all(other.local in QUIET_LOCAL for other in others),
+            cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
         )
 
-    def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+    def partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
+        """The same for a policy that cuts the cloud net in two: with every split of it."""
+        others = [other for other in tasks if other is not task]
+        local, energy = self.local_table, self._settings.energy
+        cloud = self.cloud.table if self.cloud is not None and self.cloud_usable else None
+        sizes = {} if cloud is None else all_payload_bytes(task.task, local, cloud)
+        return replace(
+            self.view(task, now_ns, others),
+            cloud=self._cloud_options(task, now_ns, others, sizes),
+            whole=tuple(self._whole(task, now_ns, others)),
+            layers=static_layers(task.task, local, cloud, self.long_run_link, energy),
+        )
+
+    def whole_ns(self, exit_: str) -> int:
+        """Profiled time of the cloud net on this device, up to an exit."""
+        net = self.local_table.whole
+        assert net is not None
+        return net.path_ns(net.exit_named(exit_))
+
+    def accuracy_here(self, exit_: str) -> float:
+        """Expected of the local net, or of an exit of the cloud net that is run here."""
+        net = self.local_table.whole
+        if not exit_ or net is None:
+            return self.local_table.accuracy
+        return net.exit_named(exit_).accuracy["jpeg"]
+
+    def payload_bytes(self, task: Task, codec: str) -> int:
+        """Size of this task's image under a codec."""
+        return payload_bytes(task, codec, None if self.cloud is None else self.cloud.table)
+
+    def take_back_ns(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> int:
         """Time until the local net has to start on this task: D - T_local - margin."""
         local_ns = self.here(task, now_ns, tasks).upper_ns
         return task.task.due_ns - now_ns - local_ns - self._settings.margin_ns
 
-    def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+    def local_wait_ns(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> int:
         """Residual time of the running inference, and the queued ones that are due earlier."""
-        residual_ns, mean_ns = self.local.residual_ns(now_ns), self.local.mean_ns(now_ns)
+        residual_ns = self.local.residual_ns(now_ns) if self.local.running else 0
+        if not any(other.local is LocalLeg.QUEUED for other in tasks):
+            return residual_ns
+        mean_ns = self.local.mean_ns(now_ns)
         hopeful_ns = now_ns + residual_ns + mean_ns  # one due before this is never started
-        earlier = sum(
-            other.local is LocalLeg.QUEUED
+        earlier_ns = sum(
+            self.run_mean_ns(other, now_ns) if other.here_ns else mean_ns
+            for other in tasks
+            if other.local is LocalLeg.QUEUED
             and other is not task
             and hopeful_ns <= other.task.due_ns <= task.task.due_ns
-            for other in tasks
         )
-        return residual_ns + earlier * mean_ns
+        return residual_ns + earlier_ns
 
-    def here(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
-        """Time until the local net will have answered this task, if it queues now."""
-        wait_ns = self.local_wait_ns(task, now_ns, tasks)
-        upper_ns = self.local.upper_ns(now_ns, self.here_level)
-        return Forecast(wait_ns + self.local.mean_ns(now_ns), wait_ns + upper_ns)
+    def run_mean_ns(self, task: EdgeTask, now_ns: int) -> int:
+        """Mean time of what this task runs here, the local net or more."""
+        return self.local.mean_ns(now_ns, task.here_ns)
 
-    def up(self, task: EdgeTask, now_ns: int, tasks: Iterable[EdgeTask]) -> Forecast:
+    def here(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> Forecast:
+        """Time until this task will have been answered here, if it queues now."""
+        return self._run(now_ns, self.local_wait_ns(task, now_ns, tasks), task.here_ns)
+
+    def _run(self, now_ns: int, wait_ns: int, whole_ns: int = 0) -> Forecast:
+        mean_ns = self.local.mean_ns(now_ns, whole_ns)
+        upper_ns = max(mean_ns, self.local.upper_ns(now_ns, self.here_level, whole_ns))
+        return Forecast(wait_ns + mean_ns, wait_ns + upper_ns)
+
+    def _instead(
+        self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
+    ) -> tuple[WholeForecast, ...]:
+        """The cloud net here, where the local net is not accurate enough."""
+        if not self._settings.whole_net or task.accuracy <= self.local_table.accuracy:
+            return ()
+        return tuple(self._whole(task, now_ns, others))
+
+    def _whole(
+        self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
+    ) -> Iterable[WholeForecast]:
+        net = self.local_table.whole
+        if net is None:
+            return
+        wait_ns = self.local_wait_ns(task, now_ns, others)
+        for exit_ in net.exits:
+            path_ns = net.path_ns(exit_)
+            run = self._run(now_ns, wait_ns, path_ns)
+            energy_j = self._ledger.compute_j(self.local.mean_ns(now_ns, path_ns))
+            accuracy = exit_.accuracy["jpeg"]
+            yield WholeForecast(accuracy, run.mean_ns, run.upper_ns, energy_j, exit_.name)
+
+    def up(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> Forecast:
         """Time until the cloud says that this task's payload, sent now behind others, has come."""
         return self.link.up(now_ns, task.payload_bytes, self._on_the_air_ns(now_ns, tasks))
+
+    def uploads_at_once(self, now_ns: int, queued: Sequence[EdgeTask]) -> int:
+        """How many cover a round trip, after which one is known to have come."""
+        up_ns = max(1, self.link.up_mean_ns(now_ns, queued[0].payload_bytes))
+        covering = 1 + math.ceil(self.link.rtt_mean_ns(now_ns) / up_ns)
+        return min(MOST_UPLOADS, max(LEAST_UPLOADS, covering))
+
+    def delay_ns(self, now_ns: int) -> int:
+        """By how much a message of the cloud may take longer than the mean."""
+        down = self.link.down(now_ns)
+        return max(0, down.upper_ns - down.mean_ns)
 
     def _edge(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
         here = self.here(task, now_ns, others)
@@ -122,18 +219,29 @@ class EdgeForecast:
         return SiteForecast(self.local_table.accuracy, here.mean_ns, here.upper_ns, compute_j)
 
     def _cloud_options(
-        self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
+        self, task: EdgeTask, now_ns: int, others: list[EdgeTask], sizes: Mapping[str, int]
+    ) -> tuple[CloudForecast, ...]:
+        if self.cloud is None or not self.cloud_usable:
+            return ()
+        return tuple(self._ways_up(self.cloud, task, now_ns, others, sizes))
+
+    def _ways_up(
+        self,
+        cloud: CloudTimePredictor,
+        task: EdgeTask,
+        now_ns: int,
+        others: list[EdgeTask],
+        sizes: Mapping[str, int],
     ) -> Iterable[CloudForecast]:
-        assert self.cloud is not None
         backlog_ns = self._backlog_ns(task, now_ns, others)
         encoder_ns = self._encoder_wait_ns(task, now_ns, others)
         level = self.trip_level
         rtt_mean, rtt_upper = self.link.rtt_mean_ns(now_ns), self.link.rtt_upper_ns(now_ns, level)
         down = self.link.down(now_ns, level)
         around_mean, around_upper = rtt_mean // 2 + down.mean_ns, rtt_upper // 2 + down.upper_ns
-        slowdown_mean = max(self.cloud.slowdown(now_ns), self._cloud_slowdown)
-        slowdown_upper = max(self.cloud.slowdown_upper(now_ns, level), self._cloud_slowdown)
-        for codec, size in (task.task.payload_bytes or {}).items():
+        slowdown_mean = max(cloud.slowdown(now_ns), self._cloud_slowdown)
+        slowdown_upper = max(cloud.slowdown_upper(now_ns, level), self._cloud_slowdown)
+        for codec, size in sizes.items():
             start_mean = start_upper = backlog_ns
             energy_j = 0.0
             if self.encode.needs_time(codec):
@@ -150,14 +258,17 @@ class EdgeForecast:
             wait_ns = self._cloud_wait_ns(now_ns + start_mean + up_mean + rtt_mean // 2)
             before_mean = start_mean + up_mean + around_mean + wait_ns
             before_upper = start_upper + up_upper + around_upper + wait_ns
-            for exit_, path_ns in self.cloud.whole_path_ns.get(codec, ()):
+            accepted_ns = start_mean + up_mean + rtt_mean
+            for exit_, path_ns in cloud.whole_path_ns.get(codec, ()):
+                mean_ns = before_mean + int(path_ns * slowdown_mean)
                 yield CloudForecast(
                     accuracy=exit_.accuracy[codec],
-                    mean_ns=before_mean + int(path_ns * slowdown_mean),
-                    upper_ns=before_upper + int(path_ns * slowdown_upper),
+                    mean_ns=mean_ns,
+                    upper_ns=max(mean_ns, before_upper + int(path_ns * slowdown_upper)),
                     energy_j=energy_j,
                     exit=exit_.name,
                     codec=codec,
+                    accepted_ns=accepted_ns,
                 )
 
     def _backlog_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
@@ -171,7 +282,7 @@ class EdgeForecast:
         queued_ns = self.link.up_mean_ns(now_ns, queued_bytes)
         return self._on_the_air_ns(now_ns, others) + queued_ns
 
-    def _on_the_air_ns(self, now_ns: int, tasks: Iterable[EdgeTask]) -> int:
+    def _on_the_air_ns(self, now_ns: int, tasks: Collection[EdgeTask]) -> int:
         """Time until the payloads that are being sent have left."""
         sending = [other for other in tasks if other.cloud is CloudLeg.UPLOADING]
         if not sending:

@@ -41,7 +41,10 @@ class EdgeLessons:
         entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
         score = link.score_up(event.now_ns, on_the_way_ns, entry.expected_up)
         link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns, event.transfer_ns)
+        self._forecast.long_run_link.sent(entry.payload_bytes, entry.upload_air_ns)
         entry.cloud_promised_ns = event.queue_ns
+        # its word and its answer have the same way: what is left of that is what it said
+        entry.promised_by_ns = event.now_ns + event.predicted_ns
         self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)
         return (score,)
 
@@ -106,5 +109,6 @@ class EdgeLessons:
         if event.up_bytes or event.down_bytes:
             link.record_padded(event.now_ns, took_ns, Padding(event.up_bytes, event.down_bytes))
         else:
+            self._forecast.long_run_link.probed(took_ns)
             link.record_rtt(event.now_ns, took_ns)
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)

@@ -8,7 +8,8 @@ here once per event:
     -> the encoder, where the payload has to be made -> a site
     -> its answer, its deadline, its fallback timer or its loss -> Finish
 
-`_advance` runs after every event and is the only place where queued work is started.
+`_advance` runs after every event but mere progress and is the only place where queued work is
+started.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_books import EdgeBooks, EdgeSnapshot
-from mc_sched.core.edge_forecast import EdgeForecast
+from mc_sched.core.edge_forecast import MOST_UPLOADS, EdgeForecast
 from mc_sched.core.edge_invariants import IN_FLIGHT, check_edge
 from mc_sched.core.edge_lessons import EdgeLessons
 from mc_sched.core.edge_task import EdgeTask
@@ -28,8 +29,8 @@ from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.histogram import Histogram
-from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import Decision, Offload, Refuse, RunOnEdge, View
+from mc_sched.core.policies import PARTITIONERS, POLICIES
+from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, RunOnEdge, View
 from mc_sched.core.predictors.link import Padding
 from mc_sched.core.scores import Score
 from mc_sched.core.settings import EdgeSettings
@@ -38,6 +39,13 @@ from mc_sched.core.tally import Tally
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site, Task
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
+DRAINING = "the agent is shutting down; submit again when it is back"
+"""Why a task is refused that a client may well submit again."""
+PROGRESS = frozenset(
+    (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.DeviceSampled, ev.PowerSampled)
+)
+"""Events after which nothing can start that could not before."""
+TIMERS = tuple(TimerKind)
 ASKED_NS = 10 * 10**9
 """How long after the last task the link is still measured for the next one."""
 
@@ -53,6 +61,8 @@ class EdgeMachine:
         self._books = EdgeBooks(settings, self._ledger, self._tail)
         self._tasks: dict[str, EdgeTask] = {}
         self._open = 0
+        self._most_uploads = settings.max_uploads or MOST_UPLOADS
+        """The highest max_uploads so far: uploads that a lower one would forbid may still run."""
         self._draining = False
         self._submitted_ns = -ASKED_NS
         self._now_ns = 0
@@ -80,6 +90,7 @@ class EdgeMachine:
             ev.TimerFired: self._on_timer_fired,
             ev.ClientGone: self._on_client_gone,
             ev.NotSatisfied: self._on_not_satisfied,
+            ev.EdgeReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
 
@@ -92,8 +103,10 @@ class EdgeMachine:
         """
         self._now_ns = event.now_ns
         self._actions = []
-        self._handlers[type(event)](event)
-        self._advance()
+        kind = type(event)
+        self._handlers[kind](event)
+        if self._tasks and kind not in PROGRESS:
+            self._advance()
         return self._actions
 
     def snapshot(self, now_ns: int) -> EdgeSnapshot:
@@ -122,7 +135,12 @@ class EdgeMachine:
     def view(self, task: Task, now_ns: int) -> View:
         """What a policy would be shown of this task now; the task need not be known here."""
         entry = EdgeTask(task, self._books.required_accuracy(task))
-        return self._forecast.view(entry, now_ns, self._tasks.values())
+        return self._look(entry, task.policy or self._settings.policy, now_ns)
+
+    def _look(self, entry: EdgeTask, policy: str, now_ns: int) -> View:
+        forecast = self._forecast
+        look = forecast.partition_view if policy in PARTITIONERS else forecast.view
+        return look(entry, now_ns, self._tasks.values())
 
     @property
     def is_idle(self) -> bool:
@@ -159,15 +177,16 @@ class EdgeMachine:
 
     def _decide(self, entry: EdgeTask) -> Decision | str:
         if self._draining:
-            return "the agent is shutting down; submit again when it is back"
+            return DRAINING
         if self._open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
-        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
+        view = self._look(entry, name, self._now_ns)
         entry.options = view.cloud
         decision = POLICIES[name](task, view)
-        if isinstance(decision, Offload) and not task.privacy.allows(decision.codec):
-            return f"policy {name} would send {decision.codec} against the task's privacy demand"
+        offload = decision.offload if isinstance(decision, EdgeFirst) else decision
+        if isinstance(offload, Offload) and not task.privacy.allows(offload.codec):
+            return f"policy {name} would send {offload.codec} against the task's privacy demand"
         return decision
 
     def _apply(self, entry: EdgeTask, decision: Decision | str) -> None:
@@ -178,19 +197,35 @@ class EdgeMachine:
             self._finish(entry, OutcomeKind.REFUSED, reason=reason)
         else:
             self._set_timer(entry, TimerKind.DEADLINE, entry.task.due_ns)
-            if isinstance(decision, RunOnEdge):
-                self._queue_here(entry)
-                waited_ns = self._now_ns - entry.task.submitted_ns
-                entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
-            else:
+            if isinstance(decision, Offload):
                 self._offload(entry, decision)
+            else:
+                self._run_here(entry, decision)
+
+    def _run_here(self, entry: EdgeTask, decision: RunOnEdge | EdgeFirst) -> None:
+        if isinstance(decision, EdgeFirst):
+            entry.first = decision
+        else:
+            self._runs_here(entry, decision.exit)
+        self._queue_here(entry)
+        waited_ns = self._now_ns - entry.task.submitted_ns
+        entry.predicted_ns = waited_ns + entry.expected_here.upper_ns
+
+    def _runs_here(self, entry: EdgeTask, exit_: str) -> None:
+        """What this task runs here, if it does: the cloud net up to an exit, or the local net."""
+        if exit_:
+            entry.here_exit, entry.here_ns = exit_, self._forecast.whole_ns(exit_)
 
     def _offload(self, entry: EdgeTask, offload: Offload) -> None:
         waited_ns = self._now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
+        entry.payload_bytes = self._forecast.payload_bytes(entry.task, offload.codec)
         entry.wanted_by_ns, entry.decided_ns = entry.task.due_ns, self._now_ns
         entry.move_cloud("queue")
-        if not offload.fallback or not self._local_is_accurate(entry):
+        if not offload.fallback:
+            return
+        self._runs_here(entry, offload.rescue_exit)
+        if not offload.take_back or not self._local_is_accurate(entry):
             return
         at_ns = self._now_ns + self._forecast.take_back_ns(
             entry, self._now_ns, self._tasks.values()
@@ -211,7 +246,7 @@ class EdgeMachine:
         entry = self._entry(event, event.task_id)
         entry.move_local("LocalStarted")
         if entry.local is LocalLeg.RUNNING:
-            self._forecast.local.started(event.now_ns)
+            self._forecast.local.started(event.now_ns, entry.here_ns)
 
     def _on_local_layer_done(self, event: ev.LocalLayerDone) -> None:
         entry = self._tasks.get(event.task_id)
@@ -222,8 +257,32 @@ class EdgeMachine:
 
     def _on_local_done(self, event: ev.LocalDone) -> None:
         entry = self._local_ended(event, event.task_id, whole=True)
-        if entry.open:
-            self._answer(entry, Site.EDGE, self._forecast.local_table.name, event.prediction)
+        if not entry.open:
+            return
+        first = entry.first
+        if first is not None and event.prediction.entropy > first.threshold.entropy:
+            entry.unsure = event.prediction
+            self._ask_the_cloud(entry, first.offload)
+        else:
+            self._answer_here(entry, event.prediction)
+
+    def _ask_the_cloud(self, entry: EdgeTask, offload: Offload) -> None:
+        """The local net is not sure: the image goes up, if there is a way by now."""
+        if not self._forecast.cloud_usable:
+            self._answer_unsure(entry)
+            return
+        view = self._forecast.view(entry, self._now_ns, self._tasks.values())
+        entry.options = view.cloud
+        self._offload(entry, offload)
+
+    def _answer_here(self, entry: EdgeTask, prediction: Prediction) -> None:
+        name = entry.here_exit or self._forecast.local_table.name
+        self._answer(entry, Site.EDGE, name, prediction)
+
+    def _answer_unsure(self, entry: EdgeTask) -> None:
+        """The cloud will not answer: the local net's answer stands, as unsure as it is."""
+        assert entry.unsure is not None
+        self._answer_here(entry, entry.unsure)
 
     def _on_local_aborted(self, event: ev.LocalAborted) -> None:
         self._local_ended(event, event.task_id, whole=False)
@@ -259,7 +318,9 @@ class EdgeMachine:
             self._record(entry, self._lessons.accepted(entry, event))
 
     def _on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
-        self._entry(event, event.task_id).move_cloud("CloudProgressed")
+        entry = self._entry(event, event.task_id)
+        entry.move_cloud("CloudProgressed")
+        entry.promised_by_ns = event.now_ns + event.remaining_ns
 
     def _on_cloud_replied(self, event: ev.CloudReplied) -> None:
         entry = self._entry(event, event.task_id)
@@ -302,6 +363,8 @@ class EdgeMachine:
 
     def _rescue(self, entry: EdgeTask, otherwise: OutcomeKind, reason: str) -> None:
         """The cloud will not answer: run the task here if that can be in time, else end it."""
+        if entry.open and entry.unsure is not None:
+            self._answer_unsure(entry)
         if not entry.open or entry.local is not LocalLeg.IDLE:
             return
         self._cancel_timer(entry, TimerKind.FALLBACK)
@@ -320,7 +383,7 @@ class EdgeMachine:
         entry.timers.discard(event.kind)
         if event.kind is TimerKind.DEADLINE:
             self._finish(entry, OutcomeKind.LATE, reason="no result at the deadline")
-        elif self._local_can_serve(entry):
+        elif self._local_can_serve(entry) and not self._is_promised(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27
             self._leave_cloud(entry)
             self._queue_here(entry)
@@ -343,6 +406,12 @@ class EdgeMachine:
         works = ((entry.task.task_id, entry.work(event.now_ns)) for entry in open_tasks)
         self._ledger.sampled(event.now_ns, event.power_w, event.source, works)
 
+    def _on_reconfigured(self, event: ev.EdgeReconfigured) -> None:
+        self._settings = event.settings
+        self._most_uploads = max(self._most_uploads, event.settings.max_uploads or MOST_UPLOADS)
+        self._forecast.reconfigure(event.settings)
+        self._books.reconfigure(event.settings)
+
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
 
@@ -355,7 +424,7 @@ class EdgeMachine:
             kind, reason = OutcomeKind.LATE, "the result came after the deadline"
         elif accuracy < entry.accuracy:
             reason = f"expected accuracy {accuracy:.3f} is below {entry.accuracy:.3f}"
-            if site is Site.CLOUD:
+            if site is Site.CLOUD and entry.first is None:
                 self._rescue(entry, OutcomeKind.FAILED, reason)
                 return
             kind = OutcomeKind.FAILED
@@ -373,7 +442,7 @@ class EdgeMachine:
         accuracy: float | None = None,
         reason: str = "",
     ) -> None:
-        for timer in TimerKind:
+        for timer in TIMERS:
             self._cancel_timer(entry, timer)
         self._leave_local(entry)
         self._leave_cloud(entry)
@@ -426,11 +495,10 @@ class EdgeMachine:
     # --- starting queued work ---------------------------------------------------------------
 
     def _advance(self) -> None:
-        if not self._tasks:
-            return
         self._start_uploads()
         self._start_local()
-        for task_id in [task_id for task_id, entry in self._tasks.items() if entry.over]:
+        over = [task_id for task_id, entry in self._tasks.items() if entry.over]
+        for task_id in over:
             del self._tasks[task_id]
 
     def _start_local(self) -> None:
@@ -440,22 +508,23 @@ class EdgeMachine:
                 return
             if entry.local is LocalLeg.QUEUED:
                 queued.append(entry)
-        mean_ns = self._forecast.local.mean_ns(self._now_ns) if queued else 0
+        now_ns, mean_ns = self._now_ns, self._forecast.run_mean_ns
         # one that cannot be in time any more would only make the others late as well
-        hopeful = [e for e in queued if self._now_ns + mean_ns <= e.task.due_ns]
+        hopeful = [e for e in queued if now_ns + mean_ns(e, now_ns) <= e.task.due_ns]
         if hopeful:
             entry = min(hopeful, key=_due_ns)
             entry.move_local("start")
-            entry.local_started_ns = self._now_ns
-            self._forecast.local.started(self._now_ns)
-            self._actions.append(do.StartLocal(entry.task.task_id))
+            entry.local_started_ns = now_ns
+            self._forecast.local.started(now_ns, entry.here_ns)
+            self._actions.append(do.StartLocal(entry.task.task_id, entry.here_exit))
 
     def _start_uploads(self) -> None:
         queued = [entry for entry in self._tasks.values() if entry.cloud is CloudLeg.QUEUED]
         if not queued:
             return
         legs = [entry.cloud for entry in self._tasks.values()]
-        free = self._settings.max_uploads - legs.count(CloudLeg.UPLOADING)
+        most = self._settings.max_uploads or self._forecast.uploads_at_once(self._now_ns, queued)
+        free = max(0, most - legs.count(CloudLeg.UPLOADING))
         encoder_free = CloudLeg.ENCODING not in legs and CloudLeg.DROPPED not in legs
         for entry in sorted(queued, key=_due_ns):
             is_ready = entry.encoded or not self._forecast.encode.needs_time(entry.codec)
@@ -506,7 +575,7 @@ class EdgeMachine:
         name = type(event).__name__
         if entry is None:
             raise UnexpectedEvent("edge", "unknown task", name, (task_id,))
-        self._note(entry, f"{name} {detail}".rstrip())
+        self._note(entry, f"{name} {detail}" if detail else name)
         return entry
 
     def _note(self, entry: EdgeTask, name: str) -> None:
@@ -519,16 +588,27 @@ class EdgeMachine:
             self._actions.append(do.RecordScore(entry.task.task_id, score))
 
     def _local_is_accurate(self, entry: EdgeTask) -> bool:
-        return self._forecast.local_table.accuracy >= entry.accuracy
+        return self._forecast.accuracy_here(entry.here_exit) >= entry.accuracy
 
     def _local_can_serve(self, entry: EdgeTask) -> bool:
         wait_ns = self._forecast.local_wait_ns(entry, self._now_ns, self._tasks.values())
-        end_ns = self._now_ns + wait_ns + self._forecast.local.mean_ns(self._now_ns)
+        end_ns = self._now_ns + wait_ns + self._forecast.run_mean_ns(entry, self._now_ns)
         return self._local_is_accurate(entry) and end_ns <= entry.task.due_ns
 
+    def _is_promised(self, entry: EdgeTask) -> bool:
+        """Whether the cloud works on the task and says, not in vain so far, that it is in time."""
+        offload = entry.offload
+        if offload is None or not offload.keep_promised or entry.cloud is not CloudLeg.RUNNING:
+            return False
+        latest_ns = entry.promised_by_ns + self._forecast.delay_ns(self._now_ns)
+        return self._now_ns <= entry.promised_by_ns and latest_ns <= entry.task.due_ns
+
     def _expected_accuracy(self, entry: EdgeTask, site: Site, exit_: str) -> float:
+        if entry.first is not None:
+            alone = site is Site.EDGE and entry.unsure is not None
+            return entry.first.threshold.unsure_accuracy if alone else entry.first.accuracy
         if site is Site.EDGE:
-            return self._forecast.local_table.accuracy
+            return self._forecast.accuracy_here(entry.here_exit)
         assert self._forecast.cloud is not None
         return self._forecast.cloud.table.exit_named(exit_).accuracy.get(entry.codec, 0.0)
 
@@ -546,7 +626,7 @@ class EdgeMachine:
     def validate(self) -> None:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         self._ledger.validate()
-        check_edge(self._tasks, self._settings.max_uploads)
+        check_edge(self._tasks, self._most_uploads)
 
 
 def _due_ns(entry: EdgeTask) -> int:

@@ -9,9 +9,9 @@ from typing import TypeVar
 from mc_sched.core.energy_ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import CloudForecast, Offload
+from mc_sched.core.policy import CloudForecast, EdgeFirst, Offload
 from mc_sched.core.scores import NOTHING, Forecast, Score, told
-from mc_sched.core.task import Energy, Outcome, Task
+from mc_sched.core.task import Energy, Outcome, Prediction, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
 
 QUIET_LOCAL = (LocalLeg.IDLE, LocalLeg.CLOSED)
@@ -31,6 +31,16 @@ class EdgeTask:
     cloud: CloudLeg = CloudLeg.IDLE
     outcome: Outcome | None = None
     offload: Offload | None = None
+    payload_bytes: int = 0
+    """Size of the image under the codec in use."""
+    here_exit: str = ""
+    """Which exit of the cloud net runs here; empty for the local net."""
+    here_ns: int = 0
+    """Profiled time of the cloud net here up to it; 0 for the local net."""
+    first: EdgeFirst | None = None
+    """Set while the local net's answer decides whether the image goes to the cloud."""
+    unsure: Prediction | None = None
+    """The local net's answer, if it was not sure enough to stand."""
     gave_up: bool = False
     predicted_ns: int | None = None
     decided_ns: int = 0
@@ -56,6 +66,8 @@ class EdgeTask:
     wanted_by_ns: int = 0
     """When the cloud's answer is wanted: at the deadline, or before the task is taken back."""
     accepted_ns: int | None = None
+    promised_by_ns: int = 0
+    """When the answer is here, by the cloud's latest word."""
     cloud_promised_ns: int = 0
     """Queue on the cloud and profiled path to the target, as of `accepted`."""
     cloud_compute_ns: int = 0
@@ -78,11 +90,6 @@ class EdgeTask:
     def over(self) -> bool:
         """Whether nothing can happen to it any more."""
         return self.outcome is not None and self.local in QUIET_LOCAL and self.cloud in QUIET_CLOUD
-
-    @property
-    def payload_bytes(self) -> int:
-        """Size of the image under the codec in use."""
-        return (self.task.payload_bytes or {}).get(self.codec, 0)
 
     @property
     def codec(self) -> str:

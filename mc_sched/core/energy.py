@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+REPLY_BYTES = 400
+"""Size of a result message; its transfer is the radio's base time of half a round trip."""
+
 
 @dataclass(frozen=True)
 class RadioModel:

@@ -209,6 +209,8 @@ class EnergyLedger:
 
     def book(self, now_ns: int, task_id: str, works: Sequence[Work]) -> Booked:
         """The joules of a task whose outcome is told now; no work of its runs any more."""
+        if not self._source:
+            return self._book_modelled(works)
         live = self._is_live(now_ns)
         whole_ns = _by_part(works)
         open_ns = _by_part(works, self._sampled_ns) if live else {}
@@ -237,6 +239,19 @@ class EnergyLedger:
             return sensed_j * factor + self.compute_j(share.uncovered_ns)
 
         return Booked(booked_j(Part.COMPUTE), booked_j(Part.ENCODE), self._said_by(shares.values()))
+
+    def _book_modelled(self, works: Sequence[Work]) -> Booked:
+        """No sensor has spoken yet."""
+        compute_j = encode_j = 0.0
+        for work in works:
+            joules = self.compute_j(work.end_ns - work.start_ns)
+            if work.part is Part.COMPUTE:
+                compute_j += joules
+            else:
+                encode_j += joules
+        self.modelled_j += compute_j + encode_j
+        self.tasks_j += compute_j + encode_j
+        return Booked(compute_j, encode_j, self._model.source)
 
     def _said_by(self, shares: Collection[_Share]) -> str:
         sensed = any(share.open_ns or share.account.covered_ns for share in shares)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule, Prediction, Task
 from mc_sched.core.value import value
@@ -251,12 +252,20 @@ class Drain:
     now_ns: int
 
 
+@value
+class EdgeReconfigured:
+    """Other settings from now on. The energy model stays as it was at the start."""
+
+    now_ns: int
+    settings: EdgeSettings
+
+
 EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
     | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
     | CloudFound | CloudGone | LinkSampled | DeviceSampled | PowerSampled | TimerFired | ClientGone
-    | NotSatisfied | Drain
+    | NotSatisfied | EdgeReconfigured | Drain
 )  # fmt: skip
 
 # --- cloud ----------------------------------------------------------------------------------
@@ -322,7 +331,15 @@ class GiveUpReceived:
     task_id: str
 
 
+@value
+class CloudReconfigured:
+    """Other settings from now on."""
+
+    now_ns: int
+    settings: CloudSettings
+
+
 CloudEvent = (
     Arrived | StageDone | HeadDone | ExecutorFailed | GiveUpReceived | ClientGone | LinkSampled
-    | Drain
+    | CloudReconfigured | Drain
 )  # fmt: skip

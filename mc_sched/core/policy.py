@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mc_sched.core.task import ExitRule, Mode, Shortfall, Site, Task
+from mc_sched.core.layers import Layers
+from mc_sched.core.tables import EntropyThreshold
+from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
 from mc_sched.core.value import value
 
 
@@ -16,7 +18,7 @@ from mc_sched.core.value import value
 class SiteForecast:
     """What one way of serving the task is expected to deliver.
 
-    Times run from now to the outcome, waiting included.
+    Times run from now to the outcome, waiting included; `upper_ns` is never below the mean.
     """
 
     accuracy: float
@@ -31,6 +33,15 @@ class CloudForecast(SiteForecast):
 
     exit: str
     codec: str
+    accepted_ns: int = 0
+    """Mean time until the cloud's word that the payload has come."""
+
+
+@value
+class WholeForecast(SiteForecast):
+    """One exit of the cloud net, with all that is before it run on the device."""
+
+    exit: str
 
 
 @value
@@ -49,6 +60,15 @@ class View:
     edge: SiteForecast
     cloud: tuple[CloudForecast, ...]
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
+    thresholds: tuple[EntropyThreshold, ...] = ()
+    whole: tuple[WholeForecast, ...] = ()
+    """Every exit: for a policy that partitions, whose `cloud` has the raw splits, too; and on a
+    device that holds the cloud net where the local net is not accurate enough."""
+    layers: Layers | None = None
+    """Likewise; None also where the bundle has no splits."""
+    edge_free: bool = True
+    cloud_free: bool = True
+    """Whether no other task of this edge waits, is on its way or runs there."""
 
 
 @value
@@ -60,15 +80,20 @@ class Refuse:
 
 @value
 class RunOnEdge:
-    """Run the local net."""
+    """Run the local net, or the cloud net here up to `exit`."""
+
+    exit: str = ""
 
 
 @value
 class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
-    `fallback`: watch the clock and take the task back when only the local net can still serve it.
-    `before_take_back`: the cloud is asked to pursue no exit beyond that moment.
+    `fallback`: run the task here if the cloud is lost or refuses, and that can be in time.
+    `take_back`: and so when only the device can still serve it, with `keep_promised` unless the
+    cloud works on it and says that it is in time. `before_take_back`: the cloud is asked to pursue
+    no exit beyond that moment. `rescue_exit`: what runs here is the cloud net up to this exit;
+    empty for the local net.
     """
 
     codec: str
@@ -76,10 +101,29 @@ class Offload:
     exit_rule: ExitRule
     predicted_ns: int
     fallback: bool = True
+    take_back: bool = True
+    keep_promised: bool = True
     before_take_back: bool = True
+    rescue_exit: str = ""
 
 
-Decision = Refuse | RunOnEdge | Offload
+@value
+class EdgeFirst:
+    """Run the local net, and offload the image if its answer is less sure than the threshold asks.
+
+    Where the cloud cannot be used by then, or does not answer, the local net's answer stands.
+    """
+
+    threshold: EntropyThreshold
+    offload: Offload
+
+    @property
+    def accuracy(self) -> float:
+        """Expected of any answer: over all images, those that stay and those that go."""
+        return self.threshold.accuracy[self.offload.codec]
+
+
+Decision = Refuse | RunOnEdge | Offload | EdgeFirst
 
 
 class Policy(Protocol):
@@ -89,11 +133,17 @@ class Policy(Protocol):
         """Pure: the same task and view give the same decision."""
 
 
-def edge_shortfall(view: View, *, upper: bool = True) -> Shortfall | None:
-    """Why the edge cannot serve the task, or None if it can (Algorithm I, lines 4 to 13)."""
-    if view.edge.accuracy < view.accuracy:
-        return Shortfall(Site.EDGE, "accuracy", view.accuracy, view.edge.accuracy)
-    time_ns = view.edge.upper_ns if upper else view.edge.mean_ns
+def edge_shortfall(
+    view: View, *, upper: bool = True, here: SiteForecast | None = None
+) -> Shortfall | None:
+    """Why the edge cannot serve the task, or None if it can (Algorithm I, lines 4 to 13).
+
+    `here` is what it would run; None for the local net.
+    """
+    here = here or view.edge
+    if here.accuracy < view.accuracy:
+        return Shortfall(Site.EDGE, "accuracy", view.accuracy, here.accuracy)
+    time_ns = here.upper_ns if upper else here.mean_ns
     if time_ns > view.remaining_ns:
         return Shortfall(Site.EDGE, "deadline", time_ns, view.remaining_ns)
     return None
@@ -106,6 +156,30 @@ def allowed_options(task: Task, view: View) -> list[CloudForecast] | Shortfall:
         return allowed
     forbidden = view.cloud or not task.may_leave
     return Shortfall(Site.CLOUD, "privacy" if forbidden else "link", 1, 0)
+
+
+def through_whole_net(allowed: list[CloudForecast]) -> Offload:
+    """To the last exit, by the codec that loses the least accuracy, with no look back."""
+    ends = (option for option in allowed if option.exit == allowed[-1].exit)
+    return to_the_end(max(ends, key=lambda option: option.accuracy))
+
+
+def to_the_end(option: CloudForecast) -> Offload:
+    """This very way, with neither fallback nor give-up, as static methods send."""
+    return Offload(option.codec, option.accuracy, ExitRule.EARLIEST, option.mean_ns, fallback=False)
+
+
+def raw_options(task: Task, view: View) -> list[CloudForecast]:
+    """What a partitioner may send: the picture or raw activations; features only if it must."""
+    allowed = allowed_options(task, view)
+    if isinstance(allowed, Shortfall):
+        return []
+    return [o for o in allowed if not Privacy.FEATURES.allows(o.codec)] or allowed
+
+
+def no_tables() -> Refuse:
+    """The bundle lacks what this policy decides by."""
+    return Refuse((Shortfall(Site.EDGE, "tables", 1, 0),))
 
 
 def cloud_choice(task: Task, view: View, *, upper: bool = True) -> CloudForecast | Shortfall:

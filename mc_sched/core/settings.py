@@ -23,10 +23,13 @@ class EdgeSettings:
     """Which quantile of every predicted time the decisions use."""
     margin_ns: int = 4_000_000
     """Slack kept between the fallback's predicted end and the deadline."""
+    whole_net: bool = False
+    """Whether `mc` may run the cloud net on the device, up to an exit that is accurate enough,
+    where the local net is not; the device has to hold it then."""
     max_tasks: int = 256
     """Open tasks beyond which a new one is refused."""
-    max_uploads: int = 2
-    """Uploads at once: one on the air, one behind it to cover the round trip."""
+    max_uploads: int | None = None
+    """Uploads at once; None: one on the air, and as many behind it as cover the round trip."""
     energy: EnergyModel = field(default_factory=EnergyModel)
 
 

@@ -7,24 +7,7 @@ expected top-5 accuracy on held-out images, per codec, as the paper measures QoR
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class LocalTable:
-    """The local net: one entry per layer, in order."""
-
-    name: str
-    accuracy: float
-    layer_ops: tuple[int, ...]
-    layer_ns: tuple[int, ...]
-    encode_ns: dict[str, int] = field(default_factory=dict)
-    """Profiled time from pixels to payload, by codec. A payload that is ready when its task is
-    submitted, as a jpeg is, has no entry."""
-
-    @property
-    def total_ns(self) -> int:
-        """Profiled time of a whole inference."""
-        return sum(self.layer_ns)
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -61,6 +44,14 @@ class CloudTable:
     exits: tuple[Exit, ...]
     bundle_hash: str = ""
     codecs: tuple[Codec, ...] = (Codec("jpeg"),)
+    splits: tuple[Codec, ...] = ()
+    """The raw activation behind each stage but the last, in 8 bits: what a partitioned net sends.
+    Only policies that ask for them see these."""
+
+    @property
+    def ways(self) -> tuple[Codec, ...]:
+        """All payloads that this net takes."""
+        return self.codecs + self.splits
 
     @property
     def exit_names(self) -> tuple[str, ...]:
@@ -76,7 +67,7 @@ class CloudTable:
 
     def codec_named(self, name: str) -> Codec:
         """The codec of that name; KeyError if there is none."""
-        for candidate in self.codecs:
+        for candidate in self.ways:
             if candidate.name == name:
                 return candidate
         raise KeyError(name)
@@ -87,7 +78,46 @@ class CloudTable:
 
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
         """Exits that reach `accuracy` under `codec`, closest to the input first."""
-        if codec not in (known.name for known in self.codecs):
+        if codec not in (known.name for known in self.ways):
             return ()
         reached = (e for e in self.exits if codec in e.accuracy)
         return tuple(e for e in reached if e.accuracy[codec] >= accuracy)
+
+
+@dataclass(frozen=True)
+class EntropyThreshold:
+    """One threshold of DDNN's rule, and what the rule reaches with it on held-out images.
+
+    An answer of the local net whose normalised entropy is at most `entropy` stays; the other images
+    go to the cloud net's last exit.
+    """
+
+    entropy: float
+    kept: float
+    """Share of the images that stay, in [0, 1]."""
+    accuracy: dict[str, float]
+    """Of all answers, the cloud's among them, by codec."""
+    unsure_accuracy: float
+    """Of the local net on the images that do not stay."""
+
+
+@dataclass(frozen=True)
+class LocalTable:
+    """The local net: one entry per layer, in order. The cloud net as this device would run it."""
+
+    name: str
+    accuracy: float
+    layer_ops: tuple[int, ...]
+    layer_ns: tuple[int, ...]
+    encode_ns: dict[str, int] = field(default_factory=dict)
+    """Profiled time from pixels to payload, by codec. A payload that is ready when its task is
+    submitted, as a jpeg is, has no entry."""
+    thresholds: tuple[EntropyThreshold, ...] = ()
+    """Rising; none where they were not measured."""
+    whole: CloudTable | None = None
+    """The cloud net's times on this device; None where they were not measured."""
+
+    @cached_property
+    def total_ns(self) -> int:
+        """Profiled time of a whole inference."""
+        return sum(self.layer_ns)

@@ -92,9 +92,13 @@ class Task:
 
 @value
 class Prediction:
-    """A network's answer: up to five (label index, probability), the most likely first."""
+    """A network's answer: up to five (label index, probability), the most likely first.
+
+    `entropy` is that of all classes' probabilities over its maximum, in [0, 1]: 0 is sure.
+    """
 
     top: tuple[tuple[int, float], ...]
+    entropy: float = 0.0
 
 
 @value
@@ -103,7 +107,7 @@ class Shortfall:
 
     site: Site
     constraint: str
-    """One of: accuracy, deadline, privacy, link, capacity."""
+    """One of: accuracy, deadline, privacy, link, capacity, tables."""
     needed: float
     offered: float
 
@@ -122,6 +126,8 @@ class Shortfall:
             "privacy": f"{site} is not allowed by the stream's privacy demand",
             "link": f"{site} is not reachable",
             "capacity": f"{site} has {self.offered:.0f} tasks waiting, its limit",
+            "tables": f"{site} has no figures for this policy in its bundle; measure them with "
+            "`mc-sched evaluate BUNDLE --for-policies`",
         }[self.constraint]
 
 

@@ -8,7 +8,7 @@ A direction of a link is a queue that drains at a rate, and behind it a delay:
 virtual time. All times are nanoseconds on the caller's clock.
 """
 
-import random
+import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from typing import Protocol
 PACKET_BYTES = 1500  # the size of one Mahimahi delivery opportunity, and of an Ethernet packet
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
+_64_BITS = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class LinkSpec:
     up: Rate
     down: Rate
     rtt_ns: int = 0
-    jitter_ns: int = 0  # each chunk's one-way delay is rtt / 2 plus a uniform draw from 0 to this
+    jitter_ns: int = 0  # each chunk's one-way delay is rtt / 2 plus something from 0 to this
     outages: tuple[Outage, ...] = ()
     seed: int = 0
 
@@ -173,7 +174,7 @@ class Shaper:
         self._start_ns = start_ns
         self._delay_ns = spec.rtt_ns // 2
         self._jitter_ns = spec.jitter_ns
-        self._random = random.Random(seed)
+        self._seed = zlib.crc32(seed.encode())
         self._cursor = Cursor()
         self._last_arrival_ns = 0
 
@@ -194,7 +195,7 @@ class Shaper:
 
     def arrival_ns(self, now_ns: int, size_bytes: int) -> int:
         """When those bytes come out at the other end; later bytes never overtake earlier ones."""
-        jitter_ns = self._random.randint(0, self._jitter_ns) if self._jitter_ns else 0
+        jitter_ns = _mixed(now_ns - self._start_ns, self._seed) % (self._jitter_ns + 1)
         arrival_ns = self.departure_ns(now_ns, size_bytes) + self._delay_ns + jitter_ns
         self._last_arrival_ns = max(self._last_arrival_ns, arrival_ns)
         return self._last_arrival_ns
@@ -210,6 +211,18 @@ class Shaper:
                 return sent
             start_ns = outage.end_ns
         return self._rate.send(self._cursor, start_ns, packet_bytes)
+
+
+def _mixed(time_ns: int, seed: int) -> int:
+    """A number of 32 bits that looks drawn, and depends on the moment and the seed alone.
+
+    So jitter is the link's, whatever else is sent. The steps are MurmurHash3's finaliser (Appleby
+    2011), on 64 bits.
+    """
+    mixed = (time_ns * 0x9E3779B97F4A7C15 ^ seed * 0xC2B2AE3D27D4EB4F) & _64_BITS
+    mixed = (mixed ^ mixed >> 33) * 0xFF51AFD7ED558CCD & _64_BITS
+    mixed = (mixed ^ mixed >> 33) * 0xC4CEB9FE1A85EC53 & _64_BITS
+    return mixed >> 32
 
 
 def _packets(size_bytes: int) -> Iterator[int]:

@@ -53,7 +53,7 @@ def _edges(
         seed = f"{scenario.seed}-{edge_id}"
         link_seed = f"{scenario.seed}-{group.name}" if group.share_link else seed
         # devices alike start spread over one frame: cameras do not click together
-        start_ns = round(number / group.count * 1e9 / group.stream.fps)
+        start_ns = group.stream.start + round(number / group.count * 1e9 / group.stream.fps)
         stream = _stream(group.stream, tables[1], start_ns)
         yield EdgeSpec(
             edge_id=edge_id,
@@ -91,7 +91,8 @@ def _device(config: DeviceConfig, seed: str) -> DeviceSpec:
 
 def _noise(config: DeviceConfig, seed: str) -> Noise:
     if config.quantiles is not None:
-        return measured({int(k[1:]) / 100: v for k, v in config.quantiles.items()}, seed)
+        quantiles = {int(k[1:]) / 100: v for k, v in config.quantiles.items()}
+        return measured(quantiles, seed, per_task=config.strays == "task")
     return lognormal(config.noise, seed) if config.noise else Noise()
 
 

@@ -7,31 +7,35 @@ first: the cloud agent's own timeouts on an upload (the edge has given it up by 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
-from mc_sched.core.edge_forecast import REPLY_BYTES
+from mc_sched.core.energy import REPLY_BYTES
+from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import Prediction
 from mc_sched.sim.call import Call
 from mc_sched.sim.clock import Clock
+from mc_sched.sim.performing import Performers, Performing, Recorder
 from mc_sched.sim.spec import CloudSpec
 
 NEWS_BYTES = 100
 """An acceptance, progress, a refusal or a stop, with TCP's and HTTP/2's headers."""
 CALLS_PER_TASK = 4
 """Calls that may be open for each task that may wait or run, as in the agent."""
-Recorder = Callable[[str, Any, list[Any]], None]
-"""Sees each node's events with the actions that they called for."""
+DECODER = -1
+"""The decoder's number among the pieces of work; those of the stages are their own."""
+
+
+def head_piece(table: CloudTable, exit_: Exit) -> int:
+    """The number of an exit's head among the pieces of work."""
+    return len(table.stage_ns) + exit_.stage
 
 
 class SimCloud:
     """Drives one cloud machine."""
 
     def __init__(self, clock: Clock, name: str, spec: CloudSpec, record: Recorder | None) -> None:
-        self._clock, self._name, self._record = clock, name, record
+        self._clock = clock
         self.table = spec.table
         self._machine = CloudMachine(spec.settings, spec.table)
         self._max_calls = CALLS_PER_TASK * spec.settings.max_tasks
@@ -40,7 +44,7 @@ class SimCloud:
         self._decoder_free_ns = 0
         self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
         """Number of each exit's net in the truth; 0 is the local net."""
-        self._performers: dict[type, Callable[[Any], None]] = {
+        performers: Performers = {
             do.RunStage: self._run_stage,
             do.RunHead: self._run_head,
             do.Accept: self._accept,
@@ -49,6 +53,7 @@ class SimCloud:
             do.Reply: self._reply,
             do.Stop: self._tell_last,
         }
+        self._handle = Performing(name, self._machine.handle, performers, record).feed
 
     # --- what reaches the agent ---------------------------------------------------------------
 
@@ -69,7 +74,7 @@ class SimCloud:
         call.received_ns = now_ns
         self._calls[call.key] = call
         decode_ns = self.table.codec_named(call.action.codec).decode_ns
-        took_ns = self._took_ns(decode_ns, call.image, -1)
+        took_ns = self._took_ns(decode_ns, call.image, DECODER)
         self._decoder_free_ns = max(self._decoder_free_ns, now_ns) + took_ns
         self._clock.at(self._decoder_free_ns, self._arrive, call)
 
@@ -106,15 +111,6 @@ class SimCloud:
 
     # --- the machine --------------------------------------------------------------------------
 
-    def _handle(self, event: ev.CloudEvent) -> None:
-        actions = self._machine.handle(event)
-        if self._record is not None:
-            self._record(self._name, event, list(actions))
-        for action in actions:
-            perform = self._performers.get(type(action))
-            if perform is not None:  # what is only for the log needs nobody
-                perform(action)
-
     def _run_stage(self, action: do.RunStage) -> None:
         image = self._calls[action.task_ids[0]].image
         took_ns = self._took_ns(self.table.stage_ns[action.stage], image, action.stage)
@@ -126,7 +122,7 @@ class SimCloud:
     def _run_head(self, action: do.RunHead) -> None:
         call = self._calls[action.task_id]
         exit_ = self.table.exit_named(action.exit)
-        took_ns = self._took_ns(exit_.head_ns, call.image, len(self.table.stage_ns) + exit_.stage)
+        took_ns = self._took_ns(exit_.head_ns, call.image, head_piece(self.table, exit_))
         # the task may be given up before its head is done: what it says is known by then
         accuracy = exit_.accuracy[call.action.codec]
         prediction = call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
@@ -139,9 +135,7 @@ class SimCloud:
         self._handle(ev.HeadDone(self._clock.now_ns, task_id, exit_, prediction, took_ns))
 
     def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
-        device = self._device
-        factor = device.noise.factor(image, piece) * device.slowdown.at(self._clock.now_ns)
-        return int(profiled_ns * factor)
+        return self._device.took_ns(profiled_ns, image, piece, self._clock.now_ns)
 
     # --- words to the edge --------------------------------------------------------------------
 

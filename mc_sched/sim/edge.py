@@ -12,18 +12,20 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge_forecast import REPLY_BYTES
 from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.energy import REPLY_BYTES
 from mc_sched.core.events import TimerKind
+from mc_sched.core.partition import payload_bytes
 from mc_sched.core.task import Outcome, Prediction, Site, Task
 from mc_sched.obs.summary import TaskResult
 from mc_sched.sim.call import Call
+from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
 from mc_sched.sim.clock import Appointment, Clock
-from mc_sched.sim.cloud import Recorder, SimCloud
+from mc_sched.sim.cloud import SimCloud
+from mc_sched.sim.performing import Performers, Performing, Recorder
 from mc_sched.sim.spec import EdgeSpec
 from mc_sched.sim.truth import Truth
 from mc_sched.sim.watcher import Watcher
@@ -59,9 +61,11 @@ class SimEdge:
         record: Recorder | None,
     ) -> None:
         self.edge_id, self.way, self.truth = spec.edge_id, way, truth
-        self._clock, self._sink, self._record = clock, sink, record
-        self._spec, self._table, self._cloud = spec, spec.table, cloud
-        self.machine = EdgeMachine(spec.settings, spec.table)
+        self._clock, self._sink = clock, sink
+        self._spec, self._cloud = spec, cloud
+        self._table = with_thresholds(spec.table, None if cloud is None else cloud.table)
+        self._entropies = entropy_by_rank(self._table.thresholds)
+        self.machine = EdgeMachine(spec.settings, self._table)
         self._reported = [ops > 0 for ops in spec.table.layer_ops]
         self._arrivals: Iterator[Task] = spec.arrivals()
         self._submitted = 0
@@ -73,7 +77,7 @@ class SimEdge:
         self._calls: dict[str, Call] = {}
         self._run: _LocalRun | None = None
         self._watcher = None if cloud is None else Watcher(clock, self, cloud, spec)
-        self._performers: dict[type, Callable[[Any], None]] = {
+        performers: Performers = {
             do.StartLocal: self._start_local,
             do.AbortLocal: self._abort_local,
             do.Encode: self._encode,
@@ -83,6 +87,7 @@ class SimEdge:
             do.CancelTimer: self._cancel_timer,
             do.Finish: self._finish,
         }
+        self._feed = Performing(self.edge_id, self.machine.handle, performers, record).feed
 
     def start(self) -> None:
         """Meet the cloud agent and await the first task."""
@@ -119,15 +124,6 @@ class SimEdge:
             self._feed(noted.popleft())
         self._feed(event)
 
-    def _feed(self, event: ev.EdgeEvent) -> None:
-        actions = self.machine.handle(event)
-        if self._record is not None:
-            self._record(self.edge_id, event, list(actions))
-        for action in actions:
-            perform = self._performers.get(type(action))
-            if perform is not None:  # what is only for the log needs nobody
-                perform(action)
-
     def _set_timer(self, action: do.SetTimer) -> None:
         key = (action.task_id, action.kind)
         self._timers[key] = self._clock.at(action.at_ns, self._fire, key)
@@ -146,37 +142,53 @@ class SimEdge:
         self._sink(TaskResult(outcome, self._is_right(outcome, image), submitted_s=submitted_s))
 
     def _is_right(self, outcome: Outcome, image: int) -> bool | None:
-        if outcome.prediction is None or outcome.expected_accuracy is None:
+        if outcome.prediction is None or outcome.exit is None:
             return None
-        net = LOCAL_NET
-        if outcome.site is Site.CLOUD:
-            assert self._cloud is not None
-            net = self._cloud.nets[outcome.exit or ""]
-        return self.truth.is_right(image, net, outcome.expected_accuracy)
+        if outcome.site is Site.EDGE:
+            return self.truth.is_right(image, *self._net_here(outcome.exit))
+        assert self._cloud is not None
+        accuracy = self._cloud.table.exit_named(outcome.exit).accuracy[outcome.codec or "jpeg"]
+        return self.truth.is_right(image, self._cloud.nets[outcome.exit], accuracy)
+
+    def _net_here(self, exit_: str) -> tuple[int, float]:
+        """Number in the truth, and accuracy, of what runs on the device under this name."""
+        net = self._table.whole
+        if net is None or exit_ not in net.exit_names:
+            return LOCAL_NET, self._table.accuracy
+        return net.exit_names.index(exit_) + 1, net.exit_named(exit_).accuracy["jpeg"]
 
     # --- the device ---------------------------------------------------------------------------
-
-    def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
-        device = self._spec.device
-        factor = device.noise.factor(image, piece) * device.slowdown.at(self._clock.now_ns)
-        return int(profiled_ns * factor)
 
     def _start_local(self, action: do.StartLocal) -> None:
         now_ns, task_id = self._clock.now_ns, action.task_id
         image = self._tasks[task_id][0]
         noise, slowdown = self._spec.device.noise, self._spec.device.slowdown.at(now_ns)
         took_ns = (
-            int(ns * slowdown * noise.factor(image, layer))
-            for layer, ns in enumerate(self._table.layer_ns)
+            int(ns * slowdown * noise.factor(image, piece))
+            for piece, ns in enumerate(self._pieces_ns(action.exit))
         )
         ends_ns = list(accumulate(took_ns, initial=now_ns))[1:]
         self._noted.append(ev.LocalStarted(now_ns, task_id))
+        if not action.exit:
+            self._note_layers(task_id, ends_ns)
+        entropies = () if action.exit else self._entropies
+        prediction = self.truth.answer(image, *self._net_here(action.exit), entropies)
+        done = self._clock.at(ends_ns[-1], self._local_done, task_id, prediction)
+        self._run = _LocalRun(task_id, ends_ns, done)
+
+    def _pieces_ns(self, exit_: str) -> tuple[int, ...]:
+        """Profiled times of the local net's layers, or of the cloud net's pieces up to an exit."""
+        if not exit_:
+            return self._table.layer_ns
+        net = self._table.whole
+        assert net is not None
+        end = net.exit_named(exit_)
+        return (*net.stage_ns[: end.stage + 1], end.head_ns)
+
+    def _note_layers(self, task_id: str, ends_ns: list[int]) -> None:
         for layer, end_ns in enumerate(ends_ns):
             if self._reported[layer]:
                 self._noted.append(ev.LocalLayerDone(end_ns, task_id, layer))
-        prediction = self.truth.answer(image, LOCAL_NET, self._table.accuracy)
-        done = self._clock.at(ends_ns[-1], self._local_done, task_id, prediction)
-        self._run = _LocalRun(task_id, ends_ns, done)
 
     def _local_done(self, task_id: str, prediction: Prediction) -> None:
         self._run = None
@@ -200,9 +212,10 @@ class SimEdge:
         self.handle(ev.LocalAborted(self._clock.now_ns, task_id))
 
     def _encode(self, action: do.Encode) -> None:
+        now_ns, image = self._clock.now_ns, self._tasks[action.task_id][0]
         profiled_ns = self._table.encode_ns[action.codec]
-        took_ns = self._took_ns(profiled_ns, self._tasks[action.task_id][0], ENCODER)
-        self._clock.at(self._clock.now_ns + took_ns, self._encoded, action.task_id, took_ns)
+        took_ns = self._spec.device.took_ns(profiled_ns, image, ENCODER, now_ns)
+        self._clock.at(now_ns + took_ns, self._encoded, action.task_id, took_ns)
 
     def _encoded(self, task_id: str, took_ns: int) -> None:
         self.handle(ev.Encoded(self._clock.now_ns, task_id, took_ns))
@@ -218,8 +231,9 @@ class SimEdge:
         self.way.send(call.transfer)
 
     def _payload_bytes(self, action: do.SendToCloud) -> int:
-        sizes = self._tasks[action.task_id][1].payload_bytes or {}
-        return sizes[action.codec]
+        assert self._cloud is not None
+        task = self._tasks[action.task_id][1]
+        return payload_bytes(task, action.codec, self._cloud.table)
 
     def _give_up(self, action: do.SendGiveUp) -> None:
         """Tell the cloud to stop; cut an upload that is still running."""

@@ -21,10 +21,14 @@ class Noise:
 
     factors: tuple[float, ...] = ()
     start: int = 0
+    per_task: bool = False
+    """All pieces of a task's work on the device stray alike, as slow moments outlast a layer."""
 
     def factor(self, task: int, piece: int) -> float:
         """What the profiled time of this piece of this task is multiplied by."""
-        return self.factors[place(self.start, task, piece)] if self.factors else 1.0
+        if not self.factors:
+            return 1.0
+        return self.factors[place(self.start, task, 0 if self.per_task else piece)]
 
 
 def lognormal(sigma: float, seed: str) -> Noise:
@@ -32,12 +36,12 @@ def lognormal(sigma: float, seed: str) -> Noise:
     return Noise(_lognormal(sigma), start_of(seed))
 
 
-def measured(quantiles: dict[float, float], seed: str) -> Noise:
+def measured(quantiles: dict[float, float], seed: str, per_task: bool = False) -> Noise:
     """Factors with these measured quantiles, for instance {0.5: 1.0, 0.95: 1.1, 0.99: 1.4}.
 
     Straight lines join them; below the lowest and above the highest the factor stays.
     """
-    return Noise(_measured(tuple(sorted(quantiles.items()))), start_of(seed))
+    return Noise(_measured(tuple(sorted(quantiles.items()))), start_of(seed), per_task)
 
 
 @cache

@@ -9,6 +9,8 @@ gives for the first acceptable exit holds more than these parts, and the paper d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 
 MS = 1_000_000
@@ -42,8 +44,17 @@ _DECODE_NS = 2 * MS
 """A JPEG of 224 x 224, or the decoder's projection, on the server (ESTIMATE)."""
 _FEATURES_BYTES = 3_136
 """28 x 28 patches, four values of 8 bits each (ESTIMATE)."""
+_RANGE_BYTES = 8
+"""Least and largest value of an activation, sent with it as two float32."""
 _FEATURES_LOSS = 0.02
 """Accuracy that the codec costs (ESTIMATE; Osia et al. 2020 report losses of this order)."""
+
+
+_PACK_BYTES_PER_S = _TX1_BYTES_PER_S / 5
+"""Packing an activation reads a float32 and writes a byte for each value (ESTIMATE)."""
+_UNPACK_NS_PER_BYTE = 1
+"""The other way on the server (ESTIMATE)."""
+_CLASSES = 1000
 
 
 def _layers(rows: tuple[tuple[str, int, int], ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -55,43 +66,99 @@ def _layers(rows: tuple[tuple[str, int, int], ...]) -> tuple[tuple[int, ...], tu
     return tuple(macs for _, macs, _ in rows), tuple(round(ns) for ns in times_ns)
 
 
-def _encode_ns(stage_macs: float) -> dict[str, int]:
-    """The edge's share of the features codec: the cloud net's first stage, on the TX1."""
-    return {"features": round(stage_macs * _NS_PER_MAC)}
+@dataclass(frozen=True)
+class _CloudNet:
+    """A cloud net in five stages, by published figures."""
 
+    name: str
+    server_ns: int
+    """The whole network on the server."""
+    macs: float
+    """The whole network's multiply-accumulates."""
+    shares: tuple[float, ...]
+    """Of each stage in them."""
+    accuracies: tuple[float, ...]
+    channels: int
+    """Of the last activation, which the network's own dense layer takes."""
+    boundary_values: tuple[int, ...]
+    """Values in the activation behind each stage but the last."""
 
-def _cloud(
-    name: str, total_ns: int, shares: tuple[float, ...], accuracies: tuple[float, ...]
-) -> CloudTable:
-    exits = tuple(
-        Exit(
-            f"exit{stage + 1}" if stage + 1 < len(shares) else "final",
-            stage,
-            _HEAD_NS,
-            {"jpeg": accuracy}
-            | ({"features": round(accuracy - _FEATURES_LOSS, 3)} if stage else {}),
+    def cloud_table(self) -> CloudTable:
+        """On the server."""
+        codecs = (
+            Codec("jpeg", 0, _DECODE_NS),
+            Codec("features", 1, _DECODE_NS, _FEATURES_BYTES),
         )
-        for stage, accuracy in enumerate(accuracies)
-    )
-    stage_ns = tuple(round(total_ns * share / sum(shares)) for share in shares)
-    codecs = (
-        Codec("jpeg", 0, _DECODE_NS),
-        Codec("features", 1, _DECODE_NS, _FEATURES_BYTES),
-    )
-    return CloudTable(name, stage_ns, exits, f"paper-class {name}", codecs)
+        splits = tuple(
+            Codec(f"split{stage}", stage, values * _UNPACK_NS_PER_BYTE, values + _RANGE_BYTES)
+            for stage, values in enumerate(self.boundary_values, start=1)
+        )
+        hash_ = f"paper-class {self.name}"
+        return CloudTable(
+            self.name, self._spread(self.server_ns), self._exits(_HEAD_NS), hash_, codecs, splits
+        )
+
+    def tx1_table(self) -> CloudTable:
+        """On the TX1: convolutions by their operations, as CaffeNet's (ESTIMATE)."""
+        head_ns = round(self.channels * _CLASSES * 4 / _TX1_BYTES_PER_S * 1e9)
+        stage_ns = self._spread(round(self.macs * _NS_PER_MAC))
+        return CloudTable(self.name, stage_ns, self._exits(head_ns))
+
+    def encode_ns(self) -> dict[str, int]:
+        """On the TX1, the features codec's stage, and the stages before each split and packing."""
+        stage_ns = self.tx1_table().stage_ns
+        packed = {
+            f"split{stage}": sum(stage_ns[:stage]) + round(values / _PACK_BYTES_PER_S * 1e9)
+            for stage, values in enumerate(self.boundary_values, start=1)
+        }
+        return {"features": stage_ns[0], **packed}
+
+    def _spread(self, total_ns: int) -> tuple[int, ...]:
+        return tuple(round(total_ns * share / sum(self.shares)) for share in self.shares)
+
+    def _exits(self, head_ns: int) -> tuple[Exit, ...]:
+        last = len(self.shares) - 1
+        return tuple(
+            Exit(
+                f"exit{stage + 1}" if stage < last else "final", stage, head_ns, _by_codec(stage, a)
+            )
+            for stage, a in enumerate(self.accuracies)
+        )
+
+
+def _by_codec(stage: int, accuracy: float) -> dict[str, float]:
+    """Raw activations in 8 bits lose nothing (ESTIMATE; the shipped ones lose 0.05 points)."""
+    splits = {f"split{before}": accuracy for before in range(1, stage + 1)}
+    features = {"features": round(accuracy - _FEATURES_LOSS, 3)} if stage else {}
+    return {"jpeg": accuracy, **features, **splits}
 
 
 # Set A: CaffeNet, top-5 80.4%; GoogLeNet (Szegedy et al. 2015), top-5 89%, 1.5 billion MACs in five
 # blocks of like size. The accuracies of its first four exits are ESTIMATES; the paper says that
-# three exits reach 75%.
+# three exits reach 75%. Table 1 there gives the activations: the blocks end, nearly enough, behind
+# pool2 (28 x 28 x 192), pool3 (14 x 14 x 480), inception 4c (14 x 14 x 512) and pool4
+# (7 x 7 x 832).
+_GOOGLENET = _CloudNet(
+    "googlenet", GOOGLENET_NS, 1.5e9, (1, 1, 1, 1, 1), (0.56, 0.70, 0.79, 0.86, 0.89),
+    1024, (28 * 28 * 192, 14 * 14 * 480, 14 * 14 * 512, 7 * 7 * 832),
+)  # fmt: skip
 SET_A = (
-    LocalTable("caffenet", 0.804, *_layers(_CAFFENET), _encode_ns(1.5e9 / 5)),
-    _cloud("googlenet", GOOGLENET_NS, (1, 1, 1, 1, 1), (0.56, 0.70, 0.79, 0.86, 0.89)),
-)
+    LocalTable(
+        "caffenet", 0.804, *_layers(_CAFFENET), _GOOGLENET.encode_ns(),
+        whole=_GOOGLENET.tx1_table(),
+    ),
+    _GOOGLENET.cloud_table(),
+)  # fmt: skip
 # Set B: Network-in-Network, top-5 about 81%; ResNet-152 (He et al. 2016), top-5 93.5%, 11.3 billion
 # MACs: conv1 and conv2_x, then four blocks of like size. The first four exits are ESTIMATES.
+# conv2_x ends with 56 x 56 x 256 values; the other blocks end within conv4_x (14 x 14 x 1024), as
+# its 36 units are most of the network.
+_RESNET152 = _CloudNet(
+    "resnet152", RESNET_NS, 11.3e9, (0.77, 2.63, 2.63, 2.63, 2.63),
+    (0.45, 0.70, 0.82, 0.90, 0.935), 2048, (56 * 56 * 256, *(14 * 14 * 1024,) * 3),
+)  # fmt: skip
 SET_B = (
-    LocalTable("nin", 0.81, *_layers(_NIN), _encode_ns(0.77e9)),
-    _cloud("resnet152", RESNET_NS, (0.77, 2.63, 2.63, 2.63, 2.63), (0.45, 0.70, 0.82, 0.90, 0.935)),
+    LocalTable("nin", 0.81, *_layers(_NIN), _RESNET152.encode_ns(), whole=_RESNET152.tx1_table()),
+    _RESNET152.cloud_table(),
 )
 SETS = {"paper-a": SET_A, "paper-b": SET_B}

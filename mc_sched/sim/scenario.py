@@ -31,6 +31,10 @@ def _known_policy(value: str | None) -> str | None:
     return value
 
 
+def _percent(quantile: str) -> int:
+    return int(quantile[1:])
+
+
 # --- networks -----------------------------------------------------------------------------------
 
 
@@ -214,8 +218,10 @@ class DeviceConfig(Config):
 
     noise: float | None = Field(default=None, ge=0, le=3)
     """Deviation of the logarithm of a piece's time."""
-    quantiles: dict[Literal["p50", "p95", "p99"], float] | None = None
+    quantiles: dict[Literal["p5", "p25", "p50", "p75", "p95", "p99"], float] | None = None
     """Instead: measured quantiles, as multiples of the table's time."""
+    strays: Literal["piece", "task"] = "piece"
+    """Whether each piece of work strays from its measured time by itself, or a task's together."""
     contention: list[PhaseConfig] = Field(default_factory=list)
     random_contention: RandomPhasesConfig | None = None
 
@@ -226,9 +232,9 @@ class DeviceConfig(Config):
         if self.contention and self.random_contention is not None:
             raise ValueError("give either contention or random_contention")
         if self.quantiles is not None:
-            rising = [self.quantiles[name] for name in sorted(self.quantiles)]
+            rising = [self.quantiles[name] for name in sorted(self.quantiles, key=_percent)]
             if not rising or rising != sorted(rising) or rising[0] <= 0:
-                raise ValueError("quantiles are above 0 and rise from p50 to p99")
+                raise ValueError("quantiles are above 0 and rise from p5 to p99")
         return self
 
 
@@ -238,6 +244,8 @@ class DeviceConfig(Config):
 class StreamConfig(Config):
     """What an edge is asked to classify."""
 
+    start: Duration = Field(default=0, ge=0)
+    """When its first image comes; the agents are there from 0."""
     tasks: int = Field(default=1000, ge=1)
     fps: float = Field(default=12.0, gt=0, le=1e6)
     arrivals: Literal["constant", "poisson"] = "constant"
@@ -278,8 +286,9 @@ class EdgeGroupConfig(Config):
     basic_accuracy: float = Field(default=EdgeSettings.basic_accuracy, ge=0, le=1)
     quantile: float = Field(default=EdgeSettings.quantile, ge=0.5, lt=1.0)
     margin: Duration = EdgeSettings.margin_ns
+    whole_net: bool = EdgeSettings.whole_net
     max_tasks: int = Field(default=EdgeSettings.max_tasks, ge=1, le=10_000)
-    max_uploads: int = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
+    max_uploads: int | None = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
     probe_interval: Duration = Field(default=200_000_000, ge=10_000_000)
     admission: Duration = 0
     """From an image's arrival to its decision: decoding and cropping."""
@@ -313,6 +322,7 @@ class EdgeGroupConfig(Config):
             exit_rule=self.exit_rule,
             quantile=self.quantile,
             margin_ns=self.margin,
+            whole_net=self.whole_net,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
             energy=energy,

@@ -25,6 +25,10 @@ class DeviceSpec:
     slowdown: Steps = STEADY
     """What others on the device do to our work; a piece keeps what held at its start."""
 
+    def took_ns(self, profiled_ns: int, image: int, piece: int, now_ns: int) -> int:
+        """How long a piece of work on this image takes, if it starts now."""
+        return int(profiled_ns * self.noise.factor(image, piece) * self.slowdown.at(now_ns))
+
 
 @dataclass(frozen=True)
 class WaySpec:

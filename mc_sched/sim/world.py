@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from mc_sched.obs.summary import TaskResult
 from mc_sched.sim.clock import Clock
-from mc_sched.sim.cloud import Recorder, SimCloud
+from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.edge import SimEdge
+from mc_sched.sim.performing import Recorder
 from mc_sched.sim.spec import EdgeSpec, WorldSpec
 from mc_sched.sim.truth import Truth
 from mc_sched.sim.way import Way

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from mc_models.bundle import CODEC_FILE, Bundle, ExitRow, load_bundle, save_table, save_weights
+from mc_models.bundle import CODEC_FILE, Bundle, ExitRow, rewrite_table, save_weights
 from mc_models.calibrate import accuracy
 from mc_models.data import ImageSet
 from mc_models.features import NAME, features_logits, load_codec
@@ -36,20 +36,9 @@ def add_codec(
 
     codec, row = train_codec(bundle.cloud_net(), train, config, on_step)
     save_weights(codec, bundle.path / CODEC_FILE)
-    made = replace(bundle, codecs=(row,))
-    exits = measured_exits(made, test, on_batch)
-    save_table(
-        bundle.path,
-        bundle.name,
-        bundle.labels,
-        bundle.spec,
-        bundle.local,
-        bundle.stages,
-        exits,
-        bundle.measured,
-        made.codecs,
-    )
-    return load_bundle(bundle.path)
+    # thresholds that were measured with another codec say nothing of this one
+    made = replace(bundle, codecs=(row,), thresholds=())
+    return rewrite_table(replace(made, exits=measured_exits(made, test, on_batch)))
 
 
 def measured_exits(

@@ -108,6 +108,34 @@ class CodecRow:
 
 
 @dataclass(frozen=True)
+class SplitRow:
+    """The boundary behind the first `stage` stages: an activation [channels, side, side]."""
+
+    name: str
+    stage: int
+    channels: int
+    side: int
+
+    @property
+    def message_bytes(self) -> int:
+        """Size of every message: a byte per value, and the values' range in two float32."""
+        return self.channels * self.side**2 + 8
+
+
+@dataclass(frozen=True)
+class ThresholdRow:
+    """DDNN with one threshold on the local net's normalised entropy, on held-out images."""
+
+    entropy: float
+    kept: float
+    """Share of the images that the local net answers."""
+    top5: dict[str, float]
+    """Of all answers, the cloud's last exit giving the others, by codec."""
+    unsure_top5: float
+    """Of the local net on those others."""
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A verified bundle. Networks are built from its files when asked for."""
 
@@ -125,6 +153,9 @@ class Bundle:
     """What the tables were measured on: data, split, count, seed."""
     codecs: tuple[CodecRow, ...] = ()
     """Codecs beside jpeg, which needs no table."""
+    splits: tuple[SplitRow, ...] = ()
+    """Empty in a bundle whose figures for other policies were not measured; so are thresholds."""
+    thresholds: tuple[ThresholdRow, ...] = ()
 
     def codec(self, name: str) -> CodecRow:
         """The row of a codec. Raises BundleError where the bundle has no such codec."""
@@ -214,6 +245,8 @@ def _parse(raw: dict[str, Any], path: Path) -> Bundle:
         path=path,
         measured=raw["measured"],
         codecs=tuple(_codec_row(row) for row in raw.get("codecs", ())),
+        splits=tuple(SplitRow(**row) for row in raw.get("splits", ())),
+        thresholds=tuple(ThresholdRow(**row) for row in raw.get("thresholds", ())),
     )
 
 
@@ -316,6 +349,8 @@ def save_table(
     exits: tuple[ExitRow, ...],
     measured: Mapping[str, Any],
     codecs: tuple[CodecRow, ...] = (),
+    splits: tuple[SplitRow, ...] = (),
+    thresholds: tuple[ThresholdRow, ...] = (),
 ) -> None:
     """Write bundle.json for the weight files that already lie in `path`."""
     raw = {
@@ -331,5 +366,27 @@ def save_table(
     }
     if codecs:
         raw["codecs"] = [asdict(row) | {"message_bytes": row.message_bytes} for row in codecs]
+    if splits:
+        raw["splits"] = [asdict(row) for row in splits]
+    if thresholds:
+        raw["thresholds"] = [asdict(row) for row in thresholds]
     text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
     (path / TABLE_FILE).write_text(text, encoding="utf-8")
+
+
+def rewrite_table(bundle: Bundle) -> Bundle:
+    """Write a bundle's tables anew for the weights it has, and return it as loaded back."""
+    save_table(
+        bundle.path,
+        bundle.name,
+        bundle.labels,
+        bundle.spec,
+        bundle.local,
+        bundle.stages,
+        bundle.exits,
+        bundle.measured,
+        bundle.codecs,
+        bundle.splits,
+        bundle.thresholds,
+    )
+    return load_bundle(bundle.path)

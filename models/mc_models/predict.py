@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def answer(logits: Tensor, temperature: float) -> tuple[tuple[tuple[int, float], ...], float]:
+    """The answer of `top5` with its normalised entropy."""
+    return top5(logits, temperature), float(normalised_entropy(logits, temperature))
+
+
+def normalised_entropy(logits: Tensor, temperature: float) -> Tensor:
+    """-sum(p log p) / log(classes) of logits [n, classes], one value per row, in [0, 1].
+
+    Teerapittayanon et al. 2017 (DDNN): 0 is sure of one class, 1 has no preference among all.
+    """
+    probabilities = (logits.float() / temperature).softmax(-1)
+    nats = -probabilities.xlogy(probabilities).sum(-1)
+    return nats / math.log(max(2, logits.shape[-1]))
 
 
 def top5(logits: Tensor, temperature: float) -> tuple[tuple[int, float], ...]:

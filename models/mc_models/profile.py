@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mc_models.bundle import Bundle, ExitRow
-from mc_models.predict import top5
+from mc_models.predict import answer
 from mc_models.preprocess import Pixels, decode_image, encode_jpeg, to_input
 from mc_models.synthetic import render
 
@@ -69,6 +69,7 @@ class Profile:
     layers: Mapping[str, Times] = field(default_factory=dict)
     """Of the local net, in order; the first includes making the input, the last the answer."""
     stages: Mapping[str, Times] = field(default_factory=dict)
+    """Of the cloud net; on the edge, too, where the bundle has splits."""
     heads: Mapping[str, Times] = field(default_factory=dict)
     """By exit; each includes the five labels of the answer."""
     images: Mapping[str, Times] = field(default_factory=dict)
@@ -76,6 +77,8 @@ class Profile:
     codecs: Mapping[str, Times] = field(default_factory=dict)
     """By codec beside jpeg, from image to message on the edge, from message to activation on the
     cloud."""
+    splits: Mapping[str, Times] = field(default_factory=dict)
+    """Packing each raw split's activation on the edge, unpacking it on the cloud."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -106,14 +109,21 @@ class Profile:
         return {name: times.p50_ns for name, times in self.codecs.items()}
 
     @property
+    def split_ns(self) -> dict[str, int]:
+        """Median time of packing or unpacking each raw split."""
+        return {name: times.p50_ns for name, times in self.splits.items()}
+
+    @property
     def decode_ns(self) -> int:
         """Median time of decoding a JPEG."""
         return self.images["decode"].p50_ns
 
     @property
     def total_ns(self) -> int:
-        """Median time of the whole network, to its last exit."""
-        return sum(self.layer_ns) + sum(self.stage_ns) + sum([*self.head_ns.values()][-1:])
+        """Median time of the network `part`, to its last exit."""
+        if self.part == "edge":
+            return sum(self.layer_ns)
+        return sum(self.stage_ns) + sum([*self.head_ns.values()][-1:])
 
 
 def this_host() -> str:
@@ -202,19 +212,23 @@ def _pass(blank: Profile, bundle: Bundle, device: Device) -> Callable[[_Clock], 
     from mc_models.runtime import prepare_cloud, prepare_local
 
     pixels = render(0, 0, bundle.input_px)
-    codec_pass = _codec_pass(blank, bundle, device, pixels)
+    jpeg = encode_jpeg(pixels)
+    passes = [_codec_pass(blank, bundle, device, pixels)]
     if blank.part == "edge":
         local = prepare_local(bundle, blank.precision, device)
-        net_pass = partial(_local_pass, bundle, local, pixels, encode_jpeg(pixels))
+        passes.insert(0, partial(_local_pass, bundle, local, pixels, jpeg))
+        if bundle.splits:
+            whole = prepare_cloud(bundle, blank.precision, device)
+            passes.append(partial(_whole_pass, bundle, whole, pixels))
     else:
         cloud = prepare_cloud(bundle, blank.precision, device)
-        net_pass = partial(_cloud_pass, bundle, cloud, encode_jpeg(pixels))
+        passes.insert(0, partial(_cloud_pass, bundle, cloud, jpeg))
 
-    def both(clock: _Clock) -> None:
-        net_pass(clock)
-        codec_pass(clock)
+    def all_of_them(clock: _Clock) -> None:
+        for one_pass in passes:
+            one_pass(clock)
 
-    return both
+    return all_of_them
 
 
 def _codec_pass(
@@ -242,24 +256,51 @@ def _local_pass(
     works: list[Callable[[Any], Any]] = [*net.layers]
     first, last = works[0], works[-1]
     works[0] = lambda image: first(to_input(image))
-    works[-1] = lambda x: top5(last(x), bundle.local.temperature)
+    works[-1] = lambda x: answer(last(x), bundle.local.temperature)
     x: Any = pixels
     for row, work in zip(bundle.local.layers, works, strict=True):
         x = clock.time("layers", row.name, work, x)
 
 
 def _cloud_pass(bundle: Bundle, net: PreparedCloud, jpeg: bytes, clock: _Clock) -> None:
+    from mc_models.splits import unpack
+
     def prepare(data: bytes) -> Tensor:
         return to_input(decode_image(data, bundle.input_px))
 
     x = clock.time("images", "decode", prepare, jpeg)
+    _stages_and_heads(bundle, net.stages, net.heads, x, clock)
+    for row in bundle.splits:
+        clock.time("splits", row.name, partial(unpack, row=row), bytes(row.message_bytes))
+
+
+def _whole_pass(bundle: Bundle, net: PreparedCloud, pixels: Pixels, clock: _Clock) -> None:
+    """The cloud net on the device: its first stage includes making the input."""
+    from mc_models.splits import pack
+
+    first, *rest = net.stages
+    stages: list[Callable[[Any], Any]] = [lambda image: first(to_input(image)), *rest]
+    activations = _stages_and_heads(bundle, stages, net.heads, pixels, clock)
+    for row in bundle.splits:
+        clock.time("splits", row.name, pack, activations[row.stage - 1])
+
+
+def _stages_and_heads(
+    bundle: Bundle,
+    stages: Sequence[Callable[[Any], Any]],
+    heads: Mapping[str, Callable[[Tensor], Tensor]],
+    x: Any,
+    clock: _Clock,
+) -> list[Tensor]:
+    """Runs every piece; the stages' outputs."""
     activations = []
-    for stage_row, stage in zip(bundle.stages, net.stages, strict=True):
+    for stage_row, stage in zip(bundle.stages, stages, strict=True):
         x = clock.time("stages", stage_row.name, stage, x)
         activations.append(x)
     for row, activation in zip(bundle.exits, activations, strict=True):
-        clock.time("heads", row.name, partial(_answer, net.heads[row.name], row), activation)
+        clock.time("heads", row.name, partial(_answer, heads[row.name], row), activation)
+    return activations
 
 
 def _answer(head: Callable[[Tensor], Tensor], row: ExitRow, x: Tensor) -> object:
-    return top5(head(x), row.temperature)
+    return answer(head(x), row.temperature)

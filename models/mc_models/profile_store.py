@@ -21,7 +21,7 @@ from mc_models.profile import Part, Profile, Times, blank_profile, measure_profi
 if TYPE_CHECKING:
     from mc_models.runtime import Device
 
-FORMAT = 3
+FORMAT = 4
 QUIET = 0.2
 """Largest disturbance (`Profile.disturbed`) of times that are worth keeping."""
 GAIN = 1.05
@@ -118,6 +118,6 @@ def _add_profiles(profiles: Sequence[Profile], file: Path) -> None:
 
 
 def _parse(item: Mapping[str, Any]) -> Profile:
-    kinds = ("layers", "stages", "heads", "images", "codecs")
+    kinds = ("layers", "stages", "heads", "images", "codecs", "splits")
     times = {kind: {k: Times(**v) for k, v in item[kind].items()} for kind in kinds}
     return Profile(**{**item, **times})

@@ -1,4 +1,4 @@
-"""How both daemons listen and connect: keepalive, bounded messages, no shared ports."""
+"""How both daemons listen and connect: keepalive, bounded messages, no shared ports, TLS."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import socket
 
 import grpc
 
+from mc_proto.gate import Gate
 from mc_proto.serde import MAX_IMAGE_BYTES
+from mc_proto.tls import Identity, channel_credentials, server_credentials
 from mc_sched.units import parse_address
 
 MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 2**20
 """The largest image and its constraints."""
+MAX_CHUNK_BYTES = 2**18
+"""The largest message that a cloud agent takes: a piece of a payload, or a padded probe."""
+CALLS_PER_CONNECTION = 1024
+"""Calls that one connection may have open; gRPC's own default knows no end."""
 
 _KEEPALIVE = [
     ("grpc.keepalive_time_ms", 10_000),
@@ -20,7 +26,7 @@ _KEEPALIVE = [
 _SERVER = [
     *_KEEPALIVE,
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
     ("grpc.so_reuseport", 0),
 ]
 _CLIENT = [
@@ -35,19 +41,30 @@ _CLIENT = [
 ]
 
 
-def make_server() -> grpc.aio.Server:
-    """A server with this project's options; it listens nowhere yet."""
-    return grpc.aio.server(options=_SERVER)
+def make_server(
+    gate: Gate | None = None, max_message_bytes: int = MAX_MESSAGE_BYTES
+) -> grpc.aio.Server:
+    """A server with this project's options; it listens nowhere yet.
+
+    It offers no reflection: who calls has the protocol already.
+    """
+    options = [*_SERVER, ("grpc.max_receive_message_length", max_message_bytes)]
+    return grpc.aio.server(interceptors=[gate or Gate()], options=options)
 
 
-def bind(server: grpc.aio.Server, address: str) -> int:
-    """Listen on host:port (port 0: a free one); returns the port. OSError if it cannot be had."""
+def bind(server: grpc.aio.Server, address: str, identity: Identity | None = None) -> int:
+    """Listen on host:port (port 0: a free one); returns the port. OSError if it cannot be had.
+
+    With an `identity` only clients that have a certificate of the same authority get in.
+    """
     refusal = OSError(f"cannot listen on {address}: the port is in use or the address is not ours")
     try:
         # grpc would say it in its own words on stderr as well
         host, port = parse_address(address)
         socket.create_server((host, port), family=_family(host)).close()
-        return server.add_insecure_port(address)
+        if identity is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(identity))
     except (OSError, RuntimeError, ValueError):
         raise refusal from None
 
@@ -56,6 +73,8 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def connect(address: str) -> grpc.aio.Channel:
-    """A channel with a connection of its own."""
-    return grpc.aio.insecure_channel(address, options=_CLIENT)
+def connect(address: str, identity: Identity | None = None) -> grpc.aio.Channel:
+    """A channel with a connection of its own; with an `identity`, over mutual TLS."""
+    if identity is None:
+        return grpc.aio.insecure_channel(address, options=_CLIENT)
+    return grpc.aio.secure_channel(address, channel_credentials(identity), options=_CLIENT)

@@ -53,13 +53,15 @@ def prediction_to_wire(prediction: Prediction, labels: Sequence[str]) -> common_
         top=[
             common_pb2.Prediction.Label(index=index, name=labels[index], probability=probability)
             for index, probability in prediction.top
-        ]
+        ],
+        entropy=prediction.entropy,
     )
 
 
 def prediction_from_wire(message: common_pb2.Prediction) -> Prediction:
     """Indexes and probabilities; the names are the bundle's."""
-    return Prediction(tuple((label.index, label.probability) for label in message.top))
+    top = tuple((label.index, label.probability) for label in message.top)
+    return Prediction(top, message.entropy)
 
 
 # --- cloud agent: what it hosts -------------------------------------------------------------
@@ -78,13 +80,22 @@ def describe_to_wire(table: CloudTable, version: str) -> cloud_pb2.DescribeReply
             for e in table.exits
         ],
         version=version,
-        codecs=[
-            cloud_pb2.DescribeReply.Codec(
-                name=c.name, stage=c.stage, decode_ns=c.decode_ns, payload_bytes=c.payload_bytes
-            )
-            for c in table.codecs
-        ],
+        codecs=[_codec_to_wire(codec) for codec in table.codecs],
+        splits=[_codec_to_wire(codec) for codec in table.splits],
     )
+
+
+def _codec_to_wire(codec: Codec) -> cloud_pb2.DescribeReply.Codec:
+    return cloud_pb2.DescribeReply.Codec(
+        name=codec.name,
+        stage=codec.stage,
+        decode_ns=codec.decode_ns,
+        payload_bytes=codec.payload_bytes,
+    )
+
+
+def _codec_from_wire(message: cloud_pb2.DescribeReply.Codec) -> Codec:
+    return Codec(message.name, message.stage, message.decode_ns, message.payload_bytes)
 
 
 def describe_from_wire(message: cloud_pb2.DescribeReply) -> CloudTable:
@@ -94,7 +105,8 @@ def describe_from_wire(message: cloud_pb2.DescribeReply) -> CloudTable:
         stage_ns=tuple(message.stage_ns),
         exits=tuple(Exit(e.name, e.stage, e.head_ns, dict(e.accuracy)) for e in message.exits),
         bundle_hash=message.bundle_hash,
-        codecs=tuple(Codec(c.name, c.stage, c.decode_ns, c.payload_bytes) for c in message.codecs),
+        codecs=tuple(_codec_from_wire(codec) for codec in message.codecs),
+        splits=tuple(_codec_from_wire(codec) for codec in message.splits),
     )
 
 

@@ -75,5 +75,5 @@ def test_a_folder_called_cloud_does_not_make_an_edge_a_cloud(run, tmp_path):
 
 
 def test_an_edge_file_with_shared_keys_is_an_edges(run, tmp_path):
-    ran = check(run, tmp_path / "edge.yaml", "threads: 2\nlisten: 0.0.0.0:7070\n")
+    ran = check(run, tmp_path / "edge.yaml", "threads: 2\nlisten: 127.0.0.1:7070\n")
     assert "of the edge agent" in ran.out

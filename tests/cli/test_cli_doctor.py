@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mc_sched.cli import doctor
+from mc_sched.doctor import node
+from mc_sched.doctor import sensors as doctor
 from mc_sched.sensors import inventory
 from mc_sched.sensors.chooser import Candidate
 from mc_sched.sensors.sensor import Reading, SensorAbsent, SensorLost
@@ -50,6 +51,11 @@ def machine(monkeypatch):
         monkeypatch.setattr(doctor, "BETWEEN_READINGS_S", 0)
 
     return has
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(node, "INSTALLED", tmp_path / "etc")
 
 
 LOAD = Reading(cpu_busy=0.5, busy_by_others=0.25)
@@ -101,5 +107,5 @@ def test_for_people_it_is_a_table_for_each_check(run, machine):
 
 def test_this_machine_can_be_looked_at(run):
     told = checks(run)
-    assert list(told) == ["power", "load"]
+    assert list(told) == ["python", "torch", "clock", "power", "load"]
     assert all(check["state"] in ("ok", "warning") for check in told.values())

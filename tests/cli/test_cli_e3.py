@@ -6,7 +6,8 @@ import pytest
 
 from mc_sched.cli.results import results_file
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
-from mc_sched.obs.summary import RunInfo, TaskResult, summarise
+from mc_sched.obs.running_summary import summarise
+from mc_sched.obs.summary import RunInfo, TaskResult
 
 KINDS = tuple(OutcomeKind)
 TOP = Prediction(((3, 0.9),))

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from mc_sched.obs.event_log import EventLog
-from mc_sched.obs.summary import RunInfo, summarise
+from mc_sched.obs.running_summary import summarise
+from mc_sched.obs.summary import RunInfo
 from mc_sched.sim.build import world_of
 from mc_sched.sim.scenario import load_scenario
 from mc_sched.sim.world import simulate

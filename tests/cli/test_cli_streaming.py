@@ -13,7 +13,8 @@ from mc_sched.cli.frames import Frame
 from mc_sched.cli.streaming import StreamView, arrival_times_s, print_summary, result_of
 from mc_sched.client import Answer
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site
-from mc_sched.obs.summary import RunInfo, summarise
+from mc_sched.obs.running_summary import summarise
+from mc_sched.obs.summary import RunInfo
 
 COLOUR = re.compile(r"\x1b\[(\d+;)*(3[0-8]|4[0-8]|9[0-7]|10[0-7])(;\d+)*m")
 TOP = Prediction(((0, 0.9),))

@@ -11,7 +11,7 @@ from mc_proto.channel import bind, connect, make_server
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from cloud_agent.executor import StageExecutor
-from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer
+from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer, Limits
 from mc_sched.core.task import ExitRule
 
 EOF = grpc.aio.EOF
@@ -32,12 +32,11 @@ class Agent:
         self.preparing, self.prepared = threading.Event(), threading.Event()
         self.prepared.set()
         self.server = make_server()
-        servicer = CloudServicer(
+        self.servicer = CloudServicer(
             self.driver, TABLE, LABELS, dict.fromkeys(("jpeg", "features"), self.prepare), pool,
-            version="0.0.1", exit_rule=exit_rule, max_payload_bytes=MAX_PAYLOAD,
-            max_calls=MAX_CALLS,
+            version="0.0.1", limits=Limits(exit_rule, MAX_PAYLOAD, MAX_CALLS),
         )  # fmt: skip
-        cloud_pb2_grpc.add_CloudAgentServicer_to_server(servicer, self.server)
+        cloud_pb2_grpc.add_CloudAgentServicer_to_server(self.servicer, self.server)
 
     def prepare(self, payload):
         self.preparing.set()
@@ -316,8 +315,30 @@ async def test_an_upload_that_outlasts_its_budget_is_cut(agent):
     call = await agent.call(opened("a", bytes(1000), head=10, budget_ns=S // 20))
     code, sentence = await turned_away(call)
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert sentence == "the upload took longer than the task's budget"
+    assert sentence.startswith("the upload took longer than 0.05 s, the task's budget")
     await until(agent.is_free)
+
+
+async def test_a_slow_sender_holds_no_memory_beyond_the_upload_limit(agent):
+    """Whatever budget its task names; nor may it keep a call open without a first message."""
+    agent.servicer.set_limits(Limits(max_calls=MAX_CALLS, upload_s=0.1))
+    for messages in ((opened("a", bytes(1000), head=10),), ()):
+        code, sentence = await turned_away(await agent.call(*messages))
+        assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "took longer than 0.1 s" in sentence
+    await until(agent.is_free)
+
+
+async def test_one_edge_cannot_have_every_task(agent):
+    agent.servicer.set_limits(Limits(max_calls=MAX_CALLS, tasks_per_client=1))
+    agent.net.hold_up(0)
+    first = await agent.send("a")
+    await until(lambda: agent.net.is_in(0))
+    assert await turned_away(await agent.send("b")) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 127.0.0.1 has 1 tasks open already"
+    )  # fmt: skip
+    agent.net.let_go(0)
+    assert await names(first) == ["accepted", "result"]
 
 
 # --- the same id, too many calls --------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+from dataclasses import replace
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
@@ -12,22 +13,36 @@ from mc_sched.core.cloud_machine import CloudMachine
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import CloudSettings, EdgeSettings
-from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
+from mc_sched.core.tables import CloudTable, Codec, EntropyThreshold, Exit, LocalTable
 from mc_sched.core.task import Mode, Prediction, Privacy, Task
 
 MS = 1_000_000
-ENCODE_NS = {"features": 4 * MS}
-LOCAL = LocalTable("local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS), ENCODE_NS)
 ACCURACIES = (0.6, 0.77, 0.83, 0.91, 0.94)
+SPLITS = tuple(Codec(f"split{n}", n, 0, 12_000 // n) for n in range(1, 5))
+ENCODE_NS = {"features": 4 * MS} | {split.name: 5 * split.stage * MS for split in SPLITS}
+
+
+def _by_codec(stage: int, accuracy: float) -> dict[str, float]:
+    features = {"features": accuracy - 0.02} if stage >= 1 else {}
+    return {"jpeg": accuracy} | features | {f"split{n}": accuracy for n in range(1, stage + 1)}
+
+
+EXITS = tuple(Exit(f"exit{i}", i, MS // 2, _by_codec(i, a)) for i, a in enumerate(ACCURACIES))
 CLOUD = CloudTable(
     "cloud",
     stage_ns=(3 * MS,) * 5,
-    exits=tuple(
-        Exit(f"exit{i}", i, MS // 2, {"jpeg": a} | ({"features": a - 0.02} if i >= 1 else {}))
-        for i, a in enumerate(ACCURACIES)
-    ),
+    exits=EXITS,
     codecs=(Codec("jpeg", 0, MS), Codec("features", 1, MS, 3_000)),
+    splits=SPLITS,
 )
+LOCAL = LocalTable(
+    "local", 0.8, (10, 20, 20, 10), (2 * MS, 4 * MS, 4 * MS, 2 * MS), ENCODE_NS,
+    thresholds=tuple(
+        EntropyThreshold(entropy, entropy, {"jpeg": reached, "features": reached - 0.02}, 0.6)
+        for entropy, reached in ((0.0, 0.94), (0.5, 0.9), (1.0, 0.8))
+    ),
+    whole=CloudTable("cloud", (5 * MS,) * 5, EXITS),
+)  # fmt: skip
 PAYLOADS = {"jpeg": 12_000, "features": 3_000}
 ANSWER = Prediction(((0, 1.0),))
 
@@ -38,7 +53,8 @@ class Joined:
     def __init__(self, seed: int, loss: float, slowest: float) -> None:
         self.draw = random.Random(seed)
         self.loss, self.slowest = loss, slowest
-        self.edge = EdgeMachine(EdgeSettings(max_tasks=12), LOCAL)
+        self.edge_settings = EdgeSettings(max_tasks=12, whole_net=seed % 2 == 1)
+        self.edge = EdgeMachine(self.edge_settings, LOCAL)
         self.cloud = CloudMachine(CloudSettings(max_tasks=6), CLOUD)
         self.now = 0
         self.heap: list = []
@@ -94,7 +110,10 @@ class Joined:
 
     def perform(self, action: do.EdgeAction) -> None:
         if isinstance(action, do.StartLocal):
-            self.at(0, self.local_step, action.task_id, -1)
+            if action.exit:
+                self.at(0, self.whole_step, action.task_id, action.exit, -1)
+            else:
+                self.at(0, self.local_step, action.task_id, -1)
         elif isinstance(action, do.AbortLocal):
             self.aborted.add(action.task_id)
         elif isinstance(action, do.Encode):
@@ -137,12 +156,27 @@ class Joined:
         if task_id in self.aborted:
             self.to_edge(ev.LocalAborted(self.now, task_id))
         elif layer + 1 == len(LOCAL.layer_ns):
-            self.to_edge(ev.LocalDone(self.now, task_id, ANSWER))
+            answer = replace(ANSWER, entropy=self.draw.random())
+            self.to_edge(ev.LocalDone(self.now, task_id, answer))
         elif self.draw.random() < 0.01:
             self.to_edge(ev.LocalFailed(self.now, task_id, "out of memory"))
         else:
             took = LOCAL.layer_ns[layer + 1] * self.draw.uniform(0.7, self.slowest)
             self.at(took, self.local_step, task_id, layer + 1)
+
+    def whole_step(self, task_id: str, exit_: str, stage: int) -> None:
+        """The cloud net on the device, which reports nothing between its ends."""
+        if stage < 0:
+            self.to_edge(ev.LocalStarted(self.now, task_id))
+        if task_id in self.aborted:
+            self.to_edge(ev.LocalAborted(self.now, task_id))
+        elif stage == LOCAL.whole.exit_named(exit_).stage:
+            self.to_edge(ev.LocalDone(self.now, task_id, ANSWER))
+        elif self.draw.random() < 0.01:
+            self.to_edge(ev.LocalFailed(self.now, task_id, "out of memory"))
+        else:
+            took = LOCAL.whole.stage_ns[stage + 1] * self.draw.uniform(0.7, self.slowest)
+            self.at(took, self.whole_step, task_id, exit_, stage + 1)
 
     # --- the wire and the cloud's side ------------------------------------------------------
 

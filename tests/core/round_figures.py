@@ -5,6 +5,9 @@
     link        10 ms round trip; 8 Mbps up, which is 10 ms for an image of 10 kB
     features    5 ms to encode, 4 kB, 3 ms to decode; the cloud goes on at stage 2; two points of
                 accuracy less: 3 + 5, 9, 13 ms to exit2 .. exit4
+    whole net   on the device: stages of 12 ms, heads of 2 ms; 62 ms to exit4
+    splits      1 ms to pack, none to unpack; 20, 4, 2 and 2 kB behind the stages
+    ddnn        keeps 0, 40, 70 or 100% of the images and reaches 0.94, 0.92, 0.86 or 0.80 in all
 
 So the cloud answers a lone task of the basic QoR, 0.75, after 10 + 10 + 9 = 29 ms, at exit1.
 """
@@ -12,7 +15,7 @@ So the cloud answers a lone task of the basic QoR, 0.75, after 10 + 10 + 9 = 29 
 from dataclasses import replace
 from math import exp, log
 
-from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
+from mc_sched.core.tables import CloudTable, Codec, EntropyThreshold, Exit, LocalTable
 from mc_sched.core.task import Prediction
 
 MS = 1_000_000
@@ -40,10 +43,44 @@ TWO_CODECS = replace(
     ),
     codecs=(*CLOUD.codecs, FEATURES),
 )
+SPLIT_BYTES = (20_000, 4_000, 2_000, 2_000)
+SPLITS = tuple(Codec(f"split{n}", n, 0, size) for n, size in enumerate(SPLIT_BYTES, start=1))
+PARTITIONED = replace(
+    TWO_CODECS,
+    exits=tuple(
+        replace(
+            e,
+            accuracy=e.accuracy
+            | {s.name: e.accuracy["jpeg"] for s in SPLITS if s.stage <= e.stage},
+        )
+        for e in TWO_CODECS.exits
+    ),
+    splits=SPLITS,
+)
+WHOLE = CloudTable(
+    "cloud", (12 * MS,) * 5, tuple(replace(e, head_ns=2 * MS) for e in PARTITIONED.exits)
+)
+THRESHOLDS = tuple(
+    EntropyThreshold(entropy, kept, {"jpeg": jpeg, "features": features}, unsure)
+    for entropy, kept, jpeg, features, unsure in (
+        (0.0, 0.0, 0.94, 0.92, 0.80),
+        (0.3, 0.4, 0.92, 0.90, 0.70),
+        (0.5, 0.7, 0.86, 0.85, 0.50),
+        (1.0, 1.0, 0.80, 0.80, 0.0),
+    )
+)
+EVERY_POLICY_LOCAL = replace(
+    ENCODING_LOCAL,
+    encode_ns=ENCODING_LOCAL.encode_ns | {s.name: (12 * s.stage + 1) * MS for s in SPLITS},
+    thresholds=THRESHOLDS,
+    whole=WHOLE,
+)
+"""The local net's table on an edge that has the figures of every policy."""
 IMAGE_BYTES = 10_000
 BOTH_PAYLOADS = {"jpeg": IMAGE_BYTES, "features": FEATURES.payload_bytes}
 UP_MS, RTT_MS = 10, 10
 ANSWER = Prediction(((7, 0.9), (3, 0.1)))
+UNSURE = Prediction(((7, 0.3), (3, 0.2)), entropy=0.8)
 
 
 def ns(ms: float) -> int:

@@ -49,8 +49,17 @@ def test_times_are_the_upper_quantile_of_what_was_seen_lately(make_edge):
     edge = make_edge(cloud=None)
     edge.submit(0, "slow", 84)
     edge.local_done(40, "slow")  # twice the profile, once in five
-    assert edge.submit(50, "a", 39) == [refused("a")]
-    assert edge.submit(50, "b", 40) == [deadline_timer("b", 90), StartLocal("b")]
+    edge.submit(50, "running", 84)
+    assert edge.submit(50, "a", 64) == [refused("a")]  # 24.6 left, on the mean, and 40
+    assert edge.submit(50, "b", 65) == [deadline_timer("b", 115)]
+
+
+def test_on_a_free_device_the_mean_is_hope_enough(make_edge):
+    edge = make_edge(cloud=None)
+    edge.submit(0, "slow", 84)
+    edge.local_done(40, "slow")
+    assert edge.submit(50, "a", 24) == [refused("a")]
+    assert edge.submit(50, "b", 25) == [deadline_timer("b", 75), StartLocal("b")]
 
 
 def test_mc_paper_goes_by_the_mean(make_edge):
@@ -110,17 +119,17 @@ def test_a_reply_tells_what_waits_on_the_cloud_too(edge):
 
 
 def test_a_slow_round_trip_takes_longer(edge):
-    edge.tell(0, ev.LinkSampled, ns(30))  # the upper quantile of five probes
-    assert edge.submit(0, "a", 56, accuracy=0.9) == [refused("a")]
-    assert edge.submit(0, "b", 57, accuracy=0.9)[0] == deadline_timer("b", 57)
+    edge.tell(0, ev.LinkSampled, ns(30))  # the mean of five probes is now 14 ms
+    assert edge.submit(0, "a", 40, accuracy=0.9) == [refused("a")]
+    assert edge.submit(0, "b", 41, accuracy=0.9)[0] == deadline_timer("b", 41)
 
 
 def test_an_unknown_link_is_met_with_the_prior_not_with_optimism(make_edge):
-    """3 Mbps and 40 ms until something was measured: 26.7 + 40 + 1.3 * 17 = 88.8 ms."""
+    """4 Mbps and 30 ms on the mean until something was measured: 20 + 30 + 17 = 67 ms."""
     edge = make_edge(settled=False)
     edge.tell(0, ev.CloudFound, CLOUD)
-    assert edge.submit(0, "a", 88, accuracy=0.9) == [refused("a")]
-    assert edge.submit(0, "b", 89, accuracy=0.9)[0] == deadline_timer("b", 89)
+    assert edge.submit(0, "a", 66.9, accuracy=0.9) == [refused("a")]
+    assert edge.submit(0, "b", 67.1, accuracy=0.9)[0] == deadline_timer("b", 67.1)
 
 
 def test_a_link_that_was_not_used_for_some_seconds_is_unknown_again(edge):

@@ -5,16 +5,20 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from round_figures import ns
+from round_figures import THRESHOLDS, ns
 
+from mc_sched.core.layers import Cost, Layers, Upload
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
+    EdgeFirst,
     Offload,
     Refuse,
     RunOnEdge,
     SiteForecast,
     View,
+    WholeForecast,
     cloud_choice,
 )
 from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
@@ -24,8 +28,8 @@ MC, MC_PAPER, SERVER, EDGE_ONLY = (
 )
 TASK = Task("a", "s", 0, ns(100))
 EDGE = SiteForecast(accuracy=0.80, mean_ns=ns(20), upper_ns=ns(30), energy_j=0.20)
-NEAR = CloudForecast(0.77, ns(30), ns(40), 0.10, exit="near", codec="jpeg")
-FAR = CloudForecast(0.91, ns(50), ns(60), 0.10, exit="far", codec="jpeg")
+NEAR = CloudForecast(0.77, ns(30), ns(40), 0.10, exit="near", codec="jpeg", accepted_ns=ns(20))
+FAR = CloudForecast(0.91, ns(50), ns(60), 0.10, exit="far", codec="jpeg", accepted_ns=ns(20))
 VIEW = View(
     now_ns=0,
     remaining_ns=ns(100),
@@ -67,6 +71,11 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
     return Offload(option.codec, accuracy, rule, option.upper_ns)
 
 
+def sends_for_good(option, accuracy=0.75):
+    """Where the device could not take it back, or not before it is known to have come."""
+    return replace(sends(option, accuracy), take_back=False)
+
+
 # --- mc ---------------------------------------------------------------------------------------
 
 
@@ -76,19 +85,39 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
         pytest.param(view(), sends(NEAR), id="both, energy: the cheaper site"),
         pytest.param(view(edge=edge(energy_j=0.05)), RunOnEdge(), id="both, energy: the edge"),
         pytest.param(view(edge=edge(energy_j=0.10)), RunOnEdge(), id="both, energy: a tie"),
-        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: just before"),
-        pytest.param(view(take_back_ns=ns(40) - 1), RunOnEdge(), id="both, energy: taken back"),
+        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: hardly taken back"),
+        pytest.param(view(take_back_ns=ns(21)), sends(NEAR), id="both, energy: pays half the time"),
+        pytest.param(view(take_back_ns=ns(20)), RunOnEdge(), id="both, energy: pays as often"),
+        pytest.param(
+            view(cloud=(near(energy_j=0.15),), take_back_ns=ns(21)),
+            RunOnEdge(),
+            id="both, energy: too dear to be taken back",
+        ),
+        pytest.param(
+            view(cloud=(NEAR,), take_back_ns=ns(19)),
+            sends_for_good(NEAR),
+            id="both, energy: would be taken back unheard, and is sure without that",
+        ),
+        pytest.param(
+            view(cloud=(NEAR,), take_back_ns=ns(19), remaining_ns=ns(39)),
+            RunOnEdge(),
+            id="both, energy: would be taken back unheard, and is not sure",
+        ),
         pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
         pytest.param(view(cloud=()), RunOnEdge(), id="no cloud"),
-        pytest.param(view(remaining_ns=ns(30)), RunOnEdge(), id="only the edge is in time"),
-        pytest.param(view(accuracy=0.80), sends(FAR, 0.80), id="energy: the first good exit"),
-        pytest.param(view(accuracy=0.9), sends(FAR, 0.9), id="only the cloud is good enough"),
         pytest.param(
-            view(accuracy=0.9, mode=Mode.PERFORMANCE), sends(FAR, 0.9), id="performance, cloud only"
+            view(remaining_ns=ns(30), take_back_ns=-ns(4)), RunOnEdge(), id="only the edge in time"
+        ),
+        pytest.param(view(accuracy=0.80), sends(FAR, 0.80), id="energy: the first good exit"),
+        pytest.param(view(accuracy=0.9), sends_for_good(FAR, 0.9), id="cloud only"),
+        pytest.param(
+            view(accuracy=0.9, mode=Mode.PERFORMANCE),
+            sends_for_good(FAR, 0.9),
+            id="performance, cloud only",
         ),
         pytest.param(
             view(edge=edge(upper_ns=ns(101)), mode=Mode.PERFORMANCE, take_back_ns=-ns(5)),
-            sends(NEAR),
+            sends_for_good(NEAR),
             id="the edge is too slow",
         ),
         pytest.param(
@@ -100,7 +129,7 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
             id="neither is good enough",
         ),
         pytest.param(
-            view(remaining_ns=ns(30) - 1),
+            view(remaining_ns=ns(30) - 1, take_back_ns=-ns(5), edge_free=False),
             Refuse(
                 (
                     edge_short("deadline", ns(30), ns(30) - 1),
@@ -110,9 +139,32 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
             id="neither is in time",
         ),
         pytest.param(
-            view(accuracy=0.9, remaining_ns=ns(59)),
-            Refuse((edge_short("accuracy", 0.9, 0.80), cloud_short("deadline", ns(60), ns(59)))),
+            view(remaining_ns=ns(30) - 1, take_back_ns=-ns(5)), RunOnEdge(), id="the edge's mean is"
+        ),
+        pytest.param(
+            view(edge=edge(mean_ns=ns(39)), remaining_ns=ns(39), take_back_ns=-ns(5)),
+            RunOnEdge(),
+            id="both means are, the edge surely",
+        ),
+        pytest.param(
+            view(edge=edge(mean_ns=ns(35), upper_ns=ns(70)), remaining_ns=ns(39)),
+            sends_for_good(NEAR),
+            id="both means are, the cloud is likelier",
+        ),
+        pytest.param(
+            view(accuracy=0.9, remaining_ns=ns(49)),
+            Refuse((edge_short("accuracy", 0.9, 0.80), cloud_short("deadline", ns(60), ns(49)))),
             id="one each",
+        ),
+        pytest.param(
+            view(accuracy=0.9, remaining_ns=ns(50)),
+            sends_for_good(FAR, 0.9),
+            id="the cloud, on the mean",
+        ),
+        pytest.param(
+            view(accuracy=0.9, remaining_ns=ns(50), cloud_free=False),
+            Refuse((edge_short("accuracy", 0.9, 0.80), cloud_short("deadline", ns(60), ns(50)))),
+            id="not on the mean behind others",
         ),
         pytest.param(
             view(accuracy=0.9, cloud=()),
@@ -129,7 +181,11 @@ def test_mc(situation, decision):
 
 
 def paper_sends(option, accuracy=0.75):
-    return Offload(option.codec, accuracy, ExitRule.PURSUE, option.mean_ns, before_take_back=False)
+    return replace(
+        Offload(option.codec, accuracy, ExitRule.PURSUE, option.mean_ns),
+        keep_promised=False,
+        before_take_back=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +245,7 @@ def _without_take_back(decision):
         pytest.param(view(), RunOnEdge(), id="in time and good enough"),
         pytest.param(view(remaining_ns=ns(30)), RunOnEdge(), id="just in time"),
         pytest.param(
-            view(remaining_ns=ns(30) - 1),
+            view(remaining_ns=ns(30) - 1, take_back_ns=-ns(5)),
             Refuse((edge_short("deadline", ns(30), ns(30) - 1),)),
             id="too slow",
         ),
@@ -258,6 +314,7 @@ def test_features_go_where_features_may(policy):
 )
 def test_what_each_demand_allows(privacy, jpeg, features):
     assert (privacy.allows("jpeg"), privacy.allows("features")) == (jpeg, features)
+    assert privacy.allows("split1") is jpeg  # a raw activation is as good as the picture
 
 
 # --- what holds of any view -------------------------------------------------------------------
@@ -265,15 +322,35 @@ def test_what_each_demand_allows(privacy, jpeg, features):
 accuracies = st.sampled_from((0.5, 0.75, 0.8, 0.9, 0.95))
 times = st.integers(1, 6).map(lambda tens: ns(10 * tens))
 joules = st.sampled_from((0.0, 0.1, 0.2))
-options = st.builds(
-    CloudForecast, accuracies, times, times, joules,
-    exit=st.sampled_from(("near", "far")), codec=st.sampled_from(("jpeg", "features")),
-)  # fmt: skip
+exits = st.sampled_from(("near", "far"))
+codecs = st.sampled_from(("jpeg", "features", "split1"))
+options = st.builds(CloudForecast, accuracies, times, times, joules, exit=exits, codec=codecs)
+wholes = st.builds(WholeForecast, accuracies, times, times, joules, exit=exits)
+
+
+def deeper_and_later(forecasts):
+    """As a network has it: a deeper exit takes longer, and no quantile is below the mean."""
+    means = sorted(forecast.mean_ns for forecast in forecasts)
+    uppers = sorted(forecast.upper_ns for forecast in forecasts)
+    taken = zip(forecasts, means, uppers, strict=True)
+    return tuple(replace(f, mean_ns=m, upper_ns=max(m, upper)) for f, m, upper in taken)
+
+
+costs = st.builds(Cost, times, joules)
+uploads = st.builds(Upload, st.sampled_from(("jpeg", "features", "split1")), st.just(0), costs)
 views = st.builds(
     View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
     st.sampled_from(Mode), st.sampled_from(ExitRule),
-    st.builds(SiteForecast, accuracies, times, times, joules),
-    st.lists(options, max_size=4).map(tuple),
+    st.builds(SiteForecast, accuracies, times, times, joules)
+    .map(lambda here: deeper_and_later([here])[0]),
+    st.lists(options, max_size=4).map(deeper_and_later),
+    thresholds=st.sampled_from(((), THRESHOLDS)),
+    whole=st.lists(wholes, max_size=2).map(deeper_and_later),
+    layers=st.none() | st.builds(
+        Layers, st.tuples(costs, costs), st.tuples(costs, costs),
+        st.lists(uploads, max_size=3).map(tuple), costs, st.just("far"),
+    ),
+    edge_free=st.booleans(), cloud_free=st.booleans(),
 )  # fmt: skip
 tasks = st.sampled_from(Privacy).map(lambda privacy: replace(TASK, privacy=privacy))
 any_view = settings(max_examples=50, deadline=None, derandomize=True, database=None)
@@ -284,12 +361,33 @@ def fits(option, situation, upper):
     return option.accuracy >= situation.accuracy and time_ns <= situation.remaining_ns
 
 
+def tried(option, situation, upper):
+    """A site gets a task if its time is good enough, for `mc` the mean if it is free."""
+    is_cloud = isinstance(option, CloudForecast)
+    free = situation.cloud_free if is_cloud else situation.edge_free
+    return fits(option, situation, upper) or (free and fits(option, situation, upper=False))
+
+
+def at_home(policy, situation):
+    """What the device runs: for `mc` the cloud net where only an exit of it is accurate enough."""
+    needed = situation.accuracy
+    if policy is MC_PAPER or situation.edge.accuracy >= needed:
+        return situation.edge
+    return next((o for o in situation.whole if o.accuracy >= needed), situation.edge)
+
+
+def cheaply(option, situation):
+    """With the edge to fall back on, the cloud may be tried on the mean at any time."""
+    return fits(at_home(MC, situation), situation, upper=True) and fits(option, situation, False)
+
+
 @pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
 @any_view
 @given(task=tasks, situation=views)
 def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
     cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
-    can = any(fits(site, situation, upper) for site in (situation.edge, *cloud))
+    can = any(tried(option, situation, upper) for option in (at_home(policy, situation), *cloud))
+    can = can or (policy is MC and local_first(task, situation) is not None)
     assert isinstance(policy(task, situation), Refuse) is not can
 
 
@@ -299,10 +397,14 @@ def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situatio
 def test_it_goes_where_it_fits(policy, upper, task, situation):
     decision = policy(task, situation)
     if isinstance(decision, RunOnEdge):
-        assert fits(situation.edge, situation, upper)
+        assert tried(at_home(policy, situation), situation, upper)
+        assert decision.exit == getattr(at_home(policy, situation), "exit", "")
     elif isinstance(decision, Offload):
         assert decision.accuracy == situation.accuracy
-        assert any(o.codec == decision.codec and fits(o, situation, upper) for o in situation.cloud)
+        assert any(
+            o.codec == decision.codec and (tried(o, situation, upper) or cheaply(o, situation))
+            for o in situation.cloud
+        )
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
@@ -310,7 +412,8 @@ def test_it_goes_where_it_fits(policy, upper, task, situation):
 @given(task=tasks, situation=views)
 def test_no_policy_offloads_what_privacy_forbids(policy, task, situation):
     decision = policy(task, situation)
-    assert not isinstance(decision, Offload) or task.privacy.allows(decision.codec)
+    offload = decision.offload if isinstance(decision, EdgeFirst) else decision
+    assert not isinstance(offload, Offload) or task.privacy.allows(offload.codec)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)

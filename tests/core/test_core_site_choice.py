@@ -6,8 +6,9 @@ import pytest
 from round_figures import CLOUD
 from scripted_edge import deadline_timer, fallback_timer, refused, sent
 
-from mc_sched.core.actions import SendToCloud, StartLocal
+from mc_sched.core.actions import SendToCloud, SetTimer, StartLocal
 from mc_sched.core.energy import RADIOS, EnergyModel, RadioModel
+from mc_sched.core.events import TimerKind
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import ExitRule, Mode, Privacy
 
@@ -85,11 +86,18 @@ def test_a_link_found_slow_turns_energy_mode_to_the_edge(make_edge):
     assert site_of(edge.submit(12_400, "b", 500)) is StartLocal
 
 
-def test_energy_mode_takes_the_edge_where_the_cloud_would_answer_after_the_take_back(edge):
-    """The cloud needs 29 ms, and the edge 20 + 4 of margin: together 53."""
-    assert site_of(edge.submit(0, "a", 53 - 1e-3)) is StartLocal
-    edge.local_done(20, "a")
-    assert site_of(edge.submit(30, "b", 53)) is SendToCloud
+def test_what_the_cloud_has_by_then_can_be_taken_back(edge):
+    """Its word that it has the picture comes after 20 ms, and the edge needs 20 + 4 of margin."""
+    assert timers(edge.submit(0, "a", 44)) == {TimerKind.DEADLINE, TimerKind.FALLBACK}
+
+
+def test_a_sure_cloud_is_not_asked_back_before_it_has_spoken(edge):
+    assert timers(edge.submit(0, "a", 44 - 1e-3)) == {TimerKind.DEADLINE}
+    assert site_of(edge.submit(100, "b", 29)) is SendToCloud
+
+
+def timers(actions):
+    return {action.kind for action in actions if isinstance(action, SetTimer)}
 
 
 def test_mc_paper_takes_the_cloud_in_energy_mode_whatever_it_costs(make_edge):

@@ -224,3 +224,22 @@ def test_and_again_when_it_is_back(edge):
     edge.tell(0, ev.CloudGone, "no answer")
     edge.tell(5, ev.CloudFound, CLOUD)
     assert uploads(edge.submit(5, "a", 37, **FINE)) == ["a"]
+
+
+# --- as many as cover a round trip --------------------------------------------------------------
+
+
+def sent_at_once(edge, count):
+    submitted = [edge.submit(0, f"t{number}", 900, **FINE) for number in range(count)]
+    return sum(len(uploads(actions)) for actions in submitted)
+
+
+def test_where_no_number_is_set_one_is_on_the_air_and_others_cover_the_round_trip(make_edge):
+    far = make_edge()
+    for _ in range(40):
+        far.tell(0, ev.LinkSampled, ns(95))  # 10 ms of upload: nine and a half more of them
+    assert sent_at_once(far, 20) == 1 + 10
+
+
+def test_near_by_two_do(make_edge):
+    assert sent_at_once(make_edge(), 5) == 2

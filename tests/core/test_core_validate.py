@@ -41,7 +41,7 @@ def rename(machine):
 
 
 def overload(machine):
-    machine._settings = type(machine._settings)(max_tasks=0)
+    machine._most_tasks = 0
 
 
 EDGE_FAULTS = {

@@ -346,3 +346,39 @@ def test_a_link_that_comes_back_is_not_judged_by_what_its_end_was_like(edge):
     edge.tell(200, ev.CloudFound, CLOUD)
     assert edge.machine.snapshot(at(201)).uplink_bps == 8e6
     assert edge.submit(201, "b", 84)[-1] == sent("b", budget=79, wanted=55)
+
+
+# --- what the cloud promises --------------------------------------------------------------------
+
+
+def test_a_task_that_the_cloud_promises_in_time_stays_there(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(50, "a", predicted=30)
+    assert edge.fallback_fires(60, "a") == []
+    assert edge.replied(80, "a")[-1] == succeeded("a", Site.CLOUD)
+
+
+def test_its_latest_word_counts(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(50, "a", predicted=30)
+    edge.tell(55, ev.CloudProgressed, "a", 0, ns(30))
+    assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
+
+
+def test_a_promise_that_has_passed_is_none(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(50, "a", predicted=9)
+    assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
+
+
+def test_nor_one_that_leaves_no_time_for_a_late_message(edge):
+    edge.tell(0, ev.LinkSampled, ns(40))  # once in five
+    edge.submit(0, "a", 84)
+    edge.accepted(50, "a", predicted=33)
+    assert SendGiveUp("a") in edge.fallback_fires(40, "a")
+
+
+def test_mc_paper_takes_it_back_whatever_is_promised(edge):
+    edge.submit(0, "a", 84, policy="mc-paper")
+    edge.accepted(50, "a", predicted=20)
+    assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]

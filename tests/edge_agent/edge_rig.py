@@ -61,7 +61,7 @@ class HandNet:
         self.started, self.aborted = [], []
         self.report = lambda event: None
 
-    def start(self, task_id, prepare):
+    def start(self, task_id, prepare, exit_=""):
         self.started.append(task_id)
 
     def abort(self, task_id):
@@ -102,7 +102,7 @@ class Rig:
         self.net, self.cloud = HandNet(), HandCloud()
         self.net.report = self.driver.handle
         self.cloud_states = []
-        self.driver.attach(self.net, self.cloud, self.cloud_states.append)
+        self.driver.attach(self.net, self.cloud, lambda up, _: self.cloud_states.append(up))
 
     def tell(self, event_type, *fields):
         """An event of this moment."""

@@ -44,7 +44,7 @@ async def test_the_local_nets_answer_is_the_outcome(rig):
 async def test_the_net_is_given_the_pixels_and_the_cloud_the_jpeg(rig):
     prepared = []
     rig.driver._prepare = prepared.append
-    rig.net.start = lambda task_id, prepare: prepare()
+    rig.net.start = lambda task_id, prepare, exit_: prepare()
     image = admitted()
     on_edge = asyncio.ensure_future(rig.driver.submit(task("a", policy="edge-only"), image))
     on_cloud = asyncio.ensure_future(rig.driver.submit(task("b", policy="server"), image))

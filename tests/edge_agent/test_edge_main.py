@@ -36,7 +36,11 @@ def test_a_misspelt_key(complaint, tmp_path):
     ("option", "value", "allowed"),
     [
         ("--mode", "fast", "'performance' or 'energy'"),
-        ("--policy", "best", "mc, mc-paper, server, edge-only"),
+        (
+            "--policy",
+            "best",
+            "mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent",
+        ),
         ("--threads", "0", "greater than or equal to 1"),
         ("--radio", "5g", "'wifi', '4g' or '3g'"),
         ("--power", "sun", "auto, none, jetson-ina3221"),
@@ -47,6 +51,19 @@ def test_an_option_out_of_range(complaint, option, value, allowed):
     sentence = complaint(option, value)
     assert sentence.startswith("command line: key ")
     assert allowed in sentence
+
+
+def test_beyond_loopback_without_certificates(complaint):
+    sentence = complaint("--listen", "0.0.0.0:0")
+    assert sentence.startswith("command line: key 'listen', value '0.0.0.0:0': other machines")
+    assert "certs init" in sentence
+    assert "listen_without_tls: true" in sentence
+
+
+def test_certificates_that_are_not_there(complaint, tmp_path):
+    config = tmp_path / "edge.yaml"
+    config.write_text(f"tls: {{directory: {tmp_path}}}\nlisten: 0.0.0.0:0\n")
+    assert complaint("--config", config).startswith(f"{tmp_path}/ca.crt: cannot be read")
 
 
 def test_no_bundle_there(complaint, tmp_path):

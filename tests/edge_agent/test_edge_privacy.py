@@ -49,8 +49,10 @@ class PrivateRig(Rig):
         super().__init__(local=ENCODING_LOCAL)
         self.may_encode = threading.Event()
         self.may_encode.set()
-        self.encoder = PayloadEncoder(self.encode, self.driver.encoded)
-        self.driver.attach(self.net, self.cloud, self.cloud_states.append, self.encoder)
+        self.encoder = PayloadEncoder({"features": self.encode}, self.driver.encoded)
+        self.driver.attach(
+            self.net, self.cloud, lambda up, _: self.cloud_states.append(up), self.encoder
+        )
         self.tell(ev.CloudFound, TWO_CODECS)
         self.tell(ev.LinkSampled, 2 * MS)
 
@@ -145,7 +147,7 @@ class PrivateAgent(PrivateRig):
         self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
         await self.server.start()
         self.stub = edge_pb2_grpc.EdgeAgentStub(self.channel)
-        self.net.start = lambda task_id, prepare: self.soon(self.net.done, task_id)
+        self.net.start = lambda task_id, prepare, exit_: self.soon(self.net.done, task_id)
         send = self.cloud.send
 
         def send_and_answer(action, payload):

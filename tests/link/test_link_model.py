@@ -72,6 +72,22 @@ def test_jitter_is_seeded_bounded_and_keeps_the_order() -> None:
     assert len(set(waits_ns)) > 10
 
 
+def test_jitter_is_the_moments_whatever_else_is_sent() -> None:
+    spec = LinkSpec(up=mbps(100), down=mbps(100), jitter_ns=10 * MS, seed=7)
+    busy, quiet = spec.uplink(0), spec.uplink(0)
+    for at in range(0, 900, 30):
+        busy.arrival_ns(at * MS, 100)
+    assert busy.arrival_ns(1000 * MS, 100) == quiet.arrival_ns(1000 * MS, 100)
+
+
+def test_jitter_is_spread_evenly_from_none_to_all_of_it() -> None:
+    up = LinkSpec(up=mbps(1000), down=mbps(1000), jitter_ns=10 * MS).uplink(0)
+    waits_ns = sorted(up.arrival_ns(at * 83 * MS, 0) - at * 83 * MS for at in range(1000))
+    for tenth in range(11):
+        expected_ns = tenth * MS
+        assert abs(waits_ns[min(999, tenth * 100)] - expected_ns) < 0.6 * MS
+
+
 def test_a_trace_delivers_at_its_opportunities() -> None:
     up = shaper(TraceRate((2 * MS, 5 * MS, 5 * MS, 9 * MS)))
     assert up.departure_ns(0, PACKET_BYTES) == 2 * MS

@@ -1,56 +1,38 @@
-"""Built up result by result, the summary is the one that all results together give."""
+"""Built up result by result, a summary needs no more memory for a longer run."""
+
+import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
-from mc_sched.obs.running_summary import LatencyCounts, RunningSummary
-from mc_sched.obs.summary import RunInfo, TaskResult, summarise
-
-INFO = RunInfo("mc", "energy", "wifi", 12.0, 3.0)
-ANSWER = Prediction(((1, 0.9),))
-SHARE = st.floats(0, 1)
+from mc_sched.core.quantiles import nearest_rank
+from mc_sched.obs.running_summary import LatencyCounts
 
 
-@st.composite
-def results(draw):
-    """One result, as a task can end."""
-    answered = draw(st.booleans())
-    outcome = Outcome(
-        "t", "s", draw(st.sampled_from(OutcomeKind)), draw(st.integers(0, 6 * 10**10)),
-        site=draw(st.sampled_from(Site)) if answered else None,
-        exit=draw(st.sampled_from(("local", "exit1", "exit2"))) if answered else None,
-        prediction=ANSWER if answered else None,
-        expected_accuracy=draw(SHARE) if answered else None,
-        gave_up=draw(st.booleans()),
-        energy=Energy(
-            *(draw(st.lists(SHARE, min_size=5, max_size=5))),
-            draw(st.sampled_from(("model", "rapl", "model+rapl"))),
-        ),
-        bytes_up=draw(st.integers(0, 10**6)),
-        cloud_ns=draw(st.sampled_from((0, 10**6, 10**7))),
-    )  # fmt: skip
-    return TaskResult(outcome, draw(st.sampled_from((None, True, False))) if answered else None)
+@given(st.lists(st.integers(0, 6 * 10**10), min_size=1, max_size=200))
+def test_quantiles_of_few_latencies_are_exact(latencies_ns):
+    figures, ordered_ms = figures_of(latencies_ns), sorted(ns / 1e6 for ns in latencies_ns)
+    for percent in (50, 95, 99):
+        assert figures[f"p{percent}"] == nearest_rank(ordered_ms, percent / 100)
+    assert figures["max"] == ordered_ms[-1]
+    assert figures["mean"] == pytest.approx(sum(ordered_ms) / len(ordered_ms))
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(results(), max_size=30))
-def test_one_by_one_or_all_at_once(all_results):
-    running = RunningSummary()
-    for result in all_results:
-        running.add(result)
-    built, whole = running.summary(INFO), summarise(all_results, INFO)
-    assert built.keys() == whole.keys()
-    for key, value in whole.items():
-        if isinstance(value, dict):
-            assert built[key] == {name: close_to(part) for name, part in value.items()}
-        else:
-            assert built[key] == close_to(value)
+def test_quantiles_of_many_latencies_are_close():
+    draw = random.Random(0)
+    latencies_ns = [round(draw.lognormvariate(17, 1)) for _ in range(20_000)]
+    figures, ordered_ms = figures_of(latencies_ns), sorted(ns / 1e6 for ns in latencies_ns)
+    for percent in (50, 95, 99):
+        true_ms = nearest_rank(ordered_ms, percent / 100)
+        assert figures[f"p{percent}"] == pytest.approx(true_ms, rel=5e-4)
 
 
-def close_to(value):
-    return pytest.approx(value, rel=6e-4, abs=1e-6) if isinstance(value, float) else value
+def figures_of(latencies_ns):
+    counts = LatencyCounts()
+    for latency_ns in latencies_ns:
+        counts.add(latency_ns)
+    return counts.figures_ms()
 
 
 def test_memory_does_not_grow_with_the_number_of_latencies():

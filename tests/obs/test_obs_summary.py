@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
-from mc_sched.obs.summary import SCHEMA, RunInfo, TaskResult, summarise, summary_rows
+from mc_sched.obs.running_summary import SCHEMA, summarise
+from mc_sched.obs.summary import RunInfo, TaskResult, summary_rows
 
 sys.path.insert(0, str(Path(__file__).parent))
 import arbitrary

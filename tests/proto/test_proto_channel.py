@@ -85,7 +85,7 @@ def options(monkeypatch):
     """The options that this project gives gRPC: {"server": ..., "client": ...}."""
     seen = {}
     monkeypatch.setattr(
-        channel.grpc.aio, "server", lambda options: seen.update(server=dict(options))
+        channel.grpc.aio, "server", lambda options, **_: seen.update(server=dict(options))
     )
     monkeypatch.setattr(
         channel.grpc.aio, "insecure_channel", lambda _, options: seen.update(client=dict(options))

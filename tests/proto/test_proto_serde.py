@@ -279,7 +279,7 @@ def test_good_tasks_pass():
         ("accuracy", math.inf, "0 to 1"),
         ("mode", "fast", "performance, energy"),
         ("mode", "Energy", "performance, energy"),
-        ("policy", "best", "mc, mc-paper, server, edge-only"),
+        ("policy", "best", "mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent"),
         ("privacy", "secret", "edge-only, features, any"),
         ("task_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
         ("task_id", "a\nb", "at most 128 printable characters"),

@@ -54,6 +54,22 @@ def test_a_link_brings_the_radio_of_its_kind(tmp_path):
     assert edge.settings.energy.radio == RADIOS["3g"]
 
 
+def test_a_stream_may_begin_after_the_agents(tmp_path):
+    edges = built(tmp_path, "edges: [{count: 2, stream: {start: 3s, fps: 10}}]").edges
+    first = [next(edge.arrivals()).submitted_ns for edge in edges]
+    assert first == [3_000_000_000, 3_050_000_000]
+
+
+@pytest.mark.parametrize(("strays", "together"), [("piece", False), ("task", True)])
+def test_a_tasks_pieces_stray_one_by_one_or_together(tmp_path, strays, together):
+    quantiles = "{p5: 0.9, p25: 0.95, p50: 1, p75: 1.1, p95: 1.5}"
+    device = f"{{quantiles: {quantiles}, strays: {strays}}}"
+    (edge,) = built(tmp_path, f"edges: [{{device: {device}}}]").edges
+    noise = edge.device.noise
+    assert (len({noise.factor(7, piece) for piece in range(50)}) == 1) is together
+    assert len({noise.factor(task, 0) for task in range(50)}) > 40
+
+
 def test_networks_may_be_written_out(tmp_path):
     world = built(tmp_path, WRITTEN)
     assert world.edges[0].table.layer_ns == (5_000_000, 1_000_000)
@@ -108,7 +124,7 @@ def test_both_directions_fade_together(tmp_path):
         ("edges:\n  - link: {fading: {levels: [0, 0]}}\n", "levels are shares"),
         ("edges:\n  - policy: best\n", "must be one of mc, "),
         ("edges:\n  - device: {noise: 0.1, quantiles: {p50: 1}}\n", "either noise or quantiles"),
-        ("edges:\n  - device: {quantiles: {p50: 2, p95: 1}}\n", "rise from p50 to p99"),
+        ("edges:\n  - device: {quantiles: {p50: 2, p95: 1}}\n", "rise from p5 to p99"),
         ("edges:\n  - cloud: 3\n", "wants cloud agent 3, of 1"),
         ("edges:\n  - {name: a}\n  - {name: a}\n", "two edge groups have the same name"),
         ("networks: paper-c\n", "line 1: key 'networks', value 'paper-c'"),

@@ -1,16 +1,19 @@
 """One deployment for most system tests, and the frames that they send."""
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 TESTS = Path(__file__).parent.parent
-pytest.register_assert_rewrite("deployment")
+pytest.register_assert_rewrite("deployment", "nodes", "two_nodes")
 sys.path[:0] = [str(TESTS / "system"), str(TESTS / "edge_agent")]
 
 from deployment import Deployment, mc_sched  # noqa: E402
+from nodes import obstacle, until  # noqa: E402
+from two_nodes import TwoNodes, all_succeed  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +50,32 @@ async def deployment(running):
     await running.mend()
     yield running
     await running.mend()
+
+
+@pytest.fixture(scope="session")
+def booted(tmp_path_factory, frame_folder):
+    """Two whole nodes; `first_image_s` is how long the first frame took from when they booted."""
+    directory = tmp_path_factory.mktemp("nodes")
+    if reason := obstacle(directory):
+        pytest.skip(f"no nodes can be booted: {reason}")
+    two = TwoNodes(directory, frame_folder)
+    try:
+        two.make()
+        for node in two.nodes:
+            node.boot()
+        start = time.monotonic()
+        for node in two.nodes:
+            until(lambda node=node: node.serves, what=f"{node.kind}: {node.journal()[-1500:]}")
+        rows = two.stream("first", 1).rows()
+        two.first_image_s = time.monotonic() - start
+        all_succeed(rows)
+        yield two
+    finally:
+        two.unmake()
+
+
+@pytest.fixture
+def two(booted):
+    """The same, whole again."""
+    booted.whole()
+    return booted

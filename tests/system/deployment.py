@@ -106,12 +106,12 @@ class Daemon:
                 *self._command, stdin=subprocess.DEVNULL, stderr=file, start_new_session=True
             )
         try:
-            await until(lambda: " on " in self.said or self.process.returncode is not None)
+            await until(lambda: "serving on " in self.said or self.process.returncode is not None)
             assert self.process.returncode is None, self.said
         except BaseException:
             await self.__aexit__()
             raise
-        self.address = self.said.rpartition(" on ")[2].strip()
+        self.address = self.said.partition("serving on ")[2].split()[0]
         return self
 
     async def __aexit__(self, *_):

@@ -41,7 +41,7 @@ async def test_a_link_that_turns_slow_is_given_up_and_the_local_net_answers(depl
     taken_back = [o for o in outcomes if o.gave_up and o.site and o.site.value == "edge"]
     assert taken_back
     assert "succeeded" in kinds(taken_back)
-    assert outcomes[-1].site is None or outcomes[-1].site.value == "edge"
+    assert kinds(outcomes)["succeeded"] >= 35
     records = await deployment.edge_log_of("slow")
     check_that_no_call_is_forgotten(records)
     by_task = names_by_task(records)

@@ -1,47 +1,151 @@
 """The MC scheduler, Algorithm I of Tang et al. 2020, on upper quantiles and predicted joules.
 
-A task that both sites can serve goes to the cloud only if the answer is expected before the task
-would be taken back: an upload whose result the local net then computes again costs both. Where
-several codecs may be used, the mode chooses: the fastest, or the one of the least energy.
+It compares the ways to serve a task:
+
+    here         the local net; on a device that holds the cloud net, where the local net is not
+                 accurate enough, the cloud net up to the first exit that is
+    cloud        by each codec, to the acceptable exit closest to the input
+    local first  the local net, and the cloud for what it is not sure of (see `local_first.py`),
+                 where the local net alone is not accurate enough
+
+A way is sure if its upper quantile is in time. What is sure here is taken back from the cloud at
+the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
+cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
+as an upload whose result the device then computes again costs both. Of the sure ways performance
+mode takes the local net, since data stay at home, or else the fastest; energy mode takes the one of
+the fewest joules per success.
+
+With none sure, a free site is tried if it is in time on the mean, the likeliest first. A refusal is
+a failure for certain, and teaches nothing: a way that is met with a careful prior and never tried
+would be refused for ever. Where other tasks are, it would be at their cost: an overload is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from mc_sched.core.policies.chance import SURE, chance_beyond
+from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
     Offload,
     Refuse,
     RunOnEdge,
+    SiteForecast,
     View,
+    WholeForecast,
     cloud_choices,
     edge_shortfall,
 )
 from mc_sched.core.task import Mode, Shortfall, Task
+from mc_sched.core.value import value
+
+
+@value
+class Way:
+    """One way to serve a task, and what is expected of it."""
+
+    decision: Decision
+    time_ns: int
+    """Upper quantile, until the answer."""
+    energy_j: float
+    in_time: float
+    """How likely."""
+    sure: bool
+    free: bool = True
+    """Whether no other task is at that site."""
 
 
 def decide(task: Task, view: View) -> Decision:
-    """Where it can be served; where both can, by the mode."""
-    edge = edge_shortfall(view)
-    choices = cloud_choices(task, view)
-    if isinstance(choices, Shortfall):
-        return RunOnEdge() if edge is None else Refuse((edge, choices))
-    if edge is None:
-        choices = tuple(option for option in choices if _beats_edge(view, option))
-        if not choices:
-            return RunOnEdge()
-    best = min(choices, key=_joules if view.mode is Mode.ENERGY else _time_ns)
-    return Offload(best.codec, view.accuracy, view.exit_rule, best.upper_ns)
+    """Of the sure ways the best by the mode, or else the likeliest to a free site."""
+    ways = list(_ways(task, view))
+    sure = [way for way in ways if way.sure]
+    if sure:
+        return _best(sure, view).decision
+    hopes = [way for way in ways if way.free]
+    if hopes:
+        return max(hopes, key=lambda way: way.in_time).decision
+    return _refusal(task, view)
 
 
-def _beats_edge(view: View, cloud: CloudForecast) -> bool:
-    cheaper = cloud.energy_j < view.edge.energy_j
-    return view.mode is Mode.ENERGY and cheaper and cloud.upper_ns <= view.take_back_ns
+def _best(sure: list[Way], view: View) -> Way:
+    if view.mode is Mode.ENERGY:
+        return min(sure, key=lambda way: way.energy_j / way.in_time)
+    at_home = (way for way in sure if way.decision == RunOnEdge())
+    return next(at_home, None) or min(sure, key=lambda way: way.time_ns)
 
 
-def _joules(option: CloudForecast) -> float:
-    return option.energy_j
+def _ways(task: Task, view: View) -> Iterator[Way]:
+    """Those that are in time on the mean and accurate enough; the one here first."""
+    here = _what_runs_here(view)
+    sure_here = edge_shortfall(view, here=here) is None
+    if edge_shortfall(view, upper=False, here=here) is None or sure_here:
+        in_time = 1.0 - chance_beyond(view.remaining_ns, here)
+        yield Way(_run(here), here.upper_ns, here.energy_j, in_time, sure_here, view.edge_free)
+    for option in _cloud_options(task, view):
+        if sure_here and option.accepted_ns <= _take_back_ns(here, view):
+            yield _rescued(option, view, here)
+        else:
+            yield _alone(option, view, here)
+    first = local_first(task, view)
+    if first is not None:
+        sure = first.in_time >= SURE
+        yield Way(first.decision, first.time_ns, first.energy_j, first.in_time, sure)
 
 
-def _time_ns(option: CloudForecast) -> int:
-    return option.upper_ns
+def _what_runs_here(view: View) -> SiteForecast:
+    """The local net, or where it is not accurate enough the cloud net up to an exit that is."""
+    fit = (option for option in view.whole if option.accuracy >= view.accuracy)
+    return view.edge if view.edge.accuracy >= view.accuracy else next(fit, view.edge)
+
+
+def _cloud_options(task: Task, view: View) -> tuple[CloudForecast, ...]:
+    choices = cloud_choices(task, view, upper=False)
+    return () if isinstance(choices, Shortfall) else choices
+
+
+def _alone(option: CloudForecast, view: View, here: SiteForecast) -> Way:
+    """To the cloud, and not taken back."""
+    in_time = 1.0 - chance_beyond(view.remaining_ns, option)
+    sure = option.upper_ns <= view.remaining_ns
+    decision = _offload(option, view, here, take_back=False)
+    return Way(decision, option.upper_ns, option.energy_j, in_time, sure, view.cloud_free)
+
+
+def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
+    """To the cloud, and taken back where it would be late."""
+    unheard_ns = option.accepted_ns - option.mean_ns
+    unheard = chance_beyond(_take_back_ns(here, view), option, after_ns=unheard_ns)
+    rescue_j = max(unheard, chance_beyond(view.remaining_ns, option)) * here.energy_j
+    decision = _offload(option, view, here)
+    return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, True)
+
+
+def _take_back_ns(here: SiteForecast, view: View) -> int:
+    """Time until the last moment at which this can still serve the task."""
+    return view.take_back_ns - (here.upper_ns - view.edge.upper_ns)
+
+
+def _run(here: SiteForecast) -> RunOnEdge:
+    return RunOnEdge(here.exit if isinstance(here, WholeForecast) else "")
+
+
+def _offload(
+    option: CloudForecast, view: View, here: SiteForecast, take_back: bool = True
+) -> Offload:
+    return Offload(
+        option.codec,
+        view.accuracy,
+        view.exit_rule,
+        option.upper_ns,
+        take_back=take_back,
+        rescue_exit=_run(here).exit,
+    )
+
+
+def _refusal(task: Task, view: View) -> Refuse:
+    edge, cloud = edge_shortfall(view, here=_what_runs_here(view)), cloud_choices(task, view)
+    assert edge is not None
+    assert isinstance(cloud, Shortfall)
+    return Refuse((edge, cloud))

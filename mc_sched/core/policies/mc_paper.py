@@ -26,5 +26,10 @@ def decide(task: Task, view: View) -> Decision:
     if edge is None and view.mode is Mode.PERFORMANCE:
         return RunOnEdge()
     return Offload(
-        cloud.codec, view.accuracy, ExitRule.PURSUE, cloud.mean_ns, before_take_back=False
+        cloud.codec,
+        view.accuracy,
+        ExitRule.PURSUE,
+        cloud.mean_ns,
+        keep_promised=False,
+        before_take_back=False,
     )

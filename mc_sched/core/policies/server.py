@@ -5,14 +5,11 @@ Tang et al. 2020, section "Experimental setup", baseline (ii). Static: it looks 
 
 from __future__ import annotations
 
-from mc_sched.core.policy import Decision, Offload, Refuse, View, allowed_options
-from mc_sched.core.task import ExitRule, Shortfall, Task
+from mc_sched.core.policy import Decision, Refuse, View, allowed_options, through_whole_net
+from mc_sched.core.task import Shortfall, Task
 
 
 def decide(task: Task, view: View) -> Decision:
     """The last exit, by the codec that loses the least accuracy; no fallback."""
     allowed = allowed_options(task, view)
-    if isinstance(allowed, Shortfall):
-        return Refuse((allowed,))
-    last = max((o for o in allowed if o.exit == allowed[-1].exit), key=lambda o: o.accuracy)
-    return Offload(last.codec, last.accuracy, ExitRule.EARLIEST, last.mean_ns, fallback=False)
+    return Refuse((allowed,)) if isinstance(allowed, Shortfall) else through_whole_net(allowed)

@@ -44,8 +44,13 @@ class CloudTimePredictor:
         """Profiled times, corrected."""
         self._until_ns = [0.0, *accumulate(self._stage_ns)]
         """Their sums: `_until_ns[n]` for the first n stages."""
-        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.codecs}
+        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.ways}
         """Per codec, profiled time from its payload to each exit that it can reach, in order."""
+
+    def aim(self, quantile: float) -> None:
+        """Forecast at another upper quantile from now on."""
+        self._quantile = quantile
+        self._level.aim(quantile)
 
     def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
         """Something that is put at `profiled_ns` took `took_ns`."""

@@ -22,6 +22,10 @@ class EncodeTimePredictor:
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR)
         self._level = AdaptiveLevel(quantile)
 
+    def aim(self, quantile: float) -> None:
+        """Forecast at another upper quantile from now on."""
+        self._level.aim(quantile)
+
     def needs_time(self, codec: str) -> bool:
         """Whether a payload of this codec has to be made first."""
         return codec in self._profiled_ns

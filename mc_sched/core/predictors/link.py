@@ -79,6 +79,12 @@ class LinkEstimator:
         """When the directions were last measured; None: never."""
         self._rtt_seen = False
 
+    def aim(self, quantile: float) -> None:
+        """Forecast at another upper quantile from now on."""
+        self._quantile = quantile
+        for level in (self._up_level, self._down_level):
+            level.aim(quantile)
+
     # --- what happens -----------------------------------------------------------------------
 
     def forget_unfinished(self) -> None:

@@ -7,6 +7,7 @@ running one. Tang et al. 2020, section "Mobile time predictor".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
@@ -41,8 +42,11 @@ class LocalTimePredictor:
         self._level = AdaptiveLevel(quantile)
         self._ops_level, self._calibrated_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._ops_error = self._calibrated_error = 0.0
-        self._ops_total = sum(table.layer_ops)
+        self._done_ops, self._done_ns = _sums(table.layer_ops), _sums(table.layer_ns)
+        """`_done_ops[n]`: operations of the first n layers; likewise their profiled time."""
         self._started_ns: int | None = None
+        self._whole_ns = 0
+        """Profiled time of what runs if it is the cloud net, whose layers report nothing."""
         self._expected = NOTHING
         self._half_way: _HalfWay | None = None
         self._layers_done = 0
@@ -51,6 +55,12 @@ class LocalTimePredictor:
         self.busy_by_others: float | None = None
         """Share of the device that other programs use, in [0, 1]; None: no sensor has spoken."""
 
+    def aim(self, quantile: float) -> None:
+        """Forecast at another upper quantile from now on."""
+        self._quantile = quantile
+        for level in (self._level, self._ops_level, self._calibrated_level):
+            level.aim(quantile)
+
     # --- what happens -----------------------------------------------------------------------
 
     @property
@@ -58,10 +68,11 @@ class LocalTimePredictor:
         """Whether a local inference is on the device now."""
         return self._started_ns is not None
 
-    def started(self, now_ns: int) -> None:
-        """A local inference begins."""
-        self._started_ns = now_ns
-        self._expected = Forecast(self.mean_ns(now_ns), self.upper_ns(now_ns))
+    def started(self, now_ns: int, whole_ns: int = 0) -> None:
+        """A local inference begins; of the cloud net, if `whole_ns` is its profiled time here."""
+        self._started_ns, self._whole_ns = now_ns, whole_ns
+        mean_ns, upper_ns = self.mean_ns(now_ns, whole_ns), self.upper_ns(now_ns, None, whole_ns)
+        self._expected = Forecast(mean_ns, upper_ns)
         self._half_way = None
         self._aborting = False
         self._layers_done = 0
@@ -71,7 +82,7 @@ class LocalTimePredictor:
         """Layer `layer` (from 0) of the running inference is done."""
         self._layers_done = layer + 1
         self._layer_done_ns = now_ns
-        done_ns = sum(self._table.layer_ns[: layer + 1])
+        done_ns = self._done_ns[layer + 1]
         if self._half_way is None and done_ns * 2 >= self._table.total_ns > done_ns:
             self._half_way = _HalfWay(
                 now_ns,
@@ -93,7 +104,7 @@ class LocalTimePredictor:
             took_ns = now_ns - self._started_ns
             whole_run = _score(Predictor.LOCAL, self._expected, took_ns)
             self._level.record(now_ns, whole_run.held)
-            self._slowdown.add(now_ns, took_ns / self._table.total_ns)
+            self._slowdown.add(now_ns, took_ns / (self._whole_ns or self._table.total_ns))
             scores = (whole_run, *self._residual_scores(now_ns))
         self._started_ns = None
         return scores
@@ -113,23 +124,25 @@ class LocalTimePredictor:
 
     # --- forecasts --------------------------------------------------------------------------
 
-    def mean_ns(self, now_ns: int) -> int:
-        """Mean predicted time of a whole inference."""
-        return int(self._table.total_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
+    def mean_ns(self, now_ns: int, whole_ns: int = 0) -> int:
+        """Mean predicted time of a whole inference, or of one that is profiled at `whole_ns`."""
+        profiled_ns = whole_ns or self._table.total_ns
+        return int(profiled_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
-    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None) -> int:
-        """Upper quantile of the predicted time of a whole inference.
+    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None, whole_ns: int = 0) -> int:
+        """Upper quantile of that time.
 
         At a level of its own or at that of a sum it is part of.
         """
-        return int(self._table.total_ns * (level or self._level).upper(self._slowdown, now_ns))
+        profiled_ns = whole_ns or self._table.total_ns
+        return int(profiled_ns * (level or self._level).upper(self._slowdown, now_ns))
 
     def residual_ns(self, now_ns: int) -> int:
         """Time left of the running inference, by the form that was nearer to the truth lately.
 
         The calibrated form until the paper's has proved better.
         """
-        if self._ops_error < self._calibrated_error and not self._aborting:
+        if self._whole_ns or (self._ops_error < self._calibrated_error and not self._aborting):
             return self.residual_ops_ns(now_ns)
         return self.residual_calibrated_ns(now_ns)
 
@@ -137,11 +150,11 @@ class LocalTimePredictor:
         """The paper's residual: T_cp = (operations left / operations done) * T so far."""
         if self._started_ns is None:
             return 0
-        done = sum(self._table.layer_ops[: self._layers_done])
+        done = self._done_ops[self._layers_done]
         if done == 0:
-            return max(0, self.mean_ns(now_ns) - (now_ns - self._started_ns))
+            return max(0, self.mean_ns(now_ns, self._whole_ns) - (now_ns - self._started_ns))
         so_far = self._layer_done_ns - self._started_ns
-        left = int((self._ops_total - done) / done * so_far)
+        left = int((self._done_ops[-1] - done) / done * so_far)
         return max(0, left - (now_ns - self._layer_done_ns))
 
     def residual_calibrated_ns(self, now_ns: int) -> int:
@@ -152,7 +165,7 @@ class LocalTimePredictor:
         """
         if self._started_ns is None:
             return 0
-        done = sum(self._table.layer_ns[: self._layers_done])
+        done = self._done_ns[self._layers_done]
         left = self._table.total_ns - done
         if self._aborting:
             left = sum(self._table.layer_ns[self._layers_done : self._layers_done + 1])
@@ -169,3 +182,7 @@ class LocalTimePredictor:
 
 def _score(predictor: Predictor, expected: Forecast, actual_ns: int) -> Score:
     return Score(predictor, expected.mean_ns, expected.upper_ns, actual_ns)
+
+
+def _sums(parts: tuple[int, ...]) -> tuple[int, ...]:
+    return (0, *accumulate(parts))

@@ -48,7 +48,7 @@ class SampleWindow:
     """
 
     def __init__(self, prior: tuple[float, ...], size: int = 32, horizon_ns: int = 10**10) -> None:
-        self._prior = prior
+        self._prior, self._prior_sorted = prior, sorted(prior)
         self._size = size
         self._horizon_ns = horizon_ns
         self._samples: deque[tuple[int, float]] = deque()
@@ -118,11 +118,16 @@ class SampleWindow:
         return bool(self._samples)
 
     def mean(self, now_ns: int) -> float:
-        """Fading geometric mean of the samples, or the prior's plain mean while there are none."""
+        """Fading geometric mean of the samples, or the prior's median while there are none.
+
+        A prior's upper samples are there to be careful; in a mean they would be prejudice.
+        """
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         if self._mean is None:
-            self._mean = self._weighted_mean() if self._samples else _plain_mean(self._prior)
+            self._mean = (
+                self._weighted_mean() if self._samples else nearest_rank(self._prior_sorted, 0.5)
+            )
         return self._mean
 
     def _weighted_mean(self) -> float:
@@ -184,7 +189,3 @@ class SampleWindow:
         self._mean = None
         self._quantiles.clear()
         self._capped.clear()
-
-
-def _plain_mean(values: tuple[float, ...]) -> float:
-    return sum(values) / len(values)

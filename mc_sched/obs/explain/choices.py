@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from mc_sched.core import actions as do
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.errors import MachineError
-from mc_sched.core.policies import POLICIES
+from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
+    EdgeFirst,
     Offload,
     Refuse,
     RunOnEdge,
@@ -61,7 +62,8 @@ def choices_of(story: Story, config: Record, before: Iterable[Record]) -> Choice
         (name, mode.value): decide(task, replace(view, mode=mode))
         for name, decide in POLICIES.items()
         for mode in Mode
-        if (name, mode) != (policy, view.mode)
+        # what a partitioning policy looks at is in its own tasks' views only
+        if (name, mode) != (policy, view.mode) and name not in PARTITIONERS
     }
     return Choices(view, policy, decision, _went(story, decision), others)
 
@@ -73,6 +75,8 @@ def _went(story: Story, decision: Decision) -> bool:
     if isinstance(decision, Refuse) or refused:
         return isinstance(decision, Refuse) and refused
     codec = story.outcome.codec if story.outcome else None
+    if isinstance(decision, EdgeFirst):
+        return any(isinstance(step, do.StartLocal | do.SetTimer) for step in at_once)
     return (decision.codec if isinstance(decision, Offload) else None) == codec
 
 
@@ -99,10 +103,10 @@ def _preference(view: View, options: tuple[CloudForecast, ...]) -> str:
     edge_mj, cloud_mj = view.edge.energy_j * 1e3, best.energy_j * 1e3
     if best.energy_j >= view.edge.energy_j:
         return f"the edge costs fewer joules: {edge_mj:.1f} mJ, the cloud {cloud_mj:.1f} mJ"
-    if not any(option.upper_ns <= view.take_back_ns for option in options):
-        needs_ms, left_ms = best.upper_ns / 1e6, view.take_back_ns / 1e6
+    if best.upper_ns > view.remaining_ns and best.accepted_ns > view.take_back_ns:
+        needs_ms, left_ms = best.accepted_ns / 1e6, view.take_back_ns / 1e6
         return (
-            f"the cloud's answer might take {needs_ms:.1f} ms, "
+            f"the cloud would have the picture after {needs_ms:.1f} ms, "
             f"after {left_ms:.1f} ms the edge would have to begin"
         )
     return f"the cloud costs fewer joules: {cloud_mj:.1f} mJ, the edge {edge_mj:.1f} mJ"
@@ -119,8 +123,15 @@ def told(decision: Decision, view: View) -> str:
     if isinstance(decision, Refuse):
         return "refuse it: " + "; ".join(s.sentence() for s in decision.shortfalls)
     if isinstance(decision, RunOnEdge):
-        edge = view.edge
-        return f"run it on the edge, {_times(edge.mean_ns, edge.upper_ns)}"
+        here = next((o for o in view.whole if o.exit == decision.exit), view.edge)
+        what = f" up to {decision.exit} of the cloud net" if decision.exit else ""
+        return f"run it on the edge{what}, {_times(here.mean_ns, here.upper_ns)}"
+    if isinstance(decision, EdgeFirst):
+        kept = decision.threshold.kept
+        return (
+            f"run it on the edge, {_times(view.edge.mean_ns, view.edge.upper_ns)}, and send it to "
+            f"the cloud if that is not sure, as of {1 - kept:.0%} of all images"
+        )
     option = chosen_option(view, decision)
     if option is None:
         return f"send it to the cloud as {decision.codec}"

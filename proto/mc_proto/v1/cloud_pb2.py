@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mc_proto.v1 import common_pb2 as mc__proto_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mc_proto/v1/cloud.proto\x12\x05mc.v1\x1a\x18mc_proto/v1/common.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xa1\x03\n\rDescribeReply\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x13\n\x0b\x62undle_hash\x18\x02 \x01(\t\x12\x10\n\x08stage_ns\x18\x03 \x03(\x04\x12(\n\x05\x65xits\x18\x04 \x03(\x0b\x32\x19.mc.v1.DescribeReply.Exit\x12\x0f\n\x07version\x18\x05 \x01(\t\x12*\n\x06\x63odecs\x18\x06 \x03(\x0b\x32\x1a.mc.v1.DescribeReply.Codec\x1a\xa0\x01\n\x04\x45xit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\r\x12\x0f\n\x07head_ns\x18\x03 \x01(\x04\x12\x39\n\x08\x61\x63\x63uracy\x18\x04 \x03(\x0b\x32\'.mc.v1.DescribeReply.Exit.AccuracyEntry\x1a/\n\rAccuracyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aN\n\x05\x43odec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\r\x12\x11\n\tdecode_ns\x18\x03 \x01(\x04\x12\x15\n\rpayload_bytes\x18\x04 \x01(\x04\"\xc8\x02\n\x0cInferRequest\x12(\n\x04open\x18\x01 \x01(\x0b\x32\x18.mc.v1.InferRequest.OpenH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1a\xf1\x01\n\x04Open\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65\x64ge_id\x18\x02 \x01(\t\x12\r\n\x05\x63odec\x18\x03 \x01(\t\x12\x15\n\rpayload_bytes\x18\x04 \x01(\x04\x12\x10\n\x08\x61\x63\x63uracy\x18\x05 \x01(\x01\x12\x11\n\tbudget_ns\x18\x06 \x01(\x04\x12\x0f\n\x07\x64own_ns\x18\x07 \x01(\x04\x12\"\n\texit_rule\x18\x08 \x01(\x0e\x32\x0f.mc.v1.ExitRule\x12\x13\n\x0b\x62undle_hash\x18\t \x01(\t\x12\x16\n\twanted_ns\x18\x0b \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04head\x18\n \x01(\x0c\x42\x0c\n\n_wanted_nsB\t\n\x07message\"\xf2\x05\n\nInferReply\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.mc.v1.InferReply.AcceptedH\x00\x12\x32\n\nprogressed\x18\x02 \x01(\x0b\x32\x1c.mc.v1.InferReply.ProgressedH\x00\x12*\n\x06result\x18\x03 \x01(\x0b\x32\x18.mc.v1.InferReply.ResultH\x00\x12,\n\x07refused\x18\x04 \x01(\x0b\x32\x19.mc.v1.InferReply.RefusedH\x00\x12,\n\x07stopped\x18\x05 \x01(\x0b\x32\x19.mc.v1.InferReply.StoppedH\x00\x12\'\n\x05story\x18< \x03(\x0b\x32\x18.mc.v1.InferReply.Moment\x1a\x46\n\x06Moment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61t_ns\x18\x02 \x01(\x04\x12\x0f\n\x07took_ns\x18\x03 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x1a\x66\n\x08\x41\x63\x63\x65pted\x12\x0c\n\x04\x65xit\x18\x01 \x01(\t\x12\x14\n\x0cpredicted_ns\x18\x02 \x01(\x04\x12\x10\n\x08queue_ns\x18\x03 \x01(\x04\x12\x0f\n\x07held_ns\x18\x04 \x01(\x04\x12\x13\n\x0btransfer_ns\x18\x05 \x01(\x04\x1a\x31\n\nProgressed\x12\r\n\x05stage\x18\x01 \x01(\r\x12\x14\n\x0cremaining_ns\x18\x02 \x01(\x04\x1a\x86\x01\n\x06Result\x12\x0c\n\x04\x65xit\x18\x01 \x01(\t\x12%\n\nprediction\x18\x02 \x01(\x0b\x32\x11.mc.v1.Prediction\x12\x12\n\ncompute_ns\x18\x03 \x01(\x04\x12\x10\n\x08queue_ns\x18\x04 \x01(\x04\x12\x10\n\x08slowdown\x18\x05 \x01(\x01\x12\x0f\n\x07held_ns\x18\x06 \x01(\x04\x1a\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x1a=\n\x07Stopped\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x12\n\ncompute_ns\x18\x02 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x08\x42\t\n\x07message\"1\n\rGiveUpRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65\x64ge_id\x18\x02 \x01(\t\"\x1c\n\x0bGiveUpReply\x12\r\n\x05known\x18\x01 \x01(\x08\"b\n\x0cProbeRequest\x12\x0f\n\x07\x65\x64ge_id\x18\x01 \x01(\t\x12\x13\n\x0blast_rtt_ns\x18\x02 \x01(\x04\x12\x0f\n\x07padding\x18\x03 \x01(\x0c\x12\x1b\n\x13reply_padding_bytes\x18\x04 \x01(\r\"y\n\nProbeReply\x12\x10\n\x08queue_ns\x18\x01 \x01(\x04\x12\x10\n\x08slowdown\x18\x02 \x01(\x01\x12\x13\n\x0b\x62undle_hash\x18\x03 \x01(\t\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12\x0f\n\x07held_ns\x18\x05 \x01(\x04\x12\x0f\n\x07padding\x18\x06 \x01(\x0c\x32\xe0\x01\n\nCloudAgent\x12\x38\n\x08\x44\x65scribe\x12\x16.mc.v1.DescribeRequest\x1a\x14.mc.v1.DescribeReply\x12\x33\n\x05Infer\x12\x13.mc.v1.InferRequest\x1a\x11.mc.v1.InferReply(\x01\x30\x01\x12\x32\n\x06GiveUp\x12\x14.mc.v1.GiveUpRequest\x1a\x12.mc.v1.GiveUpReply\x12/\n\x05Probe\x12\x13.mc.v1.ProbeRequest\x1a\x11.mc.v1.ProbeReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mc_proto/v1/cloud.proto\x12\x05mc.v1\x1a\x18mc_proto/v1/common.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xcd\x03\n\rDescribeReply\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x13\n\x0b\x62undle_hash\x18\x02 \x01(\t\x12\x10\n\x08stage_ns\x18\x03 \x03(\x04\x12(\n\x05\x65xits\x18\x04 \x03(\x0b\x32\x19.mc.v1.DescribeReply.Exit\x12\x0f\n\x07version\x18\x05 \x01(\t\x12*\n\x06\x63odecs\x18\x06 \x03(\x0b\x32\x1a.mc.v1.DescribeReply.Codec\x12*\n\x06splits\x18\x07 \x03(\x0b\x32\x1a.mc.v1.DescribeReply.Codec\x1a\xa0\x01\n\x04\x45xit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\r\x12\x0f\n\x07head_ns\x18\x03 \x01(\x04\x12\x39\n\x08\x61\x63\x63uracy\x18\x04 \x03(\x0b\x32\'.mc.v1.DescribeReply.Exit.AccuracyEntry\x1a/\n\rAccuracyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aN\n\x05\x43odec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\r\x12\x11\n\tdecode_ns\x18\x03 \x01(\x04\x12\x15\n\rpayload_bytes\x18\x04 \x01(\x04\"\xc8\x02\n\x0cInferRequest\x12(\n\x04open\x18\x01 \x01(\x0b\x32\x18.mc.v1.InferRequest.OpenH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1a\xf1\x01\n\x04Open\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65\x64ge_id\x18\x02 \x01(\t\x12\r\n\x05\x63odec\x18\x03 \x01(\t\x12\x15\n\rpayload_bytes\x18\x04 \x01(\x04\x12\x10\n\x08\x61\x63\x63uracy\x18\x05 \x01(\x01\x12\x11\n\tbudget_ns\x18\x06 \x01(\x04\x12\x0f\n\x07\x64own_ns\x18\x07 \x01(\x04\x12\"\n\texit_rule\x18\x08 \x01(\x0e\x32\x0f.mc.v1.ExitRule\x12\x13\n\x0b\x62undle_hash\x18\t \x01(\t\x12\x16\n\twanted_ns\x18\x0b \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04head\x18\n \x01(\x0c\x42\x0c\n\n_wanted_nsB\t\n\x07message\"\xf2\x05\n\nInferReply\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.mc.v1.InferReply.AcceptedH\x00\x12\x32\n\nprogressed\x18\x02 \x01(\x0b\x32\x1c.mc.v1.InferReply.ProgressedH\x00\x12*\n\x06result\x18\x03 \x01(\x0b\x32\x18.mc.v1.InferReply.ResultH\x00\x12,\n\x07refused\x18\x04 \x01(\x0b\x32\x19.mc.v1.InferReply.RefusedH\x00\x12,\n\x07stopped\x18\x05 \x01(\x0b\x32\x19.mc.v1.InferReply.StoppedH\x00\x12\'\n\x05story\x18< \x03(\x0b\x32\x18.mc.v1.InferReply.Moment\x1a\x46\n\x06Moment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61t_ns\x18\x02 \x01(\x04\x12\x0f\n\x07took_ns\x18\x03 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x1a\x66\n\x08\x41\x63\x63\x65pted\x12\x0c\n\x04\x65xit\x18\x01 \x01(\t\x12\x14\n\x0cpredicted_ns\x18\x02 \x01(\x04\x12\x10\n\x08queue_ns\x18\x03 \x01(\x04\x12\x0f\n\x07held_ns\x18\x04 \x01(\x04\x12\x13\n\x0btransfer_ns\x18\x05 \x01(\x04\x1a\x31\n\nProgressed\x12\r\n\x05stage\x18\x01 \x01(\r\x12\x14\n\x0cremaining_ns\x18\x02 \x01(\x04\x1a\x86\x01\n\x06Result\x12\x0c\n\x04\x65xit\x18\x01 \x01(\t\x12%\n\nprediction\x18\x02 \x01(\x0b\x32\x11.mc.v1.Prediction\x12\x12\n\ncompute_ns\x18\x03 \x01(\x04\x12\x10\n\x08queue_ns\x18\x04 \x01(\x04\x12\x10\n\x08slowdown\x18\x05 \x01(\x01\x12\x0f\n\x07held_ns\x18\x06 \x01(\x04\x1a\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x1a=\n\x07Stopped\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x12\n\ncompute_ns\x18\x02 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x08\x42\t\n\x07message\"1\n\rGiveUpRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65\x64ge_id\x18\x02 \x01(\t\"\x1c\n\x0bGiveUpReply\x12\r\n\x05known\x18\x01 \x01(\x08\"b\n\x0cProbeRequest\x12\x0f\n\x07\x65\x64ge_id\x18\x01 \x01(\t\x12\x13\n\x0blast_rtt_ns\x18\x02 \x01(\x04\x12\x0f\n\x07padding\x18\x03 \x01(\x0c\x12\x1b\n\x13reply_padding_bytes\x18\x04 \x01(\r\"y\n\nProbeReply\x12\x10\n\x08queue_ns\x18\x01 \x01(\x04\x12\x10\n\x08slowdown\x18\x02 \x01(\x01\x12\x13\n\x0b\x62undle_hash\x18\x03 \x01(\t\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12\x0f\n\x07held_ns\x18\x05 \x01(\x04\x12\x0f\n\x07padding\x18\x06 \x01(\x0c\x32\xe0\x01\n\nCloudAgent\x12\x38\n\x08\x44\x65scribe\x12\x16.mc.v1.DescribeRequest\x1a\x14.mc.v1.DescribeReply\x12\x33\n\x05Infer\x12\x13.mc.v1.InferRequest\x1a\x11.mc.v1.InferReply(\x01\x30\x01\x12\x32\n\x06GiveUp\x12\x14.mc.v1.GiveUpRequest\x1a\x12.mc.v1.GiveUpReply\x12/\n\x05Probe\x12\x13.mc.v1.ProbeRequest\x1a\x11.mc.v1.ProbeReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,39 +37,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBEREQUEST']._serialized_start=60
   _globals['_DESCRIBEREQUEST']._serialized_end=77
   _globals['_DESCRIBEREPLY']._serialized_start=80
-  _globals['_DESCRIBEREPLY']._serialized_end=497
-  _globals['_DESCRIBEREPLY_EXIT']._serialized_start=257
-  _globals['_DESCRIBEREPLY_EXIT']._serialized_end=417
-  _globals['_DESCRIBEREPLY_EXIT_ACCURACYENTRY']._serialized_start=370
-  _globals['_DESCRIBEREPLY_EXIT_ACCURACYENTRY']._serialized_end=417
-  _globals['_DESCRIBEREPLY_CODEC']._serialized_start=419
-  _globals['_DESCRIBEREPLY_CODEC']._serialized_end=497
-  _globals['_INFERREQUEST']._serialized_start=500
-  _globals['_INFERREQUEST']._serialized_end=828
-  _globals['_INFERREQUEST_OPEN']._serialized_start=576
-  _globals['_INFERREQUEST_OPEN']._serialized_end=817
-  _globals['_INFERREPLY']._serialized_start=831
-  _globals['_INFERREPLY']._serialized_end=1585
-  _globals['_INFERREPLY_MOMENT']._serialized_start=1122
-  _globals['_INFERREPLY_MOMENT']._serialized_end=1192
-  _globals['_INFERREPLY_ACCEPTED']._serialized_start=1194
-  _globals['_INFERREPLY_ACCEPTED']._serialized_end=1296
-  _globals['_INFERREPLY_PROGRESSED']._serialized_start=1298
-  _globals['_INFERREPLY_PROGRESSED']._serialized_end=1347
-  _globals['_INFERREPLY_RESULT']._serialized_start=1350
-  _globals['_INFERREPLY_RESULT']._serialized_end=1484
-  _globals['_INFERREPLY_REFUSED']._serialized_start=1486
-  _globals['_INFERREPLY_REFUSED']._serialized_end=1511
-  _globals['_INFERREPLY_STOPPED']._serialized_start=1513
-  _globals['_INFERREPLY_STOPPED']._serialized_end=1574
-  _globals['_GIVEUPREQUEST']._serialized_start=1587
-  _globals['_GIVEUPREQUEST']._serialized_end=1636
-  _globals['_GIVEUPREPLY']._serialized_start=1638
-  _globals['_GIVEUPREPLY']._serialized_end=1666
-  _globals['_PROBEREQUEST']._serialized_start=1668
-  _globals['_PROBEREQUEST']._serialized_end=1766
-  _globals['_PROBEREPLY']._serialized_start=1768
-  _globals['_PROBEREPLY']._serialized_end=1889
-  _globals['_CLOUDAGENT']._serialized_start=1892
-  _globals['_CLOUDAGENT']._serialized_end=2116
+  _globals['_DESCRIBEREPLY']._serialized_end=541
+  _globals['_DESCRIBEREPLY_EXIT']._serialized_start=301
+  _globals['_DESCRIBEREPLY_EXIT']._serialized_end=461
+  _globals['_DESCRIBEREPLY_EXIT_ACCURACYENTRY']._serialized_start=414
+  _globals['_DESCRIBEREPLY_EXIT_ACCURACYENTRY']._serialized_end=461
+  _globals['_DESCRIBEREPLY_CODEC']._serialized_start=463
+  _globals['_DESCRIBEREPLY_CODEC']._serialized_end=541
+  _globals['_INFERREQUEST']._serialized_start=544
+  _globals['_INFERREQUEST']._serialized_end=872
+  _globals['_INFERREQUEST_OPEN']._serialized_start=620
+  _globals['_INFERREQUEST_OPEN']._serialized_end=861
+  _globals['_INFERREPLY']._serialized_start=875
+  _globals['_INFERREPLY']._serialized_end=1629
+  _globals['_INFERREPLY_MOMENT']._serialized_start=1166
+  _globals['_INFERREPLY_MOMENT']._serialized_end=1236
+  _globals['_INFERREPLY_ACCEPTED']._serialized_start=1238
+  _globals['_INFERREPLY_ACCEPTED']._serialized_end=1340
+  _globals['_INFERREPLY_PROGRESSED']._serialized_start=1342
+  _globals['_INFERREPLY_PROGRESSED']._serialized_end=1391
+  _globals['_INFERREPLY_RESULT']._serialized_start=1394
+  _globals['_INFERREPLY_RESULT']._serialized_end=1528
+  _globals['_INFERREPLY_REFUSED']._serialized_start=1530
+  _globals['_INFERREPLY_REFUSED']._serialized_end=1555
+  _globals['_INFERREPLY_STOPPED']._serialized_start=1557
+  _globals['_INFERREPLY_STOPPED']._serialized_end=1618
+  _globals['_GIVEUPREQUEST']._serialized_start=1631
+  _globals['_GIVEUPREQUEST']._serialized_end=1680
+  _globals['_GIVEUPREPLY']._serialized_start=1682
+  _globals['_GIVEUPREPLY']._serialized_end=1710
+  _globals['_PROBEREQUEST']._serialized_start=1712
+  _globals['_PROBEREQUEST']._serialized_end=1810
+  _globals['_PROBEREPLY']._serialized_start=1812
+  _globals['_PROBEREPLY']._serialized_end=1933
+  _globals['_CLOUDAGENT']._serialized_start=1936
+  _globals['_CLOUDAGENT']._serialized_end=2160
 # @@protoc_insertion_point(module_scope)

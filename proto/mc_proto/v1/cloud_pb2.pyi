@@ -12,7 +12,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("network", "bundle_hash", "stage_ns", "exits", "version", "codecs")
+    __slots__ = ("network", "bundle_hash", "stage_ns", "exits", "version", "codecs", "splits")
     class Exit(_message.Message):
         __slots__ = ("name", "stage", "head_ns", "accuracy")
         class AccuracyEntry(_message.Message):
@@ -48,13 +48,15 @@ class DescribeReply(_message.Message):
     EXITS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CODECS_FIELD_NUMBER: _ClassVar[int]
+    SPLITS_FIELD_NUMBER: _ClassVar[int]
     network: str
     bundle_hash: str
     stage_ns: _containers.RepeatedScalarFieldContainer[int]
     exits: _containers.RepeatedCompositeFieldContainer[DescribeReply.Exit]
     version: str
     codecs: _containers.RepeatedCompositeFieldContainer[DescribeReply.Codec]
-    def __init__(self, network: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., stage_ns: _Optional[_Iterable[int]] = ..., exits: _Optional[_Iterable[_Union[DescribeReply.Exit, _Mapping]]] = ..., version: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[DescribeReply.Codec, _Mapping]]] = ...) -> None: ...
+    splits: _containers.RepeatedCompositeFieldContainer[DescribeReply.Codec]
+    def __init__(self, network: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., stage_ns: _Optional[_Iterable[int]] = ..., exits: _Optional[_Iterable[_Union[DescribeReply.Exit, _Mapping]]] = ..., version: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[DescribeReply.Codec, _Mapping]]] = ..., splits: _Optional[_Iterable[_Union[DescribeReply.Codec, _Mapping]]] = ...) -> None: ...
 
 class InferRequest(_message.Message):
     __slots__ = ("open", "chunk")

@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mc_proto/v1/common.proto\x12\x05mc.v1\"m\n\nPrediction\x12$\n\x03top\x18\x01 \x03(\x0b\x32\x17.mc.v1.Prediction.Label\x1a\x39\n\x05Label\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02*k\n\x08\x45xitRule\x12\x19\n\x15\x45XIT_RULE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45XIT_RULE_EARLIEST\x10\x01\x12\x14\n\x10\x45XIT_RULE_PURSUE\x10\x02\x12\x16\n\x12\x45XIT_RULE_ADAPTIVE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mc_proto/v1/common.proto\x12\x05mc.v1\"~\n\nPrediction\x12$\n\x03top\x18\x01 \x03(\x0b\x32\x17.mc.v1.Prediction.Label\x12\x0f\n\x07\x65ntropy\x18\x02 \x01(\x01\x1a\x39\n\x05Label\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02*k\n\x08\x45xitRule\x12\x19\n\x15\x45XIT_RULE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45XIT_RULE_EARLIEST\x10\x01\x12\x14\n\x10\x45XIT_RULE_PURSUE\x10\x02\x12\x16\n\x12\x45XIT_RULE_ADAPTIVE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mc_proto.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXITRULE']._serialized_start=146
-  _globals['_EXITRULE']._serialized_end=253
+  _globals['_EXITRULE']._serialized_start=163
+  _globals['_EXITRULE']._serialized_end=270
   _globals['_PREDICTION']._serialized_start=35
-  _globals['_PREDICTION']._serialized_end=144
-  _globals['_PREDICTION_LABEL']._serialized_start=87
-  _globals['_PREDICTION_LABEL']._serialized_end=144
+  _globals['_PREDICTION']._serialized_end=161
+  _globals['_PREDICTION_LABEL']._serialized_start=104
+  _globals['_PREDICTION_LABEL']._serialized_end=161
 # @@protoc_insertion_point(module_scope)

@@ -19,7 +19,7 @@ EXIT_RULE_PURSUE: ExitRule
 EXIT_RULE_ADAPTIVE: ExitRule
 
 class Prediction(_message.Message):
-    __slots__ = ("top",)
+    __slots__ = ("top", "entropy")
     class Label(_message.Message):
         __slots__ = ("index", "name", "probability")
         INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -30,5 +30,7 @@ class Prediction(_message.Message):
         probability: float
         def __init__(self, index: _Optional[int] = ..., name: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
     TOP_FIELD_NUMBER: _ClassVar[int]
+    ENTROPY_FIELD_NUMBER: _ClassVar[int]
     top: _containers.RepeatedCompositeFieldContainer[Prediction.Label]
-    def __init__(self, top: _Optional[_Iterable[_Union[Prediction.Label, _Mapping]]] = ...) -> None: ...
+    entropy: float
+    def __init__(self, top: _Optional[_Iterable[_Union[Prediction.Label, _Mapping]]] = ..., entropy: _Optional[float] = ...) -> None: ...

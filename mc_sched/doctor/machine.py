@@ -1,0 +1,63 @@
+"""What every machine that runs an agent needs: Python, torch, a clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from mc_sched.doctor.check import Check, failed, ok, warning
+
+OLDEST_PYTHON = (3, 10)
+
+
+def check_python() -> Check:
+    """Whether this Python is new enough."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    facts = {"version": version, "executable": sys.executable}
+    if sys.version_info < OLDEST_PYTHON:
+        return failed("python", version, "install Python 3.10 or newer", facts)
+    return ok("python", f"{version}, {sys.executable}", facts)
+
+
+def check_torch() -> Check:
+    """Whether torch can be used, and on what."""
+    try:
+        import torch
+        import torchvision
+        from mc_models.runtime import device_name, host_device
+    except (ImportError, OSError, RuntimeError) as error:
+        remedy = "install torch and torchvision of one release; on a Jetson, NVIDIA's builds"
+        return failed("torch", f"cannot be imported: {error}", remedy)
+    device = host_device()
+    facts = {
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "device": device,
+        "name": device_name(device),
+    }
+    detail = f"{torch.__version__} on {device} ({facts['name']})"
+    if torch.version.cuda and device == "cpu" and _has_gpu():
+        remedy = "check the driver with nvidia-smi, and the unit's drop-in for the GPU"
+        return warning("torch", f"{detail}, though there is a GPU", remedy, facts)
+    return ok("torch", detail, facts)
+
+
+def _has_gpu() -> bool:
+    from pathlib import Path
+
+    return any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu"))
+
+
+def check_clock() -> Check:
+    """Whether the clock is set by others: certificates and logs go by it, tasks do not."""
+    try:
+        command = ["timedatectl", "show", "--value", "--property", "NTPSynchronized"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    if said == "yes":
+        return ok("clock", "synchronised", {"synchronised": True})
+    known = said == "no"
+    detail = "not synchronised" if known else "nobody here tells whether it is synchronised"
+    remedy = "enable systemd-timesyncd or chrony, so that certificates and logs can be trusted"
+    return warning("clock", detail, remedy, {"synchronised": False if known else None})

@@ -1,0 +1,77 @@
+"""One point of an experiment: networks, a link, QoR and QoS; and the scenario that it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mc_sched.config import parse_config
+from mc_sched.core.task import ExitRule
+from mc_sched.experiments.setting import JPEG_BYTES, NOISE, SIZE_SPREAD, Setting
+from mc_sched.experiments.systems import System
+from mc_sched.experiments.traces import Kind, TracePair
+from mc_sched.sim.scenario import Scenario
+
+LINKS: tuple[Kind, ...] = ("wifi", "4g", "3g")
+QORS = (0.75, 0.80, 0.85, 0.90)
+"""The paper's range, in steps of our scheduler's `accuracy_step`."""
+JITTER_NS = {"wifi": 2_000_000, "4g": 10_000_000, "3g": 30_000_000}
+"""Of each way's delay, as in configs/scenarios (ESTIMATE: a fifth of the round trip)."""
+MEETING = "1s"
+"""The agents have met when the first image comes; what they know of each other is still little."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where the systems are compared."""
+
+    net_set: str
+    link: Kind
+    qor: float
+    qos_ns: int
+    fps: float = 12.0
+    trace: TracePair | None = None
+    exit_rule: ExitRule = ExitRule.ADAPTIVE
+
+    def keys(self) -> dict[str, object]:
+        """What a row begins with; `qos` in ms."""
+        return {
+            "set": self.net_set,
+            "link": self.link,
+            "trace": "" if self.trace is None else self.trace.name,
+            "qor": self.qor,
+            "qos": self.qos_ns / 1e6,
+        }
+
+
+def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scenario:
+    """One camera against one cloud agent, under a system; a seed's world is the same for all."""
+    device = {"noise": NOISE}
+    camera = {
+        "name": "camera",
+        "stream": {
+            "start": MEETING,
+            "tasks": setting.tasks,
+            "fps": cell.fps,
+            "deadline": f"{cell.qos_ns}ns",
+            "accuracy": cell.qor,
+            "privacy": setting.privacy,
+            "jpeg": f"{JPEG_BYTES[setting.profile]}B",
+            "size_spread": SIZE_SPREAD[setting.profile],
+        },
+        "link": _link(cell),
+        "device": device,
+        "policy": system.policy,
+        "mode": system.mode,
+        "exit_rule": cell.exit_rule,
+        "whole_net": True,  # the device can hold it: the partitioning systems run it there
+    }
+    whole = {"seed": seed, "edges": [camera], "clouds": [{"device": device}]}
+    return parse_config({**whole, **setting.networks(cell.net_set)}, Scenario, "experiment")
+
+
+def _link(cell: Cell) -> dict[str, str]:
+    link = {"kind": cell.link, "jitter": f"{JITTER_NS[cell.link]}ns"}
+    if cell.trace is not None:
+        link["up_trace"] = str(cell.trace.up.absolute())
+        link["down_trace"] = str(cell.trace.down.absolute())
+    return link

@@ -1,0 +1,52 @@
+"""Cells side by side on several processes. Results come in the order of the cells, whoever had
+which, so that they do not depend on the number of processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is, and of how much."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Crew:
+    """Does jobs on processes of its own, or here if there is one only."""
+
+    def __init__(self, pool: ProcessPoolExecutor | None, progress: Progress) -> None:
+        self._pool, self._progress = pool, progress
+
+    def do(self, what: str, work: Callable[[JobT], ResultT], jobs: Sequence[JobT]) -> list[ResultT]:
+        """The result of every job, in order."""
+        results: list[ResultT] = []
+        for result in map(work, jobs) if self._pool is None else self._pool.map(work, jobs):
+            results.append(result)
+            self._progress(what, len(results), len(jobs))
+        return results
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Show how far a job of another kind is."""
+        self._progress(what, done, total)
+
+
+@contextmanager
+def crew_of(workers: int, progress: Progress) -> Iterator[Crew]:
+    """A crew of so many processes."""
+    if workers == 1:
+        yield Crew(None, progress)
+        return
+    # not forked: what the parent has open, threads included, is none of the workers' business
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield Crew(pool, progress)

@@ -1,0 +1,76 @@
+"""A scenario on the real daemons: both agents and the link emulator, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mc_sched.obs.summary import TaskResult
+from mc_sched.sim.scenario import EdgeGroupConfig, Scenario
+
+if TYPE_CHECKING:
+    from mc_sched.client import EdgeClient
+    from mc_sched.testbed import Testbed
+
+IMAGES = 60
+"""Different ones; they repeat."""
+MEETING_S = 10.0
+
+
+async def run_live(scenario: Scenario, folder: Path) -> list[TaskResult]:
+    """The results of its one edge's stream; the agents' logs stay in `folder`."""
+    from mc_sched.client import EdgeClient
+    from mc_sched.testbed import Testbed
+
+    (group,) = scenario.edges
+    assert scenario.bundle is not None
+    testbed = Testbed(
+        bundle=scenario.bundle.name, link=group.link.kind, directory=folder,
+        edge_options=("--policy", group.policy, "--mode", group.mode.value),
+    )  # fmt: skip
+    images = _images()
+    async with testbed, EdgeClient(testbed.edge_address) as client:
+        await _met(client)
+        outages = asyncio.gather(*(_cut(testbed, o.start, o.duration) for o in group.link.outages))
+        results = await _stream(client, group, images)
+        await outages
+    return results
+
+
+async def _stream(
+    client: EdgeClient, group: EdgeGroupConfig, images: list[bytes]
+) -> list[TaskResult]:
+    from mc_sched.client import Constraints
+
+    stream = group.stream
+    frames = [(f"edge-{n}", images[n % len(images)]) for n in range(stream.tasks)]
+    due_s = {task_id: n / stream.fps for n, (task_id, _) in enumerate(frames)}
+    demands = Constraints(stream.deadline, stream.accuracy, privacy=stream.privacy.value)
+    answers = client.stream(frames, list(due_s.values()), demands)
+    return [
+        TaskResult(answer.outcome, None, answer.error, due_s[answer.outcome.task_id])
+        async for answer in answers
+    ]
+
+
+async def _met(client: EdgeClient) -> None:
+    """Wait until the edge agent has met the cloud, for a while."""
+    for _ in range(round(MEETING_S / 0.1)):
+        if (await client.status()).cloud == "up":
+            return
+        await asyncio.sleep(0.1)
+
+
+async def _cut(testbed: Testbed, start_ns: int, duration_ns: int) -> None:
+    await asyncio.sleep(start_ns / 1e9)
+    await testbed.cut_link()
+    await asyncio.sleep(duration_ns / 1e9)
+    await testbed.restore_link()
+
+
+def _images() -> list[bytes]:
+    from mc_models.preprocess import encode_jpeg
+    from mc_models.synthetic import render_split
+
+    return [encode_jpeg(image) for image, _ in render_split("test", IMAGES, seed=0)]

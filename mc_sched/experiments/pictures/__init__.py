@@ -1,0 +1,1 @@
+"""How the experiments look: matplotlib, for paper, for colour-blind readers and in greyscale."""

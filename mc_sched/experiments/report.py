@@ -1,0 +1,62 @@
+"""All experiments on one page: report.md, with the pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mc_sched.experiments.findings import Findings
+from mc_sched.experiments.setting import Setting
+
+PAGE = "report.md"
+
+
+def write_page(found: Sequence[Findings], setting: Setting, folder: Path) -> None:
+    """Raises OSError if it cannot be written."""
+    (folder / PAGE).write_text("\n".join(_page(found, setting)) + "\n", encoding="utf-8")
+
+
+def _page(found: Sequence[Findings], setting: Setting) -> Iterator[str]:
+    yield "# Experiments"
+    told = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in setting.described().items()
+    )
+    yield f"\nSimulated with {told}.\n"
+    for findings in found:
+        yield f"- [{findings.title}](#{findings.name})"
+    yield from _headline(found[0].report.get("headline", {}))
+    for findings in found:
+        yield from _section(findings)
+
+
+def _headline(headline: dict[str, Any]) -> Iterator[str]:
+    if not headline:
+        return
+    yield "\n## Headline\n"
+    yield "| | latency less than the three | cloud time less | E3 over ddnn | over jointdnn |"
+    yield "|---|---|---|---|---|"
+    for policy, figures in headline.items():
+        cells = (_range(figures["latency_cut_pct"]), _range(figures["cloud_time_cut_pct"]))
+        ratios = (_ratio(figures["e3_over_ddnn"]), _ratio(figures["e3_over_jointdnn"]))
+        yield f"| {policy} | {' | '.join((*cells, *ratios))} |"
+    yield "| the paper | 39.8% to 45.1% | 5.7% to 41.0% | 1.60 | 1.12 |"
+
+
+def _range(cut: dict[str, Any]) -> str:
+    return "-" if cut["min"] is None else f"{cut['min']:.1f}% to {cut['max']:.1f}%"
+
+
+def _ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def _section(findings: Findings) -> Iterator[str]:
+    yield f'\n<a id="{findings.name}"></a>\n\n## {findings.title}\n'
+    for picture in findings.pictures:
+        yield f"![{picture.caption}]({picture.name}.png)\n"
+    yield from (f"{note[:1].upper()}{note[1:]}.\n" for note in findings.notes)
+    heads, *lines = findings.table
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    yield from (f"| {' | '.join(line)} |" for line in lines)

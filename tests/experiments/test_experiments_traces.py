@@ -1,0 +1,53 @@
+"""Traces come in pairs, and a bad one is named with its line."""
+
+import pytest
+
+from mc_sched.errors import UserError
+from mc_sched.experiments.traces import GENERATED, all_traces, trace_pairs
+
+
+def folder(tmp_path, **files):
+    for name, text in files.items():
+        (tmp_path / name.replace("_", ".")).write_text(text)
+    return tmp_path
+
+
+def test_pairs_by_name(tmp_path):
+    found = trace_pairs(folder(tmp_path, b_up="1\n", b_down="1\n", a_up="1\n", a_down="2\n"))
+    assert [(pair.name, pair.up.name, pair.down.name) for pair in found] == [
+        ("a", "a.up", "a.down"), ("b", "b.up", "b.down"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("TMobile-UMTS-driving", "3g"), ("ATT-LTE-driving", "4g"), ("home-WiFi", "wifi"), ("x", "4g")],
+)
+def test_a_name_tells_the_kind_of_link(tmp_path, name, kind):
+    (pair,) = trace_pairs(folder(tmp_path, **{f"{name}_up": "1\n", f"{name}_down": "1\n"}))
+    assert pair.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "holds no NAME.up"),
+        ({"a_up": "1\n"}, "a.up has no a.down beside it"),
+        ({"a_up": "1\nfast\n", "a_down": "1\n"}, "a.up, line 2: 'fast' is no whole number"),
+        ({"a_up": "1\n", "a_down": "5\n\n3\n"}, "a.down, line 3: time goes back from 5 to 3"),
+    ],
+)
+def test_what_cannot_be_used(tmp_path, files, says):
+    with pytest.raises(UserError, match=says):
+        trace_pairs(folder(tmp_path, **files))
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(UserError, match="there is no such folder"):
+        trace_pairs(tmp_path / "missing")
+
+
+def test_the_generated_trace_is_always_there(tmp_path):
+    own = folder(tmp_path, a_up="1\n", a_down="1\n")
+    assert [pair.name for pair in all_traces(own)] == ["walk", "a"]
+    assert [pair.up.parent for pair in all_traces(None)] == [GENERATED]

@@ -1,0 +1,276 @@
+"""Two whole nodes on this machine: Debian booted by systemd-nspawn, each in a network namespace.
+
+A Debian root is made once by debootstrap and kept in a cache (`MC_SCHED_TEST_CACHE`, else
+/var/cache/mc-sched-test); each node is an overlay on it, thrown away after the run. The project is
+installed into both by scripts/install-node, with what this test run's own environment holds, which
+is mounted read-only: torch is copied and downloaded nowhere.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("MC_SCHED_TEST_CACHE", "/var/cache/mc-sched-test"))
+SUITE = "bookworm"
+"""Debian 12, whose Python is 3.11."""
+DEBIAN_PYTHON = (3, 11)
+PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,procps"
+ON_NODE = "/opt/packages"
+"""Where a node sees this environment's site-packages."""
+PATIENCE_S = 120.0
+SHARED = "/run/shared"
+"""Where a node sees the test's own folder."""
+
+
+def obstacle(directory):
+    """Why no node can be booted here, with its root in `directory`; "" if all is well."""
+    if os.geteuid() != 0:
+        return "booting nodes needs root"
+    for tool in ("systemd-nspawn", "debootstrap", "nsenter", "ip", "tc"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed; .ci/run installs it"
+    if sys.version_info[:2] != DEBIAN_PYTHON:
+        return f"this Python is not {'.'.join(map(str, DEBIAN_PYTHON))}, {SUITE}'s"
+    trial = f"mc-try-{os.getpid()}"
+    layers = [directory / f"{trial}-{name}" for name in ("lower", "upper", "work", "root")]
+    for layer in layers:
+        layer.mkdir()
+    lower, upper, work, root = layers
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    for made, unmake in (
+        (("ip", "netns", "add", trial), ("ip", "netns", "delete", trial)),
+        (("mount", "-t", "overlay", "overlay", "-o", options, root), ("umount", root)),
+    ):
+        tried = _try(*made)
+        if tried.returncode != 0:
+            return f"{made[0]} may not do its work: {tried.stderr.strip()}"
+        _try(*unmake)
+    return ""
+
+
+def _try(*command, **options):
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, stdin=subprocess.DEVNULL, **options
+    )
+
+
+def sh(*command, **options):
+    """Run a command of this machine; what it said."""
+    ran = _try(*command, **options)
+    assert ran.returncode == 0, f"{' '.join(map(str, command))}: {ran.stderr}{ran.stdout}"
+    return ran.stdout
+
+
+def until(condition, patience_s=PATIENCE_S, what="it"):
+    """Wait for what has to come true; what the condition said then."""
+    end_s = time.monotonic() + patience_s
+    while not (found := condition()):
+        assert time.monotonic() < end_s, f"{what} never came true"
+        time.sleep(0.2)
+    return found
+
+
+def debian_root():
+    """The cached Debian root, made if it is not there: about a minute."""
+    root = CACHE / f"{SUITE}-1"
+    if not root.exists():
+        making = CACHE / f"{SUITE}.making.{os.getpid()}"
+        making.parent.mkdir(parents=True, exist_ok=True)
+        include = f"--include={PACKAGES}"
+        made = _try("debootstrap", "--variant=minbase", include, SUITE, making)
+        if made.returncode != 0:
+            shutil.rmtree(making, ignore_errors=True)
+            pytest.skip(f"debootstrap makes no Debian root here: {made.stdout[-300:]}")
+        making.rename(root)
+    return root
+
+
+def wheel(directory, version=None):
+    """A wheel of this checkout, under another version if one is named."""
+    source = directory / f"source-{version}"
+    listed = sh("git", "-C", REPO, "ls-files", "-z", "-co", "--exclude-standard")
+    for name in listed.strip("\0").split("\0"):
+        if not name.startswith("tests/"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPO / name, source / name)
+    if version is not None:
+        for name in ("pyproject.toml", "mc_sched/__init__.py"):
+            text = (source / name).read_text()
+            pattern = r'^((?:__)?version(?:__)? = )"[^"]+"'
+            (source / name).write_text(re.sub(pattern, rf'\1"{version}"', text, flags=re.M))
+    out = directory / f"wheel-{version}"
+    sh(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source)
+    (found,) = out.glob("*.whl")
+    return found
+
+
+class Node:
+    """One node: a root, a network namespace, a booted system."""
+
+    def __init__(self, kind, directory, shared, address, peer):
+        self.kind, self.address, self.peer = kind, address, peer
+        self.unit = f"mc-{kind}-agent.service"
+        self.directory = directory / kind
+        self.root = self.directory / "root"
+        self.state = directory / f"{kind}-state"
+        """The disk under the agent's state; a small one, so that it can be filled."""
+        self.netns = f"mc-{kind}-{os.getpid()}"
+        self.link = f"mc{kind[0]}{os.getpid()}"
+        self._shared = shared
+        self._machine = None
+
+    # --- made and unmade --------------------------------------------------------------------
+
+    def make(self, base, built):
+        """The root, with the agent installed and enabled."""
+        for name in ("up", "work", "root"):
+            (self.directory / name).mkdir(parents=True)
+        layers = f"lowerdir={base},upperdir={self.directory}/up,workdir={self.directory}/work"
+        sh("mount", "-t", "overlay", "overlay", "-o", layers, self.root)
+        (self.root / ON_NODE[1:]).mkdir()
+        sh("mount", "--bind", "-o", "ro", sysconfig.get_path("purelib"), self.root / ON_NODE[1:])
+        self._make_state_disk()
+        (self.root / "etc/hostname").write_text(f"{self.kind}\n")
+        options = ("--packages", ON_NODE, "--wheel", built, "--gpu", "none")
+        sh(REPO / "scripts/install-node", self.kind, "--root", self.root, *options)
+
+    def _make_state_disk(self):
+        image = self.directory / "state.ext4"
+        sh("truncate", "--size", "64M", image)
+        sh("mkfs.ext4", "-q", image)
+        self.state.mkdir()
+        sh("mount", "-o", "loop", image, self.state)
+        self.state.chmod(0o700)  # as systemd wants /var/lib/private
+
+    def unmake(self):
+        """Nothing of it is left but its directory."""
+        self.cut_power()
+        _try("ip", "netns", "delete", self.netns)
+        for mounted in (self.root / ON_NODE[1:], self.root, self.state):
+            _try("umount", "--lazy", mounted)
+
+    def configure(self, text):
+        """Write the agent's configuration."""
+        (self.root / f"etc/mc-sched/{self.kind}.yaml").write_text(text)
+
+    # --- power ------------------------------------------------------------------------------
+
+    def boot(self):
+        """Begin to boot; returns at once."""
+        command = [
+            "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot",
+            f"--network-namespace-path=/run/netns/{self.netns}", f"--directory={self.root}",
+            f"--machine=mc-{self.kind}", "--console=pipe", "--link-journal=no",
+            f"--bind-ro={sysconfig.get_path('purelib')}:{ON_NODE}",
+            f"--bind-ro={REPO}:/opt/source", f"--bind={self.state}:/var/lib/private",
+            f"--bind={self._shared}:{SHARED}",
+        ]  # fmt: skip
+        with (self.directory / "console").open("ab") as console:
+            self._machine = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=console, stderr=console
+            )
+        until(lambda: self._leader() is not None, what=f"{self.kind}: a first process")
+        until(lambda: self._try("systemctl", "is-system-running").stdout.strip(), what="systemd")
+
+    def cut_power(self):
+        """The whole node is gone at once."""
+        if self._machine is not None:
+            leader = self._leader()
+            if leader is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(leader, 9)
+            self._machine.kill()
+            self._machine.wait()
+            self._machine = None
+
+    def reboot(self):
+        """An orderly restart, as an operator asks for it."""
+        self._try("systemctl", "reboot")
+        self._machine.wait(timeout=PATIENCE_S)
+        self._machine = None
+        self.boot()
+
+    def _leader(self):
+        """The node's first process, as this machine sees it."""
+        assert self._machine is not None, f"{self.kind} has no power"
+        assert self._machine.poll() is None, self.console()
+        children = _try("pgrep", "--parent", self._machine.pid).stdout.split()
+        return int(children[0]) if children else None
+
+    def console(self):
+        """What the node said while it booted."""
+        return (self.directory / "console").read_text(errors="replace")[-3000:]
+
+    # --- looking and acting -----------------------------------------------------------------
+
+    def _enter(self, *command):
+        return ("nsenter", "--all", "--target", str(self._leader()), "env", "-i",
+                "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "COLUMNS=200",
+                *map(str, command))  # fmt: skip
+
+    def _try(self, *command):
+        return _try(*self._enter(*command))
+
+    def sh(self, *command):
+        """Run a command on the node; what it said."""
+        ran = self._try(*command)
+        assert ran.returncode == 0, f"{self.kind}: {command}: {ran.stderr}{ran.stdout}"
+        return ran.stdout
+
+    def start(self, *command):
+        """Begin a command on the node."""
+        return subprocess.Popen(
+            self._enter(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def shows(self, name):
+        """One property of the agent's unit."""
+        return self._try("systemctl", "show", "--value", "-p", name, self.unit).stdout.strip()
+
+    @property
+    def serves(self):
+        """Whether the service manager says that the agent is ready."""
+        return self.shows("ActiveState") == "active" and self.shows("SubState") == "running"
+
+    def comes_back(self, after, patience_s=PATIENCE_S):
+        """Wait until another process of the agent than `after` is ready."""
+        until(
+            lambda: self.serves and self.shows("MainPID") not in ("0", after),
+            patience_s, f"{self.kind}: a new agent: {self.journal()[-1500:]}",
+        )  # fmt: skip
+
+    def signal(self, name):
+        """Send a signal to the agent's process; its id."""
+        pid = self.shows("MainPID")
+        self.sh("kill", f"-{name}", pid)
+        return pid
+
+    def journal(self):
+        """What the agent has said, over all boots."""
+        return self._try("journalctl", "--no-pager", "-o", "cat", "-u", self.unit).stdout
+
+    @property
+    def event_log(self):
+        """The agent's event log, as this machine sees it."""
+        return self.state / "mc-sched/events.jsonl"
+
+    def logged(self, name):
+        """How many records of this name the agent has written."""
+        pattern = f'"name":"{name}"'.encode()
+        return self.event_log.read_bytes().count(pattern) if self.event_log.exists() else 0
+
+    def status(self):
+        """What `mc-sched status` says on the node; {} while no agent answers."""
+        said = self._try("mc-sched", "status", "--output", "json")
+        return json.loads(said.stdout) if said.returncode == 0 else {}
