@@ -1,6 +1,7 @@
 """What is said of a task, from a log that an edge machine driven by hand has written."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,31 @@ def test_an_event_far_from_any_task_is_no_part_of_the_story(edge):
     edge.replied(29, "a")
     edge.handle(ev.CloudGone(at(30), "cut"))
     assert "link is down" not in edge.explain("a").text().replace("cut", "")
+
+
+def test_a_task_that_is_tried_though_no_site_is_sure(edge):
+    """The upload's prior is careful, a refusal would teach nothing."""
+    for number, up_ms in enumerate((60, 10, 60, 10)):
+        at_ms = 200 * number
+        edge.submit(at_ms, f"x{number}", 150, policy="server", accuracy=0.0)
+        edge.accepted(at_ms + up_ms + 10, f"x{number}", "exit4")
+        edge.replied(at_ms + up_ms + 31, f"x{number}", "exit4")
+    edge.submit(1000, "a", 84, accuracy=0.9)
+    found = edge.explain("a").as_object()
+    assert found["faithful"]
+    assert found["chosen"] == (
+        "to send it to the cloud as jpeg, to be answered at exit3, in 44.6 ms, at most 87.0 ms; "
+        "no site is sure to serve it, and a free one is tried where it may: edge reaches accuracy "
+        "0.800, 0.900 is demanded; cloud needs 87.0 ms of 84.0 ms left: 3.0 ms too long"
+    )
+    edge.submit(1001, "b", 40, accuracy=0.9)
+    assert edge.explain("b").as_object()["chosen"].endswith("too long; no site could serve it")
+
+
+def test_a_reload_counts(edge):
+    edge.handle(ev.EdgeReconfigured(at(0), replace(edge.machine._settings, policy="edge-only")))
+    edge.submit(10, "a", 84)
+    edge.local_done(30, "a")
+    found = edge.explain("a").as_object()
+    assert "by policy edge-only in energy mode" in found["asked"]
+    assert found["faithful"]

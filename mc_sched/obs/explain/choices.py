@@ -56,7 +56,7 @@ def choices_of(story: Story, config: Record, before: Iterable[Record]) -> Choice
     task, view = story.task, machine.view(story.task, now_ns)
     if story.outcome is not None:
         view = replace(view, accuracy=story.outcome.required_accuracy)
-    policy = task.policy or settings.policy
+    policy = task.policy or machine.snapshot(now_ns).policy  # a reload may have changed it
     decision = POLICIES[policy](task, view)
     others = {
         (name, mode.value): decide(task, replace(view, mode=mode))
@@ -74,40 +74,45 @@ def _went(story: Story, decision: Decision) -> bool:
     refused = any(isinstance(step, do.Finish) for step in at_once)
     if isinstance(decision, Refuse) or refused:
         return isinstance(decision, Refuse) and refused
-    codec = story.outcome.codec if story.outcome else None
+    leaves = story.first(do.SendToCloud, do.Encode)
+    codec = leaves[1].codec if leaves else story.outcome.codec if story.outcome else None
     if isinstance(decision, EdgeFirst):
         return any(isinstance(step, do.StartLocal | do.SetTimer) for step in at_once)
     return (decision.codec if isinstance(decision, Offload) else None) == codec
 
 
 def why(story: Story, found: Choices) -> str:
-    """Why the policy chose as it did, in one sentence."""
+    """Why the policy chose as it did, in one sentence; a refusal says so itself."""
+    if isinstance(found.decision, Refuse):
+        return "no site could serve it"
     if found.policy != "mc":
         return f"policy {found.policy} decides so"
-    view = found.view
-    edge = edge_shortfall(view)
-    cloud = cloud_choices(story.task, view)
+    view, decision = found.view, found.decision
+    edge, cloud = edge_shortfall(view), cloud_choices(story.task, view)
     if isinstance(cloud, Shortfall):
         if edge is None:
             return f"only the edge could serve it: {cloud.sentence()}"
-        return f"no site could serve it: {edge.sentence()}; {cloud.sentence()}"
-    if edge is not None:
+        short = f"{edge.sentence()}; {cloud.sentence()}"
+        return f"no site is sure to serve it, and a free one is tried where it may: {short}"
+    if edge is None:
+        return f"both sites could serve it, and {_preference(view, cloud, decision)}"
+    if isinstance(decision, Offload):
         return f"only the cloud could serve it: {edge.sentence()}"
-    return f"both sites could serve it, and {_preference(view, cloud)}"
+    return f"the local net alone could not serve it: {edge.sentence()}"
 
 
-def _preference(view: View, options: tuple[CloudForecast, ...]) -> str:
+def _preference(view: View, options: tuple[CloudForecast, ...], decision: Decision) -> str:
+    here = isinstance(decision, RunOnEdge)
     if view.mode is Mode.PERFORMANCE:
-        return "performance mode keeps it on the device"
+        return "performance mode keeps it on the device" if here else "this is the fastest"
     best = min(options, key=lambda option: option.energy_j)
     edge_mj, cloud_mj = view.edge.energy_j * 1e3, best.energy_j * 1e3
-    if best.energy_j >= view.edge.energy_j:
+    if here and edge_mj <= cloud_mj:
         return f"the edge costs fewer joules: {edge_mj:.1f} mJ, the cloud {cloud_mj:.1f} mJ"
-    if best.upper_ns > view.remaining_ns and best.accepted_ns > view.take_back_ns:
-        needs_ms, left_ms = best.accepted_ns / 1e6, view.take_back_ns / 1e6
+    if here:
         return (
-            f"the cloud would have the picture after {needs_ms:.1f} ms, "
-            f"after {left_ms:.1f} ms the edge would have to begin"
+            f"the cloud costs {cloud_mj:.1f} mJ, but with the risk that the edge has to take it "
+            f"back more than the edge's {edge_mj:.1f} mJ"
         )
     return f"the cloud costs fewer joules: {cloud_mj:.1f} mJ, the edge {edge_mj:.1f} mJ"
 
