@@ -19,7 +19,8 @@ Process = asyncio.subprocess.Process
 class Testbed:
     """Starts cloud agent, link and edge agent, in this order; an async context manager.
 
-    `link` is a kind of `mc-sched link`, or None for a direct connection.
+    `link` is a kind of `mc-sched link`, or None for a direct connection. Unless `logged`, nothing
+    is written of what happens.
     """
 
     __test__ = False  # not a test case, whatever its name says
@@ -32,9 +33,11 @@ class Testbed:
         edge_options: tuple[str, ...] = (),
         cloud_options: tuple[str, ...] = (),
         directory: str | Path | None = None,
+        logged: bool = True,
     ) -> None:
         self._bundle = bundle
         self._link = link
+        self._logged = logged
         self._edge_options = edge_options
         self._cloud_options = cloud_options
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="mc-sched-")
@@ -83,6 +86,8 @@ class Testbed:
         await self._start("edge", "edge_agent", *listen, *options, *radio, *self._edge_options)
 
     def _logs(self, node: str) -> tuple[str, ...]:
+        if not self._logged:
+            return ("--log-store", "none", "--http", "none")
         log, store = self.directory / f"{node}.jsonl", self.directory / f"{node}.db"
         http = self.edge_http if node == "edge" else self.cloud_http
         return ("--event-log", str(log), "--log-store", str(store), "--http", http)

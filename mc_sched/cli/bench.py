@@ -56,10 +56,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         epilog="example: mc-sched bench predictors --tasks 1000 --picture predictors.png",
     )
     _add_predictor_options(predictors)
-    for job in (overhead, give_up, predictors):
+    logging = jobs.add_parser(
+        "logging",
+        help="what logging costs a task, whether it keeps up, how soon a million lines answer",
+        epilog="example: mc-sched bench logging --output json",
+    )
+    logging.add_argument("--rounds", type=int, default=300, help="default %(default)s")
+    logging.add_argument("--lines", type=int, default=1_000_000, metavar="N",
+        help="of the store that is asked, default %(default)s")  # fmt: skip
+    for job in (overhead, give_up, predictors, logging):
         job.add_argument("--bundle", default="set-a", help="name or directory, default %(default)s")
     for job in (overhead, give_up, nets, predictors):
         job.add_argument("--seed", type=int, default=0)
+    for job in (overhead, give_up, nets, predictors, logging):
         job.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched bench give-up --output json"
 
@@ -79,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     if args.job == "predictors":
         return _predictors(args)
-    jobs = {"overhead": _overhead, "give-up": _give_up, "nets": _nets, "simulator": _simulator}
+    jobs = {"overhead": _overhead, "give-up": _give_up, "nets": _nets, "simulator": _simulator,
+            "logging": _logging}  # fmt: skip
     report = jobs[args.job](args)
     if args.output == "json":
         print(json.dumps(report))
@@ -156,6 +166,14 @@ def _simulator(args: argparse.Namespace) -> dict[str, Any]:
     if args.short < 100 or args.tasks < args.short:
         raise UserError("--short must be at least 100, and --tasks not below it", exit_code=2)
     return measure_simulator(args.tasks, args.short, _progress)
+
+
+def _logging(args: argparse.Namespace) -> dict[str, Any]:
+    from mc_sched.bench.logs import measure_logging
+
+    if args.rounds < 5 or args.lines < 1000:
+        raise UserError("--rounds must be at least 5, --lines at least 1000", exit_code=2)
+    return asyncio.run(measure_logging(args.bundle, args.rounds, args.lines, _progress))
 
 
 def _progress(text: str) -> None:

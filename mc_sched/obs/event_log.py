@@ -1,8 +1,8 @@
 """The event log: every event and action of a daemon as a line of JSON.
 
-A record is encoded where it happens, in about a microsecond, and put on a bounded queue; one
-thread writes what has gathered a few times a second, to a file, to the log store, or to both.
-Under pressure lines are dropped and counted, a task never waits. The first record of a log, kind
+What happened is put on a bounded queue as it is, in about a microsecond; one thread encodes and
+writes what has gathered a few times a second, to a file, to the log store, or to both. Under
+pressure lines are dropped and counted, a task never waits. The first record of a log, kind
 `config`, holds what is needed to build the same machine again, so that a log can be replayed
 through the core.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -30,10 +31,15 @@ from mc_sched.obs.log_file import LogFile, Sink
 FORMAT = 1
 """Of the log; in its config records. A log of another format was written by another version."""
 Record = dict[str, Any]
+Entry = tuple[int, int, str, Any, str]
+"""The node's clock, the wall clock, kind, value, and level if one is given."""
 MAX_QUEUE = 10_000
 """Lines that may wait for the disk; at 200 tasks a second this is several seconds' worth."""
 GATHER_S = 0.05
 """How long lines gather before they are written: the writer wakes once for many of them."""
+
+STORE_GATHER_S = 0.2
+"""The same with a store, where each transaction has a price."""
 
 CLASSES: dict[str, type] = {
     cls.__name__: cls
@@ -73,7 +79,7 @@ class EventLog:
         self._node = node
         self._max_queue = max_queue
         self._watchers: list[Callable[[Record], None]] = []
-        self._lines: deque[bytes] = deque()
+        self._entries: deque[Entry] = deque()
         self._filled, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         sinks: list[Sink] = [] if path is None else [LogFile(path)]
@@ -81,35 +87,42 @@ class EventLog:
             sinks.append(store)
         if sinks:
             self._thread = threading.Thread(
-                target=self._write_all, args=(sinks,), name="event-log", daemon=True
+                target=self._write_all,
+                args=(sinks, GATHER_S if store is None else STORE_GATHER_S),
+                name="event-log",
+                daemon=True,
             )
             self._thread.start()
 
     def write(self, now_ns: int, kind: str, value: Any, level: str = "") -> None:
         """Log an event, action or config (a dataclass), or a note (a mapping). Never blocks.
 
-        Its level is by default the one that `level_of` gives it.
+        `value` must not change any more: it is encoded later, by the log's own thread. Its level
+        is by default the one that `level_of` gives it.
         """
         if self._thread is None and not self._watchers:
             return
-        line = orjson.dumps(self._record(now_ns, kind, value, level or level_of(value)))
-        for watcher in tuple(self._watchers):
-            watcher(orjson.loads(line))
+        entry = (now_ns, time.time_ns(), kind, value, level)
+        if self._watchers:
+            line = self._encoded(entry)
+            for watcher in tuple(self._watchers):
+                watcher(orjson.loads(line))
         if self._thread is None:
             return
-        if len(self._lines) >= self._max_queue:
+        if len(self._entries) >= self._max_queue:
             self.dropped += 1
             return
-        self._lines.append(line)
+        self._entries.append(entry)
         if not self._filled.is_set():
             self._filled.set()
 
-    def _record(self, now_ns: int, kind: str, value: Any, level: str) -> Record:
+    def _encoded(self, entry: Entry) -> bytes:
+        now_ns, wall_ns, kind, value, level = entry
         record: Record = {
             "t_ns": now_ns,
-            "wall": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+            "wall": _wall(wall_ns),
             "node": self._node,
-            "level": level,
+            "level": level or level_of(value),
             "kind": kind,
             "name": type(value).__name__ if dataclasses.is_dataclass(value) else kind,
         }
@@ -117,7 +130,7 @@ class EventLog:
         if task_id:
             record["task_id"] = task_id
         record["data"] = value
-        return record
+        return orjson.dumps(record)
 
     def subscribe(self, watcher: Callable[[Record], None]) -> Callable[[], None]:
         """Call `watcher` with each record from now on; returns how to stop that."""
@@ -132,27 +145,46 @@ class EventLog:
             self._thread.join()
             self._thread = None
 
-    def _write_all(self, sinks: Sequence[Sink]) -> None:
+    def _write_all(self, sinks: Sequence[Sink], gather_s: float) -> None:
         closing = False
         while not closing:
             self._filled.wait()
-            self._closing.wait(GATHER_S)
+            self._closing.wait(gather_s)
             self._filled.clear()
             closing = self._closing.is_set()  # behind `clear`, which may have met close()
-            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            lines = self._waiting_lines()
             taken = [sink.append(lines) for sink in sinks if lines]
             if not all(taken):
                 self.dropped += len(lines)
         for sink in sinks:
             sink.close()
 
+    def _waiting_lines(self) -> list[bytes]:
+        lines = []
+        for entry in [self._entries.popleft() for _ in range(len(self._entries))]:
+            try:
+                lines.append(self._encoded(entry))
+            except (TypeError, ValueError):  # text that no UTF-8 can hold
+                self.dropped += 1
+        return lines
+
+
+def _wall(wall_ns: int) -> str:
+    """The wall clock as people write it, to the microsecond."""
+    moment = datetime.fromtimestamp(wall_ns // 10**9, timezone.utc)
+    return moment.replace(microsecond=wall_ns // 1000 % 10**6).isoformat(timespec="microseconds")
+
 
 def _task_id(value: Any) -> str:
     """The one task that an event, action or note is about, wherever it holds it; "" for none."""
     if isinstance(value, dict):
         return str(value.get("task_id", ""))
-    inside = (getattr(value, name, None) for name in ("task", "again", "outcome"))
-    about = next((part for part in inside if part), value)
+    about = (
+        getattr(value, "task", None)
+        or getattr(value, "again", None)
+        or getattr(value, "outcome", None)
+        or value
+    )
     task_ids: tuple[str, ...] = getattr(about, "task_ids", ())
     return task_ids[0] if len(task_ids) == 1 else getattr(about, "task_id", "")
 

@@ -15,6 +15,7 @@ COMMANDS = [
     ("config", "check"),
     ("bench", "overhead"),
     ("bench", "give-up"),
+    ("bench", "logging"),
 ]
 SHOW_ALL = """
 import contextlib, io, json, sys

@@ -72,6 +72,15 @@ def test_an_unknown_name_and_bad_data_are_told_apart():
         from_json("TimerFired", {"now_ns": 1, "task_id": "t", "kind": "lunch"})
 
 
+def test_text_that_no_utf8_can_hold_costs_its_line_and_no_other(tmp_path):
+    log = EventLog(tmp_path / "log", "edge")
+    log.write(1, "note", {"text": "\udcff"})
+    log.write(2, "note", {"text": "fine"})
+    log.close()
+    assert [record["data"]["text"] for record in read_log(tmp_path / "log")] == ["fine"]
+    assert log.dropped == 1
+
+
 # --- records ----------------------------------------------------------------------------------
 
 

@@ -266,7 +266,7 @@ class Deployment(Testbed):
 
     async def edge_log_of(self, stream_id):
         """The edge's log records of one stream's tasks, once they are on the disk."""
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
         records = read_log(self.edge_log)
         return [r for r in records if r.get("task_id", "").startswith(f"{stream_id}-")]
 

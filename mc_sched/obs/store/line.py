@@ -6,12 +6,13 @@ calls it. Task ids are no label: there is one for every frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
+
+from mc_sched.core.value import value
 
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace", "unknown")
 """From the gravest down; `unknown` is what a line that is no record has."""
@@ -32,7 +33,7 @@ class Labels(NamedTuple):
     exit: str = ""
 
 
-@dataclass(frozen=True)
+@value
 class Indexed:
     """A line, ready for the store."""
 
@@ -42,52 +43,73 @@ class Indexed:
     task_id: str
     body: str
     """The line itself: one JSON object."""
+    fields: tuple[str, ...] = ()
+    """What its data has at the top."""
+    words: str = ""
 
 
 def index(line: bytes, now_ns: int) -> Indexed:
     """A line of an event log; whatever else it is, it is kept as text, stamped `now_ns`."""
     try:
-        record = orjson.loads(line)
+        record: dict[str, Any] = orjson.loads(line)
         wall_ns = _wall_ns(record["wall"])
         if not 0 <= wall_ns <= LATEST_NS:
             raise ValueError("a time that no clock has")
         labels = labels_of(record)
         task_id = str(record.get("task_id", ""))
-        return Indexed(wall_ns, labels, task_id, line.decode())
+        data = record.get("data")
+        fields = tuple(data) if isinstance(data, dict) else ()
+        return Indexed(wall_ns, labels, task_id, line.decode(), fields, _words(record))
     except (ValueError, KeyError, TypeError, AttributeError):
         text = line.decode(errors="replace")
         wall = datetime.fromtimestamp(now_ns / 1e9, timezone.utc).isoformat()
         record = {"wall": wall, "node": "", "level": "unknown", "kind": "text", "name": "text"}
-        body = orjson.dumps({**record, "data": {"text": text}}).decode()
-        return Indexed(now_ns, labels_of(record), "", body)
+        record["data"] = {"text": text}
+        body = orjson.dumps(record).decode()
+        return Indexed(now_ns, labels_of(record), "", body, ("text",), _words(record))
 
 
 def labels_of(record: dict[str, Any]) -> Labels:
-    """The labels of a record; an outcome and a score carry theirs inside."""
-    data = record.get("data") or {}
-    outcome = data.get("outcome") or {} if isinstance(data, dict) else {}
-    level = record["level"] if record["level"] in LEVELS else "unknown"
-    found = (record["node"], level, record["kind"], record["name"])
-    ending = tuple(outcome.get(key) or "" for key in ("site", "kind", "exit"))
-    return Labels(*(str(value)[:LONGEST_LABEL] for value in (*found, *ending)))
+    """The labels of a record; an outcome carries its own inside."""
+    data = record.get("data")
+    outcome = data.get("outcome") if isinstance(data, dict) else None
+    ending = outcome if isinstance(outcome, dict) else {}
+    return _labels(
+        record["node"], record["level"], record["kind"], record["name"],
+        ending.get("site"), ending.get("kind"), ending.get("exit"),
+    )  # fmt: skip
+
+
+@lru_cache(1024)
+def _labels(node: object, level: object, *others: object) -> Labels:
+    """Few combinations come again and again."""
+    known = level if level in LEVELS else "unknown"
+    return Labels(*(str(value or "")[:LONGEST_LABEL] for value in (node, known, *others)))
 
 
 def words_of(body: str) -> str:
     """What a text search finds a line by: every string in it, and no number."""
-    record = orjson.loads(body)
-    about = (record["name"], record.get("task_id", ""), record.get("data"))
-    return "\n".join(text for part in about for text in _strings(part))
+    return _words(orjson.loads(body))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _words(record: dict[str, Any]) -> str:
+    words = [str(record["name"]), str(record.get("task_id", ""))]
+    _add_strings(record.get("data"), words)
+    return "\n".join(words)
+
+
+def _add_strings(value: Any, words: list[str]) -> None:
     if isinstance(value, str):
-        yield value
+        words.append(value)
     elif isinstance(value, dict):
         for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
+            if isinstance(part, str):
+                words.append(part)
+            elif isinstance(part, (dict, list)):
+                _add_strings(part, words)
+    elif isinstance(value, list) and value and isinstance(value[0], (str, dict)):
         for part in value:
-            yield from _strings(part)
+            _add_strings(part, words)
 
 
 def _wall_ns(wall: str) -> int:

@@ -35,6 +35,12 @@ class Term:
         return self.field in Labels._fields and self.operator in ("=", "!=")
 
     @property
+    def needs_field(self) -> bool:
+        """Whether only lines can meet it that have its field below `data`."""
+        known = self.field in Labels._fields or self.field == "task"
+        return not known and self.operator != "!="
+
+    @property
     def is_task(self) -> bool:
         """Whether it names one task, for which there is an index."""
         return self.field == "task" and self.operator == "="

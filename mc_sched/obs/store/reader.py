@@ -16,6 +16,8 @@ from mc_sched.obs.store.query import Query
 
 RARE = 0.05
 """Streams that hold less than this share of the lines are looked up, not met on the way."""
+RARE_IN_ALL = 0.4
+"""The same where every line has to be looked at, as for a histogram."""
 
 
 Count = tuple[int, tuple[str, ...], int]
@@ -55,7 +57,7 @@ class StoreReader:
         found = conditions(query, streams)
         order = "DESC" if newest_first else "ASC"
         ids = (
-            f"SELECT lines.id FROM lines {self._by(query, streams)} WHERE {found.where} "
+            f"SELECT lines.id FROM lines {self._by(query, streams, RARE)} WHERE {found.where} "
             f"ORDER BY lines.id {order} LIMIT ?"
         )
         rows = self._connection.execute(
@@ -75,7 +77,7 @@ class StoreReader:
                 return
             since_ns = lines[-1].id + 1
 
-    def _by(self, query: Query, streams: frozenset[int] | None) -> str:
+    def _by(self, query: Query, streams: frozenset[int] | None, rare: float) -> str:
         """Which index to go by; SQLite cannot know how rare a stream is."""
         if any(term.is_task for term in query.terms):
             return "INDEXED BY lines_task"
@@ -83,7 +85,7 @@ class StoreReader:
             return ""
         counts = self._volume_of_streams(query)
         share = sum(counts[stream] for stream in streams) / max(1, counts.total())
-        return "INDEXED BY lines_stream" if share < RARE else "NOT INDEXED"
+        return "INDEXED BY lines_stream" if share < rare else "NOT INDEXED"
 
     # --- figures ----------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class StoreReader:
         found = conditions(query, streams)
         sql = (
             f"SELECT lines.id / {width_s * 10**9} AS bar, stream, count(*) AS n FROM lines "
-            f"{self._by(query, streams)} WHERE {found.where} GROUP BY 1, 2"
+            f"{self._by(query, streams, RARE_IN_ALL)} WHERE {found.where} GROUP BY 1, 2"
         )
         return sql, found.values
 
@@ -174,14 +176,19 @@ class StoreReader:
     # --- streams ----------------------------------------------------------------------------
 
     def _streams(self, query: Query) -> frozenset[int] | None:
-        """Those that the query's labels allow; None where it names no label."""
-        terms = [term for term in query.terms if term.is_label]
-        if not terms:
+        """Those that the query's labels allow, and that have its fields; None for all."""
+        conditions, values = [], []
+        for term in query.terms:
+            if term.is_label:
+                conditions.append(f"{term.field} {term.operator} ?")
+                values.append(term.value)
+            elif term.needs_field:
+                conditions.append("id IN (SELECT stream FROM fields WHERE field = ?)")
+                values.append(term.field.partition(".")[0])
+        if not conditions:
             return None
-        where = " AND ".join(f"{term.field} {term.operator} ?" for term in terms)
-        rows = self._connection.execute(
-            f"SELECT id FROM streams WHERE {where}", [term.value for term in terms]
-        )
+        where = " AND ".join(conditions)
+        rows = self._connection.execute(f"SELECT id FROM streams WHERE {where}", values)
         return frozenset(row[0] for row in rows)
 
     def _volume_of_streams(self, query: Query) -> Counter[int]:

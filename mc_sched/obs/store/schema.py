@@ -3,6 +3,7 @@
 A line's id is its time: nanoseconds since 1970, moved up by one where two would be the same. So
 whatever is sorted by id is sorted by time, every index knows the time, and a link to a line stays.
 `volume` counts lines per second and stream: a histogram over labels never looks at the lines.
+`fields` says which streams have ever had a field, so that a condition on one looks at those only.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ CREATE TABLE IF NOT EXISTS streams (
     node TEXT, level TEXT, kind TEXT, name TEXT, site TEXT, outcome TEXT, exit TEXT,
     UNIQUE (node, level, kind, name, site, outcome, exit)
 );
+CREATE TABLE IF NOT EXISTS fields (
+    field TEXT, stream INTEGER, PRIMARY KEY (field, stream)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lines (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,

@@ -18,6 +18,7 @@ from mc_sched.obs.store.schema import create
 PRUNE_EVERY_LINES = 2_000
 PRUNED_AT_ONCE = 4_000
 """Twice of what comes in between: a store that is over its limit shrinks, without a long pause."""
+REMEMBERED_SHAPES = 10_000
 CLOCK_STEP_NS = 10**9
 """A wall clock that goes back by more was set; by less, lines keep their order instead."""
 KEPT = ("config", "CloudFound")
@@ -43,6 +44,8 @@ class StoreWriter:
         self._limits = limits
         self._connection = create(path)
         self._streams: dict[Labels, int] = {}
+        self._shapes: set[tuple[tuple[str, ...], int]] = set()
+        """Which fields each stream is known to have, all of a line's together."""
         self._newest = self._connection.execute("SELECT max(id) FROM lines").fetchone()[0] or 0
         self._last = self._newest
         self._since_pruned = PRUNE_EVERY_LINES
@@ -62,6 +65,7 @@ class StoreWriter:
                 self._prune_in_time(len(lines), now_ns)
             except BaseException:
                 self._streams.clear()
+                self._shapes.clear()
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
@@ -76,11 +80,17 @@ class StoreWriter:
     def _insert(self, lines: Sequence[Indexed]) -> None:
         volume: Counter[tuple[int, int]] = Counter()
         rows, words = [], []
+        fields: set[tuple[str, int]] = set()
         for line in lines:
             line_id, stream = self._free_id(line.wall_ns), self._stream(line.labels)
             rows.append((line_id, stream, line.task_id or None, line.body))
-            words.append((line_id, words_of(line.body)))
+            words.append((line_id, line.words))
             volume[line_id // 10**9, stream] += 1
+            if (line.fields, stream) not in self._shapes:
+                if len(self._shapes) >= REMEMBERED_SHAPES:
+                    self._shapes.clear()
+                self._shapes.add((line.fields, stream))
+                fields.update((field, stream) for field in line.fields)
         execute = self._connection.executemany
         execute("INSERT INTO lines VALUES (?, ?, ?, ?)", rows)
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
@@ -89,6 +99,7 @@ class StoreWriter:
             "ON CONFLICT DO UPDATE SET lines = lines + excluded.lines",
             [(*key, count) for key, count in volume.items()],
         )
+        execute("INSERT OR IGNORE INTO fields VALUES (?, ?)", list(fields))
 
     def _free_id(self, wall_ns: int) -> int:
         """The line's time, or the next free nanosecond behind the line before."""

@@ -1,0 +1,110 @@
+"""A log store with very many lines: how soon it answers.
+
+The lines are those of a real run, again and again under new task ids and later times.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mc_sched.bench.stats import median
+from mc_sched.obs.console.asked import width_s
+from mc_sched.obs.event_log import read_log
+from mc_sched.obs.store.query import Query, parse_where
+from mc_sched.obs.store.stores import Stores, open_stores
+from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
+
+AT_ONCE = 120
+"""Lines per transaction: what gathers in a twentieth of a second at 200 tasks a second."""
+GAP_NS = 3_600_000
+"""Between two lines: a million of them are an hour."""
+ROUNDS = 15
+LINES = 200
+"""On the console's first page."""
+QUERIES = {
+    "label": Query(terms=parse_where("site=cloud outcome=succeeded")),
+    "level": Query(terms=parse_where("level=warning")),
+    "field": Query(terms=parse_where("outcome.latency_ns>20000000")),
+    "words": Query(words=("deadline",)),
+    "words_and_label": Query(words=("succeeded",), terms=parse_where("site=edge")),
+}
+
+
+def fill(path: Path, log: Path, count: int, progress: Callable[[str], None]) -> float:
+    """Make the store; mean microseconds of the writer's time per line."""
+    writer = StoreWriter(path, KEEP_ALL)
+    lines, done, spent_s = _lines(log), 0, 0.0
+    while done < count:
+        batch = list(islice(lines, min(AT_ONCE, count - done)))
+        started_s = time.perf_counter()
+        if not writer.append(batch):
+            raise OSError(f"{path}: the disk is full")
+        spent_s += time.perf_counter() - started_s
+        done += len(batch)
+        if done * 10 // count != (done - len(batch)) * 10 // count:
+            progress(f"{done:,} of {count:,} lines stored")
+    writer.close()
+    return spent_s / count * 1e6
+
+
+def _lines(log: Path) -> Iterator[bytes]:
+    """The log's lines for ever, each time as if they were of later tasks."""
+    records = [record for record in read_log(log) if record["kind"] != "config"]
+    at_ns, turn = time.time_ns() - 3600 * 10**9, 0
+    while True:
+        for record in records:
+            at_ns += GAP_NS
+            yield orjson.dumps(_again(record, at_ns, turn))
+        turn += 1
+
+
+def _again(record: dict[str, Any], at_ns: int, turn: int) -> dict[str, Any]:
+    wall = datetime.fromtimestamp(at_ns / 1e9, timezone.utc).isoformat(timespec="microseconds")
+    again = {**record, "wall": wall}
+    if "task_id" in record:
+        again["task_id"] = f"{record['task_id']}/{turn}"
+    return again
+
+
+def measure_queries(path: Path) -> dict[str, float]:
+    """Median milliseconds of each query: its newest lines and its histogram."""
+    with open_stores([path]) as stores:
+        width = width_s(Query(*(stores.span() or (0, 0))), 80)
+        return {
+            name: median([_ask_ms(stores, query, width) for _ in range(ROUNDS)])
+            for name, query in QUERIES.items()
+        }
+
+
+def _ask_ms(stores: Stores, query: Query, width: int) -> float:
+    started_s = time.perf_counter()
+    stores.lines(query, LINES)
+    stores.volume(query, width)
+    return (time.perf_counter() - started_s) * 1e3
+
+
+def measure_first_page_ms(path: Path) -> float:
+    """Median milliseconds for all that the console's first page asks, over HTTP."""
+    from urllib.request import urlopen
+
+    from mc_sched.obs.web.agent_routes import agent_routes
+    from mc_sched.obs.web.server import WebServer
+
+    server = WebServer("127.0.0.1:0", agent_routes("edge", path))
+    server.start()
+    samples = []
+    for _ in range(ROUNDS):
+        started_s = time.perf_counter()
+        for question in ("", "api/about", f"api/lines?limit={LINES}", "api/volume", "api/labels"):
+            with urlopen(f"http://127.0.0.1:{server.port}/{question}", timeout=30) as answer:
+                answer.read()
+        samples.append((time.perf_counter() - started_s) * 1e3)
+    server.close()
+    return median(samples)
