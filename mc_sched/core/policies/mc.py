@@ -12,9 +12,9 @@ A way is sure if its upper quantile is in time. What is sure here is taken back 
 the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
 cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
 as an upload whose result the device then computes again costs both. Where it would be accepted too
-late for that, it goes for good if the cloud is free and next to certain. Of the sure ways performance
-mode takes the local net, since data stay at home, or else the fastest; energy mode takes the one of
-the fewest joules per success.
+late for that, it goes for good if the cloud is free and next to certain. Of the sure ways
+performance mode takes the local net, since data stay at home, or else the fastest; energy mode
+takes the one of the fewest joules per success.
 
 With none sure, a free site is tried if it is in time on the mean, the likeliest first. A refusal is
 a failure for certain, and teaches nothing: a way that is met with a careful prior and never tried
