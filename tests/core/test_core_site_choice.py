@@ -92,8 +92,17 @@ def test_what_the_cloud_has_by_then_can_be_taken_back(edge):
 
 
 def test_a_sure_cloud_is_not_asked_back_before_it_has_spoken(edge):
-    assert timers(edge.submit(0, "a", 44 - 1e-3)) == {TimerKind.DEADLINE}
-    assert site_of(edge.submit(100, "b", 29)) is SendToCloud
+    actions = edge.submit(0, "a", 44 - 1e-3)
+    assert (timers(actions), site_of(actions)) == ({TimerKind.DEADLINE}, SendToCloud)
+
+
+def test_nor_is_it_given_for_good_what_is_not_next_to_certain(edge):
+    assert site_of(edge.submit(0, "a", 29)) is StartLocal
+
+
+def test_nor_where_others_are(edge):
+    edge.submit(0, "first", 84)
+    assert site_of(edge.submit(0, "second", 43)) is StartLocal
 
 
 def timers(actions):

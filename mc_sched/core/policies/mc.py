@@ -11,9 +11,10 @@ It compares the ways to serve a task:
 A way is sure if its upper quantile is in time. What is sure here is taken back from the cloud at
 the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
 cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
-as an upload whose result the device then computes again costs both. Of the sure ways performance
-mode takes the local net, since data stay at home, or else the fastest; energy mode takes the one of
-the fewest joules per success.
+as an upload whose result the device then computes again costs both. Where it would be accepted too
+late for that, it goes for good if the cloud is free and next to certain. Of the sure ways
+performance mode takes the local net, since data stay at home, or else the fastest; energy mode
+takes the one of the fewest joules per success.
 
 With none sure, a free site is tried if it is in time on the mean, the likeliest first. A refusal is
 a failure for certain, and teaches nothing: a way that is met with a careful prior and never tried
@@ -40,6 +41,9 @@ from mc_sched.core.policy import (
 )
 from mc_sched.core.task import Mode, Shortfall, Task
 from mc_sched.core.value import value
+
+RISK = 0.01
+"""Of being late, for which what is sure here is given away for good."""
 
 
 @value
@@ -84,9 +88,11 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
         in_time = 1.0 - chance_beyond(view.remaining_ns, here)
         yield Way(_run(here), here.upper_ns, here.energy_j, in_time, sure_here, view.edge_free)
     for option in _cloud_options(task, view):
-        if sure_here and option.accepted_ns <= _take_back_ns(here, view):
+        if not sure_here:
+            yield _alone(option, view, here)
+        elif option.accepted_ns <= _take_back_ns(here, view):
             yield _rescued(option, view, here)
-        else:
+        elif view.cloud_free and chance_beyond(view.remaining_ns, option) <= RISK:
             yield _alone(option, view, here)
     first = local_first(task, view)
     if first is not None:
