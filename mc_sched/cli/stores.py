@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
     from mc_sched.obs.store.stores import Stores
+
+SERVICE_LOGS = Path("/var/lib/mc-sched/logs")
+"""Of agents that systemd runs: their StateDirectory."""
 
 
 def add_stores(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +29,19 @@ def chosen_stores(args: argparse.Namespace) -> Stores:
     from mc_sched.obs.agent_log import default_directory
     from mc_sched.obs.store.stores import open_stores
 
-    paths = args.store or sorted(default_directory().glob("*.db"))
+    folders = dict.fromkeys((default_directory(), SERVICE_LOGS))
+    paths = args.store or [path for folder in folders for path in _stores_in(folder)]
     if not paths:
         raise UserError(
-            f"there is no log store in {default_directory()}; "
+            f"there is no log store in {' or '.join(map(str, folders))} that may be read; "
             "start an agent on a fixed port, or name a store with --store"
         )
     return open_stores(paths)
+
+
+def _stores_in(folder: Path) -> list[Path]:
+    """Those that this user may read: a service's are for root and its own group."""
+    try:
+        return sorted(path for path in folder.glob("*.db") if os.access(path, os.R_OK))
+    except OSError:
+        return []

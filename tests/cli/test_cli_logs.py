@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mc_sched.cli import stores
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "obs"))
 from stored import finish, line, stores_of
 
@@ -73,15 +75,19 @@ def test_what_is_wrong_is_said(run, store, options, says):
 
 def test_without_any_store_it_says_how_to_get_one(run, tmp_path, monkeypatch):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "none"))
+    monkeypatch.setattr(stores, "SERVICE_LOGS", tmp_path / "no-service")
     ran = run("logs")
     assert ran.code == 1
     assert "start an agent on a fixed port, or name a store with --store" in ran.err
+    assert f"{tmp_path}/none/logs or " in ran.err
 
 
 def test_the_stores_of_this_machines_agents_are_found(run, tmp_path, monkeypatch):
+    """One that the user started, and one that runs as a service."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(stores, "SERVICE_LOGS", tmp_path / "service")
     stores_of(line(1, "first"), path=tmp_path / "logs" / "edge-7070.db").close()
-    stores_of(line(2, "second", node="cloud"), path=tmp_path / "logs" / "cloud-7071.db").close()
+    stores_of(line(2, "second", node="cloud"), path=tmp_path / "service" / "cloud-7071.db").close()
     assert [json.loads(t)["name"] for t in run("logs", "--output", "json").out.splitlines()] == [
         "first", "second",
     ]  # fmt: skip

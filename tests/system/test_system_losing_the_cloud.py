@@ -48,7 +48,7 @@ async def test_the_log_of_a_killed_agent_goes_on_behind_its_restart(deployment, 
     await deployment.start_cloud()
     await deployment.cloud_is("up")
     await deployment.stream("kill-log-again", count=5, policy="server").outcomes()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
     log = shutil.copy(deployment.cloud_log, tmp_path / "cloud.jsonl")
     records = list(read_log(log))
     lives = sum(record["kind"] == "config" for record in records)
