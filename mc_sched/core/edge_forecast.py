@@ -47,6 +47,8 @@ class EdgeForecast:
         self.here_level = AdaptiveLevel(settings.quantile)
         """The same for a task on the edge: its wait, its start, its run."""
         self.cloud_detail = "no answer yet"
+        self.cloud_in_time = False
+        """Whether the last task that ended there, or at the deadline on its way there, was."""
         self._cloud_queue_ns = 0
         self._cloud_slowdown = 1.0
         self._cloud_free_ns = 0
@@ -110,6 +112,7 @@ class EdgeForecast:
             whole=self._instead(task, now_ns, others),
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
+            cloud_in_time=self.cloud_in_time,
         )
 
     def partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:

@@ -382,6 +382,8 @@ class EdgeMachine:
             raise UnexpectedEvent("edge", "no such timer", f"{event}", entry.told())
         entry.timers.discard(event.kind)
         if event.kind is TimerKind.DEADLINE:
+            if entry.cloud in IN_FLIGHT:
+                self._forecast.cloud_in_time = False
             self._finish(entry, OutcomeKind.LATE, reason="no result at the deadline")
         elif self._local_can_serve(entry) and not self._is_promised(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27

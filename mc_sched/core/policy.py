@@ -69,6 +69,8 @@ class View:
     edge_free: bool = True
     cloud_free: bool = True
     """Whether no other task of this edge waits, is on its way or runs there."""
+    cloud_in_time: bool = False
+    """Whether the last task that ended there, or at the deadline on its way there, was in time."""
 
 
 @value

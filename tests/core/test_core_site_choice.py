@@ -100,9 +100,11 @@ def test_nor_is_it_given_for_good_what_is_not_next_to_certain(edge):
     assert site_of(edge.submit(0, "a", 29)) is StartLocal
 
 
-def test_nor_where_others_are(edge):
+def test_nor_behind_others_at_a_cloud_that_was_late_the_last_time(edge):
     edge.submit(0, "first", 84)
-    assert site_of(edge.submit(0, "second", 43)) is StartLocal
+    assert site_of(edge.submit(0, "second", 43)) is SendToCloud
+    edge.deadline_fires(43, "second")
+    assert site_of(edge.submit(43, "third", 43)) is StartLocal
 
 
 def timers(actions):

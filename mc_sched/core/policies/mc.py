@@ -12,9 +12,9 @@ A way is sure if its upper quantile is in time. What is sure here is taken back 
 the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
 cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
 as an upload whose result the device then computes again costs both. Where it would be accepted too
-late for that, it goes for good if the cloud is free and next to certain. Of the sure ways
-performance mode takes the local net, since data stay at home, or else the fastest; energy mode
-takes the one of the fewest joules per success.
+late for that, it goes for good if that is next to certain and the cloud, unless it is free, was in
+time the last time. Of the sure ways performance mode takes the local net, since data stay at home,
+or else the fastest; energy mode takes the one of the fewest joules per success.
 
 With none sure, a free site is tried if it is in time on the mean, the likeliest first. A refusal is
 a failure for certain, and teaches nothing: a way that is met with a careful prior and never tried
@@ -92,7 +92,7 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
             yield _alone(option, view, here)
         elif option.accepted_ns <= _take_back_ns(here, view):
             yield _rescued(option, view, here)
-        elif view.cloud_free and chance_beyond(view.remaining_ns, option) <= RISK:
+        elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK:
             yield _alone(option, view, here)
     first = local_first(task, view)
     if first is not None:
@@ -126,6 +126,11 @@ def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
     rescue_j = max(unheard, chance_beyond(view.remaining_ns, option)) * here.energy_j
     decision = _offload(option, view, here)
     return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, True)
+
+
+def _keeps_its_word(view: View) -> bool:
+    """Whether nothing of ours waits at the cloud, or it was in time the last time."""
+    return view.cloud_free or view.cloud_in_time
 
 
 def _take_back_ns(here: SiteForecast, view: View) -> int:
