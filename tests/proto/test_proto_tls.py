@@ -28,6 +28,14 @@ class Echo(edge_pb2_grpc.EdgeAgentServicer):
         yield edge_pb2.Event(json=client_of(context))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    """A server with TLS raises gRPC's log level, which no process of a later test may inherit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRPC_VERBOSITY", "INFO")
+        yield
+
+
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     """A server and several clients, by name; `alien` has another authority."""
