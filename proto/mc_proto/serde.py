@@ -27,8 +27,9 @@ from mc_sched.core.task import (
     Site,
     Task,
 )
+from mc_sched.errors import UserError
 from mc_sched.obs.moments import Moment
-from mc_sched.obs.store.query import FIELD, LATEST_NS, OPERATORS, Query, Term
+from mc_sched.obs.store.query import LATEST_NS, OPERATORS, Query, condition
 
 MAX_ID = 128
 """Longest task or stream id, in characters."""
@@ -450,10 +451,11 @@ def query_from_wire(message: edge_pb2.LogsRequest) -> Query:
     """The same, back; BadField for a condition that is none."""
     for term in message.terms:
         _check_choice("terms.operator", term.operator or "none", OPERATORS)
-        if not FIELD.fullmatch(term.field):
-            raise BadField("terms.field", f"{reprlib.repr(term.field)} is no name of a field")
-    terms = tuple(Term(t.field, t.operator, t.value) for t in message.terms)
-    return Query(min(message.since_ns, LATEST_NS), terms=terms, words=tuple(message.words))
+    try:
+        terms = tuple(condition(t.field, t.operator, t.value) for t in message.terms)
+        return Query(min(message.since_ns, LATEST_NS), terms=terms, words=tuple(message.words))
+    except UserError as error:
+        raise BadField("terms", str(error)) from None
 
 
 def bad_input_to_wire(message: edge_pb2.Task, task_id: str, error: BadField) -> edge_pb2.Outcome:
