@@ -30,7 +30,7 @@ from mc_sched.core.task import (
     Site,
 )
 from mc_sched.obs.moments import Moment
-from mc_sched.obs.store.query import OPERATORS, Query, Term
+from mc_sched.obs.store.query import OPERATORS, ORDERED, Query, Term
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "obs"))
 import arbitrary
@@ -66,15 +66,18 @@ def test_the_clouds_story(moments):
 
 
 @quick
-@given(NAMES, st.sampled_from(OPERATORS), st.text(), SMALL, st.booleans())
-def test_a_query_of_the_logs(word, operator, value, since_ns, follow):
+@given(NAMES, st.sampled_from(OPERATORS), st.text(), st.integers(), SMALL, st.booleans())
+def test_a_query_of_the_logs(word, operator, text, number, since_ns, follow):
+    value = str(number) if operator in ORDERED else text
     query = Query(since_ns, terms=(Term("outcome.reason", operator, value),), words=(word,))
     message = sent(serde.query_to_wire(query, 7, follow))
     assert serde.query_from_wire(message) == query
     assert (message.limit, message.follow) == (7, follow)
 
 
-@pytest.mark.parametrize("term", [("a b", "="), ("a", "=="), ("", "="), ("a", ""), ('x"', "=")])
+@pytest.mark.parametrize(
+    "term", [("a b", "="), ("a", "=="), ("", "="), ("a", ""), ('x"', "="), ("a", ">")]
+)
 def test_a_condition_that_is_none_is_named(term):
     message = edge_pb2.LogsRequest(
         terms=[edge_pb2.LogsRequest.Term(field=term[0], operator=term[1])]
