@@ -14,12 +14,12 @@ from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 class LoggedEdge(ScriptedEdge):
     """Writes what happens to it, as an agent does."""
 
-    def __init__(self, **settings):
+    def __init__(self, local=LOCAL, cloud=CLOUD, **settings):
         self.lines = []
         self._log = EventLog(None, "edge")
         self._log.subscribe(self.lines.append)
-        super().__init__(settled=False, **settings)
-        table = {"format": FORMAT, "settings": self.machine._settings, "table": LOCAL}
+        super().__init__(local, cloud, settled=False, **settings)
+        table = {"format": FORMAT, "settings": self.machine._settings, "table": local}
         self._log.write(0, "config", table)
         handle = self.machine.handle
 
@@ -31,7 +31,7 @@ class LoggedEdge(ScriptedEdge):
             return actions
 
         self.machine.handle = logged
-        self._settle(LOCAL, CLOUD)
+        self._settle(local, cloud)
 
     def told(self, story):
         self._log.write(self.now_ns, "note", story)

@@ -62,7 +62,8 @@ async def test_a_task_that_came_too_late_from_the_cloud(deployment):
     found = await explained(deployment, outcome.task_id)
     assert found["cause"].startswith("it was late: the answer was overdue")
     assert found["chosen"].endswith("policy server decides so")
-    assert "mc in energy mode" in str(found["otherwise"])
+    assert any(who.startswith("mc") and what.startswith("refuse it")
+               for who, what in found["otherwise"].items())  # fmt: skip
 
 
 async def test_the_timeline_holds_the_clouds_part(deployment):
@@ -71,7 +72,9 @@ async def test_the_timeline_holds_the_clouds_part(deployment):
     answered = next(o for o in outcomes if o.site is not None)
     assert answered.latency_ns < GENEROUS * 1e9
     found = await explained(deployment, answered.task_id)
-    stages = [step["what"] for step in found["timeline"] if step["what"].startswith("cloud: Stage")]
+    stages = [
+        step["what"] for step in found["timeline"] if step["what"].startswith("cloud: stage ")
+    ]
     assert len(stages) >= 4
     sent = next(s["at_ms"] for s in found["timeline"] if s["what"] == "upload begins")
     told = next(s["at_ms"] for s in found["timeline"] if s["what"].startswith("the cloud answered"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.scores import Score
-from mc_sched.core.task import OutcomeKind
+from mc_sched.core.task import Outcome, OutcomeKind, Site
 from mc_sched.obs.explain.story import Story
 from mc_sched.obs.store.query import LATEST_NS
 
@@ -20,18 +20,52 @@ def cause(story: Story) -> str:
     if outcome.kind is OutcomeKind.REFUSED:
         return _refused(story)
     if outcome.kind is OutcomeKind.SUCCEEDED:
-        if is_taken_back(story):
-            return f"the edge took it back from the cloud: {_trouble(story, story.ended_ns)}"
+        return _succeeded(story)
+    if outcome.kind is OutcomeKind.LATE:
+        return f"it was late: {_late(story)}"
+    if _is_unsure(outcome):
+        return f"it failed: {_unsure(story)}; {outcome.reason}"
+    return f"it failed: {outcome.reason}"
+
+
+def _succeeded(story: Story) -> str:
+    assert story.outcome is not None
+    if is_taken_back(story):
+        return f"the edge took it back from the cloud: {_trouble(story, story.ended_ns)}"
+    if story.outcome.codec is None:
         return "it was answered in time, where it was sent"
-    if outcome.kind is OutcomeKind.FAILED:
-        return f"it failed: {outcome.reason}"
-    return f"it was late: {_late(story)}"
+    if not _began_here(story):
+        return "it was answered in time, where it was sent"
+    if story.outcome.site is Site.CLOUD:
+        return "the local net was not sure of its answer, and the cloud's came in time"
+    return _unsure(story)
+
+
+def _is_unsure(outcome: Outcome) -> bool:
+    """Whether the local net's answer was all there was, and not accurate enough."""
+    return outcome.site is Site.EDGE and outcome.prediction is not None
+
+
+def _unsure(story: Story) -> str:
+    """A local net that was asked first and not sure, and what came of asking the cloud."""
+    said = "the local net was not sure of its answer, and "
+    if story.first(do.SendToCloud) is None:
+        return said + "there was no time or no link left to ask the cloud"
+    return f"{said}the cloud did not help: {_trouble(story, story.ended_ns)}"
+
+
+def _began_here(story: Story) -> bool:
+    """Whether the local net was asked before anything was on its way to the cloud."""
+    began = story.first(do.StartLocal, do.Encode, do.SendToCloud, ev.TimerFired, ev.CloudGone)
+    return began is not None and isinstance(began[1], do.StartLocal)
 
 
 def is_taken_back(story: Story) -> bool:
     """Whether the local net ran for a task that was meant for the cloud."""
     outcome = story.outcome
-    return outcome is not None and outcome.codec is not None and bool(story.first(do.StartLocal))
+    if outcome is None or outcome.codec is None or story.first(do.StartLocal) is None:
+        return False
+    return not _began_here(story)
 
 
 def _refused(story: Story) -> str:
@@ -46,16 +80,31 @@ def _late(story: Story) -> str:
     if story.outcome.codec is None:
         return _late_here(story)
     trouble = _trouble(story, story.ended_ns)
+    if _began_here(story):
+        return f"the local net was not sure of its answer, and then {trouble}"
     return f"{trouble}; then {_late_here(story)}" if is_taken_back(story) else trouble
 
 
 def _late_here(story: Story) -> str:
-    started = story.first(do.StartLocal)
-    if started is None:
-        return "it waited for the local net behind other tasks, until its deadline had passed"
-    waited_ms = story.since_ns(started[0]) / 1e6
-    took_ms = (story.ended_ns - started[0]) / 1e6
-    return f"the local net began after {waited_ms:.1f} ms and had run for {took_ms:.1f} ms"
+    asked, started = story.first(do.StartLocal), story.first(ev.LocalStarted)
+    if asked is None:
+        return f"it waited for {_net(story)} behind other tasks, until its deadline had passed"
+    if started is None or started[0] > story.ended_ns:
+        waited_ms = (story.ended_ns - asked[0]) / 1e6
+        return f"{_net(story)} was asked for it and had not begun after {waited_ms:.1f} ms"
+    began_ms = story.since_ns(started[0]) / 1e6
+    ran_ms = (story.ended_ns - started[0]) / 1e6
+    return f"{_net(story)} began after {began_ms:.1f} ms and had run for {ran_ms:.1f} ms"
+
+
+def _net(story: Story) -> str:
+    """What was to run on the device."""
+    asked = story.first(do.StartLocal)
+    return (
+        f"the cloud net here, up to {asked[1].exit},"
+        if asked and asked[1].exit
+        else ("the local net")
+    )
 
 
 def _trouble(story: Story, until_ns: int) -> str:
@@ -87,7 +136,7 @@ def _hung(story: Story, at_ns: int) -> str:
     sent, accepted = story.first(do.SendToCloud), story.first(ev.CloudAccepted)
     at_ms = story.since_ns(at_ns) / 1e6
     if sent is None:
-        return f"after {at_ms:.1f} ms it still waited to be sent"
+        return f"after {at_ms:.1f} ms it still waited to be sent, behind other tasks"
     sent_ms = story.since_ns(sent[0]) / 1e6
     if accepted is None or accepted[0] > at_ns:
         return f"its upload began after {sent_ms:.1f} ms and had not arrived after {at_ms:.1f} ms"

@@ -93,6 +93,8 @@ def why(story: Story, found: Choices) -> str:
         if edge is None:
             return f"only the edge could serve it: {cloud.sentence()}"
         short = f"{edge.sentence()}; {cloud.sentence()}"
+        if isinstance(decision, EdgeFirst):
+            return f"neither site alone is sure to serve it, and both may together: {short}"
         return f"no site is sure to serve it, and a free one is tried where it may: {short}"
     if edge is None:
         return f"both sites could serve it, and {_preference(view, cloud, decision)}"
@@ -132,11 +134,11 @@ def told(decision: Decision, view: View) -> str:
         what = f" up to {decision.exit} of the cloud net" if decision.exit else ""
         return f"run it on the edge{what}, {_times(here.mean_ns, here.upper_ns)}"
     if isinstance(decision, EdgeFirst):
-        kept = decision.threshold.kept
-        return (
-            f"run it on the edge, {_times(view.edge.mean_ns, view.edge.upper_ns)}, and send it to "
-            f"the cloud if that is not sure, as of {1 - kept:.0%} of all images"
-        )
+        first = f"run it on the edge, {_times(view.edge.mean_ns, view.edge.upper_ns)}"
+        unsure = 1 - decision.threshold.kept
+        if unsure <= 0:
+            return first
+        return f"{first}, and send it to the cloud if that is not sure, as {unsure:.0%} are not"
     option = chosen_option(view, decision)
     if option is None:
         return f"send it to the cloud as {decision.codec}"

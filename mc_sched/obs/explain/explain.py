@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from mc_sched.core import events as ev
 from mc_sched.core.task import Site
 from mc_sched.errors import UserError
 from mc_sched.obs.event_log import Record
@@ -34,9 +35,15 @@ def _explained(stores: Stores, task_id: str) -> Explanation:
     lines = list(stores.each(of_task(task_id)))
     story = gather((line.record for line in lines), task_id)
     began = next(line.id for line in lines if line.record == story.submitted)
-    if story.outcome is None or story.outcome.site is not Site.CLOUD:
+    if _may_have_lost_the_cloud(story):
         _add_link(story, stores, began, lines[-1].id)
     return Explanation(story, _choices(story, stores, began))
+
+
+def _may_have_lost_the_cloud(story: Story) -> bool:
+    """Whether it was meant for the cloud, and was not answered there."""
+    outcome = story.outcome
+    return outcome is None or (outcome.codec is not None and outcome.site is not Site.CLOUD)
 
 
 def _add_link(story: Story, stores: Stores, began: int, ended: int) -> None:
@@ -44,7 +51,8 @@ def _add_link(story: Story, stores: Stores, began: int, ended: int) -> None:
     gone = Query(began, ended + LINK_AFTER_NS, (Term("name", "=", "CloudGone"), _EDGE))
     for line in stores.lines(gone, 1, newest_first=False):
         story.steps.append((line.record["t_ns"], value_of(line.record)))
-    story.steps.sort(key=lambda step: step[0])
+    # what it called for at the same moment is behind it
+    story.steps.sort(key=lambda step: (step[0], not isinstance(step[1], ev.CloudGone)))
 
 
 def _choices(story: Story, stores: Stores, began: int) -> Choices | None:

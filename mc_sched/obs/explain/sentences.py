@@ -9,7 +9,7 @@ from typing import Any
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.policy import View
-from mc_sched.core.task import OutcomeKind
+from mc_sched.core.task import Mode, OutcomeKind
 from mc_sched.obs.explain.cause import cause, worst
 from mc_sched.obs.explain.choices import Choices, told, why
 from mc_sched.obs.explain.story import Story
@@ -55,9 +55,10 @@ class Explanation:
             steps += [
                 (
                     since(began_ns + m.at_ns),
-                    f"cloud: {m.name} {m.detail}".rstrip() + _took(m.took_ns),
+                    f"cloud: {_CLOUD_SAID[m.name].format(m.detail)}{_took(m.took_ns)}",
                 )
                 for m in self.story.cloud
+                if m.name in _CLOUD_SAID
             ]
         return sorted(steps, key=lambda step: step[0])
 
@@ -71,8 +72,8 @@ class Explanation:
             head += f": {outcome.kind.value}{where} after {whole['latency_ms']:.1f} ms"
         lines = [head, f"because  {whole['cause']}", f"asked    {whole['asked']}"]
         if self.choices is not None:
-            lines += [f"expected {line}" for line in whole["predicted"][:1]]
-            lines += [f"         {line}" for line in whole["predicted"][1:]]
+            lines += [f"{'expected' if n == 0 else '':8} {line}"
+                      for n, line in enumerate(_table(self.choices.view))]  # fmt: skip
             lines.append(f"chosen   {whole['chosen']}")
             if not whole["faithful"]:
                 lines.append("         (the log does not reach back far enough to be sure of that)")
@@ -93,17 +94,29 @@ def _asked(story: Story, found: Choices | None) -> str:
     return asked + (f", by policy {found.policy} in {found.view.mode.value} mode" if found else "")
 
 
+def _expected(view: View) -> list[tuple[str, float, float, float, float]]:
+    """Who, mean and upper quantile in milliseconds, accuracy, millijoules."""
+    found = [("the edge", view.edge), *((f"the edge, to {o.exit}", o) for o in view.whole)]
+    found += [(f"the cloud, {o.codec} to {o.exit}", o) for o in view.cloud]
+    return [(who, o.mean_ns / 1e6, o.upper_ns / 1e6, o.accuracy, o.energy_j * 1e3)
+            for who, o in found]  # fmt: skip
+
+
 def _predicted(view: View) -> list[str]:
-    edge = view.edge
-    rows = [("the edge", edge.accuracy, edge.mean_ns, edge.upper_ns, edge.energy_j)]
-    rows += [
-        (f"the cloud, {o.codec} to {o.exit}", o.accuracy, o.mean_ns, o.upper_ns, o.energy_j)
-        for o in view.cloud
-    ]
     return [
-        f"{who}: {mean / 1e6:.1f} ms, at most {upper / 1e6:.1f} ms, accuracy {accuracy:.3f}, "
-        f"{joules * 1e3:.1f} mJ"
-        for who, accuracy, mean, upper, joules in rows
+        f"{who}: {mean:.1f} ms, at most {upper:.1f} ms, accuracy {accuracy:.3f}, {joules:.1f} mJ"
+        for who, mean, upper, accuracy, joules in _expected(view)
+    ]
+
+
+def _table(view: View) -> list[str]:
+    """The same in columns."""
+    rows = _expected(view)
+    wide = max(len(who) for who, *_ in rows)
+    head = f"{'':{wide}}  {'mean':>9}  {'at most':>9}  accuracy  {'energy':>9}"
+    return [head] + [
+        f"{who:{wide}}  {mean:6.1f} ms  {upper:6.1f} ms  {accuracy:8.3f}  {joules:6.1f} mJ"
+        for who, mean, upper, accuracy, joules in rows
     ]
 
 
@@ -113,11 +126,16 @@ def _chosen(found: Choices, story: Story) -> str:
 
 def _otherwise(found: Choices) -> Iterator[tuple[str, str]]:
     """What others would have done, one entry per different answer."""
-    grouped: dict[str, list[str]] = {}
+    grouped: dict[str, dict[str, list[str]]] = {}
     for (policy, mode), decision in found.others.items():
-        grouped.setdefault(told(decision, found.view), []).append(f"{policy} in {mode} mode")
-    for what, who in grouped.items():
-        yield ", ".join(who), what
+        modes = grouped.setdefault(told(decision, found.view), {})
+        modes.setdefault(policy, []).append(mode)
+    for what, policies in grouped.items():
+        yield ", ".join(_named(policy, modes) for policy, modes in policies.items()), what
+
+
+def _named(policy: str, modes: list[str]) -> str:
+    return policy if len(modes) == len(Mode) else f"{policy} in {modes[0]} mode"
 
 
 def _took(took_ns: int) -> str:
@@ -167,3 +185,15 @@ _SAID: dict[type, str] = {
     do.SendGiveUp: "given up on the cloud",
     ev.ClientGone: "the client left",
 }
+_CLOUD_SAID = {
+    "Arrived": "received as {}",
+    "Accept": "accepted for {}",
+    "StageDone": "{} done",
+    "HeadDone": "head {} done",
+    "Reply": "answer sent",
+    "GiveUpReceived": "told to give up",
+    "Stop": "stopped: {}",
+    "Refuse": "refused: {}",
+    "ExecutorFailed": "failed: {}",
+}
+"""Moments by name, as `moments.py` takes them down."""
