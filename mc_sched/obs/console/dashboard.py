@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -12,9 +13,11 @@ from mc_sched.obs.store.query import Query, Term
 from mc_sched.obs.store.reader import Count
 from mc_sched.obs.store.stores import Stores
 
-POINTS = 2000
-"""Newest samples of each kind; a chart has fewer pixels."""
+TASKS, SAMPLES = 1000, 500
+"""Of each kind, spread over the range; a chart has no more pixels."""
 BARS = 120
+E3_TASKS = 50
+"""Shown tasks that a value of E3 is about."""
 _EDGE = Term("node", "=", "edge")
 
 
@@ -28,8 +31,8 @@ def dashboard(stores: Stores, query: Query) -> dict[str, Any]:
     def named(name: str) -> Query:
         return replace(query, terms=(Term("name", "=", name), _EDGE), words=())
 
-    def newest(name: str) -> list[Line]:
-        return list(reversed(stores.lines(named(name), POINTS)))
+    def some(name: str) -> list[Line]:
+        return stores.thinned(named(name), SAMPLES)
 
     finishes = named("Finish")
     return {
@@ -41,17 +44,15 @@ def dashboard(stores: Stores, query: Query) -> dict[str, Any]:
         "tasks": _tasks(stores, finishes),
         "deadline_ms": [
             [_s(line), line.record["data"]["task"]["deadline_ns"] / 1e6]
-            for line in newest("Submitted")
+            for line in some("Submitted")
         ],
-        "rtt_ms": [
-            [_s(line), line.record["data"]["rtt_ns"] / 1e6] for line in newest("LinkSampled")
-        ],
-        "power_w": [[_s(line), line.record["data"]["power_w"]] for line in newest("PowerSampled")],
+        "rtt_ms": [[_s(line), line.record["data"]["rtt_ns"] / 1e6] for line in some("LinkSampled")],
+        "power_w": [[_s(line), line.record["data"]["power_w"]] for line in some("PowerSampled")],
         "link": sorted(
-            [[_s(line), 0] for line in newest("CloudGone")]
-            + [[_s(line), 1] for line in newest("CloudFound")]
+            [[_s(line), 0] for line in some("CloudGone")]
+            + [[_s(line), 1] for line in some("CloudFound")]
         ),
-        "forecasts": _forecasts(newest("RecordScore")),
+        "forecasts": _forecasts(some("RecordScore")),
     }
 
 
@@ -64,23 +65,26 @@ def _bars(counts: Iterable[Count]) -> dict[str, list[list[int]]]:
 
 
 def _tasks(stores: Stores, finishes: Query) -> list[list[Any]]:
-    """Of each task: when it ended, latency, site, predicted latency, id, E3 of the range so far."""
+    """Of each task: when it ended, latency, site, predicted latency, id, E3 of the last ones."""
     rows: list[list[Any]] = []
-    succeeded, joules = 0, 0.0
-    for line in reversed(stores.lines(finishes, POINTS)):
+    last: deque[tuple[bool, float]] = deque(maxlen=E3_TASKS)
+    for line in stores.thinned(finishes, TASKS):
         outcome = line.record["data"]["outcome"]
-        energy = outcome["energy"]
-        joules += sum(
-            energy[f"{part}_j"] for part in ("compute", "encode", "radio_up", "radio_down")
-        )
-        succeeded += outcome["kind"] == "succeeded"
         predicted = outcome["predicted_ns"]
+        last.append((outcome["kind"] == "succeeded", _joules(outcome["energy"])))
+        joules = sum(spent for _, spent in last)
         rows.append(
             [_s(line), outcome["latency_ns"] / 1e6, outcome["site"] or "none",
              None if predicted is None else predicted / 1e6, outcome["task_id"],
-             succeeded / joules if joules else None]
+             sum(succeeded for succeeded, _ in last) / joules if joules else None]
         )  # fmt: skip
     return rows
+
+
+def _joules(energy: dict[str, Any]) -> float:
+    """Without the radio's tail, as everywhere."""
+    parts = ("compute", "encode", "radio_up", "radio_down")
+    return sum(float(energy[f"{part}_j"]) for part in parts)
 
 
 def _forecasts(lines: Iterable[Line]) -> dict[str, list[list[float]]]:

@@ -24,6 +24,7 @@ PAGE_LINES = 1000
 LOOK_EVERY_OPS = 50_000
 """Steps of SQLite's machine, some milliseconds, between two looks at the clock."""
 SECOND_NS = 10**9
+DAY_S = 86_400
 
 Count = tuple[int, tuple[str, ...], int]
 
@@ -103,6 +104,24 @@ class StoreReader:
         """The same, in one piece and no more than the bounds allow."""
         with closing(self.lines(query, limit, newest_first)) as lines:
             return page(lines, self._bounds.page_bytes)
+
+    def thinned(self, query: Query, most: int) -> list[Line]:
+        """About `most` of the lines that the labels allow, evenly spread, oldest first."""
+        streams = self._streams(query)
+        every = -(-sum(count for _, _, count in self.counts(query, DAY_S, ["name"])) // most)
+        if every <= 1:
+            return self.page(query, most, newest_first=False)
+        found = conditions(query, streams)
+        numbered = (
+            "SELECT id, row_number() OVER (ORDER BY id) AS n FROM lines "
+            f"{self._by_share(query, streams)} WHERE {found.where}"
+        )
+        rows = self._rows(
+            f"SELECT id, body FROM lines WHERE id IN (SELECT id FROM ({numbered}) WHERE n % ? = 0) "
+            "ORDER BY id",
+            [*found.values, every],
+        )
+        return page((Line(*row) for row in rows), self._bounds.page_bytes)
 
     def each(self, query: Query) -> Iterator[Line]:
         """Every line that matches, the oldest first; nothing stays open between two pages."""

@@ -104,6 +104,11 @@ class Stores:
         ends = tuple(lines[-1].id if lines else end for lines, end in zip(pages, ends, strict=True))
         return list(heapq.merge(*pages, key=lambda line: line.id)), ends
 
+    def thinned(self, query: Query, most: int) -> list[Line]:
+        """About `most` of the lines that the labels allow, evenly spread, oldest first."""
+        found = (reader.thinned(query, most) for reader in self._readers)
+        return list(heapq.merge(*found, key=lambda line: line.id))
+
     def each(self, query: Query) -> Iterator[Line]:
         """Every line that matches, oldest first."""
         return heapq.merge(*(r.each(query) for r in self._readers), key=lambda line: line.id)

@@ -12,7 +12,6 @@ export async function ask(path, parameters) {
     const response = await fetch(address(path, parameters));
     const found = await response.json();
     if (!response.ok) throw new Error(found.error);
-    problem("");
     return found;
   } catch (error) {
     problem(error.message);

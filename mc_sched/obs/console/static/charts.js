@@ -2,13 +2,18 @@
 
 import { colour, el } from "./dom.js";
 import { stacked } from "./stacked.js";
+import { marks, stamp } from "./time.js";
 
 const HEIGHT = 210;
+const NOTHING = "nothing in this range";
 
 export const axis = (label) => ({
   label, labelSize: label ? 20 : 0, stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 },
   ticks: { stroke: colour("line"), width: 1 }, font: "11px system-ui",
 });
+
+export const timeAxis = () => ({ ...axis(), values: marks, space: 70 });
+export const timeSeries = { label: "Time", value: (plot, at) => at == null ? "–" : stamp(at) };
 
 function frame(title) {
   const plot = el("div", { class: "plot" });
@@ -20,7 +25,7 @@ export function overTime(place, title, unit, { from, to }, series, extra = {}) {
   const { plot, whole } = frame(title);
   place.append(whole);
   const shown = series.filter((one) => one.pairs.length);
-  if (!shown.length) { plot.append(el("p", { class: "quiet" }, "nothing in this range")); return; }
+  if (!shown.length) { plot.append(el("p", { class: "quiet" }, extra.empty || NOTHING)); return; }
   const times = [...new Set(shown.flatMap((one) => one.pairs.map(([at]) => at)))].sort((a, b) => a - b);
   const place_of = new Map(times.map((at, n) => [at, n]));
   const columns = shown.map((one) => {
@@ -31,8 +36,8 @@ export function overTime(place, title, unit, { from, to }, series, extra = {}) {
   new uPlot({
     width: plot.clientWidth, height: HEIGHT, cursor: { drag: { x: false, y: false } },
     scales: { x: { range: [from / 1000, to / 1000] }, y: { range: (chart, low, high) => [Math.min(0, low), Math.max(extra.least || 0, high * 1.05) || 1] } },
-    axes: [axis(), { ...axis(unit), size: 50 }],
-    series: [{}, ...shown.map((one) => ({
+    axes: [timeAxis(), { ...axis(unit), size: 50 }],
+    series: [timeSeries, ...shown.map((one) => ({
       label: one.name, stroke: colour(one.colour), width: one.dots ? 0 : 1.5, spanGaps: true,
       paths: one.dots ? () => null : one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
       points: { show: one.dots, size: 5, fill: colour(one.colour), stroke: colour(one.colour) },
@@ -46,9 +51,9 @@ export function rates(place, title, unit, over, width, layers) {
   const { plot, whole } = frame(title);
   place.append(whole);
   const shown = layers.filter((layer) => layer.bars.size);
-  if (!shown.length) { plot.append(el("p", { class: "quiet" }, "nothing in this range")); return; }
+  if (!shown.length) { plot.append(el("p", { class: "quiet" }, NOTHING)); return; }
   const drag = { x: false, y: false };
-  stacked(plot, over, width, shown, { height: HEIGHT, cursor: { drag }, axes: [axis(), { ...axis(unit), size: 50 }] });
+  stacked(plot, over, width, shown, { height: HEIGHT, cursor: { drag }, axes: [timeAxis(), { ...axis(unit), size: 50 }] });
 }
 
 // Expected against what happened: a dot each, and the line where both are equal.
@@ -56,7 +61,7 @@ export function against(place, title, unit, groups) {
   const { plot, whole } = frame(title);
   place.append(whole);
   const shown = groups.filter((one) => one.pairs.length);
-  if (!shown.length) { plot.append(el("p", { class: "quiet" }, "nothing in this range")); return; }
+  if (!shown.length) { plot.append(el("p", { class: "quiet" }, NOTHING)); return; }
   const all = shown.flatMap((one) => one.pairs.map(([expected, actual], n) => [expected, actual, one.name, n]))
     .sort((a, b) => a[0] - b[0]);
   const xs = all.map(([expected]) => expected);

@@ -2,20 +2,23 @@
 
 import { ask } from "./api.js";
 import { against, overTime, rates } from "./charts.js";
-import { button, el, select } from "./dom.js";
-import { go, question, range, RANGES, read } from "./state.js";
+import { button, el, problem } from "./dom.js";
+import { rangePicker } from "./ranges.js";
+import { question, range, read } from "./state.js";
 
 const OUTCOMES = { succeeded: "info", late: "warning", refused: "critical", failed: "error" };
 const SITES = { edge: "debug", cloud: "warning" };
 const MANY = ["debug", "warning", "info", "critical", "error", "trace", "unknown"];
 const EVERY_MS = 5000;
 
+// By name, so that a colour stays with its name.
+const sorted = (groups) => Object.entries(groups).sort(([one], [other]) => one < other ? -1 : 1);
+
 export async function dashboard(place) {
   const state = read();
   const panels = el("div", { class: "panels" });
   place.replaceChildren(el("form", { class: "filters" },
-    select([...Object.keys(RANGES).map((name) => [name, `last ${name}`]), ["fixed", "fixed range"]],
-      state.from ? "fixed" : state.range, (value) => value !== "fixed" && go({ range: value, from: "", to: "" }), "time range"),
+    ...rangePicker(state),
     button("Refresh", () => draw(panels, state))), panels);
   await draw(panels, state);
   const timer = setInterval(() => !state.from && !document.hidden && draw(panels, state).catch(() => {}), EVERY_MS);
@@ -24,37 +27,39 @@ export async function dashboard(place) {
 
 async function draw(place, state) {
   const found = await ask("dashboard", { ...question(state), where: "", words: "", level: "" });
+  problem("");
   const over = range(state);
   // an agent that started a minute ago fills the width as well
   const first = Math.min(...found.rtt_ms.map(([at]) => at), ...found.tasks.map(([at]) => at)) * 1000;
   if (!state.from && Number.isFinite(first)) over.from = Math.max(over.from, first - 1000);
   place.replaceChildren();
   const site = (name) => found.tasks.filter((row) => row[2] === name).map((row) => [row[0], row[1]]);
-  const layers = (bars, colours) => Object.entries(bars).map(([name, pairs], n) => ({
+  const layers = (bars, colours) => sorted(bars).map(([name, pairs], n) => ({
     name, colour: colours[name] || MANY[n % MANY.length],
     bars: new Map(pairs.map(([at, count]) => [at, count / found.width_s])),
   }));
   const counted = (title, bars, colours) =>
     rates(place, title, "a second", over, found.width_s, layers(bars, colours));
   overTime(place, "Latency by site, and what was predicted", "ms", over, [
+    { name: "predicted", colour: "quiet", dots: true, pairs: found.tasks.filter((row) => row[3] != null).map((row) => [row[0], row[3]]) },
     { name: "edge", colour: "debug", dots: true, pairs: site("edge") },
     { name: "cloud", colour: "warning", dots: true, pairs: site("cloud") },
     { name: "no answer", colour: "error", dots: true, pairs: site("none") },
     { name: "deadline", colour: "text", dash: [4, 4], pairs: found.deadline_ms },
-    { name: "predicted", colour: "quiet", dots: true, pairs: found.tasks.filter((row) => row[3] != null).map((row) => [row[0], row[3]]) },
   ]);
   counted("Outcomes", found.outcomes, OUTCOMES);
   counted("Answered by", found.sites, SITES);
   counted("Exits", found.exits, {});
-  counted("Given up on the cloud", found.gave_up, { SendGiveUp: "error" });
+  counted("Given up on the cloud", { "given up": found.gave_up.SendGiveUp || [] }, { "given up": "error" });
   overTime(place, "Link: round trip, lost and found", "ms", over, [
     { name: "rtt", colour: "debug", pairs: found.rtt_ms },
     { name: "lost", colour: "error", dots: true, pairs: found.link.filter(([, up]) => !up) },
     { name: "found", colour: "info", dots: true, pairs: found.link.filter(([, up]) => up) },
   ]);
-  overTime(place, "Power", "W", over, [{ name: "device", colour: "warning", pairs: found.power_w }]);
-  overTime(place, "E3 of this range", "successes per joule", over,
+  overTime(place, "Power", "W", over, [{ name: "device", colour: "warning", pairs: found.power_w }],
+    { empty: "no power sensor told anything in this range" });
+  overTime(place, "E3 of the last tasks", "successes per joule", over,
     [{ name: "E3", colour: "info", pairs: found.tasks.filter((row) => row[5] != null).map((row) => [row[0], row[5]]) }]);
   against(place, "Forecasts against what happened", "ms",
-    Object.entries(found.forecasts).map(([name, pairs], n) => ({ name, pairs, colour: MANY[n % MANY.length] })));
+    sorted(found.forecasts).map(([name, pairs], n) => ({ name, pairs, colour: MANY[n % MANY.length] })));
 }

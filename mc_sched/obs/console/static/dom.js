@@ -28,16 +28,6 @@ export function toggle(label, on, onchange) {
   return el("label", { class: "toggle" }, box, label);
 }
 
-const two = (number, digits = 2) => String(number).padStart(digits, "0");
-
-// A line's id is its time in nanoseconds, as text.
-export function clock(id) {
-  const ms = Number(BigInt(id) / 1000000n);
-  const at = new Date(ms);
-  return `${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:` +
-    `${two(at.getMinutes())}:${two(at.getSeconds())}.${two(ms % 1000, 3)}`;
-}
-
 export function problem(text) {
   const place = document.getElementById("problem");
   place.textContent = text;

@@ -5,7 +5,9 @@ import { button, el, problem, select, toggle } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { LEVELS } from "./levels.js";
 import { deduplicated, fields, LABELS, row } from "./lines.js";
-import { condition, go, question, range, RANGES, read } from "./state.js";
+import { rangePicker } from "./ranges.js";
+import { condition, go, question, range, read } from "./state.js";
+import { zone } from "./time.js";
 
 const AT_ONCE = 200;
 const MOST_LIVE = 1000;
@@ -19,10 +21,12 @@ export async function explore(place) {
   const chart = el("div", { id: "volume" });
   const header = el("p", { id: "found", class: "quiet", "aria-live": "polite" });
   const footer = el("p", { class: "paging" });
-  const page = { lines: [], asked, state, list, header };
-  place.replaceChildren(filters(state), chart, tools(page, () => draw(page)), header, list, footer);
+  const none = el("p", { id: "none", class: "panel", hidden: true }, "No line matches in this range. ",
+    button("Search the last 7 days", () => go({ range: "7d", from: "", to: "", id: "" })));
+  const page = { lines: [], asked, state, list, header, none };
+  place.replaceChildren(filters(state), chart, tools(page, () => draw(page)), header, list, none, footer);
 
-  const [volume, lines] = await Promise.all([ask("volume", asked), ask("lines", { ...asked, limit: AT_ONCE })]);
+  const [volume, lines] = await Promise.all([ask("volume", asked), firstLines(state, asked)]);
   const total = volume.bars.reduce((sum, [, levels]) => sum + Object.values(levels).reduce((a, b) => a + b, 0), 0);
   histogram(chart, volume, range(state), (from, to) =>
     go({ from: String(Math.floor(from)), to: String(Math.ceil(to)), id: "" }));
@@ -34,12 +38,18 @@ export async function explore(place) {
   return () => page.tail?.close();
 }
 
+// The newest or oldest of the range; around the line of a permalink, however many lie about it.
+async function firstLines(state, asked) {
+  if (!state.id) return ask("lines", { ...asked, limit: AT_ONCE });
+  const lines = await ask("around", { id: state.id, limit: AT_ONCE / 2 });
+  return state.order === "oldest" ? lines : lines.reverse();
+}
+
 function filters(state) {
   const where = el("input", { id: "where", value: state.where, placeholder: "site=cloud outcome!=succeeded", "aria-label": "conditions on fields", spellcheck: "false" });
   const words = el("input", { id: "words", type: "search", value: state.words, placeholder: "search words  ( / )", "aria-label": "words to search" });
   const form = el("form", { class: "filters" },
-    select([...Object.keys(RANGES).map((name) => [name, `last ${name}`]), ["fixed", "fixed range"]],
-      state.from ? "fixed" : state.range, (value) => value !== "fixed" && go({ range: value, from: "", to: "", id: "" }), "time range"),
+    ...rangePicker(state),
     select([["", "all levels"], ...LEVELS.map((level) => [level, `${level} and graver`])], state.level,
       (value) => go({ level: value }), "level"),
     labelPicker(), where, words, el("button", { type: "submit" }, "Run"),
@@ -84,19 +94,24 @@ function tools(page, redraw) {
 
 function draw(page) {
   const view = {
-    words: page.state.words.split(/\s+/), question: page.asked, ...taste,
+    words: terms(page.state.words), question: page.asked, ...taste,
     show: (field) => { taste.only = taste.only === field ? "" : field; draw(page); },
   };
   page.list.className = `${taste.wrap ? "wrap" : ""} ${taste.prettify ? "pretty" : ""}`;
   const shown = deduplicated(page.lines, taste.dedup);
   page.list.replaceChildren(...shown.map((line) => row(line, view)));
-  const of = page.tail ? "live" : `of ${page.total.toLocaleString("en")} lines`;
+  page.none.hidden = page.lines.length > 0 || Boolean(page.tail);
+  const total = page.total.toLocaleString("en");
+  const of = page.tail ? "live" : page.beyond || page.state.id ? `lines, ${total} in the range` : `of ${total} lines`;
   const common = commonLabels(page.lines).map(([name, value]) => `${name}=${value}`).join(" ");
   page.header.replaceChildren(
     `${page.lines.length.toLocaleString("en")} ${of}`, common ? ` · common: ${common}` : "",
-    taste.only ? ` · only ${taste.only} ` : "",
+    ` · ${zone()}`, taste.only ? ` · only ${taste.only} ` : "",
     taste.only ? button("show all fields", () => view.show(taste.only)) : "");
 }
+
+// Search terms as the agent reads them: what stands in quotes is one.
+const terms = (text) => [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((found) => found.slice(1).find(Boolean) || "");
 
 // What all lines share.
 function commonLabels(lines) {
@@ -111,6 +126,7 @@ export async function older(page) {
   const edge = oldestLast ? page.lines.at(-1) : page.lines[0];
   if (!edge) return;
   const found = await ask("lines", { ...page.asked, order: "newest", from: 0, before: edge.id, limit: AT_ONCE });
+  page.beyond = true;
   page.lines = oldestLast ? [...page.lines, ...found] : [...found.reverse(), ...page.lines];
   draw(page);
 }
@@ -123,7 +139,8 @@ function tail(page) {
     page.lines = newest ? [line, ...page.lines].slice(0, MOST_LIVE) : [...page.lines, line].slice(-MOST_LIVE);
     page.due ??= setTimeout(() => { page.due = null; if (!page.paused) draw(page); }, 100);
   };
-  page.tail.onerror = () => problem("the live tail was cut; it tries again");
+  page.tail.onerror = () => problem(page.tail?.readyState === EventSource.CLOSED
+    ? "the live tail was refused: too many are open, or the agent is gone" : "the live tail was cut; it tries again");
   page.tail.onopen = () => problem("");
   page.live.setAttribute("aria-pressed", "true");
   page.live.textContent = "Stop";
@@ -150,7 +167,7 @@ function stop(page) {
 
 function reveal(list, id) {
   const item = [...list.children].find((one) => one.dataset.id === id);
-  if (!item) return;
+  if (!item) { problem("the line of this link is gone: the oldest lines make room for new ones (log_store in the configuration)"); return; }
   item.classList.add("here");
   item.querySelector(".head").click();
   item.scrollIntoView({ block: "center" });

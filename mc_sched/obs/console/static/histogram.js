@@ -1,6 +1,6 @@
 // Lines over time, stacked by level; dragging over a part of it zooms in.
 
-import { axis } from "./charts.js";
+import { axis, timeAxis } from "./charts.js";
 import { el } from "./dom.js";
 import { LEVELS } from "./levels.js";
 import { stacked } from "./stacked.js";
@@ -14,7 +14,7 @@ export function histogram(place, volume, over, zoom) {
   stacked(place, over, volume.width_s, layers, {
     height: 130,
     cursor: { drag: { x: true, y: false, setScale: false } },
-    axes: [axis(), { ...axis(), size: 55 }],
+    axes: [timeAxis(), { ...axis(), size: 55 }],
     hooks: { setSelect: [(plot) => {
       if (plot.select.width < 3) return;
       const at = (x) => plot.posToVal(x, "x") * 1000;

@@ -1,8 +1,9 @@
 // The list of lines: each opens to its fields.
 
-import { button, clock, el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { condition, go, hash, read } from "./state.js";
 import { ask } from "./api.js";
+import { clock, milliseconds, stamp, zone } from "./time.js";
 
 export const LABELS = ["node", "level", "kind", "name", "site", "outcome", "exit"];
 const INSIDE = { site: "site", outcome: "kind", exit: "exit" };
@@ -56,7 +57,7 @@ export function row(line, view) {
     ? el("a", { href: hash({ ...read(), view: "task", task: taskOf(record), id: "" }), class: "task" }, record.task_id)
     : el("span", { class: "quiet" }, "–");
   const head = el("div", { class: "head", tabindex: 0, role: "button", "aria-expanded": "false" },
-    el("time", {}, clock(line.id)), el("span", { class: "level" }, record.level), el("span", {}, record.node),
+    el("time", { title: `${stamp(milliseconds(line.id) / 1000)} ${zone()}` }, clock(line.id)), el("span", { class: "level" }, record.level), el("span", {}, record.node),
     task, el("b", {}, ...marked(record.name, view.words)),
     el("span", { class: "text" }, ...marked(view.prettify ? JSON.stringify(record.data, null, 2) : summary(record, view.only), view.words)),
     line.times > 1 ? el("span", { class: "times" }, `×${line.times}`) : null);
@@ -88,14 +89,14 @@ function opened(line, view) {
   return el("div", { class: "fields" },
     el("div", { class: "actions" },
       button("Context", (event) => context(event.target.closest("li"), line, view)),
-      button("Copy link", () => navigator.clipboard?.writeText(permalink(line))),
+      button("Copy link", () => navigator.clipboard?.writeText(new URL(permalink(line), location.href).href)),
       el("a", { class: "permalink", href: permalink(line) }, "Permalink")),
     el("table", {}, el("tbody", {}, rows)));
 }
 
 // A fixed range around the line, without filters that might hide it.
 function permalink(line) {
-  const ms = Number(BigInt(line.id) / 1000000n);
+  const ms = milliseconds(line.id);
   return hash({ view: "explore", from: String(ms - 60000), to: String(ms + 60000), id: line.id });
 }
 

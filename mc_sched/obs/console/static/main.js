@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { dashboard } from "./dashboard.js";
+import { problem } from "./dom.js";
 import { explore } from "./explore.js";
 import { go, hash, read } from "./state.js";
 import { task } from "./task.js";
@@ -16,6 +17,7 @@ async function show() {
   leave = () => {};
   const state = read();
   const turn = ++shown;
+  problem("");
   for (const link of document.querySelectorAll("nav a")) {
     const here = link.dataset.view === state.view;
     link.setAttribute("aria-current", here ? "page" : "false");
@@ -23,7 +25,7 @@ async function show() {
   }
   document.body.removeAttribute("data-ready");
   try {
-    const left = await (VIEWS[state.view] || explore)(place);
+    const left = await (Object.hasOwn(VIEWS, state.view) ? VIEWS[state.view] : explore)(place);
     if (turn === shown) leave = left || (() => {}); else left?.();
   } catch (error) {
     console.warn(error);
@@ -49,6 +51,7 @@ const KEYS = {
   j: () => step(1), k: () => step(-1),
   l: () => document.getElementById("live")?.click(),
   o: () => document.getElementById("older")?.click(),
+  z: () => document.getElementById("out")?.click(),
   t: flipTheme, "?": () => document.getElementById("keys").showModal(),
   1: () => go({ view: "explore" }), 2: () => go({ view: "dashboard" }), 3: () => go({ view: "task" }),
 };

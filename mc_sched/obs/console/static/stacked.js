@@ -1,6 +1,7 @@
 // Bars over time, one upon the other.
 
 import { colour } from "./dom.js";
+import { timeSeries } from "./charts.js";
 
 // `layers`: name, colour, and a Map from a bar's start to its height; the first lies at the bottom.
 export function stacked(place, { from, to }, width, layers, options) {
@@ -19,7 +20,7 @@ export function stacked(place, { from, to }, width, layers, options) {
   return new uPlot({
     width: place.clientWidth, ...options,
     scales: { x: { range: [start, start + count * width] }, y: { range: (plot, low, high) => [0, high * 1.05 || 1] } },
-    series: [{}, ...series.reverse()],
+    series: [timeSeries, ...series.reverse()],
   }, [times, ...sums.reverse()], place);
 }
 

@@ -7,7 +7,11 @@ export function read() {
   const [path, query] = location.hash.replace(/^#\//, "").split("?");
   const [view, ...rest] = path.split("/");
   const given = Object.fromEntries(new URLSearchParams(query || ""));
-  return { ...DEFAULTS, ...given, view: view || "explore", task: decodeURIComponent(rest.join("/")) };
+  return { ...DEFAULTS, ...given, view: view || "explore", task: decoded(rest.join("/")) };
+}
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
 }
 
 export function hash(state) {

@@ -51,9 +51,19 @@ function gantt(found) {
   deadline.style.left = percent(found.deadline_ms);
   chart.append(el("div", { class: "over" }, deadline));
   const scale = el("div", { class: "scale" });
-  for (let n = 0; n <= 4; n += 1) scale.append(el("span", {}, `${(most * n / 4).toFixed(0)} ms`));
+  for (let ms = 0; ms <= most; ms += step(most)) {
+    const mark = el("span", {}, `${ms} ms`);
+    mark.style.left = percent(ms);
+    scale.append(mark);
+  }
   chart.append(el("div", { class: "span" }, el("span", {}), scale, el("span", {})));
   return chart;
+}
+
+// A round number of milliseconds that divides the time line into few parts.
+function step(most) {
+  const unit = 10 ** Math.floor(Math.log10(most / 4));
+  return [1, 2, 5, 10].map((n) => n * unit).find((ms) => most / ms <= 5);
 }
 
 const said = (span, long) => span.upper_ms == null
