@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -86,13 +87,13 @@ class CloudDriver:
                 self._write(event.now_ns, "action", action)
                 self._perform(action)
 
-    def state(self) -> CloudState:
+    def state(self, rails_w: Mapping[str, float]) -> CloudState:
         """What metrics are made of; from any thread."""
         with self._lock:
             machine, load = self._machine, self._machine.load(time.monotonic_ns())
             endings = dict(self._endings)
             return CloudState(
-                load, machine.reliability(), machine.took(), endings, self._log.dropped
+                load, machine.reliability(), machine.took(), endings, rails_w, self._log.dropped
             )
 
     def _write(self, now_ns: int, kind: str, value: ev.CloudEvent | do.CloudAction) -> None:
