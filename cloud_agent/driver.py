@@ -40,6 +40,8 @@ class Call:
     """One Infer call: what the machine has to say to it, and whether it is still wanted."""
 
     mailbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+    owner: str = ""
+    """The name on the certificate of who called; empty without one."""
     given_up: bool = False
     receiving: asyncio.Future[bytes] | None = None
     received_ns: int = 0
@@ -130,11 +132,14 @@ class CloudDriver:
         with self._lock:
             return key in self.calls or self._machine.has(key)
 
-    def give_up(self, key: str) -> bool:
-        """The edge no longer wants this task; whether anything was stopped by it."""
+    def give_up(self, key: str, owner: str = "") -> bool:
+        """The edge no longer wants this task; whether anything was stopped by it.
+
+        `owner`: the name on the certificate of who says so. Another's task is not touched.
+        """
         with self._lock:
             call = self.calls.get(key)
-            if call is None:
+            if call is None or call.owner != owner:
                 return False
             call.given_up = True
             if call.receiving is not None:
