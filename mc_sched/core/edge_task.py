@@ -73,7 +73,9 @@ class EdgeTask:
     cloud_compute_ns: int = 0
     bytes_up: int = 0
     upload_air_ns: int = 0
-    """Time the radio sent for this task."""
+    """Time the radio sent for this task, from its first byte to its last."""
+    upload_paid_ns: int = 0
+    """Its share of the radio's time, of which uploads at once have one in common."""
     reply_air_ns: int = 0
     """Time the radio received the reply; 0 while there is none."""
     tail_j: float = 0.0
