@@ -17,6 +17,7 @@ from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched.core.policies import POLICIES
+from mc_sched.errors import UserError
 from mc_sched.obs.event_log import EventLog
 from mc_sched.obs.store.served import DEFAULT_LINES, follow_store, stored_lines
 
@@ -145,8 +146,11 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise
         lines = follow_store if request.follow else stored_lines
-        async for line in lines(self.store, query, request.limit or DEFAULT_LINES):
-            yield edge_pb2.Event(json=line.body)
+        try:
+            async for line in lines(self.store, query, request.limit or DEFAULT_LINES):
+                yield edge_pb2.Event(json=line.body)
+        except UserError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
     def _free_id(self) -> str:
         """An id for a task that came without one."""

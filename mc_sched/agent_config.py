@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,7 +14,7 @@ from mc_sched.config import Address, Config, Duration
 from mc_sched.obs.agent_log import LogStoreConfig
 from mc_sched.obs.web.config import HttpConfig
 from mc_sched.sensors.inventory import POWER_NAMES
-from mc_sched.units import format_ns, parse_address
+from mc_sched.units import format_ns, is_loopback, parse_address
 
 SHORTEST_UPLOAD_NS, LONGEST_UPLOAD_NS = 100_000_000, 60_000_000_000
 """No task may take longer than 60 s, so no upload either."""
@@ -83,7 +82,7 @@ class AgentConfig(Config):
     @classmethod
     def _private_or_encrypted(cls, value: str, info: ValidationInfo) -> str:
         protected = info.data.get("tls") is not None or info.data.get("listen_without_tls")
-        if not protected and not is_loopback(value):
+        if not protected and not is_loopback(parse_address(value)[0]):
             raise ValueError(
                 "other machines could connect and nothing would be encrypted; set tls: (`mc-sched "
                 "certs init` makes certificates), or, in a network that you trust, "
@@ -93,21 +92,12 @@ class AgentConfig(Config):
 
     def tls_for(self, address: str) -> Path | None:
         """Where the certificates for a connection lie; None: it stays on this machine, or plain."""
-        if self.tls is None or is_loopback(address):
+        if self.tls is None or is_loopback(parse_address(address)[0]):
             return None
         return Path(self.tls.directory)
 
 
 ConfigT = TypeVar("ConfigT", bound=AgentConfig)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether host:port can be reached from this machine only."""
-    host = parse_address(address)[0]
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def changes(old: Config, new: Config, path: str = "") -> dict[str, tuple[Any, Any]]:

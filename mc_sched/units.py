@@ -5,6 +5,7 @@ The parsers raise ValueError with one sentence; the `*_argument` functions say t
 """
 
 import argparse
+import ipaddress
 import math
 import re
 import reprlib
@@ -89,6 +90,14 @@ def parse_address(text: str) -> tuple[str, int]:
     if not (port_text.isascii() and port_text.isdigit() and int(port_text) <= 65535):
         raise ValueError(f"{text!r} has no valid port; the port is a number from 0 to 65535")
     return host, int(port_text)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or number, can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def format_address(host: str, port: int) -> str:

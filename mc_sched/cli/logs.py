@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAME = "logs"
 HELP = "Look through the logs of this machine's agents, or of one that runs elsewhere."
 FOLLOW_EVERY_S = 0.25
+MOST_LINES = 1_000_000_000
 _EPILOG = """\
 Conditions on fields: site=cloud outcome=late level!=debug outcome.latency_ns>80000000
 Labels are node, level, kind, name, site, outcome, exit; `task` is a task's id; any other name is a
@@ -50,8 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the lines that match, oldest first."""
-    if args.limit < 1:
-        raise UserError("--limit must be at least 1", exit_code=2)
+    if not 1 <= args.limit <= MOST_LINES:
+        raise UserError(f"--limit must be at least 1 and at most {MOST_LINES}", exit_code=2)
     query = _query(args)
     if args.edge:
         from mc_sched.client import logs_of
@@ -64,13 +65,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _query(args: argparse.Namespace) -> Query:
-    from mc_sched.obs.store.query import Query, Term, at_least, parse_where
+    from mc_sched.obs.store.query import Query, at_least, condition, parse_where
 
     terms = parse_where(args.where)
     if args.level:
         terms += at_least(args.level)
     if args.task:
-        terms += (Term("task", "=", args.task),)
+        terms += (condition("task", "=", args.task),)
     since_ns = 0 if args.since is None else time.time_ns() - args.since
     return Query(since_ns=since_ns, terms=terms, words=tuple(args.words))
 
@@ -78,8 +79,11 @@ def _query(args: argparse.Namespace) -> Query:
 def _bodies(stores: Stores, query: Query, limit: int, follow: bool) -> Iterator[str]:
     from mc_sched.obs.store.follow import followed
 
-    lines = reversed(stores.lines(query, limit))
-    for line in followed(stores, query, lines, FOLLOW_EVERY_S) if follow else lines:
+    if follow:
+        lines = followed(stores, query, limit, FOLLOW_EVERY_S)
+    else:
+        lines = reversed(stores.lines(query, limit))
+    for line in lines:
         yield line.body
 
 

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -208,6 +209,28 @@ def test_counts_and_rates(loki):
     }
 
 
+@pytest.mark.parametrize("length", ["365d", "10w", "1000000w", "36500d3s"])
+def test_a_range_of_years_costs_no_more_than_its_lines(loki, length):
+    """The sum slides over what there is, not over each second of the range."""
+    query = f"sum(count_over_time({{}}[{length}]))"
+    started_s = time.process_time()
+    found = loki.ask("query_range", query=query, step="7s", **SPAN)
+    assert time.process_time() - started_s < 5
+    assert found["result"][0]["values"][-1][1] == "5"
+
+
+@pytest.mark.parametrize(
+    "query", ['{} |~ "(a+)+$"', '{component=~"(e|ed|dge|.)*x"}', '{service_name=~"((.*)*)*x"}']
+)
+def test_no_pattern_holds_an_agent_up(loki, query, tmp_path):
+    writer = StoreWriter(tmp_path / "edge.db", KEEP_ALL)
+    writer.append([line(30, "odd", text="a" * 5000 + "!", node="edge" * 16)])
+    writer.close()
+    started_s = time.process_time()
+    loki.ask("query_range", query=query, **SPAN)
+    assert time.process_time() - started_s < 5
+
+
 def test_labels_series_statistics_and_volume(loki):
     assert loki.ask("labels", **SPAN) == ["component", "host", "level", "service_name"]
     assert loki.ask("label/level/values") == ["error", "warning", "info", "debug"]
@@ -234,6 +257,10 @@ def test_labels_series_statistics_and_volume(loki):
         ("query_range", {"query": "{}", "start": "yesterday"}, "no time"),
         ("query_range", {"query": "{}", "limit": "1000000"}, "limit"),
         ("query_range", {"query": "sum(rate({}[1s]))", "step": "1s", "start": "1"}, "longer step"),
+        ("query_range", {"query": "vector(1)", "step": "1s", "start": "1"}, "longer step"),
+        ("query_range", {"query": "{} | latency_ns > `x`"}, "only numbers"),
+        ("query_range", {"query": '{} |= "' + "x" * 9000 + '"'}, "characters to search for"),
+        ("tail", {"query": "vector(1)"}, "a WebSocket is expected"),
         ("series", {"match[]": "vector(1)"}, "a selector is expected"),
         ("tail", {"query": "{}"}, "a WebSocket is expected"),
     ],
@@ -261,7 +288,8 @@ class Socket:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         key = "dGhlIHNhbXBsZSBub25jZQ=="  # the example of RFC 6455, section 1.3
         self._socket.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         self._file = self._socket.makefile("rb")

@@ -91,6 +91,12 @@ def mixed():
         ("outcome.latency_ns>84000000", ["a-2"]),
         ("outcome.latency_ns>=84000000", ["a-3", "a-2"]),
         ("outcome.reason='no result' site!=cloud", ["a-3"]),
+        ("outcome.latency_ns<84000000 outcome.latency_ns>0", ["a-1"]),
+        ("outcome.latency_ns>1 task=a-2", ["a-2"]),
+        ("outcome.latency_ns=90000000", ["a-2"]),
+        ("outcome.latency_ns!=90000000 name=Finish", ["a-3", "a-1"]),
+        ("outcome.reason>5", []),
+        ("outcome.reason<5", []),
         ("task=a-1", ["a-1"]),
         ("task!=a-1 name=Finish", ["a-3", "a-2"]),
         ("node=cloud", ["robot/a-2"]),
@@ -117,12 +123,33 @@ def test_conditions_on_fields(mixed, text, found):
         (("no result",), ["Finish", "Finish"]),
         (("result no",), []),
         (("a-2",), ["Accept", "Finish"]),
+        (("robot_1",), []),
+        (("robot_*",), []),
     ],
 )
 def test_words(mixed, words, found):
     query = Query(words=words)
     assert [one.record["name"] for one in mixed.lines(query, 9)] == found
     assert sum(count for _, _, count in mixed.counts(query, 1, ["name"])) == len(found)
+
+
+@pytest.mark.parametrize("shown", ["7", "7.0", "7.00", "70e-1"])
+def test_a_number_is_met_however_it_is_shown(shown):
+    """A browser shows 7.0 as 7, and filters for what it shows."""
+    stores = stores_of(line(0, n=7.0), line(1, n=7), line(2, n=8), line(3, n="7x"))
+    assert len(stores.lines(where(f"n={shown}"), 9)) == 2
+    assert len(stores.lines(where(f"n!={shown}"), 9)) == 2
+
+
+def test_a_small_number_is_met_as_browsers_write_it():
+    stores = stores_of(line(0, n=0.000015))
+    assert len(stores.lines(where("n=0.000015"), 9)) == 1
+    assert len(stores.lines(where("n=1.5e-05"), 9)) == 1
+
+
+def test_a_word_with_an_underscore_is_found():
+    stores = stores_of(line(0, text="see exit_1"), line(1, text="exit 1"), line(2, text="exitX1"))
+    assert len(stores.lines(Query(words=("exit_1",)), 9)) == 1
 
 
 def test_phrases_are_met_as_they_are_written(mixed):
@@ -144,9 +171,12 @@ def test_a_rare_and_a_common_label_are_found_alike(rare):
     assert found == ([70] if rare == "quiet" else [199, 198, 197])
 
 
-@pytest.mark.parametrize("text", ["late", "=late", "site='cloud", "a b=c", "si te=x"])
+@pytest.mark.parametrize(
+    "text",
+    ["late", "=late", "site='cloud", "a b=c", "si te=x", "a..b=c", ".a=c", "n>many", "n<", "n>nan"],
+)
 def test_what_is_no_condition_is_said(text):
-    with pytest.raises(UserError, match=r"condition|quotation") as raised:
+    with pytest.raises(UserError, match=r"condition|quotation|only numbers") as raised:
         parse_where(text)
     assert raised.value.exit_code == 2
 
@@ -159,9 +189,23 @@ def test_the_volume_is_counted_by_level_and_bar(mixed):
     assert list(mixed.volume(Query(), 1)) == [START_S + n for n in range(5)]
 
 
+@pytest.mark.parametrize(("since", "until"), [(0.5, 2.5), (0.25, 0.75), (1, 3), (2.9, 9.9), (0, 0)])
+def test_a_volume_counts_what_is_in_the_range_to_the_nanosecond(since, until):
+    moments = [n / 4 for n in range(40)]
+    stores = stores_of(*(line(at, n=at) for at in moments))
+    query = Query(*(START_S * 10**9 + int(at * 1e9) for at in (since, until)))
+    counted = sum(n for levels in stores.volume(query, 1).values() for n in levels.values())
+    assert counted == sum(since <= at < until for at in moments)
+    assert counted == len(stores.lines(query, 99))
+
+
 def test_statistics_and_values_of_a_field(mixed):
     assert mixed.statistics("outcome.reason", where("name=Finish")) == {"no result": 2, "": 1}
     assert mixed.statistics("task", Query())["a-2"] == 1
+    odd = stores_of(line(0, flag=True, many=[1, "a"]), line(1, flag=None))
+    assert odd.statistics("flag", Query()) == {"true": 1}
+    assert odd.statistics("many", Query()) == {'[1,"a"]': 1}
+    assert stores_of(line(0)).statistics("site", Query()) == {}
     assert mixed.label_values("level") == ["warning", "info"]
     assert mixed.label_values("site") == ["cloud", "edge"]
     assert mixed.label_values("reason") == []
@@ -184,7 +228,7 @@ def test_the_stores_of_two_agents_answer_as_one(tmp_path):
 # --- hostile content --------------------------------------------------------------------------
 
 HOSTILE = (
-    "<script>alert(1)</script>", "\x1b[2J\x00\x07\r\n", "x" * 1_000_000, "'; DROP TABLE lines; --",
+    "<script>alert(1)</script>", "\x1b[2J\x00\x07\r\n", "x" * 8_000, "'; DROP TABLE lines; --",
     '"quoted" \\ and %_%', "\u202e\U0001f980", '" OR words MATCH "a', "*", "-", "a\"b'c",
 )  # fmt: skip
 
@@ -200,6 +244,14 @@ def test_hostile_text_is_kept_and_found_as_it_is(text):
         (found,) = stores.lines(query, 9)
         assert found.record["data"]["reason"] == text
     assert stores.lines(Query(terms=(Term("name", "=", text),)), 9) == []
+
+
+def test_a_line_of_a_megabyte_is_kept_and_found():
+    text = "long " * 200_000
+    stores = stores_of(line(1, reason=text), line(2, reason="other"))
+    for query in (Query(words=("long",)), Query(phrases=("ng lo",)), where("reason!=other")):
+        (found,) = stores.lines(query, 9)
+        assert found.record["data"]["reason"] == text
 
 
 @pytest.mark.parametrize(

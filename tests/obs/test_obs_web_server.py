@@ -1,10 +1,13 @@
 """The HTTP port: who gets in, what is answered, what a broken page tells."""
 
 import base64
+import contextlib
 import http.client
 import socket
 import ssl
+import time
 from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -15,6 +18,8 @@ from cryptography.x509.oid import NameOID
 from mc_sched.config import parse_config
 from mc_sched.errors import ConfigError, UserError
 from mc_sched.obs.metrics.families import certificate_expiry
+from mc_sched.obs.web import server
+from mc_sched.obs.web.access import Access
 from mc_sched.obs.web.config import HttpConfig
 from mc_sched.obs.web.http import BadRequest, Response, as_json, route
 from mc_sched.obs.web.server import LONGEST_FORM, WebServer
@@ -30,6 +35,12 @@ def refuses(request):
     raise BadRequest("q: is odd")
 
 
+def endless():
+    while True:
+        yield b"x"
+        time.sleep(0.01)
+
+
 def breaks(request):
     raise ZeroDivisionError("secret detail")
 
@@ -40,6 +51,7 @@ ROUTES = [
     route("/bad", refuses),
     route("/broken", breaks),
     route("/number", lambda r: as_json(r.number("n", 5, 0, 10))),
+    route("/endless", lambda r: Response(b"", "text/plain", stream=endless())),
     route("/stream", lambda r: Response(b"a", "text/plain", stream=iter([b"b", b"c"]))),
 ]
 
@@ -54,8 +66,8 @@ def serve():
         return servers[-1].port
 
     yield start
-    for server in servers:
-        server.close()
+    for started in servers:
+        started.close()
 
 
 def ask(port, path, method="GET", body=None, **headers):
@@ -74,6 +86,60 @@ def test_questions_come_in_the_address_or_in_a_form(serve):
     assert ask(port, "/say/x%20y")[1].endswith('"parts":["x y"]}')
     assert ask(port, "/say", "POST", "a" * (LONGEST_FORM + 1))[0] == 413
     assert ask(port, "/stream")[1] == "abc"
+
+
+def test_a_form_that_is_not_read_ends_the_connection(serve):
+    """Or its rest would be taken for the next request."""
+    for length in ("999999", "many", "-1", ""):
+        with socket.create_connection(("127.0.0.1", serve()), timeout=10) as client:
+            client.sendall(
+                f"POST /say HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+                "GET /say?smuggled=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            )
+            answer = client.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 413"), length
+        assert b"smuggled" not in answer
+
+
+def test_connections_beyond_what_an_agent_bears_are_closed(serve, monkeypatch):
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    port = serve()
+    held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(2)]
+    for client in held:
+        client.sendall(b"GET /say HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    with pytest.raises((http.client.HTTPException, OSError)):
+        ask(port, "/say")
+    held.pop().close()
+    due_s = time.monotonic() + 10
+    while True:
+        with contextlib.suppress(http.client.HTTPException, OSError):
+            assert ask(port, "/say")[0] == 200
+            break
+        assert time.monotonic() < due_s
+    held.pop().close()
+
+
+def test_live_tails_leave_room_for_other_questions(serve, monkeypatch):
+    monkeypatch.setattr(server, "MOST_STREAMS", 1)
+    port = serve()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as tail:
+        tail.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert tail.recv(100).startswith(b"HTTP/1.1 200")
+        status, text, _ = ask(port, "/endless")
+        assert status == 503
+        assert "close one" in text
+        assert ask(port, "/say")[0] == 200
+
+
+def test_a_stream_that_breaks_is_told_on_stderr(serve, capsys):
+    def breaking():
+        yield b"b"
+        raise ZeroDivisionError("secret detail")
+
+    ROUTES.append(route("/breaking", lambda r: Response(b"a", "text/plain", stream=breaking())))
+    assert ask(serve(), "/breaking")[1] == "ab"
+    assert "ZeroDivisionError: secret detail" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -114,7 +180,42 @@ def test_without_the_token_nobody_gets_in(serve):
     assert ask(port, "/say", Authorization="Basic !")[0] == 401
     assert ask(port, "/say", Authorization=f"Bearer {TOKEN}")[0] == 200
     assert ask(port, "/say", Authorization=f"Basic {basic}")[0] == 200
-    assert ask(port, "/say", Cookie=f"a=b; mc_token={TOKEN}")[0] == 200
+    assert ask(port, "/say", Cookie=f"a=b; mc_token_{port}={TOKEN}")[0] == 200
+    assert ask(port, "/say", Cookie=f"mc_token_{port + 1}={TOKEN}")[0] == 401
+    assert ask(port, "/say", Host="robot", Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(serve):
+    port = serve(token=TOKEN)
+    status, _, headers = ask(port, f"/?token={quote(TOKEN)}")
+    assert (status, headers["Location"]) == (303, "/")
+    kept, _, how = headers["Set-Cookie"].partition("; ")
+    assert how == "Path=/; HttpOnly; SameSite=Strict"
+    assert ask(port, "/say", Cookie=kept)[0] == 200
+    assert ask(port, "/?token=wrong")[2]["Set-Cookie"] is None
+    assert ask(serve(), "/?token=any")[0] == 404  # without a token there is nothing to keep
+
+
+def test_over_tls_the_cookie_never_travels_in_the_clear():
+    sign_in = Access(TOKEN, 9070, encrypted=True).sign_in("/", {"token": [TOKEN]})
+    assert sign_in.headers["Set-Cookie"].endswith("; Secure")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:9070"}, 200),
+        ({"Host": "[::1]:9070", "Origin": "http://127.0.0.1:9070"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": "[bad"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_without_a_token_pages_from_elsewhere_get_nothing(serve, headers, status):
+    assert ask(serve(), "/say", **headers)[0] == status
 
 
 def made_certificate(folder, days):

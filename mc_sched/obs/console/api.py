@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,16 +13,15 @@ from mc_sched.obs.console.asked import limit_of, query_of, width_s
 from mc_sched.obs.console.dashboard import dashboard
 from mc_sched.obs.explain.explain import explain
 from mc_sched.obs.explain.spans import spans
-from mc_sched.obs.store.follow import newer, newest
+from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.line import Labels
 from mc_sched.obs.store.query import Query
-from mc_sched.obs.store.reader import Line
+from mc_sched.obs.store.reader import SERVED, Line
+from mc_sched.obs.store.served import pages
 from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.web.http import Request, Response, Route, as_json, route
 
 BARS = 80
-TAIL_EVERY_S = 0.3
-HEARTBEAT_S = 5.0
 
 
 class LogApi:
@@ -52,7 +50,7 @@ class LogApi:
         self, answer: Callable[[Stores, Request], Response]
     ) -> Callable[[Request], Response]:
         def handler(request: Request) -> Response:
-            with open_stores(self._paths) as stores:
+            with open_stores(self._paths, SERVED) as stores:
                 return answer(stores, request)
 
         return handler
@@ -107,29 +105,25 @@ class LogApi:
         )  # fmt: skip
 
     def _each(self, told: Callable[[Line], str], query: Query) -> Iterator[bytes]:
-        with open_stores(self._paths) as stores:
+        with open_stores(self._paths, SERVED) as stores:
             for line in stores.each(query):
                 yield told(line).encode(errors="replace") + b"\n"
 
     def _tail(self, request: Request) -> Response:
-        query = replace(query_of(request), since_ns=0, until_ns=2**63 - 1)
-
-        def events() -> Iterator[bytes]:
-            with open_stores(self._paths) as stores:
-                last, told_s = newest(stores), time.monotonic()
-                yield b": the log goes on\n\n"
-                while True:
-                    lines = newer(stores, query, last)
-                    for line in lines:
-                        last = line.id
-                        yield b"data: " + _line(line) + b"\n\n"
-                    if lines or time.monotonic() - told_s > HEARTBEAT_S:
-                        told_s = time.monotonic()
-                        yield b": still here\n\n"  # fails once nobody listens
-                    time.sleep(TAIL_EVERY_S)
-
+        query = replace(query_of(request), since_ns=0)
+        with open_stores(self._paths, SERVED) as stores:
+            ends = stores.ends()
+        if request.headers.get("last-event-id"):  # a browser that was cut off goes on where it was
+            ends = (request.header_number("last-event-id", 0, 2**63 - 2),) * len(ends)
         return Response(b"", "text/event-stream", headers={"Cache-Control": "no-store"},
-                        stream=events())  # fmt: skip
+                        stream=self._events(Follower(query, ends)))  # fmt: skip
+
+    def _events(self, follower: Follower) -> Iterator[bytes]:
+        yield b": the log goes on\n\n"
+        for lines in pages(self._paths, follower):
+            for line in lines:
+                yield b"id: %d\ndata: %s\n\n" % (line.id, _line(line))
+            yield b": still here\n\n"  # fails once nobody listens
 
 
 def _line(line: Line) -> bytes:

@@ -15,21 +15,17 @@ def page_routes() -> list[Route]:
 
 
 def _page(request: Request) -> Response:
-    """A token in the address becomes a cookie: the page's own questions bring it along."""
-    token = request.one("token")
-    keep = f"mc_token={token}; Path=/; HttpOnly; SameSite=Strict"
-    safe = token and all(c.isalnum() or c in "-._~+/=" for c in token)
-    return _file("index.html", {"Set-Cookie": keep} if safe else {})
+    return _file("index.html")
 
 
 def _static(request: Request) -> Response:
-    return _file(request.parts[0], {})
+    return _file(request.parts[0])
 
 
-def _file(name: str, headers: dict[str, str]) -> Response:
+def _file(name: str) -> Response:
     file = files("mc_sched.obs.console").joinpath("static", *name.split("/"))
     if not file.is_file():
         return Response(b"", "text/plain", 404)
     kind = _KINDS.get(name.rpartition(".")[2], "text/plain")
-    kept = {"Cache-Control": "no-cache", **headers}
+    kept = {"Cache-Control": "no-cache"}
     return Response(file.read_bytes(), f"{kind}; charset=utf-8", headers=kept)

@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from mc_sched.errors import UserError
 from mc_sched.obs.loki import answers, websocket
 from mc_sched.obs.loki.counting import counted
 from mc_sched.obs.loki.labels import FIXED, NAMES, OURS, query_of, stored_name
 from mc_sched.obs.loki.logql import Constant, LogQuery, MetricQuery, Parsed, duration_ns, parse
-from mc_sched.obs.store.follow import newer, newest
+from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.query import LATEST_NS, Query
-from mc_sched.obs.store.reader import Line
+from mc_sched.obs.store.reader import SERVED, Line
+from mc_sched.obs.store.served import pages
 from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json, route
 
@@ -24,7 +27,8 @@ HOUR_NS = 3600 * 10**9
 MOST_LINES = 5000
 POINTS = 250
 """Of a range query that names no step."""
-LOOK_EVERY_S, PING_EVERY_S = 0.3, 5.0
+MOST_POINTS = 11_000
+"""Loki's own limit."""
 
 
 class LokiApi:
@@ -54,10 +58,10 @@ class LokiApi:
     ) -> Callable[[Request], Response]:
         def handler(request: Request) -> Response:
             try:
-                with open_stores(self._paths) as stores:
+                with open_stores(self._paths, SERVED) as stores:
                     return answer(stores, request)
-            except BadRequest as error:  # Loki's errors are plain text
-                return Response(f"{error}\n".encode(), "text/plain; charset=utf-8", 400)
+            except (BadRequest, UserError) as error:
+                return _refused(error)
 
         return handler
 
@@ -71,7 +75,7 @@ class LokiApi:
             return answers.vector({(): [(at_ns / 1e9, parsed.value)]})
         if isinstance(parsed, MetricQuery):
             at_s = at_ns // 10**9
-            return answers.vector(counted(stores, parsed, at_s, at_s, 1))
+            return answers.vector(counted(stores, parsed, range(at_s, at_s + 1)))
         return self._lines(stores, parsed, at_ns - HOUR_NS, at_ns, request)
 
     def _query_range(self, stores: Stores, request: Request) -> Response:
@@ -79,11 +83,10 @@ class LokiApi:
         parsed = parse(request.one("query"))
         if isinstance(parsed, LogQuery):
             return self._lines(stores, parsed, since_ns, until_ns, request)
-        start_s, end_s, step_s = _moments(request, since_ns, until_ns)
+        moments = _moments(request, since_ns, until_ns)
         if isinstance(parsed, Constant):
-            moments = range(start_s, end_s + 1, step_s)
             return answers.matrix({(): [(float(at), parsed.value) for at in moments]})
-        return answers.matrix(counted(stores, parsed, start_s, end_s, step_s))
+        return answers.matrix(counted(stores, parsed, moments))
 
     def _lines(
         self, stores: Stores, parsed: LogQuery, since_ns: int, until_ns: int, request: Request
@@ -150,35 +153,32 @@ class LokiApi:
 
     def _tail(self, request: Request) -> Response:
         headers = websocket.upgrade_headers(request.headers)
-        if headers is None:
-            return Response(b"a WebSocket is expected here\n", "text/plain", 400)
         try:
-            parsed = parse(request.one("query"))
-        except BadRequest as error:
-            return Response(f"{error}\n".encode(), "text/plain", 400)
-        if not isinstance(parsed, LogQuery):
-            return Response(b"only lines can be followed\n", "text/plain", 400)
-        since_ns = _time_ns(request.one("start"), 0)
-        return Response(b"", status=101, headers=headers, stream=self._frames(parsed, since_ns))
+            if headers is None:
+                raise BadRequest("a WebSocket is expected here")
+            with open_stores(self._paths, SERVED) as stores:
+                parsed, since_ns = parse(request.one("query")), _time_ns(request.one("start"), 0)
+                query = self._selected(stores, parsed, 0, LATEST_NS)
+                ends = stores.ends() if since_ns == 0 else (since_ns - 1,) * len(self._paths)
+        except (BadRequest, UserError) as error:
+            return _refused(error)
+        frames = iter(()) if query is None else self._frames(Follower(query, ends))
+        return Response(b"", status=101, headers=headers, stream=frames)
 
-    def _frames(self, parsed: LogQuery, since_ns: int) -> Iterator[bytes]:
-        with open_stores(self._paths) as stores:
-            query = query_of(parsed, 0, LATEST_NS, stores.label_values)
-            last, said_s = (since_ns - 1 if since_ns else newest(stores)), time.monotonic()
-            while True:
-                lines = [] if query is None else newer(stores, query, last)
-                if lines:
-                    last = lines[-1].id
-                    yield _told(lines)
-                if lines or time.monotonic() - said_s > PING_EVERY_S:
-                    said_s = time.monotonic()
-                    yield websocket.ping_frame()  # fails once nobody listens
-                time.sleep(LOOK_EVERY_S)
+    def _frames(self, follower: Follower) -> Iterator[bytes]:
+        for lines in pages(self._paths, follower):
+            if lines:
+                yield websocket.text_frame(orjson.dumps(_told(lines)))
+            yield websocket.ping_frame()  # fails once nobody listens
 
 
-def _told(lines: list[Line]) -> bytes:
-    found = {"streams": answers.streams(lines, False), "dropped_entries": None}
-    return websocket.text_frame(orjson.dumps(found))
+def _refused(error: Exception) -> Response:
+    """Loki's errors are plain text."""
+    return Response(f"{error}\n".encode(), "text/plain; charset=utf-8", 400)
+
+
+def _told(lines: list[Line]) -> dict[str, Any]:
+    return {"streams": answers.streams(lines, False), "dropped_entries": None}
 
 
 def _range(request: Request) -> tuple[int, int]:
@@ -186,12 +186,15 @@ def _range(request: Request) -> tuple[int, int]:
     return _time_ns(request.one("start"), until_ns - HOUR_NS), until_ns
 
 
-def _moments(request: Request, since_ns: int, until_ns: int) -> tuple[int, int, int]:
-    """Start, end and step in whole seconds."""
+def _moments(request: Request, since_ns: int, until_ns: int) -> range:
+    """The moments that are asked for, in whole seconds."""
     start_s, end_s = since_ns // 10**9, max(since_ns, until_ns) // 10**9
     step = request.one("step")
     step_ns = duration_ns(step) if step else (until_ns - since_ns) // POINTS
-    return start_s, end_s, max(1, step_ns // 10**9)
+    moments = range(start_s, end_s + 1, max(1, step_ns // 10**9))
+    if len(moments) > MOST_POINTS:
+        raise BadRequest(f"more than {MOST_POINTS} points; use a longer step")
+    return moments
 
 
 def _time_ns(text: str, default: int) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mc_sched.obs.loki.logql import Condition, LogQuery
 from mc_sched.obs.store.line import Labels
-from mc_sched.obs.store.query import FIELD, Query, Term
+from mc_sched.obs.store.patterns import BadPattern, compiled, is_match
+from mc_sched.obs.store.query import Query, Term, condition
 from mc_sched.obs.store.reader import field_of
 from mc_sched.obs.web.http import BadRequest
 
@@ -43,25 +43,23 @@ def stored_name(name: str) -> str:
 def query_of(parsed: LogQuery, since_ns: int, until_ns: int, values: Values) -> Query | None:
     """The store's query; None where no line can match. `values` are those a label has."""
     terms: list[Term] = []
-    for condition in parsed.conditions:
-        name = stored_name(condition.name)
-        if condition.name in FIXED:
-            if not _holds(condition, FIXED[condition.name]):
+    for asked in parsed.conditions:
+        name = stored_name(asked.name)
+        if asked.name in FIXED:
+            if not _holds(asked, FIXED[asked.name]):
                 return None
-        elif name in Labels._fields and condition.operator in ("=~", "!~"):
-            unwanted = [v for v in ("", *values(name)) if not _holds(condition, v)]
+        elif name in Labels._fields and asked.operator in ("=~", "!~"):
+            unwanted = [v for v in ("", *values(name)) if not _holds(asked, v)]
             terms += [Term(name, "!=", value) for value in unwanted]
         elif name:
-            terms.append(_term(name, condition))
+            terms.append(_term(name, asked))
     return Query(since_ns, until_ns, tuple(terms), (), *_on_the_line(parsed))
 
 
-def _term(name: str, condition: Condition) -> Term:
-    if condition.operator in ("=~", "!~"):
-        raise BadRequest(f"{condition.name}: {condition.operator} is for labels; use = or !=")
-    if not FIELD.fullmatch(name):
-        raise BadRequest(f"{name[:40]!r} is no name of a field")
-    return Term(name, condition.operator, condition.value)
+def _term(name: str, asked: Condition) -> Term:
+    if asked.operator in ("=~", "!~"):
+        raise BadRequest(f"{asked.name}: {asked.operator} is for labels; use = or !=")
+    return condition(name, asked.operator, asked.value)
 
 
 def _on_the_line(
@@ -72,20 +70,20 @@ def _on_the_line(
     def of(sign: str) -> tuple[str, ...]:
         return tuple(text for operator, text in parsed.line if operator == sign and text)
 
-    patterns = [(_compiled(p).pattern, True) for p in of("|~")]
-    patterns += [(_compiled(p).pattern, False) for p in of("!~")]
+    patterns = [(_checked(pattern), True) for pattern in of("|~")]
+    patterns += [(_checked(pattern), False) for pattern in of("!~")]
     return of("|="), of("!="), tuple(patterns)
 
 
-def _holds(condition: Condition, value: str) -> bool:
-    if condition.operator in ("=", "!="):
-        return (value == condition.value) is (condition.operator == "=")
-    matches = _compiled(condition.value).fullmatch(value) is not None
-    return matches is (condition.operator == "=~")
+def _holds(asked: Condition, value: str) -> bool:
+    if asked.operator in ("=", "!="):
+        return (value == asked.value) is (asked.operator == "=")
+    return is_match(_checked(asked.value), value) is (asked.operator == "=~")
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _checked(pattern: str) -> str:
     try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise BadRequest(f"{pattern[:40]!r} is no regular expression: {error}") from None
+        compiled(pattern)
+    except BadPattern as error:
+        raise BadRequest(str(error)) from None
+    return pattern

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from mc_sched.obs.store.query import Query, Term
+from mc_sched.obs.store.query import NUMBER, ORDERED, Query, Term
 
-_WORD = re.compile(r"\w+\*?", re.UNICODE)
-_COMPARE = {"=": "=", "!=": "IS NOT", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
+_WORD = re.compile(r"[^\W_]+\*?")
+"""What the index of words takes as one; an underscore parts two of them there."""
+_LARGEST = 9e999
+"""Above every number and, as SQLite orders values, below every text."""
 
 
 @dataclass
@@ -51,13 +53,30 @@ def _add_term(found: Conditions, term: Term) -> None:
     if term.field == "task":
         found.add("lines.task IS NOT ?", term.value)
         return
+    if term.is_latency:
+        found.add(f"lines.latency_ns {term.operator} CAST(? AS REAL)", term.value)
+        return
     path = "$.data" + "".join(f'."{part}"' for part in term.field.split("."))
-    field, compare = "json_extract(lines.body, ?)", _COMPARE[term.operator]
-    if term.operator in ("=", "!="):  # as it is shown: 1 and "1" are the same to a person
-        shown = f"CAST({field} AS TEXT) {compare} CAST(json_extract(?, '$') AS TEXT)"
-        found.add(shown, path, _as_json(term.value))
+    if term.operator in ORDERED:
+        # a text is above every number for SQLite, and no number for people
+        sql = f"json_extract(lines.body, ?) {term.operator} CAST(? AS REAL)"
+        found.add(sql, path, term.value)
+        if ">" in term.operator:
+            found.add("json_extract(lines.body, ?) < ?", path, _LARGEST)
     else:
-        found.add(f"{field} {compare} CAST(? AS REAL)", path, term.value)
+        _add_equal(found, term, path)
+
+
+def _add_equal(found: Conditions, term: Term, path: str) -> None:
+    """As it is shown, 1 like "1"; and for numbers by value, since 7.0 is shown as 7."""
+    equal, joined = ("=", " OR ") if term.operator == "=" else ("IS NOT", " AND ")
+    field = "json_extract(lines.body, ?)"
+    sql = [f"CAST({field} AS TEXT) {equal} CAST(json_extract(?, '$') AS TEXT)"]
+    values: list[object] = [path, _as_json(term.value)]
+    if NUMBER.fullmatch(term.value):
+        sql.append(f"{field} {equal} CAST(? AS REAL)")
+        values += [path, term.value]
+    found.add(f"({joined.join(sql)})", *values)
 
 
 def _as_json(value: str) -> str:
@@ -68,7 +87,14 @@ def _as_json(value: str) -> str:
 def _add_text(found: Conditions, query: Query) -> None:
     match = _match(query)
     if match:
-        found.add("lines.id IN (SELECT rowid FROM words WHERE words MATCH ?)", match)
+        # the range once more: words are looked up in it alone
+        found.add(
+            "lines.id IN "
+            "(SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?)",
+            match,
+            query.since_ns,
+            query.until_ns,
+        )
     for word in query.words:
         if not _WORD.fullmatch(word):
             written = _escaped(_as_json(word.rstrip("*")).strip('"'))

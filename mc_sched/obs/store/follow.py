@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from mc_sched.obs.store.query import Query
+from mc_sched.obs.store.query import LATEST_NS, Query
 from mc_sched.obs.store.reader import Line
-from mc_sched.obs.store.stores import Stores
+from mc_sched.obs.store.stores import Ends, Stores
 
 AT_ONCE = 1000
 
 
-def followed(stores: Stores, query: Query, first: Iterable[Line], every_s: float) -> Iterator[Line]:
-    """`first`, which are the newest lines so far, and then every new one; never ends."""
-    last = max(query.since_ns - 1, newest(stores))
-    for line in first:
-        last = max(last, line.id)
-        yield line
+class Follower:
+    """What is added to stores; a question at a time, so that nothing stays open in between."""
+
+    def __init__(self, query: Query, ends: Ends) -> None:
+        self._query = replace(query, until_ns=LATEST_NS)
+        self._ends = ends
+
+    def new(self, stores: Stores) -> list[Line]:
+        """What has come since the last look, oldest first; a full page says that there is more."""
+        lines, self._ends = stores.newer(self._query, self._ends, AT_ONCE)
+        return lines
+
+
+def so_far(stores: Stores, query: Query, limit: int) -> tuple[list[Line], Follower]:
+    """The newest lines up to now, oldest first, and what tells those that come behind them."""
+    ends = stores.ends()
+    return stores.lines(query, limit, ends=ends)[::-1], Follower(query, ends)
+
+
+def followed(stores: Stores, query: Query, limit: int, every_s: float) -> Iterator[Line]:
+    """The newest lines so far, oldest first, and then every new one; never ends."""
+    lines, follower = so_far(stores, query, limit)
     while True:
-        for line in newer(stores, query, last):
-            last = line.id
-            yield line
-        time.sleep(every_s)
-
-
-def newer(stores: Stores, query: Query, last: int) -> list[Line]:
-    """What has come behind the line `last`, oldest first."""
-    return stores.lines(replace(query, since_ns=last + 1), AT_ONCE, newest_first=False)
-
-
-def newest(stores: Stores) -> int:
-    """The last line's id; 0 for empty stores."""
-    span = stores.span()
-    return span[1] if span else 0
+        yield from lines
+        if len(lines) < AT_ONCE:
+            time.sleep(every_s)
+        lines = follower.new(stores)

@@ -46,6 +46,8 @@ class Indexed:
     fields: tuple[str, ...] = ()
     """What its data has at the top."""
     words: str = ""
+    latency_ns: float | None = None
+    """Of an outcome."""
 
 
 def index(line: bytes, now_ns: int) -> Indexed:
@@ -59,7 +61,8 @@ def index(line: bytes, now_ns: int) -> Indexed:
         task_id = str(record.get("task_id", ""))
         data = record.get("data")
         fields = tuple(data) if isinstance(data, dict) else ()
-        return Indexed(wall_ns, labels, task_id, line.decode(), fields, _words(record))
+        words, latency_ns = _words(record), _latency_ns(record)
+        return Indexed(wall_ns, labels, task_id, line.decode(), fields, words, latency_ns)
     except (ValueError, KeyError, TypeError, AttributeError):
         text = line.decode(errors="replace")
         wall = datetime.fromtimestamp(now_ns / 1e9, timezone.utc).isoformat()
@@ -71,13 +74,23 @@ def index(line: bytes, now_ns: int) -> Indexed:
 
 def labels_of(record: dict[str, Any]) -> Labels:
     """The labels of a record; an outcome carries its own inside."""
-    data = record.get("data")
-    outcome = data.get("outcome") if isinstance(data, dict) else None
-    ending = outcome if isinstance(outcome, dict) else {}
+    ending = ending_of(record)
     return _labels(
         record["node"], record["level"], record["kind"], record["name"],
         ending.get("site"), ending.get("kind"), ending.get("exit"),
     )  # fmt: skip
+
+
+def ending_of(record: dict[str, Any]) -> dict[str, Any]:
+    """The outcome that a record tells; empty where it tells none."""
+    data = record.get("data")
+    outcome = data.get("outcome") if isinstance(data, dict) else None
+    return outcome if isinstance(outcome, dict) else {}
+
+
+def _latency_ns(record: dict[str, Any]) -> float | None:
+    found = ending_of(record).get("latency_ns")
+    return found if isinstance(found, int | float) and abs(found) <= LATEST_NS else None
 
 
 @lru_cache(1024)

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mc_sched.errors import UserError
 from mc_sched.obs.store.line import LEVELS, Labels
 
 LATEST_NS = 2**63 - 1
 OPERATORS = ("!=", ">=", "<=", "=", ">", "<")
-FIELD = re.compile(r"[\w.]+")
+LATENCY = "outcome.latency_ns"
+ORDERED = (">", "<", ">=", "<=")
+FIELD = re.compile(r"\w+(?:\.\w+)*")
+NUMBER = re.compile(r"-?\d{1,300}(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?")
+MOST_TERMS = 200
+LONGEST_TEXT = 8_000
+"""Characters of a condition or a search; SQLite gives up beyond 50,000 bytes, escapes and all."""
 _TERM = re.compile(rf"({FIELD.pattern})(!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
@@ -45,10 +51,18 @@ class Term:
         """Whether it names one task, for which there is an index."""
         return self.field == "task" and self.operator == "="
 
+    @property
+    def is_latency(self) -> bool:
+        """Whether it bounds how long tasks took, for which there is an index, too."""
+        return self.field == LATENCY and self.operator in ORDERED
+
 
 @dataclass(frozen=True)
 class Query:
-    """Lines from `since_ns` up to but not including `until_ns`, in nanoseconds since 1970."""
+    """Lines from `since_ns` up to but not including `until_ns`, in nanoseconds since 1970.
+
+    Raises UserError for one that is longer than the store answers.
+    """
 
     since_ns: int = 0
     until_ns: int = LATEST_NS
@@ -62,9 +76,13 @@ class Query:
     patterns: tuple[tuple[str, bool], ...] = ()
     """Regular expressions, and whether the line must hold a match or must not."""
 
-    def narrowed(self, *terms: Term) -> Query:
-        """The same with further conditions."""
-        return replace(self, terms=(*self.terms, *terms))
+    def __post_init__(self) -> None:
+        on_the_line = (*self.words, *self.phrases, *self.without, *self.patterns)
+        if len(self.terms) > MOST_TERMS or len(on_the_line) > MOST_TERMS:
+            raise UserError(f"at most {MOST_TERMS} conditions and as many words, please", 2)
+        texts = (*self.words, *self.phrases, *self.without, *(term.value for term in self.terms))
+        if any(len(text) > LONGEST_TEXT for text in texts):
+            raise UserError(f"at most {LONGEST_TEXT:,} characters to search for, please", 2)
 
 
 def parse_where(text: str) -> tuple[Term, ...]:
@@ -93,4 +111,13 @@ def _term(text: str) -> Term:
         raise UserError(
             f"{text!r} is no condition; write field=value, like site=cloud (also {known})", 2
         )
-    return Term(*found.groups())
+    return condition(*found.groups())
+
+
+def condition(field: str, operator: str, value: str) -> Term:
+    """A condition that a line can meet; UserError says why this is none."""
+    if not FIELD.fullmatch(field):
+        raise UserError(f"{field[:40]!r} is no name of a field", 2)
+    if operator in ORDERED and not NUMBER.fullmatch(value):
+        raise UserError(f"{field} {operator} {value[:40]!r}: only numbers can be compared so", 2)
+    return Term(field, operator, value)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from mc_sched.errors import UserError
 from mc_sched.obs.store.conditions import Conditions, conditions
-from mc_sched.obs.store.line import Labels
+from mc_sched.obs.store.line import Labels, ending_of
 from mc_sched.obs.store.query import Query
 
 RARE = 0.05
 """Streams that hold less than this share of the lines are looked up, not met on the way."""
 RARE_IN_ALL = 0.4
 """The same where every line has to be looked at, as for a histogram."""
-
+_IN_THE_ENDING = {"site": "site", "outcome": "kind", "exit": "exit"}
+PAGE_LINES = 1000
+LOOK_EVERY_OPS = 50_000
+"""Steps of SQLite's machine, some milliseconds, between two looks at the clock."""
+SECOND_NS = 10**9
 
 Count = tuple[int, tuple[str, ...], int]
 
@@ -37,50 +44,119 @@ class Line:
         return record
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What one question may cost."""
+
+    patience_s: float = float("inf")
+    page_bytes: float = float("inf")
+    """Of the lines of one answer, which may be fewer than were asked for; at least one comes."""
+
+
+UNBOUNDED = Bounds()
+SERVED = Bounds(patience_s=10.0, page_bytes=32_000_000)
+"""For an agent, which has tasks to serve."""
+
+
+def page(lines: Iterable[Line], page_bytes: float) -> list[Line]:
+    """Lines up to so many bytes, but at least one if there is one."""
+    taken: list[Line] = []
+    for line in lines:
+        page_bytes -= len(line.body)
+        if taken and page_bytes < 0:
+            break
+        taken.append(line)
+    return taken
+
+
 class StoreReader:
     """Reads one store. For one thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, bounds: Bounds = UNBOUNDED) -> None:
         self._connection = connection
+        self._bounds = bounds
+        self._due_s = float("inf")
+        if bounds.patience_s < float("inf"):
+            connection.set_progress_handler(lambda: time.monotonic() > self._due_s, LOOK_EVERY_OPS)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Give up on a question that takes too long; UserError says what to change."""
+        self._due_s = time.monotonic() + self._bounds.patience_s
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise UserError(
+                f"this takes longer than {self._bounds.patience_s:.0f} s; "
+                "ask for a shorter time, or for one label or task"
+            ) from None
+        finally:
+            self._due_s = float("inf")
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._in_time():
+            return self._connection.execute(sql, values).fetchall()
+
     # --- lines ------------------------------------------------------------------------------
 
-    def lines(self, query: Query, limit: int, newest_first: bool = True) -> list[Line]:
+    def lines(
+        self, query: Query, limit: int, newest_first: bool = True
+    ) -> Generator[Line, None, None]:
         """At most `limit` lines, the newest or the oldest of those that match, in that order."""
+        asked = self._ids(query, limit, newest_first)
+        if asked is None:
+            return
+        ids, values = asked
+        order = "DESC" if newest_first else "ASC"
+        sql = f"SELECT id, body FROM lines WHERE id IN ({ids}) ORDER BY id {order}"
+        with self._in_time(), closing(self._connection.cursor()) as cursor:
+            for row in cursor.execute(sql, values):
+                yield Line(*row)
+
+    def ids(self, query: Query, limit: int) -> list[int]:
+        """Of the newest lines that match."""
+        asked = self._ids(query, limit, newest_first=True)
+        return [] if asked is None else [row[0] for row in self._rows(*asked)]
+
+    def _ids(self, query: Query, limit: int, newest_first: bool) -> tuple[str, list[object]] | None:
+        """SQL for the ids of the lines that match, with its parameters; None where none can."""
         streams = self._streams(query)
         if streams is not None and not streams:
-            return []
+            return None
         found = conditions(query, streams)
-        order = "DESC" if newest_first else "ASC"
-        ids = (
+        sql = (
             f"SELECT lines.id FROM lines {self._by(query, streams, RARE)} WHERE {found.where} "
-            f"ORDER BY lines.id {order} LIMIT ?"
+            f"ORDER BY lines.id {'DESC' if newest_first else 'ASC'} LIMIT ?"
         )
-        rows = self._connection.execute(
-            f"SELECT id, body FROM lines WHERE id IN ({ids}) ORDER BY id {order}",
-            (*found.values, limit),
-        )
-        return [Line(*row) for row in rows]
+        return sql, [*found.values, limit]
 
-    def each(self, query: Query, at_once: int = 1000) -> Iterator[Line]:
-        """Every line that matches, the oldest first, without holding them all."""
+    def page(self, query: Query, limit: int, newest_first: bool = True) -> list[Line]:
+        """The same, in one piece and no more than the bounds allow."""
+        with closing(self.lines(query, limit, newest_first)) as lines:
+            return page(lines, self._bounds.page_bytes)
+
+    def each(self, query: Query) -> Iterator[Line]:
+        """Every line that matches, the oldest first; nothing stays open between two pages."""
         since_ns = query.since_ns
         while True:
-            part = replace(query, since_ns=since_ns)
-            lines = self.lines(part, at_once, newest_first=False)
-            yield from lines
-            if len(lines) < at_once:
+            lines = self.page(replace(query, since_ns=since_ns), PAGE_LINES, newest_first=False)
+            if not lines:
                 return
+            yield from lines
             since_ns = lines[-1].id + 1
 
     def _by(self, query: Query, streams: frozenset[int] | None, rare: float) -> str:
         """Which index to go by; SQLite cannot know how rare a stream is."""
         if any(term.is_task for term in query.terms):
             return "INDEXED BY lines_task"
+        if any(term.is_latency for term in query.terms):
+            return "INDEXED BY lines_latency"
         if streams is None or query.words:
             return ""
         counts = self._volume_of_streams(query)
@@ -97,14 +173,16 @@ class StoreReader:
         streams = self._streams(query)
         if streams is not None and not streams:
             return []
-        if not _only_labels(query):
-            counted, values = self._counted(query, streams, width_s)
-        else:
-            counted, values = self._summed(query, streams, width_s)
-        rows = self._connection.execute(
-            f"SELECT {', '.join(('bar', 'sum(n)', *labels))} FROM ({counted}) JOIN streams "
+        parts = [self._counted(query, streams, width_s)]
+        if _only_labels(query):
+            whole, edges = _whole_seconds(query)
+            parts = [self._counted(edge, streams, width_s) for edge in edges]
+            parts.append(self._summed(whole, streams, width_s))
+        rows = self._rows(
+            f"SELECT {', '.join(('bar', 'sum(n)', *labels))} "
+            f"FROM ({' UNION ALL '.join(sql for sql, _ in parts)}) JOIN streams "
             f"ON streams.id = stream GROUP BY {', '.join(('bar', *labels))} ORDER BY 1",
-            values,
+            [value for _, values in parts for value in values],
         )
         return [(bar * width_s, tuple(found), count) for bar, count, *found in rows]
 
@@ -113,7 +191,7 @@ class StoreReader:
     ) -> tuple[str, list[object]]:
         found = conditions(query, streams)
         sql = (
-            f"SELECT lines.id / {width_s * 10**9} AS bar, stream, count(*) AS n FROM lines "
+            f"SELECT lines.id / {width_s * SECOND_NS} AS bar, stream, count(*) AS n FROM lines "
             f"{self._by(query, streams, RARE_IN_ALL)} WHERE {found.where} GROUP BY 1, 2"
         )
         return sql, found.values
@@ -123,7 +201,8 @@ class StoreReader:
     ) -> tuple[str, list[object]]:
         """From the counts per second: no line is looked at."""
         found = Conditions()
-        found.add("second >= ? AND second <= ?", query.since_ns // 10**9, query.until_ns // 10**9)
+        first, end = query.since_ns // SECOND_NS, query.until_ns // SECOND_NS
+        found.add("second >= ? AND second < ?", first, end)
         if streams is not None:
             found.add(f"stream IN ({', '.join(map(str, sorted(streams)))})")
         sql = (
@@ -135,7 +214,7 @@ class StoreReader:
     def statistics(self, field: str, query: Query, sample: int = 1000) -> Counter[str]:
         """How often each value of a field occurs in the newest `sample` lines that match."""
         counts: Counter[str] = Counter()
-        for line in self.lines(query, sample):
+        for line in self.page(query, sample):
             value = field_of(line.record, field)
             if value is not None:
                 counts[value] += 1
@@ -145,14 +224,14 @@ class StoreReader:
         """Every value that a label has, without "no value"."""
         if label not in Labels._fields:
             return []
-        rows = self._connection.execute(f"SELECT DISTINCT {label} FROM streams WHERE {label} != ''")
+        rows = self._rows(f"SELECT DISTINCT {label} FROM streams WHERE {label} != ''")
         return [row[0] for row in rows]
 
     def streams(self, query: Query) -> list[Labels]:
         """The label sets of the lines that the labels of a query allow."""
         allowed = self._streams(query)
         counts = self._volume_of_streams(query)
-        rows = self._connection.execute(f"SELECT id, {', '.join(Labels._fields)} FROM streams")
+        rows = self._rows(f"SELECT id, {', '.join(Labels._fields)} FROM streams")
         return [
             Labels(*row[1:])
             for row in rows
@@ -161,16 +240,13 @@ class StoreReader:
 
     def span(self) -> tuple[int, int] | None:
         """The oldest and the newest line; None for an empty store."""
-        first, last = self._connection.execute("SELECT min(id), max(id) FROM lines").fetchone()
+        first, last = self._rows("SELECT min(id), max(id) FROM lines")[0]
         return None if first is None else (first, last)
 
     def size(self) -> tuple[int, int]:
         """Lines and bytes of the store."""
-        lines = self._connection.execute("SELECT sum(lines) FROM volume").fetchone()[0] or 0
-        pages, page = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "page_size")
-        )
+        lines = self._rows("SELECT sum(lines) FROM volume")[0][0] or 0
+        pages, page = (self._rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
         return lines, pages * page
 
     # --- streams ----------------------------------------------------------------------------
@@ -187,16 +263,16 @@ class StoreReader:
                 values.append(term.field.partition(".")[0])
         if not conditions:
             return None
-        where = " AND ".join(conditions)
-        rows = self._connection.execute(f"SELECT id FROM streams WHERE {where}", values)
+        rows = self._rows(f"SELECT id FROM streams WHERE {' AND '.join(conditions)}", values)
         return frozenset(row[0] for row in rows)
 
     def _volume_of_streams(self, query: Query) -> Counter[int]:
-        rows = self._connection.execute(
+        """Lines of each stream, to the second: those of the seconds at both ends count whole."""
+        rows = self._rows(
             "SELECT stream, sum(lines) FROM volume WHERE second >= ? AND second <= ? GROUP BY 1",
-            (query.since_ns // 10**9, query.until_ns // 10**9),
+            (query.since_ns // SECOND_NS, query.until_ns // SECOND_NS),
         )
-        return Counter(dict(rows.fetchall()))
+        return Counter(dict(rows))
 
 
 def _only_labels(query: Query) -> bool:
@@ -204,15 +280,30 @@ def _only_labels(query: Query) -> bool:
     return not on_the_line and all(term.is_label for term in query.terms)
 
 
+def _whole_seconds(query: Query) -> tuple[Query, list[Query]]:
+    """The whole seconds of a query's range, and what is left of it before and behind them."""
+    first_ns = -(-query.since_ns // SECOND_NS) * SECOND_NS
+    end_ns = max(first_ns, query.until_ns // SECOND_NS * SECOND_NS)
+    edges = ((query.since_ns, min(first_ns, query.until_ns)), (end_ns, query.until_ns))
+    return (
+        replace(query, since_ns=first_ns, until_ns=end_ns),
+        [replace(query, since_ns=start, until_ns=end) for start, end in edges if start < end],
+    )
+
+
 def field_of(record: dict[str, Any], field: str) -> str | None:
-    """A field as a query names it, shown as text; None where the record has none."""
+    """A field as a query names it, shown as a line shows it; None where the record has none."""
     if field == "task":
         return record.get("task_id")
-    if field in Labels._fields:
-        outcome = record.get("data", {}).get("outcome") or {}
-        inside = {"site": "site", "outcome": "kind", "exit": "exit"}
-        return outcome.get(inside[field]) if field in inside else record.get(field)
-    value: Any = record.get("data")
+    if field in _IN_THE_ENDING:
+        return _shown(ending_of(record).get(_IN_THE_ENDING[field]))
+    value: Any = record if field in Labels._fields else record.get("data")
     for part in field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return None if value is None else str(value)
+    return _shown(value)
+
+
+def _shown(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

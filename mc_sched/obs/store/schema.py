@@ -4,16 +4,20 @@ A line's id is its time: nanoseconds since 1970, moved up by one where two would
 whatever is sorted by id is sorted by time, every index knows the time, and a link to a line stays.
 `volume` counts lines per second and stream: a histogram over labels never looks at the lines.
 `fields` says which streams have ever had a field, so that a condition on one looks at those only.
+`latency_ns`, of outcomes, has an index: how long tasks took is what most people ask first.
 """
 
 from __future__ import annotations
 
-import re
+import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
-"""Of this schema; a store of another version is told, not read."""
+from mc_sched.obs.store.patterns import has_match
+
+VERSION = 2
+"""Of this schema; a store of another version is told, not read, and set aside by a writer."""
 BUSY_S = 5.0
 LARGEST_LOG_BYTES = 16_000_000
 """Of the write-ahead log, once a reader that held it open has gone."""
@@ -31,10 +35,13 @@ CREATE TABLE IF NOT EXISTS lines (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
     task TEXT,
+    latency_ns INTEGER,
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS lines_stream ON lines (stream);
 CREATE INDEX IF NOT EXISTS lines_task ON lines (task) WHERE task IS NOT NULL;
+CREATE INDEX IF NOT EXISTS lines_latency ON lines (stream, latency_ns)
+    WHERE latency_ns IS NOT NULL;
 CREATE TABLE IF NOT EXISTS volume (
     second INTEGER, stream INTEGER, lines INTEGER NOT NULL,
     PRIMARY KEY (second, stream)
@@ -46,14 +53,17 @@ CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, content='', detail=no
 def create(path: str | Path) -> sqlite3.Connection:
     """The store at `path`, made if it is not there; ":memory:" is one that nobody keeps.
 
-    Raises sqlite3.DatabaseError where the file is something else.
+    One of another version is renamed and a new one begun. Raises sqlite3.DatabaseError where the
+    file is something else.
     """
     if path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-    )
-    _prepare(connection)
+    connection = _opened(path)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, VERSION):
+        connection.close()
+        _set_aside(path, version)
+        connection = _opened(path)
     connection.execute("PRAGMA journal_mode = WAL")
     # with a write-ahead log this loses at most the last lines when the power goes, never the file
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -70,11 +80,7 @@ def open_to_read(path: str | Path) -> sqlite3.Connection:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no log store")
-    uri = f"{Path(path).resolve().as_uri()}?mode=ro"
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-    )
-    _prepare(connection)
+    connection = _opened(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
         connection.close()
@@ -82,10 +88,17 @@ def open_to_read(path: str | Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    """SQLite has the operator REGEXP and leaves its meaning to us."""
-    connection.create_function("regexp", 2, _has_match, deterministic=True)
+def _set_aside(path: str | Path, version: int) -> None:
+    """Rename a store, with the log that a reader may have kept from being merged into it."""
+    for part in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{part}", f"{path}.v{version}{part}")
 
 
-def _has_match(pattern: str, text: str) -> bool:
-    return re.search(pattern, text) is not None  # `re` keeps what it has compiled
+def _opened(path: str | Path, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    # SQLite has the operator REGEXP and leaves its meaning to us
+    connection.create_function("regexp", 2, has_match, deterministic=True)
+    return connection

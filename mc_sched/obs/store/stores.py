@@ -6,30 +6,32 @@ import heapq
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from mc_sched.errors import UserError
 from mc_sched.obs.store.line import LEVELS, Labels
 from mc_sched.obs.store.query import Query
-from mc_sched.obs.store.reader import Count, Line, StoreReader
+from mc_sched.obs.store.reader import UNBOUNDED, Bounds, Count, Line, StoreReader, page
 from mc_sched.obs.store.schema import open_to_read
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 
 READ_AT_ONCE = 5_000
 _SQLITE = b"SQLite format 3\0"
+Ends = tuple[int, ...]
 
 
-def open_stores(paths: Iterable[str | Path]) -> Stores:
+def open_stores(paths: Iterable[str | Path], bounds: Bounds = UNBOUNDED) -> Stores:
     """Each path is a store, or a log file of JSON lines; UserError says what is wrong with one."""
-    return Stores([_opened(Path(path)) for path in paths])
+    return Stores([_opened(Path(path), bounds) for path in paths], bounds)
 
 
-def _opened(path: Path) -> StoreReader:
+def _opened(path: Path, bounds: Bounds) -> StoreReader:
     try:
         with path.open("rb") as file:
             is_store = file.read(len(_SQLITE)) == _SQLITE
-        return StoreReader(open_to_read(path)) if is_store else _read_in(path)
+        return StoreReader(open_to_read(path), bounds) if is_store else _read_in(path)
     except sqlite3.Error as error:
         raise UserError(f"{path}: is no log store of this version: {error}") from None
     except OSError as error:
@@ -48,8 +50,9 @@ def _read_in(path: Path) -> StoreReader:
 class Stores:
     """The readers' answers, joined. For one thread at a time."""
 
-    def __init__(self, readers: Sequence[StoreReader]) -> None:
+    def __init__(self, readers: Sequence[StoreReader], bounds: Bounds = UNBOUNDED) -> None:
         self._readers = readers
+        self._bounds = bounds
 
     def close(self) -> None:
         """Close every store."""
@@ -62,11 +65,43 @@ class Stores:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def lines(self, query: Query, limit: int, newest_first: bool = True) -> list[Line]:
-        """As of one store."""
-        found = (reader.lines(query, limit, newest_first) for reader in self._readers)
+    def lines(
+        self, query: Query, limit: int, newest_first: bool = True, ends: Ends | None = None
+    ) -> list[Line]:
+        """As of one store, in one piece and no more than the bounds allow; only up to `ends`."""
+        queries = [query for _ in self._readers]
+        if ends is not None:
+            queries = [replace(query, until_ns=min(query.until_ns, end + 1)) for end in ends]
+        asked = zip(self._readers, queries, strict=True)
+        found = [reader.lines(query, limit, newest_first) for reader, query in asked]
         merged = heapq.merge(*found, key=lambda line: line.id, reverse=newest_first)
-        return list(islice(merged, limit))
+        try:
+            return page(islice(merged, limit), self._bounds.page_bytes)
+        finally:
+            for lines in found:
+                lines.close()
+
+    def start_ns(self, query: Query, limit: int) -> int:
+        """Where the newest `limit` lines that match begin."""
+        ids = (reader.ids(query, limit) for reader in self._readers)
+        return next(islice(heapq.merge(*ids, reverse=True), limit - 1, None), query.since_ns)
+
+    def ends(self) -> Ends:
+        """The newest line of each store; what comes later is behind these."""
+        return tuple(span[1] if (span := reader.span()) else 0 for reader in self._readers)
+
+    def newer(self, query: Query, ends: Ends, limit: int) -> tuple[list[Line], Ends]:
+        """What each store has got behind its end, oldest first, and where they end then.
+
+        Each has an end of its own: two agents write at different moments, so that a line may come
+        in later than one of the other agent's that is younger.
+        """
+        pages = [
+            reader.page(replace(query, since_ns=max(query.since_ns, end + 1)), limit, False)
+            for reader, end in zip(self._readers, ends, strict=True)
+        ]
+        ends = tuple(lines[-1].id if lines else end for lines, end in zip(pages, ends, strict=True))
+        return list(heapq.merge(*pages, key=lambda line: line.id)), ends
 
     def each(self, query: Query) -> Iterator[Line]:
         """Every line that matches, oldest first."""
@@ -93,7 +128,7 @@ class Stores:
         return bars
 
     def statistics(self, field: str, query: Query, sample: int = 1000) -> Counter[str]:
-        """How often each value of a field occurs in the newest lines that match."""
+        """How often each value of a field occurs in the newest lines that match, of each store."""
         return sum((r.statistics(field, query, sample) for r in self._readers), Counter())
 
     def label_values(self, label: str) -> list[str]:

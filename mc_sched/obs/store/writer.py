@@ -83,7 +83,7 @@ class StoreWriter:
         fields: set[tuple[str, int]] = set()
         for line in lines:
             line_id, stream = self._free_id(line.wall_ns), self._stream(line.labels)
-            rows.append((line_id, stream, line.task_id or None, line.body))
+            rows.append((line_id, stream, line.task_id or None, line.latency_ns, line.body))
             words.append((line_id, line.words))
             volume[line_id // 10**9, stream] += 1
             if (line.fields, stream) not in self._shapes:
@@ -92,7 +92,7 @@ class StoreWriter:
                 self._shapes.add((line.fields, stream))
                 fields.update((field, stream) for field in line.fields)
         execute = self._connection.executemany
-        execute("INSERT INTO lines VALUES (?, ?, ?, ?)", rows)
+        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", rows)
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
         execute(
             "INSERT INTO volume VALUES (?, ?, ?) "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from pydantic import model_validator
@@ -10,7 +9,7 @@ from typing_extensions import Self
 
 from mc_sched.config import Config
 from mc_sched.errors import UserError
-from mc_sched.units import parse_address
+from mc_sched.units import is_loopback, parse_address
 
 DEFAULT_PORTS = {"edge": 9070, "cloud": 9071}
 
@@ -31,7 +30,7 @@ class HttpConfig(Config):
         if self.listen in ("auto", "none"):
             return self
         host, _ = parse_address(self.listen)
-        if not _is_loopback(host) and not (self.token_file and self.certificate):
+        if not is_loopback(host) and not (self.token_file and self.certificate):
             raise ValueError("beyond loopback it needs token_file, certificate and key")
         return self
 
@@ -65,10 +64,3 @@ class HttpConfig(Config):
         if self.certificate is None or self.key is None:
             return None
         return Path(self.certificate), Path(self.key)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
+import contextlib
 import socket
 import ssl
 import sys
@@ -16,12 +14,16 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mc_sched.errors import UserError, sentence
+from mc_sched.obs.web.access import Access
 from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json
 from mc_sched.units import parse_address
 
 LONGEST_FORM = 100_000
+MOST_CONNECTIONS = 64
+MOST_STREAMS = 16
+"""Live tails and downloads at a time: each holds a thread, and metrics want one, too."""
 PATIENCE_S = 30
-"""How long a silent connection is kept."""
+"""How long a silent connection is kept, and one that does not take what it is sent."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -43,25 +45,18 @@ class WebServer:
     ) -> None:
         """`certificate`: its file and its key's. OSError if the address cannot be had."""
         host, port = parse_address(address)
-
-        class Server(ThreadingHTTPServer):
-            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """Whoever asked has left; that is theirs to do."""
-
         tls = None if certificate is None else _tls(*certificate)
         try:
-            self._server = Server((host, port), _handler(routes, token))
+            self._server = _Server(host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {address}: {error.strerror or error}") from None
+        self.port: int = self._server.server_address[1]
+        self._server.routes = routes
+        self._server.access = Access(token, self.port, encrypted=tls is not None)
         if tls is not None:
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
-        self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.2,), name="http", daemon=True
         )
@@ -88,70 +83,102 @@ def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def _handler(routes: Sequence[Route], token: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = PATIENCE_S
-        protocol_version = "HTTP/1.1"
-        server_version, sys_version = "mc-sched", ""
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, and no more of them than an agent can bear."""
 
-        def do_GET(self) -> None:
-            """A question in the address."""
-            self._answer({})
+    daemon_threads = True
+    request_queue_size = 64
+    routes: Sequence[Route]
+    access: Access
 
-        def do_POST(self) -> None:
-            """The same question in a form, as Grafana asks when it is long."""
-            length = int(self.headers.get("Content-Length") or 0)
-            if not 0 <= length <= LONGEST_FORM:
-                self._send(as_json({"error": "the form is too long"}, 413))
-                return
-            self._answer(parse_qs(self.rfile.read(length).decode(errors="replace")))
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._connections = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self.streams = threading.BoundedSemaphore(MOST_STREAMS)
+        super().__init__((host, port), _Handler)
 
-        def _answer(self, form: dict[str, list[str]]) -> None:
-            parts = urlsplit(self.path)
-            query = {**parse_qs(parts.query, keep_blank_values=True), **form}
-            path, headers = unquote(parts.path), {k.lower(): v for k, v in self.headers.items()}
-            if token and not _knows(token, headers, query):
-                self._send(as_json({"error": "a token is needed: Authorization: Bearer ..."}, 401))
-                return
-            self._send(_answered(routes, Request(path, query, headers)))
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give the connection a thread, or close it."""
+        if self._connections.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
 
-        def _send(self, response: Response) -> None:
-            self.send_response(response.status)
-            for name, value in {**HEADERS, **response.headers}.items():
-                self.send_header(name, value)
-            if response.status != 101:
-                self.send_header("Content-Type", response.content_type)
-            if response.stream is None:
-                self.send_header("Content-Length", str(len(response.body)))
-            else:
-                self.close_connection = True
-            self.end_headers()
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """On that thread, to the connection's end."""
+        with contextlib.ExitStack() as ended:
+            ended.callback(self._connections.release)
+            super().process_request_thread(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked has left; that is theirs to do."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = PATIENCE_S
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "mc-sched", ""
+
+    def do_GET(self) -> None:
+        """A question in the address."""
+        self._answer({})
+
+    def do_POST(self) -> None:
+        """The same question in a form, as Grafana asks when it is long."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit() or int(length) > LONGEST_FORM:
+            self.close_connection = True  # what follows is the form, and no request
+            what = f"a form needs a Content-Length of at most {LONGEST_FORM}"
+            self._send(as_json({"error": what}, 413))
+            return
+        self._answer(parse_qs(self.rfile.read(int(length)).decode(errors="replace")))
+
+    def _answer(self, form: dict[str, list[str]]) -> None:
+        parts = urlsplit(self.path)
+        query = {**parse_qs(parts.query, keep_blank_values=True), **form}
+        path, headers = unquote(parts.path), {k.lower(): v for k, v in self.headers.items()}
+        access = self.server.access
+        response = access.refusal(headers, query) or access.sign_in(path, query)
+        self._send(response or _answered(self.server.routes, Request(path, query, headers)))
+
+    def _send(self, response: Response) -> None:
+        if response.stream is None:
+            self._send_head(response)
             self.wfile.write(response.body)
+        elif self.server.streams.acquire(blocking=False):
+            with contextlib.ExitStack() as ended:
+                ended.callback(self.server.streams.release)
+                self._send_stream(response)
+        else:
+            what = f"{MOST_STREAMS} live tails and downloads are open already; close one"
+            self._send(as_json({"error": what}, 503))
+
+    def _send_stream(self, response: Response) -> None:
+        self.close_connection = True  # its end is the answer's end
+        self._send_head(response)
+        self.wfile.write(response.body)
+        try:
             for piece in response.stream or ():
                 self.wfile.write(piece)
                 self.wfile.flush()
+        except OSError:
+            raise  # whoever asked has left
+        except Exception as error:
+            _tell(self.path, error)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Requests are no news."""
+    def _send_head(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in {**HEADERS, **response.headers}.items():
+            self.send_header(name, value)
+        if response.status != 101:
+            self.send_header("Content-Type", response.content_type)
+        if response.stream is None:
+            self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
 
-    return Handler
-
-
-def _knows(token: str, headers: dict[str, str], query: dict[str, list[str]]) -> bool:
-    """Whether a request brings the token: as a bearer's, as a password, or in the address."""
-    kind, _, given = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "basic":
-        try:
-            given = base64.b64decode(given).decode(errors="replace").partition(":")[2]
-        except binascii.Error:
-            given = ""
-    given = given or query.get("token", [""])[0] or _cookie(headers)
-    return hmac.compare_digest(given.encode(), token.encode())
-
-
-def _cookie(headers: dict[str, str]) -> str:
-    found = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
-    return next((value for name, _, value in found if name == "mc_token"), "")
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are no news."""
 
 
 def _answered(routes: Sequence[Route], request: Request) -> Response:
@@ -164,6 +191,10 @@ def _answered(routes: Sequence[Route], request: Request) -> Response:
             except (BadRequest, UserError) as error:
                 return as_json({"error": str(error)}, 400)
             except Exception as error:  # a page must not bring its thread's trace to the world
-                print(f"http: {request.path}: {sentence(error)}", file=sys.stderr, flush=True)
+                _tell(request.path, error)
                 return as_json({"error": "something broke; the agent's stderr names it"}, 500)
     return as_json({"error": f"there is nothing at {request.path[:200]}"}, 404)
+
+
+def _tell(path: str, error: Exception) -> None:
+    print(f"http: {path.partition('?')[0]}: {sentence(error)}", file=sys.stderr, flush=True)

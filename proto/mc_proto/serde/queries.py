@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import reprlib
-
 from mc_proto.serde.fields import BadField, check_choice
 from mc_proto.v1 import edge_pb2
-from mc_sched.obs.store.query import FIELD, LATEST_NS, OPERATORS, Query, Term
+from mc_sched.errors import UserError
+from mc_sched.obs.store.query import LATEST_NS, OPERATORS, Query, condition
 
 
 def query_to_wire(query: Query, limit: int, follow: bool) -> edge_pb2.LogsRequest:
@@ -24,7 +23,8 @@ def query_from_wire(message: edge_pb2.LogsRequest) -> Query:
     """The same, back; BadField for a condition that is none."""
     for term in message.terms:
         check_choice("terms.operator", term.operator or "none", OPERATORS)
-        if not FIELD.fullmatch(term.field):
-            raise BadField("terms.field", f"{reprlib.repr(term.field)} is no name of a field")
-    terms = tuple(Term(t.field, t.operator, t.value) for t in message.terms)
-    return Query(min(message.since_ns, LATEST_NS), terms=terms, words=tuple(message.words))
+    try:
+        terms = tuple(condition(t.field, t.operator, t.value) for t in message.terms)
+        return Query(min(message.since_ns, LATEST_NS), terms=terms, words=tuple(message.words))
+    except UserError as error:
+        raise BadField("terms", str(error)) from None
