@@ -1,8 +1,9 @@
 """The event log: every event and action of a daemon as a line of JSON.
 
 What happened is put on a bounded queue as it is, in about a microsecond; one thread encodes and
-writes what has gathered a few times a second, to a file, to the log store, or to both. Under
-pressure lines are dropped and counted, a task never waits. The first record of a log, kind
+writes what has gathered a few times a second, to a file, to the log store, or to both. That thread
+is never woken, and lets others go first every few lines. Under pressure lines are dropped and
+counted, a task never waits. The first record of a log, kind
 `config`, holds what is needed to build the same machine again, so that a log can be replayed
 through the core.
 """
@@ -16,7 +17,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,6 +26,7 @@ from pydantic import TypeAdapter
 
 from mc_sched.core.actions import CloudAction, EdgeAction
 from mc_sched.core.events import CloudEvent, EdgeEvent
+from mc_sched.obs.in_turns import in_turns
 from mc_sched.obs.levels import level_of
 from mc_sched.obs.log_file import LogFile, Sink
 
@@ -80,7 +82,8 @@ class EventLog:
         self._max_queue = max_queue
         self._watchers: list[Callable[[Record], None]] = []
         self._entries: deque[Entry] = deque()
-        self._filled, self._closing = threading.Event(), threading.Event()
+        self._dropping = threading.Lock()
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         sinks: list[Sink] = [] if path is None else [LogFile(path)]
         if store is not None:
@@ -110,11 +113,14 @@ class EventLog:
         if self._thread is None:
             return
         if len(self._entries) >= self._max_queue:
-            self.dropped += 1
+            self._drop(1)
             return
         self._entries.append(entry)
-        if not self._filled.is_set():
-            self._filled.set()
+
+    def _drop(self, lines: int) -> None:
+        """Count lines that are not written; any thread may find them."""
+        with self._dropping:
+            self.dropped += lines
 
     def _encoded(self, entry: Entry) -> bytes:
         now_ns, wall_ns, kind, value, level = entry
@@ -141,38 +147,38 @@ class EventLog:
         """Write what is queued and close the file."""
         if self._thread is not None:
             self._closing.set()
-            self._filled.set()
             self._thread.join()
             self._thread = None
 
     def _write_all(self, sinks: Sequence[Sink], gather_s: float) -> None:
         closing = False
         while not closing:
-            self._filled.wait()
-            self._closing.wait(gather_s)
-            self._filled.clear()
-            closing = self._closing.is_set()  # behind `clear`, which may have met close()
+            closing = self._closing.wait(gather_s)
             lines = self._waiting_lines()
             taken = [sink.append(lines) for sink in sinks if lines]
             if not all(taken):
-                self.dropped += len(lines)
+                self._drop(len(lines))
         for sink in sinks:
             sink.close()
 
     def _waiting_lines(self) -> list[bytes]:
         lines = []
-        for entry in [self._entries.popleft() for _ in range(len(self._entries))]:
+        for _ in in_turns(range(len(self._entries))):
             try:
-                lines.append(self._encoded(entry))
+                lines.append(self._encoded(self._entries.popleft()))
             except (TypeError, ValueError):  # text that no UTF-8 can hold
-                self.dropped += 1
+                self._drop(1)
         return lines
 
 
 def _wall(wall_ns: int) -> str:
     """The wall clock as people write it, to the microsecond."""
-    moment = datetime.fromtimestamp(wall_ns // 10**9, timezone.utc)
-    return moment.replace(microsecond=wall_ns // 1000 % 10**6).isoformat(timespec="microseconds")
+    return f"{_to_the_second(wall_ns // 10**9)}.{wall_ns // 1000 % 10**6:06d}+00:00"
+
+
+@lru_cache(4)
+def _to_the_second(wall_s: int) -> str:
+    return datetime.fromtimestamp(wall_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _task_id(value: Any) -> str:

@@ -66,22 +66,18 @@ def test_the_clouds_story(moments):
 
 
 @quick
-@given(NAMES, st.sampled_from(OPERATORS), st.data(), SMALL, st.booleans())
-def test_a_query_of_the_logs(word, operator, data, since_ns, follow):
-    value = data.draw(SMALL.map(str) if operator in ORDERED else st.text())
+@given(NAMES, st.sampled_from(OPERATORS), st.text(), st.integers(), SMALL, st.booleans())
+def test_a_query_of_the_logs(word, operator, text, number, since_ns, follow):
+    value = str(number) if operator in ORDERED else text
     query = Query(since_ns, terms=(Term("outcome.reason", operator, value),), words=(word,))
     message = sent(serde.query_to_wire(query, 7, follow))
     assert serde.query_from_wire(message) == query
     assert (message.limit, message.follow) == (7, follow)
 
 
-def test_only_numbers_are_ordered():
-    term = edge_pb2.LogsRequest.Term(field="outcome.reason", operator=">", value="late")
-    with pytest.raises(BadField, match="only numbers"):
-        serde.query_from_wire(edge_pb2.LogsRequest(terms=[term]))
-
-
-@pytest.mark.parametrize("term", [("a b", "="), ("a", "=="), ("", "="), ("a", ""), ('x"', "=")])
+@pytest.mark.parametrize(
+    "term", [("a b", "="), ("a", "=="), ("", "="), ("a", ""), ('x"', "="), ("a", ">")]
+)
 def test_a_condition_that_is_none_is_named(term):
     message = edge_pb2.LogsRequest(
         terms=[edge_pb2.LogsRequest.Term(field=term[0], operator=term[1])]

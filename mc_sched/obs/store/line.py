@@ -57,11 +57,12 @@ def index(line: bytes, now_ns: int) -> Indexed:
         wall_ns = _wall_ns(record["wall"])
         if not 0 <= wall_ns <= LATEST_NS:
             raise ValueError("a time that no clock has")
-        labels = labels_of(record)
+        ending = ending_of(record)
+        labels, latency_ns = _labels_of(record, ending), _latency_ns(ending) if ending else None
         task_id = str(record.get("task_id", ""))
         data = record.get("data")
         fields = tuple(data) if isinstance(data, dict) else ()
-        words, latency_ns = _words(record), _latency_ns(record)
+        words = _words(record)
         return Indexed(wall_ns, labels, task_id, line.decode(), fields, words, latency_ns)
     except (ValueError, KeyError, TypeError, AttributeError):
         text = line.decode(errors="replace")
@@ -69,16 +70,19 @@ def index(line: bytes, now_ns: int) -> Indexed:
         record = {"wall": wall, "node": "", "level": "unknown", "kind": "text", "name": "text"}
         record["data"] = {"text": text}
         body = orjson.dumps(record).decode()
-        return Indexed(now_ns, labels_of(record), "", body, ("text",), _words(record))
+        return Indexed(now_ns, _labels_of(record, {}), "", body, ("text",), _words(record))
 
 
-def labels_of(record: dict[str, Any]) -> Labels:
-    """The labels of a record; an outcome carries its own inside."""
-    ending = ending_of(record)
+def _labels_of(record: dict[str, Any], ending: dict[str, Any]) -> Labels:
     return _labels(
         record["node"], record["level"], record["kind"], record["name"],
         ending.get("site"), ending.get("kind"), ending.get("exit"),
     )  # fmt: skip
+
+
+def _latency_ns(ending: dict[str, Any]) -> float | None:
+    found = ending.get("latency_ns")
+    return found if isinstance(found, int | float) and abs(found) <= LATEST_NS else None
 
 
 def ending_of(record: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +90,6 @@ def ending_of(record: dict[str, Any]) -> dict[str, Any]:
     data = record.get("data")
     outcome = data.get("outcome") if isinstance(data, dict) else None
     return outcome if isinstance(outcome, dict) else {}
-
-
-def _latency_ns(record: dict[str, Any]) -> float | None:
-    found = ending_of(record).get("latency_ns")
-    return found if isinstance(found, int | float) and abs(found) <= LATEST_NS else None
 
 
 @lru_cache(1024)
@@ -101,7 +100,10 @@ def _labels(node: object, level: object, *others: object) -> Labels:
 
 
 def words_of(body: str) -> str:
-    """What a text search finds a line by: every string in it, and no number."""
+    """What a text search finds a line by: name, task and every string in its data, no number.
+
+    The same line has the same words always: to forget it takes them once more.
+    """
     return _words(orjson.loads(body))
 
 
