@@ -9,11 +9,11 @@ sample, a padded probe measures it, so that no task has to.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import Forecast, Predictor, Score
+from mc_sched.core.value import value
 
 
 def _ns_per_byte(rate_bps: float) -> float:
@@ -39,7 +39,7 @@ PADDING_BYTES = 8_000
 """What such a probe carries: 60 ms on 3G, and few enough bytes for one window of a new TCP."""
 
 
-@dataclass(frozen=True)
+@value
 class Padding:
     """How much a probe shall carry each way beside its few fields."""
 
@@ -47,7 +47,7 @@ class Padding:
     down_bytes: int = 0
 
 
-@dataclass(frozen=True)
+@value
 class _Upload:
     """A payload that has left: from its sending to its last byte, on the edge's clock."""
 
