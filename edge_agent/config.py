@@ -12,8 +12,9 @@ from pydantic import Field, field_validator
 
 from mc_sched.agent_config import AgentConfig, SensorsConfig
 from mc_sched.config import Address, Config, Duration
-from mc_sched.core.energy import RADIOS, EnergyModel
+from mc_sched.core.energy import EnergyModel
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.radio import RADIOS
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
 from mc_sched.units import format_ns

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.events import LinkSampled
+from mc_sched.core.radio import REPLY_BYTES, RadioTail
 from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tally import Tally

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
-from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.partition import all_payload_bytes, payload_bytes, static_layers
 from mc_sched.core.policy import CloudForecast, SiteForecast, View, WholeForecast
@@ -17,6 +16,7 @@ from mc_sched.core.predictors.encode_time import EncodeTimePredictor
 from mc_sched.core.predictors.link import LinkEstimator
 from mc_sched.core.predictors.local_time import LocalTimePredictor
 from mc_sched.core.predictors.long_run_link import LongRunLink
+from mc_sched.core.radio import REPLY_BYTES, RadioTail
 from mc_sched.core.scores import Forecast
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import RadioAir
 from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.radio import RadioAir
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.transitions import CloudLeg
 

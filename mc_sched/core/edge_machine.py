@@ -37,7 +37,6 @@ from mc_sched.core.edge_starts import EdgeStarts
 from mc_sched.core.edge_state import EdgeState
 from mc_sched.core.edge_task import EdgeTask
 from mc_sched.core.edge_trip import EdgeTrip
-from mc_sched.core.energy import RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
@@ -45,6 +44,7 @@ from mc_sched.core.histogram import Histogram
 from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, View
 from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.radio import RadioTail
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.tally import Tally

@@ -7,7 +7,7 @@ from mc_sched.core.edge_endings import EdgeEndings
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_state import EdgeState
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import RadioTail
+from mc_sched.core.radio import RadioTail
 from mc_sched.core.task import OutcomeKind
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 

@@ -119,26 +119,36 @@ def reliability(scores: list[Score]) -> Reliability:
     )
 
 
+class _Page:
+    """One predictor's last scores, and how long what it foretells really took."""
+
+    def __init__(self) -> None:
+        self.scores: deque[Score] = deque(maxlen=REMEMBERED)
+        self.took = Histogram(LATENCY_BOUNDS_NS)
+
+
 class ScoreBook:
     """The last scores of each predictor."""
 
     def __init__(self) -> None:
-        self._scores: dict[Predictor, deque[Score]] = {}
-        self._took: dict[Predictor, Histogram] = {}
+        self._pages: dict[Predictor, _Page] = {}
 
     def add(self, score: Score) -> None:
         """Enter a score."""
-        self._took.setdefault(score.predictor, Histogram(LATENCY_BOUNDS_NS)).add(score.actual_ns)
-        self._scores.setdefault(score.predictor, deque(maxlen=REMEMBERED)).append(score)
+        page = self._pages.get(score.predictor)
+        if page is None:
+            page = self._pages[score.predictor] = _Page()
+        page.took.add(score.actual_ns)
+        page.scores.append(score)
 
     def took(self) -> dict[str, Histogram]:
         """What each predictor foretells: how long it really took, since the start."""
-        return {predictor.value: found.copy() for predictor, found in self._took.items()}
+        return {predictor.value: page.took.copy() for predictor, page in self._pages.items()}
 
     def reliability(self) -> dict[str, Reliability]:
         """The figures of every predictor that has a score, by its name."""
         return {
-            predictor.value: reliability(list(self._scores[predictor]))
+            predictor.value: reliability(list(self._pages[predictor].scores))
             for predictor in Predictor
-            if predictor in self._scores
+            if predictor in self._pages
         }

@@ -23,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mc_sched.core.confidence import loosest
-from mc_sched.core.energy import REPLY_BYTES
 from mc_sched.core.partition import all_payload_bytes
+from mc_sched.core.radio import REPLY_BYTES
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import Task
 from mc_sched.sim.certainty import entropy_by_rank, with_thresholds

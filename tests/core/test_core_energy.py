@@ -5,7 +5,8 @@ from round_figures import IMAGE_BYTES, MS, ns
 
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import REPLY_BYTES
-from mc_sched.core.energy import RADIOS, EnergyModel, RadioAir, RadioModel, RadioTail
+from mc_sched.core.energy import EnergyModel
+from mc_sched.core.radio import RADIOS, RadioAir, RadioModel, RadioTail
 from mc_sched.core.task import Energy
 
 FINE = {"accuracy": 0.9}

@@ -177,12 +177,15 @@ def test_each_stage_is_scored_when_it_is_done(cloud):
 
 
 def test_a_wait_is_scored_when_the_first_stage_starts(cloud):
-    """The running stage and the head behind it: 4 + 1 ms ahead, and the stage takes 6."""
+    """The running stage and the head behind it: 4 + 1 ms ahead, and the stage takes 6.
+
+    A prior of one and a half, with a stage of 4 ms added: 1.5 * 9 - 4.
+    """
     cloud.arrive(0, "a", 60, accuracy=0.6, rule=ExitRule.EARLIEST)
     cloud.arrive(0, "b", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
     cloud.step(took=6)
     cloud.step()
-    assert cloud.scores[-1] == score(Predictor.QUEUE, 5, 5, 7)
+    assert cloud.scores[-1] == score(Predictor.QUEUE, 5, 9.5, 7)
 
 
 def test_who_finds_the_executor_free_has_no_wait_to_score(cloud):

@@ -9,13 +9,13 @@ sample, a padded probe measures it, so that no task has to (see `probing.py`).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.lately import LeastLately
 from mc_sched.core.predictors.probing import FASTER, Padding, Probing
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import Forecast, Predictor, Score
+from mc_sched.core.value import value
 
 
 def _ns_per_byte(rate_bps: float) -> float:
@@ -41,7 +41,7 @@ LATELY_NS = 30 * 10**9
 """How long a link's best is remembered: a vehicle has passed behind a block of houses by then."""
 
 
-@dataclass(frozen=True)
+@value
 class _Upload:
     """A payload that has left: from its sending to its last byte, on the edge's clock."""
 
