@@ -89,7 +89,8 @@ async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
     says = process_log(NAME, config.log_level)
     gate = daemon.make_gate(config, says)
     server = make_server(gate, MAX_CHUNK_BYTES)
-    port = bind(server, config.listen, daemon.identity_for(config, config.listen))
+    identity = daemon.identity_for(config, config.listen)
+    port = bind(server, config.listen, identity)
     torch.set_num_threads(config.threads)
     bundle = load_bundle(config.bundle)
     profile = known_profile(bundle, config)
@@ -127,9 +128,10 @@ async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
         says.info("serving on %s:%d", host, port)
         about = {"node": "cloud", "version": __version__, "bundle": bundle.name}
         routes = agent_routes("cloud", store_file(config, "cloud"))
+        expires = None if identity is None else identity.expires
         with PowerMeter(make_power(config, log, says)) as meter:
             collector = CloudCollector(lambda: driver.state(meter.rails_w), about)
-            with serving(config, "cloud", collector, routes):
+            with serving(config, "cloud", collector, routes, expires):
                 await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())

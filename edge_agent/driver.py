@@ -169,8 +169,9 @@ class EdgeDriver:
 
     def state(self, rails_w: Mapping[str, float]) -> EdgeState:
         """What metrics are made of."""
-        machine, dropped = self._machine, self._log.dropped
-        return EdgeState(self.snapshot(), machine.tally(), machine.took(), rails_w, dropped)
+        machine, dropped, has_cloud = self._machine, self._log.dropped, self._cloud is not None
+        seen, tally, took = self.snapshot(), machine.tally(), machine.took()
+        return EdgeState(seen, tally, took, rails_w, dropped, has_cloud)
 
     def tell(self, story: CloudStory) -> None:
         """Log the cloud's part of a task's story."""

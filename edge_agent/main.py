@@ -167,7 +167,8 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
         await health.set(True, SERVICE)
         host = config.listen.rpartition(":")[0]
         says.info("serving on %s:%d", host, port)
-        with serving(config, "edge", collector, agent_routes("edge", store)):
+        expires = None if in_use is None else in_use.expires
+        with serving(config, "edge", collector, agent_routes("edge", store), expires):
             await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())

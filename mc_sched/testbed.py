@@ -98,6 +98,13 @@ class Testbed:
         process.kill()
         await process.wait()
 
+    def cpu_s(self) -> float:
+        """Processor time of both agents since they started."""
+        import psutil
+
+        agents = (psutil.Process(self._processes[name].pid) for name in ("edge", "cloud"))
+        return sum(sum(agent.cpu_times()[:2]) for agent in agents)
+
     # --- the link ---------------------------------------------------------------------------
 
     async def _start_link(self) -> None:

@@ -2,11 +2,13 @@
 
 - `p50_ratio`: median time from submission to answer with logging (event log, log store and HTTP
   port, on both agents) over the same without. Two deployments on one machine take turns image by
-  image, and who goes first changes every time.
-- `dropped`: log lines that were not written while `tasks_per_s` tasks were sent for some seconds.
-  A small machine refuses many of them, and that is logged as well.
+  image, and who goes first changes every time. `cpu_ms_per_task` is the processor time of both
+  agents, which other work on the machine disturbs less.
+- `dropped`: log lines that were not written in two bursts of `TASKS_PER_S` tasks a second
+  (`bench/bursts.py`): one that is served, one that is too much for the agent.
 - `query_ms`: a filtered query with its histogram on a store of `lines` lines, median of several;
-  `queries_ms` has the median of each, and `slowest_query_ms` the one that has to read the most.
+  `queries_ms` has the median of each, `slowest_query` the one that takes longest, and
+  `slowest_query_ms` how long.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,19 +24,17 @@ from mc_models.bundle import load_bundle
 from mc_models.preprocess import encode_jpeg
 from mc_models.synthetic import render
 
+from mc_sched.bench.bursts import overload_burst, served_burst
 from mc_sched.bench.many_lines import fill, measure_first_page_ms, measure_queries
 from mc_sched.bench.stats import median, ratio
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed
 
-TASKS_PER_S = 200
-BURST_S = 10
 DEADLINE_NS = 5_000_000_000
-BURST_DEADLINE_NS = 100_000_000
 WARM_UP_ROUNDS = 20
 DISTINCT_IMAGES = 20
-WRITTEN_S = 1.0
-"""Until the last lines of a burst are on the disk."""
+POLICIES = {"edge": "edge-only", "cloud": "server"}
+"""By site, what sends every task there."""
 Progress = Callable[[str], None]
 
 
@@ -48,20 +47,31 @@ async def measure_logging(
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as folder:
         directory = Path(folder)
         running = await _running(bundle, images, rounds, directory, progress)
+        served = await served_burst(directory / "narrow", images, progress)
+        bursts = {"served": served, "overload": running.pop("overload")}
         progress(f"a store of {lines:,} lines")
-        store = directory / "many.db"
-        write_us = fill(store, directory / "edge.jsonl", lines, progress)
-        queries = measure_queries(store)
         return {
             **running,
-            "query_ms": median(list(queries.values())),
-            "slowest_query_ms": max(queries.values()),
-            "queries_ms": queries,
-            "first_page_ms": measure_first_page_ms(store),
-            "lines": lines,
-            "store_bytes": store.stat().st_size,
-            "write_us_per_line": write_us,
+            "dropped": sum(burst["dropped"] for burst in bursts.values()),
+            "bursts": bursts,
+            **_answers(directory / "narrow" / "edge.jsonl", directory / "many.db", lines, progress),
         }
+
+
+def _answers(log: Path, store: Path, lines: int, progress: Progress) -> dict[str, Any]:
+    write_us = fill(store, log, lines, progress)
+    queries = measure_queries(store)
+    slowest = max(queries, key=lambda name: queries[name])
+    return {
+        "query_ms": median(list(queries.values())),
+        "slowest_query": slowest,
+        "slowest_query_ms": queries[slowest],
+        "queries_ms": queries,
+        "first_page_ms": measure_first_page_ms(store),
+        "lines": lines,
+        "store_bytes": store.stat().st_size,
+        "write_us_per_line": write_us,
+    }
 
 
 async def _running(
@@ -72,9 +82,13 @@ async def _running(
     one, other = EdgeClient(logged.edge_address), EdgeClient(silent.edge_address)
     async with logged, silent, one, other:
         progress("with and without logging, image by image")
+        beds = {"logged": logged, "silent": silent}
+        before_s = {name: bed.cpu_s() for name, bed in beds.items()}
         figures = await _ratios({"logged": one, "silent": other}, images, rounds)
-        progress(f"{TASKS_PER_S} tasks a second for {BURST_S} s")
-        return {**figures, **await _burst(one, images)}
+        tasks = (WARM_UP_ROUNDS + rounds) * len(POLICIES)
+        cpu_ms = {n: (bed.cpu_s() - before_s[n]) / tasks * 1e3 for n, bed in beds.items()}
+        overload = await overload_burst(one, images, progress)
+        return {**figures, "cpu_ms_per_task": cpu_ms, "overload": overload}
 
 
 async def _ratios(
@@ -85,23 +99,20 @@ async def _ratios(
         while (await client.status()).cloud != "up":
             await asyncio.sleep(0.05)
     samples: dict[tuple[str, str], list[float]] = {
-        (name, policy): [] for name in clients for policy in ("edge-only", "server")
+        (name, site): [] for name in clients for site in POLICIES
     }
     for number in range(WARM_UP_ROUNDS + rounds):
         order = list(clients) if number % 2 else list(reversed(clients))
-        for policy in ("edge-only", "server"):
+        for site, policy in POLICIES.items():
             for name in order:
                 took_ms = await _task_ms(clients[name], images[number % len(images)], policy)
                 if number >= WARM_UP_ROUNDS:
-                    samples[name, policy].append(took_ms)
-    ratios = {
-        site: ratio(samples["logged", policy], samples["silent", policy])
-        for site, policy in (("edge", "edge-only"), ("cloud", "server"))
-    }
+                    samples[name, site].append(took_ms)
+    ratios = {site: ratio(samples["logged", site], samples["silent", site]) for site in POLICIES}
     return {
         "p50_ratio": sum(ratios.values()) / len(ratios),
         "p50_ratios": ratios,
-        "p50_ms": {f"{name}_{policy}": median(found) for (name, policy), found in samples.items()},
+        "p50_ms": {f"{name}_{site}": median(found) for (name, site), found in samples.items()},
         "rounds": rounds,
     }
 
@@ -110,22 +121,3 @@ async def _task_ms(client: EdgeClient, image: bytes, policy: str) -> float:
     started_s = time.perf_counter()
     await client.submit(image, Constraints(DEADLINE_NS, accuracy=0.0, policy=policy))
     return (time.perf_counter() - started_s) * 1e3
-
-
-async def _burst(client: EdgeClient, images: list[bytes]) -> dict[str, Any]:
-    """Tasks as fast as promised, and what the log makes of them."""
-    count = TASKS_PER_S * BURST_S
-    frames = [(f"burst-{number:05d}", images[number % len(images)]) for number in range(count)]
-    due_s = [number / TASKS_PER_S for number in range(count)]
-    before, started_s = await client.status(), time.perf_counter()
-    kinds: Counter[str] = Counter()
-    async for answer in client.stream(frames, due_s, Constraints(BURST_DEADLINE_NS)):
-        kinds[answer.outcome.kind.value] += 1
-    took_s = time.perf_counter() - started_s
-    await asyncio.sleep(WRITTEN_S)
-    after = await client.status()
-    return {
-        "dropped": after.log_dropped - before.log_dropped,
-        "tasks_per_s": count / took_s,
-        "outcomes": dict(kinds),
-    }

@@ -31,7 +31,10 @@ LINES = 200
 QUERIES = {
     "label": Query(terms=parse_where("site=cloud outcome=succeeded")),
     "level": Query(terms=parse_where("level=warning")),
-    "field": Query(terms=parse_where("outcome.latency_ns>20000000")),
+    "latency": Query(terms=parse_where("outcome.latency_ns>5000000")),
+    "number": Query(terms=parse_where("outcome.energy.compute_j>0.005")),
+    "text": Query(terms=parse_where("outcome.codec=jpeg")),
+    "pattern": Query(terms=parse_where("name=Finish"), patterns=(('"site":"(edge|cloud)"', True),)),
     "words": Query(words=("deadline",)),
     "words_and_label": Query(words=("succeeded",), terms=parse_where("site=edge")),
 }

@@ -1,14 +1,20 @@
 """/metrics: names, units and values, read from the state at scrape time."""
 
+import ssl
 import sys
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+sys.path.insert(0, str(Path(__file__).parent))
+from certificates import made_certificate
 from scripted_edge import ScriptedEdge
 
 from mc_sched.core.cloud_machine import CloudLoad
@@ -16,8 +22,9 @@ from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram
 from mc_sched.core.scores import Reliability
 from mc_sched.obs.metrics.cloud import CloudCollector, CloudState
 from mc_sched.obs.metrics.edge import EdgeCollector, EdgeState
+from mc_sched.obs.web.config import HttpConfig
 from mc_sched.obs.web.http import Request
-from mc_sched.obs.web.serving import metrics_route
+from mc_sched.obs.web.serving import metrics_route, serving
 
 NAMES = (
     "mc_task_latency_seconds", "mc_tasks", "mc_deadline_slack_seconds", "mc_queue_depth",
@@ -29,7 +36,7 @@ NAMES = (
 
 def scraped(collector):
     """Every sample of ours by name and labels."""
-    _, handler = metrics_route(collector, None)
+    _, handler = metrics_route(collector, {})
     response = handler(Request("/metrics", {}, {}))
     assert response.content_type.startswith("text/plain")
     families = list(text_string_to_metric_families(response.body.decode()))
@@ -46,11 +53,12 @@ def edge():
     return ScriptedEdge()
 
 
-def collector_of(edge, rails_w=None, dropped=0):
+def collector_of(edge, rails_w=None, dropped=0, has_cloud=True):
     def look():
         machine = edge.machine
         snapshot = machine.snapshot(edge.now_ns)
-        return EdgeState(snapshot, machine.tally(), machine.took(), rails_w or {}, dropped)
+        tally, took = machine.tally(), machine.took()
+        return EdgeState(snapshot, tally, took, rails_w or {}, dropped, has_cloud)
 
     return EdgeCollector(look, {"node": "edge", "version": "1", "bundle": "small"})
 
@@ -96,7 +104,7 @@ def test_buckets_add_up_and_end_in_all(edge):
 def test_no_task_id_becomes_a_label(edge):
     edge.submit(0, "secret-id", 84, stream_id="secret-stream")
     edge.deadline_fires(84, "secret-id")
-    _, handler = metrics_route(collector_of(edge), None)
+    _, handler = metrics_route(collector_of(edge), {})
     assert b"secret" not in handler(Request("/metrics", {}, {})).body
 
 
@@ -117,3 +125,51 @@ def test_a_cloud_agent(edge):
     assert samples[("mc_task_latency_seconds_bucket", ("le", "0.005"), ("stage", "stage"))] == 1
     now[0] = replace(state, log_dropped=7)
     assert scraped(collector)[1][("mc_log_lines_dropped_total",)] == 7
+
+
+def test_every_outcome_has_a_count_from_the_start():
+    """Or the share of deadlines met has no value, and no alert fires, as long as none was met."""
+    edge = ScriptedEdge(settled=False)
+    counts = {
+        dict(labels)["outcome"]: value
+        for (name, *labels), value in scraped(collector_of(edge))[1].items()
+        if name == "mc_tasks_total"
+    }
+    assert counts == {"succeeded": 0, "late": 0, "refused": 0, "failed": 0}
+
+
+def test_an_edge_without_a_cloud_has_no_link_that_could_be_down(edge):
+    names, _ = scraped(collector_of(edge, has_cloud=False))
+    assert not [name for name in names if name.startswith("mc_link")]
+    assert "mc_energy_joules" in names
+
+
+@pytest.fixture
+def config(tmp_path):
+    pair = [str(path) for path in made_certificate(tmp_path, days=9)]
+    http = HttpConfig(listen="127.0.0.1:0", certificate=pair[0], key=pair[1])
+    return SimpleNamespace(listen="127.0.0.1:7070", http=http)
+
+
+def test_the_ends_of_both_ports_certificates_are_those_in_use(edge, config, capsys, tmp_path):
+    """A file that was renewed since is not what the port shows."""
+    soon = datetime(2027, 1, 2, tzinfo=timezone.utc)
+    with serving(config, "edge", collector_of(edge), expires=soon):
+        address = capsys.readouterr().err.split()[-1]
+        made_certificate(tmp_path, days=99)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with urlopen(f"{address}/metrics", timeout=10, context=context) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+    (family,) = (f for f in families if f.name == "mc_certificate_expiry_timestamp_seconds")
+    ends = {sample.labels["port"]: sample.value for sample in family.samples}
+    assert ends["grpc"] == soon.timestamp()
+    left_s = ends["http"] - datetime.now(timezone.utc).timestamp()
+    assert 8.9 * 86_400 < left_s < 9 * 86_400
+
+
+def test_a_port_without_a_certificate_has_none_that_ends(edge):
+    assert (
+        b"mc_certificate_expiry_timestamp_seconds{"
+        not in metrics_route(collector_of(edge), {})[1](Request("/metrics", {}, {})).body
+    )

@@ -10,9 +10,9 @@ import pytest
 
 from mc_sched.errors import UserError
 from mc_sched.obs.store import reader
+from mc_sched.obs.store.bounds import Bounds
 from mc_sched.obs.store.follow import Follower, so_far
 from mc_sched.obs.store.query import LONGEST_TEXT, MOST_TERMS, Query, Term, of_task, parse_where
-from mc_sched.obs.store.reader import Bounds
 from mc_sched.obs.store.served import follow_store, stored_lines
 from mc_sched.obs.store.stores import open_stores
 from mc_sched.obs.store.writer import StoreWriter

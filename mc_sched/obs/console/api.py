@@ -13,10 +13,10 @@ from mc_sched.obs.console.asked import limit_of, query_of, width_s
 from mc_sched.obs.console.dashboard import dashboard
 from mc_sched.obs.explain.explain import explain
 from mc_sched.obs.explain.spans import spans
+from mc_sched.obs.store.bounds import SERVED, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.line import Labels
 from mc_sched.obs.store.query import Query
-from mc_sched.obs.store.reader import SERVED, Line
 from mc_sched.obs.store.served import pages
 from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.web.http import Request, Response, Route, as_json, route

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from mc_sched.obs.console.asked import width_s
+from mc_sched.obs.store.bounds import Line
 from mc_sched.obs.store.query import Query, Term
-from mc_sched.obs.store.reader import Count, Line
+from mc_sched.obs.store.reader import Count
 from mc_sched.obs.store.stores import Stores
 
 POINTS = 2000

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mc_sched.obs.loki.labels import metadata_of, stream_of
-from mc_sched.obs.store.reader import Line
+from mc_sched.obs.store.bounds import Line
 from mc_sched.obs.web.http import Response, as_json
 
 Samples = Mapping[tuple[tuple[str, str], ...], list[tuple[float, float]]]

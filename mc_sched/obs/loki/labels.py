@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mc_sched.obs.loki.logql import Condition, LogQuery
-from mc_sched.obs.store.line import Labels
+from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.patterns import BadPattern, compiled, is_match
 from mc_sched.obs.store.query import Query, Term, condition
-from mc_sched.obs.store.reader import field_of
 from mc_sched.obs.web.http import BadRequest
 
 SERVICE = "mc-sched"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from mc_sched.core.cloud_machine import CloudLoad
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.scores import Reliability
 from mc_sched.obs.metrics import families as of
+from mc_sched.obs.metrics.collector import AgentCollector
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,11 @@ class CloudState:
     log_dropped: int
 
 
-class CloudCollector(Collector):
-    """Asks `look` at each scrape, on the scraper's thread."""
+class CloudCollector(AgentCollector[CloudState]):
+    """Shows a cloud agent."""
 
-    def __init__(self, look: Callable[[], CloudState], about: Mapping[str, str]) -> None:
-        self._look = look
-        self._about = about
-
-    def describe(self) -> list[Metric]:
-        """Nothing to check names against: registering must not look."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Every family."""
-        state = self._look()
-        yield of.info(self._about)
+    def families(self, state: CloudState) -> Iterator[Metric]:
+        """Its tasks, its queue, its speed, its forecasts."""
         yield of.counters(
             "mc_cloud_tasks",
             "Tasks by the last word about them.",
@@ -58,6 +48,3 @@ class CloudCollector(Collector):
         )
         yield from of.forecasts(state.reliability)
         yield of.power(state.rails_w)
-        yield of.counter(
-            "mc_log_lines_dropped", "Log lines that were not written.", state.log_dropped
-        )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from mc_sched.core.edge_books import EdgeSnapshot
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.tally import Tally
+from mc_sched.core.task import OutcomeKind
 from mc_sched.obs.metrics import families as of
+from mc_sched.obs.metrics.collector import AgentCollector
+
+_NONE_YET = {(kind.value, "", ""): 0 for kind in OutcomeKind}
+"""A counter that begins with its first task has no rate then, and a share of it no value."""
 
 
 @dataclass(frozen=True)
@@ -23,37 +27,31 @@ class EdgeState:
     took: Mapping[str, Histogram]
     rails_w: Mapping[str, float]
     log_dropped: int
+    has_cloud: bool = True
+    """Whether one is configured; a link that is not there is not down."""
 
 
-class EdgeCollector(Collector):
-    """Asks `look` at each scrape, on the scraper's thread."""
+class EdgeCollector(AgentCollector[EdgeState]):
+    """Shows an edge agent."""
 
-    def __init__(self, look: Callable[[], EdgeState], about: Mapping[str, str]) -> None:
-        self._look = look
-        self._about = about
+    def told(self, state: EdgeState) -> Mapping[str, str]:
+        """What a reload may change."""
+        return {"policy": state.snapshot.policy, "mode": state.snapshot.mode}
 
-    def describe(self) -> list[Metric]:
-        """Nothing to check names against: registering must not look."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Every family."""
-        state = self._look()
-        seen = state.snapshot
-        yield of.info({**self._about, "policy": seen.policy, "mode": seen.mode})
+    def families(self, state: EdgeState) -> Iterator[Metric]:
+        """Its tasks, its link, its joules, its forecasts."""
         yield from _tasks(state)
-        yield from _link(seen)
+        if state.has_cloud:
+            yield from _link(state.snapshot)
         yield from _energy(state)
-        yield from of.forecasts(seen.predictors)
-        yield of.counter(
-            "mc_log_lines_dropped", "Log lines that were not written.", state.log_dropped
-        )
+        yield from of.forecasts(state.snapshot.predictors)
 
 
 def _tasks(state: EdgeState) -> Iterator[Metric]:
     seen, tally = state.snapshot, state.tally
+    endings = {**_NONE_YET, **tally.endings}
     yield of.counters(
-        "mc_tasks", "Tasks by how they ended.", ("outcome", "site", "exit"), tally.endings.items()
+        "mc_tasks", "Tasks by how they ended.", ("outcome", "site", "exit"), endings.items()
     )
     yield of.histograms(
         "mc_task_latency_seconds",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import accumulate
-from pathlib import Path
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -86,12 +86,9 @@ def forecasts(found: Mapping[str, Reliability]) -> Iterator[Metric]:
     )  # fmt: skip
 
 
-def certificate_expiry(certificate: Path) -> Metric:
-    """When the certificate on the HTTP port ends."""
-    from cryptography import x509
-
-    found = x509.load_pem_x509_certificate(certificate.read_bytes())
-    return gauge(
-        "mc_certificate_expiry_timestamp_seconds", "When this agent's certificate ends.",
-        found.not_valid_after_utc.timestamp(),
+def certificates(ends: Mapping[str, datetime]) -> Metric:
+    """When the certificate in use on each port ends."""
+    return gauges(
+        "mc_certificate_expiry_timestamp_seconds", "When the certificate in use on a port ends.",
+        "port", {port: end.timestamp() for port, end in ends.items()},
     )  # fmt: skip

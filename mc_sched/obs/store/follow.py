@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mc_sched.obs.store.bounds import Line
 from mc_sched.obs.store.query import LATEST_NS, Query
-from mc_sched.obs.store.reader import Line
 from mc_sched.obs.store.stores import Ends, Stores
 
 AT_ONCE = 1000

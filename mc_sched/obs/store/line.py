@@ -17,6 +17,7 @@ from mc_sched.core.value import value
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace", "unknown")
 """From the gravest down; `unknown` is what a line that is no record has."""
 LONGEST_LABEL = 64
+_IN_THE_ENDING = {"site": "site", "outcome": "kind", "exit": "exit"}
 LATEST_NS = 2**62
 """Year 2116; an id has to fit into 64 bits, with room to be moved up."""
 
@@ -130,3 +131,21 @@ def _add_strings(value: Any, words: list[str]) -> None:
 def _wall_ns(wall: str) -> int:
     """Nanoseconds since 1970 of a record's `wall`, to the microsecond that it has."""
     return round(datetime.fromisoformat(wall).timestamp() * 1e6) * 1000
+
+
+def field_of(record: dict[str, Any], field: str) -> str | None:
+    """A field as a query names it, shown as a line shows it; None where the record has none."""
+    if field == "task":
+        return record.get("task_id")
+    if field in _IN_THE_ENDING:
+        return _shown(ending_of(record).get(_IN_THE_ENDING[field]))
+    value: Any = record if field in Labels._fields else record.get("data")
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return _shown(value)
+
+
+def _shown(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

@@ -5,68 +5,27 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from mc_sched.errors import UserError
+from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, Line, page
 from mc_sched.obs.store.conditions import Conditions, conditions
-from mc_sched.obs.store.line import Labels, ending_of
+from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.query import Query
 
-RARE = 0.05
-"""Streams that hold less than this share of the lines are looked up, not met on the way."""
-RARE_IN_ALL = 0.4
-"""The same where every line has to be looked at, as for a histogram."""
-_IN_THE_ENDING = {"site": "site", "outcome": "kind", "exit": "exit"}
+RARE = 0.4
+"""Streams that hold less than this share of the lines are counted by their index."""
+MOST_MERGED = 100
+"""Streams whose lines are merged; SQLite joins at most 500 selections."""
 PAGE_LINES = 1000
 LOOK_EVERY_OPS = 50_000
 """Steps of SQLite's machine, some milliseconds, between two looks at the clock."""
 SECOND_NS = 10**9
 
 Count = tuple[int, tuple[str, ...], int]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A stored line; `id` is its time in nanoseconds since 1970."""
-
-    id: int
-    body: str
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The line as an object."""
-        record: dict[str, Any] = orjson.loads(self.body)
-        return record
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What one question may cost."""
-
-    patience_s: float = float("inf")
-    page_bytes: float = float("inf")
-    """Of the lines of one answer, which may be fewer than were asked for; at least one comes."""
-
-
-UNBOUNDED = Bounds()
-SERVED = Bounds(patience_s=10.0, page_bytes=32_000_000)
-"""For an agent, which has tasks to serve."""
-
-
-def page(lines: Iterable[Line], page_bytes: float) -> list[Line]:
-    """Lines up to so many bytes, but at least one if there is one."""
-    taken: list[Line] = []
-    for line in lines:
-        page_bytes -= len(line.body)
-        if taken and page_bytes < 0:
-            break
-        taken.append(line)
-    return taken
 
 
 class StoreReader:
@@ -129,12 +88,16 @@ class StoreReader:
         streams = self._streams(query)
         if streams is not None and not streams:
             return None
-        found = conditions(query, streams)
-        sql = (
-            f"SELECT lines.id FROM lines {self._by(query, streams, RARE)} WHERE {found.where} "
-            f"ORDER BY lines.id {'DESC' if newest_first else 'ASC'} LIMIT ?"
-        )
-        return sql, [*found.values, limit]
+        parts = [conditions(query, streams)]
+        by = _special_index(query)
+        if not by and not query.words and streams is not None and len(streams) <= MOST_MERGED:
+            # each stream is sorted by time in its index: SQLite goes down all of them at once
+            parts = [conditions(query, frozenset((stream,))) for stream in streams]
+            by = "INDEXED BY lines_stream"
+        order = "DESC" if newest_first else "ASC"
+        union = " UNION ALL ".join(f"SELECT id FROM lines {by} WHERE {p.where}" for p in parts)
+        values = [value for part in parts for value in part.values]
+        return f"{union} ORDER BY id {order} LIMIT ?", [*values, limit]
 
     def page(self, query: Query, limit: int, newest_first: bool = True) -> list[Line]:
         """The same, in one piece and no more than the bounds allow."""
@@ -150,18 +113,6 @@ class StoreReader:
                 return
             yield from lines
             since_ns = lines[-1].id + 1
-
-    def _by(self, query: Query, streams: frozenset[int] | None, rare: float) -> str:
-        """Which index to go by; SQLite cannot know how rare a stream is."""
-        if any(term.is_task for term in query.terms):
-            return "INDEXED BY lines_task"
-        if any(term.is_latency for term in query.terms):
-            return "INDEXED BY lines_latency"
-        if streams is None or query.words:
-            return ""
-        counts = self._volume_of_streams(query)
-        share = sum(counts[stream] for stream in streams) / max(1, counts.total())
-        return "INDEXED BY lines_stream" if share < rare else "NOT INDEXED"
 
     # --- figures ----------------------------------------------------------------------------
 
@@ -190,11 +141,20 @@ class StoreReader:
         self, query: Query, streams: frozenset[int] | None, width_s: int
     ) -> tuple[str, list[object]]:
         found = conditions(query, streams)
+        by = _special_index(query) or self._by_share(query, streams)
         sql = (
-            f"SELECT lines.id / {width_s * SECOND_NS} AS bar, stream, count(*) AS n FROM lines "
-            f"{self._by(query, streams, RARE_IN_ALL)} WHERE {found.where} GROUP BY 1, 2"
+            f"SELECT lines.id / {width_s * SECOND_NS} AS bar, stream, count(*) AS n "
+            f"FROM lines {by} WHERE {found.where} GROUP BY 1, 2"
         )
         return sql, found.values
+
+    def _by_share(self, query: Query, streams: frozenset[int] | None) -> str:
+        """By streams or all along; SQLite cannot know how rare a stream is."""
+        if streams is None or query.words:
+            return ""
+        counts = self._volume_of_streams(query)
+        share = sum(counts[stream] for stream in streams) / max(1, counts.total())
+        return "INDEXED BY lines_stream" if share < RARE else "NOT INDEXED"
 
     def _summed(
         self, query: Query, streams: frozenset[int] | None, width_s: int
@@ -275,6 +235,13 @@ class StoreReader:
         return Counter(dict(rows))
 
 
+def _special_index(query: Query) -> str:
+    """The index that surely leaves few lines; "" where there is none."""
+    if any(term.is_task for term in query.terms):
+        return "INDEXED BY lines_task"
+    return "INDEXED BY lines_latency" if any(term.is_latency for term in query.terms) else ""
+
+
 def _only_labels(query: Query) -> bool:
     on_the_line = query.words or query.phrases or query.without or query.patterns
     return not on_the_line and all(term.is_label for term in query.terms)
@@ -289,21 +256,3 @@ def _whole_seconds(query: Query) -> tuple[Query, list[Query]]:
         replace(query, since_ns=first_ns, until_ns=end_ns),
         [replace(query, since_ns=start, until_ns=end) for start, end in edges if start < end],
     )
-
-
-def field_of(record: dict[str, Any], field: str) -> str | None:
-    """A field as a query names it, shown as a line shows it; None where the record has none."""
-    if field == "task":
-        return record.get("task_id")
-    if field in _IN_THE_ENDING:
-        return _shown(ending_of(record).get(_IN_THE_ENDING[field]))
-    value: Any = record if field in Labels._fields else record.get("data")
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return _shown(value)
-
-
-def _shown(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()

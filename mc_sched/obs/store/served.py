@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from mc_sched.obs.store.bounds import SERVED, Line
 from mc_sched.obs.store.follow import AT_ONCE, Follower, so_far
 from mc_sched.obs.store.query import Query
-from mc_sched.obs.store.reader import SERVED, Line
 from mc_sched.obs.store.stores import Stores, open_stores
 
 DEFAULT_LINES = 1000

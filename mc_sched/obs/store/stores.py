@@ -11,9 +11,10 @@ from itertools import islice
 from pathlib import Path
 
 from mc_sched.errors import UserError
+from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, Line, page
 from mc_sched.obs.store.line import LEVELS, Labels
 from mc_sched.obs.store.query import Query
-from mc_sched.obs.store.reader import UNBOUNDED, Bounds, Count, Line, StoreReader, page
+from mc_sched.obs.store.reader import Count, StoreReader
 from mc_sched.obs.store.schema import open_to_read
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -14,7 +15,8 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from mc_sched.obs.metrics.families import certificate_expiry
+from mc_sched.errors import UserError
+from mc_sched.obs.metrics.families import certificates
 from mc_sched.obs.web.config import HttpConfig
 from mc_sched.obs.web.http import Request, Response, Route, route
 from mc_sched.obs.web.server import WebServer
@@ -38,10 +40,20 @@ class AgentConfig(Protocol):
 
 @contextmanager
 def serving(
-    config: AgentConfig, node: str, collector: Collector, routes: Iterable[Route] = ()
+    config: AgentConfig,
+    node: str,
+    collector: Collector,
+    routes: Iterable[Route] = (),
+    expires: datetime | None = None,
 ) -> Iterator[None]:
-    """Serve metrics and `routes` for a while; where the usual port is taken, say so and do not."""
-    server = _server(config, node, [metrics_route(collector, config.http.pair), *routes])
+    """Serve metrics and `routes` for a while; where the usual port is taken, say so and do not.
+
+    `expires`: when the certificate that the agent's gRPC port has loaded ends; None for none.
+    """
+    ends = {} if expires is None else {"grpc": expires}
+    if config.http.pair is not None:
+        ends["http"] = _end(config.http.pair[0])
+    server = _server(config, node, [metrics_route(collector, ends), *routes])
     if server is not None:
         server.start()
     try:
@@ -68,14 +80,24 @@ def _server(config: AgentConfig, node: str, routes: list[Route]) -> WebServer | 
     return server
 
 
-def metrics_route(collector: Collector, pair: tuple[Path, Path] | None) -> Route:
-    """/metrics, in the format that the scraper asks for."""
+def _end(certificate: Path) -> datetime:
+    """When the first one of a chain ends; read now, as a later file is not the one in use."""
+    from cryptography import x509
+
+    try:
+        chain = x509.load_pem_x509_certificates(certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"http.certificate {certificate}: cannot be read: {error}") from None
+    return min(part.not_valid_after_utc for part in chain)
+
+
+def metrics_route(collector: Collector, ends: Mapping[str, datetime]) -> Route:
+    """/metrics, in the format that the scraper asks for; `ends` of certificates, by port."""
     registry = CollectorRegistry()
     registry.register(collector)
     for own in (ProcessCollector, PlatformCollector, GCCollector):
         own(registry=registry)
-    if pair is not None:
-        registry.register(_Certificate(pair[0]))
+    registry.register(_Certificates(ends))
 
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -84,12 +106,12 @@ def metrics_route(collector: Collector, pair: tuple[Path, Path] | None) -> Route
     return route("/metrics", metrics)
 
 
-class _Certificate(Collector):
-    def __init__(self, file: Path) -> None:
-        self._file = file
+class _Certificates(Collector):
+    def __init__(self, ends: Mapping[str, datetime]) -> None:
+        self._ends = ends
 
     def collect(self) -> Iterator[Metric]:
-        yield certificate_expiry(self._file)
+        yield certificates(self._ends)
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, look: Callable[[], T]) -> Callable[[], T]:
