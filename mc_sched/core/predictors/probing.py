@@ -7,7 +7,7 @@ the cloud. What such a probe finds no faster lets the next one wait twice as lon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mc_sched.core.value import value
 
 FRESH_NS, SHOWN_NS = 2 * 10**9, 8 * 10**9
 """An uplink whose last sample is older is worth a padded probe; and a downlink, whose rate decides
@@ -21,7 +21,7 @@ PADDING_BYTES = 8_000
 """What such a probe carries: 60 ms on 3G, and few enough bytes for one window of a new TCP."""
 
 
-@dataclass(frozen=True)
+@value
 class Padding:
     """How much a probe shall carry each way beside its few fields."""
 
