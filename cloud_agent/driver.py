@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -39,6 +40,8 @@ class Call:
     """One Infer call: what the machine has to say to it, and whether it is still wanted."""
 
     mailbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+    owner: str = ""
+    """The name on the certificate of who called; empty without one."""
     given_up: bool = False
     receiving: asyncio.Future[bytes] | None = None
     received_ns: int = 0
@@ -86,13 +89,13 @@ class CloudDriver:
                 self._write(event.now_ns, "action", action)
                 self._perform(action)
 
-    def state(self) -> CloudState:
+    def state(self, rails_w: Mapping[str, float]) -> CloudState:
         """What metrics are made of; from any thread."""
         with self._lock:
             machine, load = self._machine, self._machine.load(time.monotonic_ns())
             endings = dict(self._endings)
             return CloudState(
-                load, machine.reliability(), machine.took(), endings, self._log.dropped
+                load, machine.reliability(), machine.took(), endings, rails_w, self._log.dropped
             )
 
     def _write(self, now_ns: int, kind: str, value: ev.CloudEvent | do.CloudAction) -> None:
@@ -129,11 +132,14 @@ class CloudDriver:
         with self._lock:
             return key in self.calls or self._machine.has(key)
 
-    def give_up(self, key: str) -> bool:
-        """The edge no longer wants this task; whether anything was stopped by it."""
+    def give_up(self, key: str, owner: str = "") -> bool:
+        """The edge no longer wants this task; whether anything was stopped by it.
+
+        `owner`: the name on the certificate of who says so. Another's task is not touched.
+        """
         with self._lock:
             call = self.calls.get(key)
-            if call is None:
+            if call is None or call.owner != owner:
                 return False
             call.given_up = True
             if call.receiving is not None:

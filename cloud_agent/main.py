@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from mc_models.bundle import Bundle, load_bundle
 from mc_models.preprocess import decode_image, to_input
 from mc_models.profile import Profile
 from mc_models.profile_store import host_profile
-from mc_models.runtime import Precision, prepare_cloud, prepare_decoder
+from mc_models.runtime import Precision, host_device, prepare_cloud, prepare_decoder
 from mc_models.self_test import try_cloud
 from mc_models.splits import unpack
 from mc_proto.channel import MAX_CHUNK_BYTES, bind, make_server
@@ -28,12 +29,15 @@ from mc_sched.core.events import CloudReconfigured
 from mc_sched.errors import UserError
 from mc_sched.host_tables import cloud_table
 from mc_sched.obs.agent_log import open_log, set_nested, store_file
-from mc_sched.obs.event_log import FORMAT
+from mc_sched.obs.event_log import FORMAT, EventLog
 from mc_sched.obs.metrics.cloud import CloudCollector
 from mc_sched.obs.web.agent_routes import agent_routes
 from mc_sched.obs.web.serving import serving
 from mc_sched.process_log import process_log, set_level
 from mc_sched.reloading import Reloader
+from mc_sched.sensors.chooser import Chooser
+from mc_sched.sensors.inventory import power_chooser
+from mc_sched.sensors.meter import PowerMeter
 
 from .config import LIVE, CloudConfig
 from .driver import CloudDriver
@@ -125,13 +129,25 @@ async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
         about = {"node": "cloud", "version": __version__, "bundle": bundle.name}
         routes = agent_routes("cloud", store_file(config, "cloud"))
         expires = None if identity is None else identity.expires
-        with serving(config, "cloud", CloudCollector(driver.state, about), routes, expires):
-            await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
+        with PowerMeter(make_power(config, log, says)) as meter:
+            collector = CloudCollector(lambda: driver.state(meter.rails_w), about)
+            with serving(config, "cloud", collector, routes, expires):
+                await daemon.until_stopped(lambda: driver.progressing, reloader.reload)
         await health.set(False, SERVICE)
         await daemon.bounded(driver.drain())
         await daemon.stop(server)
     executor.close()
     log.close()
+
+
+def make_power(config: CloudConfig, log: EventLog, says: logging.Logger) -> Chooser | None:
+    """Who tells this machine's power; what there is to say of it goes to stderr and the log."""
+
+    def say(what: str) -> None:
+        says.info(what)
+        log.write(time.monotonic_ns(), "note", {"sensors": what}, "warning")
+
+    return power_chooser(config.sensors.power, host_device() == "cuda", say)
 
 
 def limits_of(config: CloudConfig) -> Limits:

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import torch
 from mc_proto import serde
-from mc_proto.gate import client_of
+from mc_proto.gate import certified_name, client_of
 from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
@@ -101,7 +101,8 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         self, request: cloud_pb2.GiveUpRequest, context: Context
     ) -> cloud_pb2.GiveUpReply:
         """Stop work on a task; harmless when it is over already."""
-        known = self._driver.give_up(f"{request.edge_id}/{request.task_id}")
+        key = f"{request.edge_id}/{request.task_id}"
+        known = self._driver.give_up(key, certified_name(context))
         return cloud_pb2.GiveUpReply(known=known)
 
     async def Infer(self, requests: Any, context: Context) -> None:
@@ -123,7 +124,7 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"overload: {self._limits.max_calls} calls are open here already",
             )
-        call = self._driver.calls[key] = Call(opened_ns=opened_ns)
+        call = self._driver.calls[key] = Call(owner=certified_name(context), opened_ns=opened_ns)
         try:
             payload = await self._received(call, opened, context)
             if payload is None:

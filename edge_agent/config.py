@@ -10,13 +10,13 @@ from typing import Literal
 from mc_proto.serde import MAX_ID
 from pydantic import Field, field_validator
 
-from mc_sched.agent_config import AgentConfig
+from mc_sched.agent_config import AgentConfig, SensorsConfig
 from mc_sched.config import Address, Config, Duration
-from mc_sched.core.energy import RADIOS, EnergyModel
+from mc_sched.core.energy import EnergyModel
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.radio import RADIOS
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
-from mc_sched.sensors.inventory import POWER_NAMES
 from mc_sched.units import format_ns
 
 SHORTEST_PROBE_INTERVAL_NS = 10_000_000
@@ -39,19 +39,10 @@ def _own_name() -> str:
     return f"{platform.node()}-{secrets.token_hex(2)}"
 
 
-class SensorsConfig(Config):
+class EdgeSensorsConfig(SensorsConfig):
     """Where the device's power is read, and how often."""
 
-    power: str = "auto"
     interval: Duration = 100_000_000
-
-    @field_validator("power")
-    @classmethod
-    def _known_sensor(cls, value: str) -> str:
-        known = ("auto", "none", *POWER_NAMES)
-        if value not in known:
-            raise ValueError(f"must be one of {', '.join(known)}")
-        return value
 
     @field_validator("interval")
     @classmethod
@@ -101,7 +92,7 @@ class EdgeConfig(AgentConfig):
     max_uploads: int | None = Field(default=None, ge=1, le=64)
     probe_interval: Duration = 200_000_000
     energy: EnergyConfig = EnergyConfig()
-    sensors: SensorsConfig = SensorsConfig()
+    sensors: EdgeSensorsConfig = EdgeSensorsConfig()
 
     @field_validator("edge_id")
     @classmethod

@@ -37,12 +37,12 @@ from mc_sched.obs.web.agent_routes import agent_routes
 from mc_sched.obs.web.serving import on_loop, serving
 from mc_sched.process_log import process_log, set_level
 from mc_sched.reloading import Reloader
-from mc_sched.sensors.chooser import LOAD, POWER, Chooser
-from mc_sched.sensors.inventory import load_candidates, power_candidates
+from mc_sched.sensors.chooser import LOAD, Chooser
+from mc_sched.sensors.inventory import load_candidates, power_chooser
 
 from .admission import Admission
 from .cloud_client import CloudClient
-from .config import LIVE, EdgeConfig, SensorsConfig
+from .config import LIVE, EdgeConfig, EdgeSensorsConfig
 from .driver import EdgeDriver
 from .encoder import Encode, PayloadEncoder
 from .executor import LocalExecutor
@@ -193,7 +193,7 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
 
 
 def make_sampler(
-    config: SensorsConfig, driver: EdgeDriver, log: EventLog, says: logging.Logger
+    config: EdgeSensorsConfig, driver: EdgeDriver, log: EventLog, says: logging.Logger
 ) -> Sampler:
     """The sensors of this machine; what there is to say of them goes to stderr and the log."""
     loop = asyncio.get_running_loop()
@@ -203,10 +203,7 @@ def make_sampler(
         note = {"sensors": what}
         loop.call_soon_threadsafe(log.write, time.monotonic_ns(), "note", note, "warning")
 
-    power = None
-    if config.power != "none":
-        only = None if config.power == "auto" else config.power
-        power = Chooser(POWER, power_candidates(host_device() == "cuda", only), say)
+    power = power_chooser(config.power, host_device() == "cuda", say)
     load = Chooser(LOAD, load_candidates(), say)
     return Sampler(power, load, config.interval, driver.note, driver.report)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from mc_sched.core import events as ev
 from mc_sched.sensors.chooser import Chooser
+from mc_sched.sensors.meter import rails_of
 
 LOAD_EVERY_NS = 1_000_000_000
 Tell = Callable[[ev.EdgeEvent], None]
@@ -61,7 +62,7 @@ class Sampler:
     def sample(self) -> None:
         """Look once at each sensor that is due."""
         power = self._power.read() if self._power is not None else None
-        self.rails_w = {} if power is None else power.reading.rails_w or {power.source: power.value}
+        self.rails_w = rails_of(power)
         now_ns = time.monotonic_ns()
         load_is_due = now_ns >= self._load_due_ns
         if power is not None:

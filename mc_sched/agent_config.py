@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from mc_sched.config import Address, Config, Duration
 from mc_sched.obs.agent_log import LogStoreConfig
 from mc_sched.obs.web.config import HttpConfig
+from mc_sched.sensors.inventory import POWER_NAMES
 from mc_sched.units import format_ns, is_loopback, parse_address
 
 SHORTEST_UPLOAD_NS, LONGEST_UPLOAD_NS = 100_000_000, 60_000_000_000
@@ -44,6 +45,20 @@ class LimitsConfig(Config):
         return value
 
 
+class SensorsConfig(Config):
+    """Where the machine's power is read."""
+
+    power: str = "auto"
+
+    @field_validator("power")
+    @classmethod
+    def _known_sensor(cls, value: str) -> str:
+        known = ("auto", "none", *POWER_NAMES)
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+
 class AgentConfig(Config):
     """The keys that both agents have."""
 
@@ -56,6 +71,7 @@ class AgentConfig(Config):
     quantile: float = Field(default=0.95, ge=0.5, lt=1.0)
     max_tasks: int
     limits: LimitsConfig = LimitsConfig()
+    sensors: SensorsConfig = SensorsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     event_log: str | None = None
     log_store: LogStoreConfig = LogStoreConfig()

@@ -78,14 +78,27 @@ def kept_profile(
     Of several the fastest counts, or of those whose device's name begins with `device`. UserError
     says how to make one where there is none.
     """
-    from mc_models.profile_store import default_file, read_profiles
+    from mc_models.profile_store import default_file
 
     place = Path(file) if file else default_file(bundle)
-    found = [p for p in read_profiles(place) if (p.bundle_hash, p.part) == (bundle.hash, part)]
+    found = _kept(bundle, part, place)
     fit = [p for p in found if device is None or p.device.startswith(device)]
     if not fit:
         raise UserError(f"{place}: {_missing(bundle, part, device, found)}")
     return min(fit, key=lambda profile: profile.total_ns)
+
+
+def has_profile(bundle: Bundle, part: Part) -> bool:
+    """Whether the user's own profiles have one of this net."""
+    from mc_models.profile_store import default_file
+
+    return bool(_kept(bundle, part, default_file(bundle)))
+
+
+def _kept(bundle: Bundle, part: Part, place: Path | None) -> list[Profile]:
+    from mc_models.profile_store import read_profiles
+
+    return [p for p in read_profiles(place) if (p.bundle_hash, p.part) == (bundle.hash, part)]
 
 
 def _missing(bundle: Bundle, part: Part, device: str | None, found: Sequence[Profile]) -> str:

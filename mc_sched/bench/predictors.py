@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mc_models.preprocess import encode_jpeg
 from mc_models.synthetic import render
@@ -28,9 +27,9 @@ from mc_sched.bench.disturbances import (
     link_trace,
     wandering_trace,
 )
+from mc_sched.bench.forecast_figures import DISTURBANCES, Scores, Span, read_scores
 from mc_sched.client import Constraints, EdgeClient
-from mc_sched.core.scores import Predictor, Score, reliability
-from mc_sched.obs.event_log import Record, from_json, read_log
+from mc_sched.obs.event_log import read_log
 from mc_sched.testbed import Testbed
 
 DEADLINE_NS = 5_000_000_000
@@ -41,20 +40,6 @@ DISTINCT_IMAGES = 20
 TRACE_MBPS = {"up": 6.0, "down": 14.0}
 """Middle rates of the generated trace: those of 4G in JointDNN, arXiv 1801.08618."""
 TRACE_S = 120
-REPORTED = (
-    Predictor.LOCAL, Predictor.RESIDUAL_OPS, Predictor.RESIDUAL_CALIBRATED, Predictor.STAGE,
-    Predictor.TRANSFER_UP, Predictor.TRANSFER_DOWN, Predictor.CLOUD_TOTAL,
-)  # fmt: skip
-DISTURBANCES = {
-    "hog": "a CPU hog starts and stops",
-    "link_steps": "the link steps between kinds",
-    "trace": "the link follows a trace",
-    "busy_cloud": "another edge keeps the cloud busy",
-}
-CONDITIONS = ("undisturbed", "disturbed", *DISTURBANCES)
-"""`disturbed` is all the disturbances together."""
-Scores = dict[Predictor, dict[str, list[Score]]]
-"""By predictor and condition."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +52,6 @@ class Plan:
     seed: int
     traces: tuple[Path, Path] | None = None
     """Mahimahi files up and down; None: generated ones."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A part of the run, on the machine's monotonic clock."""
-
-    condition: str
-    start_ns: int
-    end_ns: int
 
 
 async def measure_predictors(
@@ -162,63 +138,3 @@ def _generated(directory: Path, seed: int) -> tuple[Path, Path]:
         text = wandering_trace(f"{seed}-{way}", TRACE_S, mean_mbps)
         (directory / f"trace.{way}").write_text(text, encoding="utf-8")
     return directory / "trace.up", directory / "trace.down"
-
-
-# --- what the logs say ------------------------------------------------------------------------
-
-
-def read_scores(records: Iterable[Record], spans: Iterable[Span]) -> Scores:
-    """Every score within one of the spans, by predictor and condition."""
-    spans = list(spans)
-    found: Scores = {
-        predictor: {condition: [] for condition in CONDITIONS} for predictor in Predictor
-    }
-    for record in records:
-        if record["name"] != "RecordScore":
-            continue
-        score = from_json("RecordScore", record["data"]).score
-        for span in spans:
-            if span.start_ns <= record["t_ns"] < span.end_ns:
-                found[score.predictor][span.condition].append(score)
-    return found
-
-
-def report(scores: Scores) -> dict[str, Any]:
-    """The figures as one JSON object; shares are in [0, 1]."""
-    return {
-        "predictors": {
-            predictor.value: {
-                condition: figures(scores[predictor][condition]) for condition in CONDITIONS
-            }
-            for predictor in REPORTED
-        }
-    }
-
-
-def figures(scores: list[Score]) -> dict[str, Any]:
-    """Of no scores they are all 0."""
-    if not scores:
-        return {"mape": 0.0, "p95_under": 0.0, "coverage95": 0.0, "n": 0}
-    found = reliability(scores)
-    return {
-        "mape": found.mape,
-        "p95_under": found.p95_under,
-        "coverage95": found.coverage,
-        "n": found.n,
-    }
-
-
-def rows(scores: Scores) -> list[tuple[str, ...]]:
-    """The figures for people: a line per predictor and condition that has scores."""
-    table: list[tuple[str, ...]] = [
-        ("predictor", "", "mean error", "95% short by", "quantile held", "forecasts")
-    ]
-    for predictor, by_condition in scores.items():
-        for condition, found in by_condition.items():
-            if found:
-                shown = figures(found)
-                table.append((
-                    predictor.value, condition, f"{shown['mape']:.1%}",
-                    f"{shown['p95_under']:.1%}", f"{shown['coverage95']:.1%}", f"{shown['n']}",
-                ))  # fmt: skip
-    return table

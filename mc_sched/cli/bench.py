@@ -115,7 +115,8 @@ def _give_up(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _predictors(args: argparse.Namespace) -> int:
-    from mc_sched.bench.predictors import Plan, measure_predictors, report, rows
+    from mc_sched.bench.forecast_figures import only_scores, report, rows
+    from mc_sched.bench.predictors import Plan, measure_predictors
     from mc_sched.cli.tables import print_table
     from mc_sched.obs.picture import check_picture
     from mc_sched.obs.score_picture import draw_scores
@@ -132,7 +133,7 @@ def _predictors(args: argparse.Namespace) -> int:
     else:
         print_table(rows(scores))
     if args.picture:
-        draw_scores(scores, Path(args.picture))
+        draw_scores(only_scores(scores), Path(args.picture))
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mc_sched.cli.demands import require
+from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
     from mc_sched.experiments.findings import Findings
@@ -73,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
     plan, jobs = _plan(args), cores() if args.jobs is None else args.jobs
     require(jobs >= 1, "--jobs must be at least 1")
+    if args.profile == "host":
+        _measure_this_host()
     names = SIMULATED if args.what == "all" else (args.what,)
     folder = prepared(args.out)
     with StageBars() as bars, crew_of(jobs, bars) as crew:
@@ -85,6 +88,26 @@ def run(args: argparse.Namespace) -> int:
         write_page(found, plan.setting, folder)
     _print(args, found, folder)
     return 0
+
+
+def _measure_this_host() -> None:
+    """Profile the shipped bundles here, where that was not done before."""
+    from mc_models.bundle import load_bundle, shipped_names
+    from mc_models.profile import PARTS
+    from mc_models.profile_store import host_profile
+
+    from mc_sched.host_tables import has_profile
+
+    for bundle in map(load_bundle, shipped_names()):
+        for part in PARTS:
+            if not has_profile(bundle, part):
+                print(f"measuring {bundle.name}'s {part} net on this host", file=sys.stderr)
+                host_profile(bundle, part, threads=1)
+            if not has_profile(bundle, part):
+                raise UserError(
+                    f"this host was too busy to measure {bundle.name}'s {part} net; "
+                    "try again when it rests"
+                )
 
 
 def _plan(args: argparse.Namespace) -> Plan:

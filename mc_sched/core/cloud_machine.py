@@ -14,6 +14,7 @@ from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
+from mc_sched.core.cloud_admission import CloudAdmission
 from mc_sched.core.cloud_schedule import CloudSchedule, Piece
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
@@ -47,9 +48,9 @@ class CloudMachine:
 
     def __init__(self, settings: CloudSettings, table: CloudTable) -> None:
         self._settings = settings
-        self._table = table
         self._times = CloudTimePredictor(table, settings.quantile)
         self._schedule = CloudSchedule(self._times, settings.quantile)
+        self._admission = CloudAdmission(table, self._times)
         self._scores = ScoreBook()
         self._tasks: dict[str, CloudTask] = {}
         self._down_ns: OrderedDict[str, int] = OrderedDict()
@@ -114,51 +115,31 @@ class CloudMachine:
             raise UnexpectedEvent("cloud", "open", f"second task {event.task_id}", story)
         due_ns = event.now_ns + event.budget_ns
         queue_ns = self._schedule.ahead_ns(event.now_ns, self._tasks.values(), due_ns)
-        accurate = self._table.acceptable(event.codec, event.accuracy)
         left_ns = event.budget_ns - queue_ns - self._way_back_ns(event)
-        candidates = tuple(e for e in accurate if self._needed_ns(event, e) <= left_ns)
         if self._draining:
             self._refuse(event, "the agent is shutting down")
         elif len(self._tasks) >= self._settings.max_tasks:
             self._refuse(event, f"{self._settings.max_tasks} tasks are here, the limit max_tasks")
-        elif not accurate:
-            self._refuse(event, self._inaccurate(event))
-        elif not candidates:
-            self._refuse(event, self._too_slow(event, accurate, left_ns))
         else:
-            self._accept(event, accurate[accurate.index(candidates[0]) :], queue_ns)
+            candidates = self._admission.candidates(event, left_ns)
+            if isinstance(candidates, str):
+                self._refuse(event, candidates)
+            else:
+                self._accept(event, candidates, queue_ns)
+
+    def _refuse(self, event: ev.Arrived, reason: str) -> None:
+        self._actions.append(do.Refuse(event.task_id, reason))
 
     def _accept(self, event: ev.Arrived, candidates: tuple[Exit, ...], queue_ns: int) -> None:
-        task = CloudTask(event, candidates, next_stage=self._first_stage(event))
+        task = CloudTask(event, candidates, self._admission.first_stage(event))
         self._tasks[event.task_id] = task
         self._note(task, "Arrived")
         alone_ns = self._times.mean_ns(event.now_ns, task.target, task.next_stage)
         task.told_end_ns = event.now_ns + queue_ns + alone_ns
         if queue_ns > 0:
             task.expected_wait = self._schedule.wait(event.now_ns, queue_ns)
-        predicted_ns = queue_ns + self._needed_ns(event, task.target)
+        predicted_ns = queue_ns + self._times.upper_ns(event.now_ns, task.target, task.next_stage)
         self._actions.append(do.Accept(event.task_id, task.target.name, predicted_ns, queue_ns))
-
-    def _refuse(self, event: ev.Arrived, reason: str) -> None:
-        self._actions.append(do.Refuse(event.task_id, reason))
-
-    def _inaccurate(self, event: ev.Arrived) -> str:
-        best = max((e.accuracy.get(event.codec, 0.0) for e in self._table.exits), default=0.0)
-        return f"the best exit reaches accuracy {best:.3f}, {event.accuracy:.3f} is demanded"
-
-    def _too_slow(self, event: ev.Arrived, accurate: tuple[Exit, ...], left_ns: int) -> str:
-        needed_ns = min(self._needed_ns(event, e) for e in accurate)
-        return (
-            f"the first acceptable exit needs {needed_ns / 1e6:.1f} ms, "
-            f"{max(0, left_ns) / 1e6:.1f} ms are left"
-        )
-
-    def _needed_ns(self, event: ev.Arrived, exit_: Exit) -> int:
-        """Upper quantile of the time from the stage that this payload enters at to the exit."""
-        return self._times.upper_ns(event.now_ns, exit_, self._first_stage(event))
-
-    def _first_stage(self, event: ev.Arrived) -> int:
-        return self._table.codec_named(event.codec).stage
 
     # --- between stages ---------------------------------------------------------------------
 

@@ -12,11 +12,15 @@ from mc_sched.core import actions as do
 from mc_sched.core.cloud_task import CloudTask
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
+from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import Exit
 from mc_sched.core.task import ExitRule
 from mc_sched.core.transitions import CloudState
 from mc_sched.core.value import value
+
+WAIT_PRIOR = (1.0, 1.0, 1.2, 1.5)
+"""Waited over foreseen, both a stage longer than they are, before anything waited."""
 
 
 @value
@@ -35,6 +39,11 @@ class CloudSchedule:
     def __init__(self, times: CloudTimePredictor, quantile: float) -> None:
         self._times = times
         self._wait_level = AdaptiveLevel(quantile)
+        self._waits = SampleWindow(WAIT_PRIOR, horizon_ns=30 * 10**9)
+        stages_ns = times.table.stage_ns
+        self._grain_ns = sum(stages_ns) // len(stages_ns)
+        """Nobody waits less finely than by a stage: a short wait errs by its time, a long one by a
+        share of its own."""
         self.piece: Piece | None = None
 
     def aim(self, quantile: float) -> None:
@@ -76,14 +85,17 @@ class CloudSchedule:
 
     def wait(self, now_ns: int, ahead_ns: int) -> Forecast:
         """How long a task waits that has this work ahead of it."""
-        upper = self._times.slowdown_upper(now_ns, self._wait_level)
-        return Forecast(ahead_ns, int(ahead_ns * upper / self._times.slowdown(now_ns)))
+        upper = self._wait_level.upper(self._waits, now_ns)
+        upper_ns = int((ahead_ns + self._grain_ns) * upper) - self._grain_ns
+        return Forecast(ahead_ns, max(ahead_ns, upper_ns))
 
     def waited(self, task: CloudTask, now_ns: int) -> Score:
         """A task's first stage starts: what its wait was expected to be, and was."""
         expected, took_ns = task.expected_wait, now_ns - task.arrived.now_ns
         score = Score(Predictor.QUEUE, expected.mean_ns, expected.upper_ns, took_ns)
         self._wait_level.record(now_ns, score.held)
+        foreseen_ns = expected.mean_ns + self._grain_ns
+        self._waits.add(now_ns, (took_ns + self._grain_ns) / foreseen_ns)
         return score
 
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import Arrived
-from mc_sched.core.scores import NOTHING, Forecast, Score, told
+from mc_sched.core.scores import NOTHING, Score, told
 from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CLOUD_STATE, CloudState
 
 
-@dataclass(slots=True)
 class CloudTask:
     """State of one task from its arrival until its reply, refusal or stop."""
 
-    arrived: Arrived
-    candidates: tuple[Exit, ...]
-    """Exits that are accurate enough, closest to the input first; the first is the target."""
-    state: CloudState = CloudState.WAITING
-    next_stage: int = 0
-    """The stage that comes next; at first the one that its codec enters at."""
-    compute_ns: int = 0
-    took_ns: dict[int, int] = field(default_factory=dict)
-    """Time of each stage that it has behind it."""
-    expected_wait: Forecast = NOTHING
-    """Until its first stage, if others are before it and it has not run yet."""
-    hopeful_ns: int = -1
-    """When it was last found that it can still be in time; nothing changes that at that moment."""
-    told_end_ns: int = 0
-    """When the reply leaves, as the edge was last told."""
-    story: list[tuple[int, str | Score]] = field(default_factory=list)
-    task_id: str = field(init=False)
-    """The task's id on this node."""
-    due_ns: int = field(init=False)
-    """When the reply must be back on the edge, on this node's clock."""
-
-    def __post_init__(self) -> None:
-        """What is asked for many times."""
-        self.task_id = self.arrived.task_id
-        self.due_ns = self.arrived.now_ns + self.arrived.budget_ns
+    def __init__(self, arrived: Arrived, candidates: tuple[Exit, ...], next_stage: int = 0) -> None:
+        self.arrived = arrived
+        self.candidates = candidates
+        """Exits that are accurate enough, closest to the input first; the first is the target."""
+        self.task_id = arrived.task_id
+        """The task's id on this node."""
+        self.due_ns = arrived.now_ns + arrived.budget_ns
+        """When the reply must be back on the edge, on this node's clock."""
+        self.state = CloudState.WAITING
+        self.next_stage = next_stage
+        """The stage that comes next; at first the one that its codec enters at."""
+        self.compute_ns = 0
+        self.took_ns: dict[int, int] = {}
+        """Time of each stage that it has behind it."""
+        self.expected_wait = NOTHING
+        """Until its first stage, if others are before it and it has not run yet."""
+        self.hopeful_ns = -1
+        """When it was last found to be in time still; nothing changes that at that moment."""
+        self.told_end_ns = 0
+        """When the reply leaves, as the edge was last told."""
+        self.story: list[tuple[int, str | Score]] = []
 
     @property
     def target(self) -> Exit:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.events import LinkSampled
+from mc_sched.core.radio import REPLY_BYTES, RadioTail
 from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tally import Tally
@@ -116,7 +116,7 @@ class EdgeBooks:
         return Energy(
             compute_j=booked.compute_j,
             encode_j=booked.encode_j,
-            radio_up_j=radio.up_j(entry.bytes_up, entry.upload_air_ns),
+            radio_up_j=radio.up_j(entry.bytes_up, entry.upload_paid_ns),
             radio_down_j=down_j,
             radio_tail_j=entry.tail_j + self._reply_tail_j(entry, now_ns),
             source=booked.source,

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
-from mc_sched.core.energy import REPLY_BYTES, RadioTail
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.partition import all_payload_bytes, payload_bytes, static_layers
 from mc_sched.core.policy import CloudForecast, SiteForecast, View, WholeForecast
@@ -17,6 +16,7 @@ from mc_sched.core.predictors.encode_time import EncodeTimePredictor
 from mc_sched.core.predictors.link import LinkEstimator
 from mc_sched.core.predictors.local_time import LocalTimePredictor
 from mc_sched.core.predictors.long_run_link import LongRunLink
+from mc_sched.core.radio import REPLY_BYTES, RadioTail
 from mc_sched.core.scores import Forecast
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable
@@ -69,10 +69,10 @@ class EdgeForecast:
         self.cloud_detail = ""
         self._cloud_queue_ns, self._cloud_slowdown, self._cloud_free_ns = 0, 1.0, 0
 
-    def cloud_gone(self, reason: str) -> None:
-        """No cloud agent can be used, for `reason`; uploads that died with it say nothing of it."""
+    def cloud_gone(self, now_ns: int, reason: str) -> None:
+        """No cloud agent can be used, for `reason`."""
         self.cloud_detail = reason
-        self.link.forget_unfinished()
+        self.link.forget_end(now_ns)
 
     @property
     def cloud_usable(self) -> bool:
@@ -318,6 +318,10 @@ class EdgeForecast:
         up_ns = self.link.up_mean_ns(now_ns, task.payload_bytes) + self.link.rtt_mean_ns(now_ns)
         path_ns = self.cloud.shortest_ns(now_ns, task.codec, task.offload.accuracy)
         return now_ns + encode_ns + up_ns + path_ns <= task.task.due_ns
+
+    def on_the_air_j(self, duration_ns: int) -> float:
+        """What the radio takes for being on the air, whatever it sends."""
+        return self._settings.energy.radio.up_j(0, duration_ns)
 
     def _transfer_j(self, now_ns: int, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
         radio = self._settings.energy.radio

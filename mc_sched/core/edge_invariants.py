@@ -12,6 +12,8 @@ from mc_sched.core.transitions import CloudLeg, LocalLeg
 
 IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
 """Cloud legs with an open call that is still wanted."""
+WAITING = (CloudLeg.QUEUED, CloudLeg.ENCODING)
+"""Cloud legs on the way to a call."""
 
 
 def check_edge(tasks: Mapping[str, EdgeTask], max_uploads: int) -> None:
@@ -33,7 +35,7 @@ def check_edge(tasks: Mapping[str, EdgeTask], max_uploads: int) -> None:
 def _check_open(task_id: str, entry: EdgeTask) -> None:
     _must(TimerKind.DEADLINE in entry.timers, f"{task_id} is open without a deadline timer")
     working = entry.local in (LocalLeg.QUEUED, LocalLeg.RUNNING)
-    waiting = entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING, *IN_FLIGHT)
+    waiting = entry.cloud in WAITING or entry.cloud in IN_FLIGHT
     _must(working or waiting, f"{task_id} is stranded")
     allowed = not entry.codec or entry.task.privacy.allows(entry.codec)
     _must(allowed, f"{task_id} leaves the device against its privacy")
@@ -41,7 +43,7 @@ def _check_open(task_id: str, entry: EdgeTask) -> None:
 
 def _check_answered(task_id: str, entry: EdgeTask) -> None:
     _must(not entry.timers, f"{task_id} has its outcome and still a timer")
-    idle = entry.cloud not in (CloudLeg.ENCODING, *IN_FLIGHT)
+    idle = entry.cloud is not CloudLeg.ENCODING and entry.cloud not in IN_FLIGHT
     _must(idle, f"{task_id} has its outcome and still a call")
     _must(entry.local is not LocalLeg.RUNNING, f"{task_id} runs after its outcome")
 

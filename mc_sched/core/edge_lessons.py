@@ -5,8 +5,10 @@ from __future__ import annotations
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.predictors.link import Padding
-from mc_sched.core.scores import Predictor, Score
+from mc_sched.core.policy import CloudForecast
+from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.radio import RadioAir
+from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.transitions import CloudLeg
 
 
@@ -15,6 +17,7 @@ class EdgeLessons:
 
     def __init__(self, forecast: EdgeForecast) -> None:
         self._forecast = forecast
+        self._air = RadioAir()
 
     def run_ended(self, entry: EdgeTask, now_ns: int, whole: bool) -> tuple[Score, ...]:
         """The local net has ended, `whole` if it has answered."""
@@ -38,7 +41,7 @@ class EdgeLessons:
         link, arrived_ns = self._forecast.link, event.now_ns - event.held_ns
         on_the_way_ns = arrived_ns - entry.sent_ns
         entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
-        entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
+        self._sent(entry, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
         score = link.score_up(event.now_ns, on_the_way_ns, entry.expected_up)
         link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns, event.transfer_ns)
         self._forecast.long_run_link.sent(entry.payload_bytes, entry.upload_air_ns)
@@ -62,7 +65,11 @@ class EdgeLessons:
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
         self._forecast.cloud_in_time = event.now_ns <= entry.task.due_ns
         entry.total = self._cloud_total(entry, event) if entry.open else None
-        return scores if entry.total is None else (*scores, entry.total)
+        if entry.total is None or entry.trip_told:
+            return scores
+        entry.trip_told = True
+        self._forecast.trip_level.record(event.now_ns, entry.total.held)
+        return (*scores, entry.total)
 
     def _learn_cloud_time(self, entry: EdgeTask, event: ev.CloudReplied, took_ns: int) -> None:
         cloud = self._forecast.cloud
@@ -77,9 +84,7 @@ class EdgeLessons:
         for option in entry.options:
             if option.exit == event.exit and option.codec == entry.codec:
                 took_ns = event.now_ns - entry.decided_ns
-                score = Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
-                self._forecast.trip_level.record(event.now_ns, score.held)
-                return score
+                return Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
         return None
 
     def off_the_air(self, entry: EdgeTask, now_ns: int, whole: bool = False) -> None:
@@ -89,20 +94,41 @@ class EdgeLessons:
         """
         if entry.cloud is not CloudLeg.UPLOADING:
             return
-        link, air_ns = self._forecast.link, now_ns - entry.sent_ns
-        if whole:
-            entry.upload_air_ns = max(0, air_ns - link.rtt_mean_ns(now_ns))
-            entry.bytes_up = entry.payload_bytes
-            return
-        share = air_ns / max(1, link.up_mean_ns(now_ns, entry.payload_bytes))
-        entry.upload_air_ns = air_ns
-        entry.bytes_up = int(entry.payload_bytes * min(1.0, share))
+        link, elapsed_ns = self._forecast.link, now_ns - entry.sent_ns
+        air_ns = elapsed_ns - link.rtt_mean_ns(now_ns)
+        entry.bytes_up = entry.payload_bytes
+        if not whole:
+            # without a word it has taken what is left of the time, and what it should at least
+            mean_ns = max(1, link.up_mean_ns(now_ns, entry.payload_bytes))
+            air_ns = max(air_ns, min(elapsed_ns, mean_ns))
+            entry.bytes_up = int(entry.payload_bytes * min(1.0, elapsed_ns / mean_ns))
+        self._sent(entry, air_ns)
+
+    def _sent(self, entry: EdgeTask, air_ns: int) -> None:
+        """The radio has sent for this task, beside others or not."""
+        entry.upload_air_ns = max(0, air_ns)
+        entry.upload_paid_ns = self._air.sent(entry.sent_ns, entry.sent_ns + entry.upload_air_ns)
 
     def gave_up_upload(self, entry: EdgeTask, now_ns: int) -> None:
         """An upload that was too slow is stopped."""
         elapsed_ns = now_ns - entry.sent_ns
-        self._forecast.link.record_unfinished(now_ns, entry.payload_bytes, elapsed_ns)
+        self._forecast.link.record_unfinished(
+            now_ns, entry.payload_bytes, elapsed_ns, entry.expected_up
+        )
         self.off_the_air(entry, now_ns)
+
+    def no_answer(self, entry: EdgeTask, now_ns: int) -> tuple[Score, ...]:
+        """A trip to the cloud is over without an answer: it would have taken longer than this."""
+        option = _asked_for(entry)
+        if option is None or entry.trip_told:
+            return ()
+        entry.trip_told, elapsed_ns = True, now_ns - entry.decided_ns
+        expected = Forecast(option.mean_ns, option.upper_ns)
+        self._forecast.trip_level.record_unfinished(now_ns, expected, elapsed_ns)
+        if elapsed_ns < expected.upper_ns:
+            return ()
+        mean_ns, upper_ns = expected.mean_ns, expected.upper_ns
+        return (Score(Predictor.CLOUD_TOTAL, mean_ns, upper_ns, elapsed_ns, unfinished=True),)
 
     def probed(self, event: ev.LinkSampled) -> None:
         """A probe came back, bare or padded."""
@@ -113,3 +139,11 @@ class EdgeLessons:
             self._forecast.long_run_link.probed(took_ns)
             link.record_rtt(event.now_ns, took_ns)
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
+
+
+def _asked_for(entry: EdgeTask) -> CloudForecast | None:
+    """The forecast of the exit that an offload asks for."""
+    if entry.offload is None:
+        return None
+    codec, accuracy = entry.offload.codec, entry.offload.accuracy
+    return next((o for o in entry.options if o.codec == codec and o.accuracy >= accuracy), None)

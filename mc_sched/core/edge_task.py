@@ -3,83 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mc_sched.core.energy_ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policy import CloudForecast, EdgeFirst, Offload
-from mc_sched.core.scores import NOTHING, Forecast, Score, told
+from mc_sched.core.scores import NOTHING, Score, told
 from mc_sched.core.task import Energy, Outcome, Prediction, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
 
 QUIET_LOCAL = (LocalLeg.IDLE, LocalLeg.CLOSED)
 QUIET_CLOUD = (CloudLeg.IDLE, CloudLeg.CLOSED)
 
+NO_ENERGY = Energy()
+
 LegT = TypeVar("LegT", LocalLeg, CloudLeg)
 
 
-@dataclass
 class EdgeTask:
     """State of one task from its submission until both legs are closed."""
 
-    task: Task
-    accuracy: float
-    """The QoR it has to meet, after the stream's feedback."""
-    local: LocalLeg = LocalLeg.IDLE
-    cloud: CloudLeg = CloudLeg.IDLE
-    outcome: Outcome | None = None
-    offload: Offload | None = None
-    payload_bytes: int = 0
-    """Size of the image under the codec in use."""
-    here_exit: str = ""
-    """Which exit of the cloud net runs here; empty for the local net."""
-    here_ns: int = 0
-    """Profiled time of the cloud net here up to it; 0 for the local net."""
-    first: EdgeFirst | None = None
-    """Set while the local net's answer decides whether the image goes to the cloud."""
-    unsure: Prediction | None = None
-    """The local net's answer, if it was not sure enough to stand."""
-    gave_up: bool = False
-    predicted_ns: int | None = None
-    decided_ns: int = 0
-    """When it was sent towards its site, last."""
-    options: tuple[CloudForecast, ...] = ()
-    """What was expected of each way to the cloud when it was decided for it."""
-    expected_here: Forecast = NOTHING
-    """Time from the decision for the edge to the answer."""
-    expected_encode: Forecast = NOTHING
-    expected_up: Forecast = NOTHING
-    total: Score | None = None
-    """Its site's forecast, once there is an answer to hold against it."""
-    timers: set[TimerKind] = field(default_factory=set)
-    compute_ns: int = 0
-    local_started_ns: int = 0
-    encode_started_ns: int = 0
-    encode_ns: int = 0
-    """Time that the encoder worked for this task."""
-    encoded: bool = False
-    """Whether its payload, where one has to be made, is there."""
-    sent_ns: int = -1
-    """When the upload began; -1 while it has not."""
-    wanted_by_ns: int = 0
-    """When the cloud's answer is wanted: at the deadline, or before the task is taken back."""
-    accepted_ns: int | None = None
-    promised_by_ns: int = 0
-    """When the answer is here, by the cloud's latest word."""
-    cloud_promised_ns: int = 0
-    """Queue on the cloud and profiled path to the target, as of `accepted`."""
-    cloud_compute_ns: int = 0
-    bytes_up: int = 0
-    upload_air_ns: int = 0
-    """Time the radio sent for this task."""
-    reply_air_ns: int = 0
-    """Time the radio received the reply; 0 while there is none."""
-    tail_j: float = 0.0
-    """What its transfers have added to the radio's tail, in joules."""
-    energy: Energy = field(default_factory=Energy)
-    story: list[tuple[int, str | Score]] = field(default_factory=list)
+    def __init__(self, task: Task, accuracy: float) -> None:
+        self.task = task
+        self.accuracy = accuracy
+        """The QoR it has to meet, after the stream's feedback."""
+        self.local: LocalLeg = LocalLeg.IDLE
+        self.cloud: CloudLeg = CloudLeg.IDLE
+        self.outcome: Outcome | None = None
+        self.offload: Offload | None = None
+        self.payload_bytes = 0
+        """Size of the image under the codec in use."""
+        self.here_exit = ""
+        """Which exit of the cloud net runs here; empty for the local net."""
+        self.here_ns = 0
+        """Profiled time of the cloud net here up to it; 0 for the local net."""
+        self.first: EdgeFirst | None = None
+        """Set while the local net's answer decides whether the image goes to the cloud."""
+        self.unsure: Prediction | None = None
+        """The local net's answer, if it was not sure enough to stand."""
+        self.gave_up = False
+        self.predicted_ns: int | None = None
+        self.decided_ns = 0
+        """When it was sent towards its site, last."""
+        self.options: tuple[CloudForecast, ...] = ()
+        """What was expected of each way to the cloud when it was decided for it."""
+        self.expected_here = NOTHING
+        """Time from the decision for the edge to the answer."""
+        self.expected_encode = NOTHING
+        self.expected_up = NOTHING
+        self.trip_told = False
+        """Whether the trip to the cloud has been held against its forecast."""
+        self.total: Score | None = None
+        """Its site's forecast, once there is an answer to hold against it."""
+        self.timers: set[TimerKind] = set()
+        self.run_before: tuple[Work, ...] = ()
+        """The local net's run, where another one follows it here."""
+        self.compute_ns = 0
+        self.local_started_ns = 0
+        self.encode_started_ns = 0
+        self.encode_ns = 0
+        """Time that the encoder worked for this task."""
+        self.encoded = False
+        """Whether its payload, where one has to be made, is there."""
+        self.sent_ns = -1
+        """When the upload began; -1 while it has not."""
+        self.wanted_by_ns = 0
+        """When the cloud's answer is wanted: at the deadline, or before the task is taken back."""
+        self.accepted_ns: int | None = None
+        self.promised_by_ns = 0
+        """When the answer is here, by the cloud's latest word."""
+        self.cloud_promised_ns = 0
+        """Queue on the cloud and profiled path to the target, as of `accepted`."""
+        self.cloud_compute_ns = 0
+        self.bytes_up = 0
+        self.upload_air_ns = 0
+        """Time the radio sent for this task, from its first byte to its last."""
+        self.upload_paid_ns = 0
+        """Its share of the radio's time, of which uploads at once have one in common."""
+        self.reply_air_ns = 0
+        """Time the radio received the reply; 0 while there is none."""
+        self.tail_j = 0.0
+        """What its transfers have added to the radio's tail, in joules."""
+        self.energy = NO_ENERGY
+        self.story: list[tuple[int, str | Score]] = []
 
     @property
     def open(self) -> bool:
@@ -108,7 +115,8 @@ class EdgeTask:
             (Part.ENCODE, self.encode_started_ns, encode_ns),
             (Part.COMPUTE, self.local_started_ns, compute_ns),
         )
-        return tuple(Work(part, start, start + took) for part, start, took in pieces if took > 0)
+        works = [Work(part, start, start + took) for part, start, took in pieces if took > 0]
+        return (*self.run_before, *works)
 
     def move_local(self, move: str) -> None:
         """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""
@@ -117,6 +125,17 @@ class EdgeTask:
     def move_cloud(self, move: str) -> None:
         """Move the cloud leg; an unlisted move raises UnexpectedEvent with the story."""
         self.cloud = self._moved(CLOUD_LEG, self.cloud, move)
+
+    def is_unsure(self, prediction: Prediction) -> bool:
+        """Whether this, of the local net that was asked first, is less sure than is needed."""
+        first = self.first if self.unsure is None else None
+        return first is not None and prediction.entropy > first.threshold.entropy
+
+    def go_on(self, prediction: Prediction) -> None:
+        """The local net has run and is not sure; another run may follow it."""
+        end_ns = self.local_started_ns + self.compute_ns
+        self.run_before = (Work(Part.COMPUTE, self.local_started_ns, end_ns),)
+        self.unsure, self.compute_ns = prediction, 0
 
     def _moved(self, table: Mapping[LegT, Mapping[str, LegT]], leg: LegT, move: str) -> LegT:
         try:

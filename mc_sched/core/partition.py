@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mc_sched.core.energy import REPLY_BYTES, EnergyModel
+from mc_sched.core.energy import EnergyModel
 from mc_sched.core.layers import Cost, Layers, Upload
 from mc_sched.core.predictors.long_run_link import LongRunLink
+from mc_sched.core.radio import REPLY_BYTES
 from mc_sched.core.tables import CloudTable, Codec, LocalTable
 from mc_sched.core.task import Task
 

@@ -60,11 +60,13 @@ class Score:
     mean_ns: int
     upper_ns: int
     actual_ns: int
+    unfinished: bool = False
+    """What was forecast was broken off by then: it would have taken longer."""
 
     @property
     def held(self) -> bool:
         """Whether the upper quantile was not exceeded."""
-        return self.actual_ns <= self.upper_ns
+        return self.actual_ns <= self.upper_ns and not self.unfinished
 
     @property
     def error(self) -> float:
@@ -83,8 +85,9 @@ class Score:
         mean_ms, upper_ms, actual_ms = (
             ns / 1e6 for ns in (self.mean_ns, self.upper_ns, self.actual_ns)
         )
+        happened = "had not ended after" if self.unfinished else "took"
         return (
-            f"{self.predictor.value} took {actual_ms:.2f} ms, "
+            f"{self.predictor.value} {happened} {actual_ms:.2f} ms, "
             f"expected were {mean_ms:.2f} and at most {upper_ms:.2f}"
         )
 
@@ -119,26 +122,37 @@ def reliability(scores: list[Score]) -> Reliability:
     )
 
 
+class _Page:
+    """One predictor's last scores, and how long what it foretells really took."""
+
+    def __init__(self) -> None:
+        self.scores: deque[Score] = deque(maxlen=REMEMBERED)
+        self.took = Histogram(LATENCY_BOUNDS_NS)
+
+
 class ScoreBook:
     """The last scores of each predictor."""
 
     def __init__(self) -> None:
-        self._scores: dict[Predictor, deque[Score]] = {}
-        self._took: dict[Predictor, Histogram] = {}
+        self._pages: dict[Predictor, _Page] = {}
 
     def add(self, score: Score) -> None:
         """Enter a score."""
-        self._took.setdefault(score.predictor, Histogram(LATENCY_BOUNDS_NS)).add(score.actual_ns)
-        self._scores.setdefault(score.predictor, deque(maxlen=REMEMBERED)).append(score)
+        page = self._pages.get(score.predictor)
+        if page is None:
+            page = self._pages[score.predictor] = _Page()
+        if not score.unfinished:
+            page.took.add(score.actual_ns)
+        page.scores.append(score)
 
     def took(self) -> dict[str, Histogram]:
         """What each predictor foretells: how long it really took, since the start."""
-        return {predictor.value: found.copy() for predictor, found in self._took.items()}
+        return {predictor.value: page.took.copy() for predictor, page in self._pages.items()}
 
     def reliability(self) -> dict[str, Reliability]:
         """The figures of every predictor that has a score, by its name."""
         return {
-            predictor.value: reliability(list(self._scores[predictor]))
+            predictor.value: reliability(list(self._pages[predictor].scores))
             for predictor in Predictor
-            if predictor in self._scores
+            if predictor in self._pages
         }

@@ -9,30 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-
-@dataclass(frozen=True)
-class Exit:
-    """A branch output layer behind stage `stage` (counted from 0)."""
-
-    name: str
-    stage: int
-    head_ns: int
-    accuracy: dict[str, float]
-    """Expected accuracy by codec, e.g. {"jpeg": 0.91}. A codec that goes on behind this exit is
-    missing."""
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How an image reaches the cloud net: decoded in `decode_ns`, it enters at stage `stage`.
-
-    Where `payload_bytes` is not 0, every payload has that size.
-    """
-
-    name: str
-    stage: int = 0
-    decode_ns: int = 0
-    payload_bytes: int = 0
+from mc_sched.core.exits import Codec as Codec
+from mc_sched.core.exits import EntropyThreshold as EntropyThreshold
+from mc_sched.core.exits import Exit as Exit
 
 
 @dataclass(frozen=True)
@@ -48,29 +27,31 @@ class CloudTable:
     """The raw activation behind each stage but the last, in 8 bits: what a partitioned net sends.
     Only policies that ask for them see these."""
 
-    @property
+    @cached_property
     def ways(self) -> tuple[Codec, ...]:
         """All payloads that this net takes."""
         return self.codecs + self.splits
 
-    @property
+    @cached_property
     def exit_names(self) -> tuple[str, ...]:
         """Names of the exits, in forward order."""
         return tuple(e.name for e in self.exits)
 
     def exit_named(self, name: str) -> Exit:
         """The exit of that name; KeyError if there is none."""
-        for candidate in self.exits:
-            if candidate.name == name:
-                return candidate
-        raise KeyError(name)
+        return self._exits_by_name[name]
+
+    @cached_property
+    def _exits_by_name(self) -> dict[str, Exit]:
+        return {e.name: e for e in self.exits}
 
     def codec_named(self, name: str) -> Codec:
         """The codec of that name; KeyError if there is none."""
-        for candidate in self.ways:
-            if candidate.name == name:
-                return candidate
-        raise KeyError(name)
+        return self._ways_by_name[name]
+
+    @cached_property
+    def _ways_by_name(self) -> dict[str, Codec]:
+        return {codec.name: codec for codec in self.ways}
 
     def path_ns(self, exit_: Exit, from_stage: int = 0) -> int:
         """Profiled time of stages `from_stage`.. up to the exit, its head included."""
@@ -78,27 +59,10 @@ class CloudTable:
 
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
         """Exits that reach `accuracy` under `codec`, closest to the input first."""
-        if codec not in (known.name for known in self.ways):
+        if codec not in self._ways_by_name:
             return ()
-        reached = (e for e in self.exits if codec in e.accuracy)
-        return tuple(e for e in reached if e.accuracy[codec] >= accuracy)
-
-
-@dataclass(frozen=True)
-class EntropyThreshold:
-    """One threshold of DDNN's rule, and what the rule reaches with it on held-out images.
-
-    An answer of the local net whose normalised entropy is at most `entropy` stays; the other images
-    go to the cloud net's last exit.
-    """
-
-    entropy: float
-    kept: float
-    """Share of the images that stay, in [0, 1]."""
-    accuracy: dict[str, float]
-    """Of all answers, the cloud's among them, by codec."""
-    unsure_accuracy: float
-    """Of the local net on the images that do not stay."""
+        reached = [e for e in self.exits if codec in e.accuracy]
+        return tuple([e for e in reached if e.accuracy[codec] >= accuracy])
 
 
 @dataclass(frozen=True)

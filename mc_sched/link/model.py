@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
+from mc_sched.core.value import value
+
 PACKET_BYTES = 1500  # the size of one Mahimahi delivery opportunity, and of an Ethernet packet
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 _64_BITS = (1 << 64) - 1
 
 
-@dataclass(frozen=True)
+@value
 class Cursor:
     """How far a rate has been used up; times in ns from the start of the link."""
 
@@ -195,7 +197,9 @@ class Shaper:
 
     def arrival_ns(self, now_ns: int, size_bytes: int) -> int:
         """When those bytes come out at the other end; later bytes never overtake earlier ones."""
-        jitter_ns = _mixed(now_ns - self._start_ns, self._seed) % (self._jitter_ns + 1)
+        jitter_ns = 0
+        if self._jitter_ns:
+            jitter_ns = _mixed(now_ns - self._start_ns, self._seed) % (self._jitter_ns + 1)
         arrival_ns = self.departure_ns(now_ns, size_bytes) + self._delay_ns + jitter_ns
         self._last_arrival_ns = max(self._last_arrival_ns, arrival_ns)
         return self._last_arrival_ns

@@ -40,8 +40,8 @@ class RunningSummary:
 
     def __init__(self) -> None:
         self.tasks = 0
-        self._kinds: Counter[str] = Counter()
-        self._sites: Counter[str] = Counter()
+        self._kinds: Counter[OutcomeKind] = Counter()
+        self._sites: Counter[Site] = Counter()
         self._exits: Counter[str] = Counter()
         self._gave_up = self._bytes_up = 0
         self._total_j = self._tail_j = 0.0
@@ -55,18 +55,18 @@ class RunningSummary:
     @property
     def sites(self) -> dict[str, int]:
         """How many tasks each site answered so far."""
-        return dict(self._sites)
+        return {site.value: count for site, count in self._sites.items()}
 
     def add(self, result: TaskResult) -> None:
         """Enter one result."""
         outcome = result.outcome
         self.tasks += 1
-        self._kinds[outcome.kind.value] += 1
+        self._kinds[outcome.kind] += 1
         self._gave_up += outcome.gave_up
         self._bytes_up += outcome.bytes_up
         self._enter_energy(outcome.energy)
         if outcome.site is not None:
-            self._sites[outcome.site.value] += 1
+            self._sites[outcome.site] += 1
         if outcome.exit:
             self._exits[outcome.exit] += 1
         if result.correct is not None:
@@ -95,7 +95,7 @@ class RunningSummary:
 
     def summary(self, info: RunInfo) -> dict[str, Any]:
         """The summary object so far; all keys are always there."""
-        in_time = self._kinds[OutcomeKind.SUCCEEDED.value]
+        in_time = self._kinds[OutcomeKind.SUCCEEDED]
         successes = self._correct_in_time if self._labelled else in_time
         return {
             "schema": SCHEMA,
@@ -103,8 +103,8 @@ class RunningSummary:
             "mode": info.mode,
             "link": info.link,
             "tasks": self.tasks,
-            "outcomes": {kind.value: self._kinds[kind.value] for kind in OutcomeKind},
-            "sites": {site.value: self._sites[site.value] for site in Site},
+            "outcomes": {kind.value: self._kinds[kind] for kind in OutcomeKind},
+            "sites": {site.value: self._sites[site] for site in Site},
             "exits": dict(sorted(self._exits.items())),
             "gave_up": self._gave_up,
             "deadline_met": _share(in_time, self.tasks),

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mc_sched.core.task import Outcome
+from mc_sched.core.value import value
 
 
-@dataclass(frozen=True)
+@value
 class TaskResult:
     """An outcome, and whether its top-5 holds the true label (None: the label is not known)."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from mc_sched.sensors.chooser import Candidate
+from mc_sched.sensors.chooser import POWER, Candidate, Chooser
 from mc_sched.sensors.cpu import CpuLoad
 from mc_sched.sensors.ina3221 import Ina3221
 from mc_sched.sensors.jetson_gpu import JetsonGpu
@@ -33,6 +34,13 @@ def power_candidates(
         return [candidate for candidate in known if candidate.name == only]
     blind = Rapl.name if on_gpu else Nvml.name
     return [candidate for candidate in known if candidate.name != blind]
+
+
+def power_chooser(wanted: str, on_gpu: bool, say: Callable[[str], None]) -> Chooser | None:
+    """Who tells the power: "auto" the best there is, "none" nobody, or the one of this name."""
+    if wanted == "none":
+        return None
+    return Chooser(POWER, power_candidates(on_gpu, None if wanted == "auto" else wanted), say)
 
 
 def load_candidates() -> list[Candidate]:

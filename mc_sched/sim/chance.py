@@ -14,7 +14,8 @@ from functools import cache
 from statistics import NormalDist
 
 SIZE = 1 << 14
-_NUMBER_STRIDE, _PURPOSE_STRIDE = 2_654_435_761, 4_057
+_NUMBER_STRIDE = 14_769
+_PURPOSE_STRIDE = 4_057
 """Odd: a purpose goes through the whole table, each from a place of its own."""
 
 
@@ -41,3 +42,10 @@ def start_of(seed: str) -> int:
 def place(start: int, number: int, purpose: int) -> int:
     """Where in the table the value of this number and purpose stands."""
     return (start + number * _NUMBER_STRIDE + purpose * _PURPOSE_STRIDE) & (SIZE - 1)
+
+
+def places(start: int, number: int, purposes: int) -> list[int]:
+    """The same for the purposes from 0 to below `purposes`."""
+    first = start + number * _NUMBER_STRIDE
+    ends = first + purposes * _PURPOSE_STRIDE
+    return [at & (SIZE - 1) for at in range(first, ends, _PURPOSE_STRIDE)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 Appointment = list[Any]
@@ -23,7 +23,7 @@ class Clock:
         """Have `call(*args)` happen at `at_ns`, or at once if that has passed."""
         self._number += 1
         appointment = [max(at_ns, self.now_ns), self._number, call, args]
-        heapq.heappush(self._heap, appointment)
+        heappush(self._heap, appointment)
         return appointment
 
     def cancel(self, appointment: Appointment) -> None:
@@ -32,9 +32,9 @@ class Clock:
 
     def run(self) -> None:
         """Let everything happen, until nothing is left to happen."""
-        heap, pop = self._heap, heapq.heappop
+        heap = self._heap
         while heap:
-            at_ns, _, call, args = pop(heap)
+            at_ns, _, call, args = heappop(heap)
             if call is not None:
                 self.now_ns = at_ns
                 call(*args)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
-from mc_sched.core.energy import REPLY_BYTES
+from mc_sched.core.radio import REPLY_BYTES
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import Prediction
 from mc_sched.sim.call import Call

@@ -16,9 +16,9 @@ from itertools import accumulate
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge_machine import EdgeMachine
-from mc_sched.core.energy import REPLY_BYTES
 from mc_sched.core.events import TimerKind
 from mc_sched.core.partition import payload_bytes
+from mc_sched.core.radio import REPLY_BYTES
 from mc_sched.core.task import Outcome, Prediction, Site, Task
 from mc_sched.obs.summary import TaskResult
 from mc_sched.sim.call import Call
@@ -162,11 +162,10 @@ class SimEdge:
     def _start_local(self, action: do.StartLocal) -> None:
         now_ns, task_id = self._clock.now_ns, action.task_id
         image = self._tasks[task_id][0]
-        noise, slowdown = self._spec.device.noise, self._spec.device.slowdown.at(now_ns)
-        took_ns = (
-            int(ns * slowdown * noise.factor(image, piece))
-            for piece, ns in enumerate(self._pieces_ns(action.exit))
-        )
+        slowdown, pieces_ns = self._spec.device.slowdown.at(now_ns), self._pieces_ns(action.exit)
+        factors = self._spec.device.noise.factors_of(image, len(pieces_ns))
+        straying = zip(pieces_ns, factors, strict=True)
+        took_ns = [int(ns * slowdown * factor) for ns, factor in straying]
         ends_ns = list(accumulate(took_ns, initial=now_ns))[1:]
         self._noted.append(ev.LocalStarted(now_ns, task_id))
         if not action.exit:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from mc_sched.sim.chance import SIZE, normals, place, ranks, start_of
+from mc_sched.sim.chance import SIZE, normals, place, places, ranks, start_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ class Noise:
         if not self.factors:
             return 1.0
         return self.factors[place(self.start, task, 0 if self.per_task else piece)]
+
+    def factors_of(self, task: int, pieces: int) -> list[float]:
+        """The same for the first `pieces` pieces of a task's work."""
+        if not self.factors or self.per_task:
+            return [self.factor(task, 0)] * pieces
+        return [self.factors[at] for at in places(self.start, task, pieces)]
 
 
 def lognormal(sigma: float, seed: str) -> Noise:

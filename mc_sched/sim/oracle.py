@@ -9,7 +9,8 @@ successes per joule alone would be no aim: serving nothing but the one cheapest 
 For tasks that do not meet, this is exact: no scheduler that begins at once has more successes, and
 none has the same ones for less. To wait never helps, but for jitter that happens to be less later.
 It ignores what happens where tasks interact (waiting for the local net, for the uplink, for the
-cloud), and that an edge has to meet its cloud first, which only takes from a scheduler.
+cloud), and that an edge has to meet its cloud first, which takes from a scheduler. What gives is
+little: uploads that wait for a slow link at once have the radio's base power in common.
 
 What succeeds is counted in two ways, of which each is held against a scheduler's own. `expected`:
 in time, by an exit of at least the demanded accuracy. `correct`: and the answer is right, which
@@ -22,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mc_sched.core.confidence import loosest
-from mc_sched.core.energy import REPLY_BYTES
 from mc_sched.core.partition import all_payload_bytes
+from mc_sched.core.radio import REPLY_BYTES
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import Task
 from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
@@ -119,6 +120,7 @@ class Oracle:
         here = self._here(task, image)
         yield here
         yield from self._whole_here(task, image)
+        yield from self._sure_here(task, image, here)
         for codec, size_bytes in self._payloads(task):
             yield from self._there(task, image, codec, size_bytes)
             yield from self._here_first(task, image, here, codec, size_bytes)
@@ -153,6 +155,14 @@ class Oracle:
         energy_j = edge.settings.energy.compute_j(took_ns)
         latency_ns = begins_ns + took_ns - task.submitted_ns
         return Serving(net, "", accuracy, accuracy, latency_ns, energy_j)
+
+    def _sure_here(self, task: Task, image: int, here: Serving) -> Iterator[Serving]:
+        """The answer here if it is sure, by the rule that has the cloud net on pictures behind it;
+        what is not sure costs less without it."""
+        threshold = loosest(self._table.thresholds, "jpeg", self._needed(task))
+        answer = self._truth.answer(image, LOCAL_NET, self._table.accuracy, self._entropies)
+        if threshold is not None and answer.entropy <= threshold.entropy:
+            yield replace(here, promised=threshold.accuracy["jpeg"])
 
     def _here_first(
         self, task: Task, image: int, here: Serving, codec: Codec, size_bytes: int

@@ -15,8 +15,9 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from mc_sched.config import Config, Duration, Rate, Size, load_config
-from mc_sched.core.energy import RADIOS, EnergyModel
+from mc_sched.core.energy import EnergyModel
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.radio import RADIOS
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import MAX_DEADLINE_NS, ExitRule, Mode, Privacy

@@ -24,9 +24,16 @@ Behaviour = Callable[[Any, Context], Any]
 
 def client_of(context: Context) -> str:
     """Who calls: the name on its certificate, or its host where there is none."""
+    return certified_name(context) or _host(context)
+
+
+def certified_name(context: Context) -> str:
+    """The name on the caller's certificate; empty without one."""
     names = context.auth_context().get("x509_common_name")
-    if names:
-        return str(names[0].decode(errors="replace"))
+    return str(names[0].decode(errors="replace")) if names else ""
+
+
+def _host(context: Context) -> str:
     return str(context.peer()).rpartition(":")[0].removeprefix("ipv4:").removeprefix("ipv6:")
 
 

@@ -3,9 +3,20 @@
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mc_sched.bench.disturbances import wandering_trace
-from mc_sched.bench.predictors import REPORTED, Span, read_scores, report, rows
+from mc_sched.bench.forecast_figures import (
+    REPORTED,
+    Span,
+    best_constant,
+    figures,
+    only_scores,
+    read_scores,
+    report,
+    rows,
+)
 from mc_sched.core.actions import RecordScore, StartLocal
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.link.mahimahi import parse_trace
@@ -13,7 +24,7 @@ from mc_sched.obs.event_log import EventLog
 from mc_sched.obs.score_picture import draw_scores
 
 SPANS = [Span("undisturbed", 100, 200), Span("hog", 300, 350), Span("disturbed", 300, 400)]
-KEYS = {"mape", "p95_under", "coverage95", "n"}
+KEYS = {"mape", "constant_mape", "p95_under", "coverage95", "n"}
 
 
 def score(predictor=Predictor.LOCAL, mean=10_000_000, upper=12_000_000, actual=8_000_000):
@@ -21,12 +32,12 @@ def score(predictor=Predictor.LOCAL, mean=10_000_000, upper=12_000_000, actual=8
 
 
 def log_of(*moments):
-    """Records of these (nanoseconds, score)."""
+    """Records of these (nanoseconds, score), each of a task of its own."""
     log, records = EventLog(None, "edge"), []
     log.subscribe(records.append)
-    for at_ns, found in moments:
-        log.write(at_ns, "action", RecordScore("t", found))
-        log.write(at_ns, "action", StartLocal("t"))
+    for task, (at_ns, found) in enumerate(moments):
+        log.write(at_ns, "action", RecordScore(f"t{task}", found))
+        log.write(at_ns, "action", StartLocal(f"t{task}"))
     return records
 
 
@@ -67,10 +78,34 @@ def test_the_report_has_every_predictor_under_every_condition(scores):
 def test_its_figures_are_shares(scores):
     local = report(scores)["predictors"]["local"]
     assert local["undisturbed"] == {
-        "mape": (0.25 + 0.5) / 2, "p95_under": 0.5, "coverage95": 0.5, "n": 2,
+        "mape": (0.25 + 0.5) / 2, "constant_mape": (0.0 + 0.6) / 2, "p95_under": 0.5,
+        "coverage95": 0.5, "n": 2,
     }  # fmt: skip
-    assert local["disturbed"] == {"mape": 0.25, "p95_under": 0.0, "coverage95": 1.0, "n": 2}
+    assert local["disturbed"] == {
+        "mape": 0.25, "constant_mape": 0.0, "p95_under": 0.0, "coverage95": 1.0, "n": 2,
+    }  # fmt: skip
     assert local["hog"]["n"] == 1
+
+
+def test_each_stage_of_a_task_has_a_constant_of_its_own():
+    """Two stages of 8 and 20 ms, twice each: no constant is off, though neither was foreseen."""
+    stages = [score(Predictor.STAGE, actual=ns) for ns in (8_000_000, 20_000_000)]
+    log, records = EventLog(None, "cloud"), []
+    log.subscribe(records.append)
+    for task in ("one", "other"):
+        for found in stages:
+            log.write(100, "action", RecordScore(task, found))
+    shown = figures(read_scores(records, SPANS)[Predictor.STAGE]["undisturbed"])
+    assert (shown["n"], shown["constant_mape"]) == (4, 0.0)
+    assert shown["mape"] == (0.25 + 0.5) / 2
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=20), st.integers(1, 1000))
+def test_no_other_constant_has_a_smaller_mean_error(actual, other):
+    def error(constant):
+        return sum(abs(one - constant) / one for one in actual)
+
+    assert error(best_constant(actual)) <= error(other) + 1e-9
 
 
 def test_what_was_never_forecast_is_all_zero(scores):
@@ -79,15 +114,15 @@ def test_what_was_never_forecast_is_all_zero(scores):
 
 def test_people_see_what_has_scores(scores):
     heading, *lines = rows(scores)
-    assert len(heading) == 6
+    assert len(heading) == 7
     assert [line[:2] for line in lines] == [
         ("local", "undisturbed"), ("local", "disturbed"), ("local", "hog")
     ]  # fmt: skip
-    assert lines[0][2:] == ("37.5%", "50.0%", "50.0%", "2")
+    assert lines[0][2:] == ("37.5%", "30.0%", "50.0%", "50.0%", "2")
 
 
 def test_a_picture_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
-    draw_scores(scores, tmp_path / "scores.svg")
+    draw_scores(only_scores(scores), tmp_path / "scores.svg")
     text = (tmp_path / "scores.svg").read_text()
     for label in ("undisturbed", "hog", "as it was", "local"):
         assert label in text
@@ -95,7 +130,7 @@ def test_a_picture_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
 
 
 def test_no_scores_draw_no_panels(tmp_path):
-    draw_scores(read_scores([], SPANS), tmp_path / "none.png")
+    draw_scores(only_scores(read_scores([], SPANS)), tmp_path / "none.png")
     assert (tmp_path / "none.png").exists()
 
 

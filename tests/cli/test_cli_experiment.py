@@ -3,10 +3,13 @@
 import json
 
 import pytest
+from mc_models import profile_store
+from mc_models.profile import Profile, Times
 
 from mc_sched.cli.main import main
 from mc_sched.experiments import capacity, figures, regret, table2
 
+MS = Times(1_000_000, 1_100_000, 1_200_000, 100)
 TINY = ("--tasks", "10", "--seeds", "1", "--jobs", "1")
 
 
@@ -74,6 +77,46 @@ def test_people_get_a_table(tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith("The paper's case study")
     assert "local net" in out
+
+
+def _one_ms(rows):
+    return {row.name: MS for row in rows}
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """A host without profiles; the parts that were measured on it, whose times are made up."""
+    monkeypatch.setattr(profile_store, "default_file", lambda bundle: tmp_path / bundle.name)
+    parts = []
+
+    def measure(bundle, part, threads):
+        parts.append((bundle.name, part))
+        profile = Profile(
+            bundle.hash, part, "float32", "cpu", threads, "here", "2.14",
+            layers=_one_ms(bundle.local.layers), stages=_one_ms(bundle.stages),
+            heads=_one_ms(bundle.exits), codecs=_one_ms(bundle.codecs),
+            splits=_one_ms(bundle.splits), images={"decode": MS, "encode": MS},
+        )  # fmt: skip
+        profile_store.keep_profiles([profile], bundle)
+
+    monkeypatch.setattr(profile_store, "host_profile", measure)
+    return parts
+
+
+def test_a_host_is_measured_once_before_its_experiments(measured, tmp_path, capsys):
+    args = ("case-study", "--profile", "host", "--out", str(tmp_path / "out"))
+    assert main(["experiment", *args]) == 0
+    assert "measuring set-b's cloud net on this host" in capsys.readouterr().err
+    assert len(measured) == len(set(measured)) == 4
+    assert main(["experiment", *args]) == 0
+    assert len(measured) == 4
+
+
+def test_a_host_too_busy_to_be_measured(measured, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(profile_store, "host_profile", lambda *args, **rest: None)
+    args = ("case-study", "--profile", "host", "--out", str(tmp_path / "out"))
+    assert main(["experiment", *args]) == 1
+    assert "too busy to measure set-a's" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

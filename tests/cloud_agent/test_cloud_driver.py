@@ -173,6 +173,15 @@ async def test_a_give_up_twice_is_harmless(rig):
     assert rig.critical() == []
 
 
+async def test_nobody_gives_up_anothers_task(rig):
+    call = rig.arrive("a")
+    call.owner = "robot-7"
+    assert not rig.driver.give_up("a", "robot-8")
+    assert not rig.driver.give_up("a")
+    assert not call.given_up
+    assert rig.driver.give_up("a", "robot-7")
+
+
 async def test_a_give_up_of_an_unknown_task_stops_nothing(rig):
     assert not rig.driver.give_up("never")
     call = rig.arrive("a", accuracy=0.95)

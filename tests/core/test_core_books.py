@@ -4,7 +4,8 @@ import pytest
 from round_figures import at, ns
 
 from mc_sched.core import events as ev
-from mc_sched.core.energy import RADIOS, EnergyModel
+from mc_sched.core.energy import EnergyModel
+from mc_sched.core.radio import RADIOS
 
 FINE = {"accuracy": 0.9}
 LOCALLY = {"policy": "edge-only"}

@@ -4,7 +4,6 @@ import pytest
 from round_figures import (
     BOTH_PAYLOADS,
     ENCODING_LOCAL,
-    IMAGE_BYTES,
     TWO_CODECS,
     at,
     ns,
@@ -12,7 +11,7 @@ from round_figures import (
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.scores import Predictor, Score
+from mc_sched.core.scores import Predictor, Score, ScoreBook
 from mc_sched.core.task import ExitRule, Privacy
 
 LOCALLY = {"policy": "edge-only"}
@@ -178,12 +177,15 @@ def test_each_stage_is_scored_when_it_is_done(cloud):
 
 
 def test_a_wait_is_scored_when_the_first_stage_starts(cloud):
-    """The running stage and the head behind it: 4 + 1 ms ahead, and the stage takes 6."""
+    """The running stage and the head behind it: 4 + 1 ms ahead, and the stage takes 6.
+
+    A prior of one and a half, with a stage of 4 ms added: 1.5 * 9 - 4.
+    """
     cloud.arrive(0, "a", 60, accuracy=0.6, rule=ExitRule.EARLIEST)
     cloud.arrive(0, "b", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
     cloud.step(took=6)
     cloud.step()
-    assert cloud.scores[-1] == score(Predictor.QUEUE, 5, 5, 7)
+    assert cloud.scores[-1] == score(Predictor.QUEUE, 5, 9.5, 7)
 
 
 def test_who_finds_the_executor_free_has_no_wait_to_score(cloud):
@@ -206,54 +208,57 @@ def test_a_record_comes_before_what_is_done_next(cloud):
     assert [type(action) for action in actions] == [do.RecordScore, do.RunStage]
 
 
-# --- measuring the link before a task has to --------------------------------------------------
+# --- trips without an answer ------------------------------------------------------------------
 
 
-def test_a_link_that_was_never_measured_is_worth_a_padded_probe(make_edge):
-    edge = make_edge(settled=False)
-    assert edge.machine.wanted_padding(at(0)).up_bytes == 0  # without a round trip it says nothing
-    edge.tell(0, ev.LinkSampled, ns(10))
-    assert edge.machine.wanted_padding(at(0)).up_bytes > 0
+def trips(edge):
+    return [score for score in edge.scores if score.predictor is Predictor.CLOUD_TOTAL]
 
 
-def test_first_up_then_down(make_edge):
-    edge = make_edge(settled=False)
-    edge.tell(0, ev.LinkSampled, ns(10))
-    padding = edge.machine.wanted_padding(at(0))
-    edge.handle(ev.LinkSampled(at(30), ns(18), up_bytes=padding.up_bytes))
-    padding = edge.machine.wanted_padding(at(30))
-    assert padding.up_bytes == 0 < padding.down_bytes
-    edge.handle(ev.LinkSampled(at(60), ns(14), down_bytes=padding.down_bytes))
-    padding = edge.machine.wanted_padding(at(60))
-    assert (padding.up_bytes, padding.down_bytes) == (0, 0)
-    shown = edge.machine.snapshot(at(60))
-    assert (shown.uplink_bps, shown.downlink_bps) == (8e6, 16e6)
-    assert shown.rtt_ns == ns(10)
+def test_a_trip_that_was_overdue_when_it_was_broken_off_is_a_missed_forecast(edge):
+    edge.submit(0, "a", 84)
+    before = len(trips(edge))
+    edge.fallback_fires(60, "a")
+    (missed,) = trips(edge)[before:]
+    assert missed == Score(Predictor.CLOUD_TOTAL, ns(29), ns(29), ns(60), unfinished=True)
+    assert not missed.held
 
 
-def test_never_beside_an_upload(edge):
-    assert edge.machine.wanted_padding(at(2_500)).up_bytes > 0
-    edge.submit(2_500, "a", 84)
-    assert edge.machine.wanted_padding(at(2_501)).up_bytes == 0
+def test_it_is_told_once_whatever_crosses_the_give_up(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.fallback_fires(60, "a")
+    level = edge.machine._forecast.trip_level
+    before = level.level(at(61)), level.stretch(at(61))
+    edge.replied(61, "a")
+    assert (level.level(at(61)), level.stretch(at(61))) == before
 
 
-def test_nor_while_no_tasks_come(edge):
-    edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=8_000))
-    edge.tell(11_000, ev.LinkSampled, ns(10))
-    edge.machine.snapshot(at(11_000))  # asks the forecasts, which lets the old samples fade
-    assert edge.machine.wanted_padding(at(11_000)).up_bytes == 0
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda edge: edge.deadline_fires(84, "a"),
+        lambda edge: edge.tell(84, ev.CloudLost, "a", "cut"),
+        lambda edge: edge.tell(84, ev.CloudRefused, "a", "full"),
+        lambda edge: edge.tell(84, ev.CloudStopped, "a", "too slow"),
+        lambda edge: edge.tell(84, ev.ClientGone, "a"),
+    ],
+)
+def test_whoever_ends_it(edge, end):
+    edge.submit(0, "a", 84, accuracy=0.9)
+    end(edge)
+    assert trips(edge)[-1].unfinished
 
 
-def test_a_slow_link_that_has_become_fast_is_found_without_a_task(edge):
-    """Three uploads at a tenth of the rate keep tasks here; three padded probes bring them back."""
-    for number in range(3):
-        edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
-        edge.accepted(500 * number + 110, f"s{number}")
-        edge.replied(500 * number + 119, f"s{number}")
-    edge.submit(1_500, "here", 84)
-    edge.local_done(1_520, "here")
-    for number in range(3):
-        edge.handle(ev.LinkSampled(at(2_000 + 100 * number), ns(18), up_bytes=8_000))
-    edge.submit(3_000, "there", 84)
-    assert (edge.outcome("here").site.value, edge.calls) == ("edge", {"there"})
-    assert IMAGE_BYTES == 10_000
+def test_one_that_was_not_overdue_is_no_score(edge):
+    edge.submit(0, "a", 84)
+    before = len(trips(edge))
+    edge.tell(10, ev.CloudLost, "a", "cut")
+    assert len(trips(edge)) == before
+
+
+def test_an_unfinished_one_is_none_of_the_times_that_were_taken():
+    book = ScoreBook()
+    book.add(Score(Predictor.CLOUD_TOTAL, ns(29), ns(29), ns(60), unfinished=True))
+    assert sum(book.took()["cloud_total"].counts) == 0
+    assert book.reliability()["cloud_total"].coverage == 0.0

@@ -7,8 +7,9 @@ from round_figures import CLOUD
 from scripted_edge import deadline_timer, fallback_timer, refused, sent
 
 from mc_sched.core.actions import SendToCloud, SetTimer, StartLocal
-from mc_sched.core.energy import RADIOS, EnergyModel, RadioModel
+from mc_sched.core.energy import EnergyModel
 from mc_sched.core.events import TimerKind
+from mc_sched.core.radio import RADIOS, RadioModel
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import ExitRule, Mode, Privacy
 

@@ -113,7 +113,7 @@ def test_a_cloud_agent(edge):
     took.add(4_000_000)
     state = CloudState(
         CloudLoad(12_000_000, 1.25, 2), {"stage": Reliability(9, 0.9, 0.1, 0.2)}, {"stage": took},
-        Counter({("reply", "exit2"): 5, ("refuse", ""): 1}), 0,
+        Counter({("reply", "exit2"): 5, ("refuse", ""): 1}), {"gpu0": 61.5}, 0,
     )  # fmt: skip
     now = [state]
     collector = CloudCollector(lambda: now[0], {"node": "cloud"})
@@ -121,6 +121,7 @@ def test_a_cloud_agent(edge):
     assert samples[("mc_cloud_tasks_total", ("exit", "exit2"), ("word", "reply"))] == 5
     assert samples[("mc_queue_seconds",)] == pytest.approx(0.012)
     assert samples[("mc_slowdown_ratio",)] == 1.25
+    assert samples[("mc_power_watts", ("rail", "gpu0"))] == 61.5
     assert samples[("mc_task_latency_seconds_bucket", ("le", "0.005"), ("stage", "stage"))] == 1
     now[0] = replace(state, log_dropped=7)
     assert scraped(collector)[1][("mc_log_lines_dropped_total",)] == 7

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.energy import RADIOS, EnergyModel
+from mc_sched.core.energy import EnergyModel
+from mc_sched.core.radio import RADIOS
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
 from mc_sched.obs.event_log import CLASSES, EventLog, read_log

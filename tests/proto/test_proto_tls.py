@@ -9,7 +9,7 @@ from datetime import timedelta
 import grpc
 import pytest
 from mc_proto.channel import bind, connect, make_server
-from mc_proto.gate import Gate, client_of
+from mc_proto.gate import Gate, certified_name, client_of
 from mc_proto.tls import Identity, load_identity
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
@@ -25,7 +25,7 @@ class Echo(edge_pb2_grpc.EdgeAgentServicer):
         return edge_pb2.Outcome(reason=client_of(context))
 
     async def Watch(self, request, context):  # noqa: N802
-        yield edge_pb2.Event(json=client_of(context))
+        yield edge_pb2.Event(json=certified_name(context))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,14 +75,19 @@ async def submit(channel):
     return (await stub.Submit(edge_pb2.Task(), timeout=TIMEOUT_S)).reason
 
 
+async def certified(channel):
+    watch = edge_pb2_grpc.EdgeAgentStub(channel).Watch(edge_pb2.WatchRequest(), timeout=TIMEOUT_S)
+    return (await watch.read()).json
+
+
 async def test_a_client_is_known_by_the_name_on_its_certificate(people):
     async with serving(people["server"]) as address, connect(address, people["robot"]) as to:
-        assert await submit(to) == "robot"
+        assert (await submit(to), await certified(to)) == ("robot", "robot")
 
 
 async def test_without_certificates_it_is_known_by_its_host():
     async with serving(None) as address, connect(address) as to:
-        assert await submit(to) == "127.0.0.1"
+        assert (await submit(to), await certified(to)) == ("127.0.0.1", "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mc_sched.core.energy import RADIOS
+from mc_sched.core.radio import RADIOS
 from mc_sched.core.task import Mode
 from mc_sched.errors import UserError
 from mc_sched.link.model import KINDS, TraceRate

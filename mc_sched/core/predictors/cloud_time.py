@@ -114,7 +114,7 @@ class CloudTimePredictor:
         if isinstance(piece, RunStage):
             profiled_ns = self._stage_ns[piece.stage]
         else:
-            profiled_ns = self.table.exit_named(piece.exit).head_ns
+            profiled_ns = float(self.table.exit_named(piece.exit).head_ns)
         return int(profiled_ns * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:

@@ -6,13 +6,13 @@ running one. Tang et al. 2020, section "Mobile time predictor".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import NOTHING, Forecast, Predictor, Score
 from mc_sched.core.tables import LocalTable
+from mc_sched.core.value import value
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran: the profile was taken on a quiet machine."""
@@ -23,7 +23,7 @@ ERROR_WEIGHT = 0.1
 """Weight of the last run in each residual form's mean error: about the last ten runs count."""
 
 
-@dataclass(frozen=True)
+@value
 class _HalfWay:
     """Both forms of the residual, as of the layer behind which half of the profiled time lay."""
 

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from math import exp, log
 
 from mc_sched.core.quantiles import nearest_rank
+from mc_sched.core.value import value
 
 WITNESSES = 3
 """Samples in a row that make a step, and at least as many before; one or two are an accident."""
 STEP = 1.25
 """How far, as a factor, each of them has to lie beyond the median of the earlier ones."""
+RARE = 0.1
+"""Nor does such a share of the earlier ones lie there: three from the wider half of a wide spread
+are no step."""
 
 FADING = 0.8
 """About the last five samples make the mean. Of the values tried in the simulator on two uplinks
@@ -33,7 +37,7 @@ LEAST = 1e-12
 """Smaller samples, 0 for one, count as this in the mean."""
 
 
-@dataclass(frozen=True)
+@value
 class _Step:
     """The samples older than `first_ns` were scaled by `factor` when `found_ns` came."""
 
@@ -57,51 +61,57 @@ class SampleWindow:
         self._sorted: list[float] = []
         """The samples' values, upwards; kept in order, as a quantile is asked for at each event."""
         self._steps: deque[_Step] = deque(maxlen=8)
+        self._weights = _weights(size)
         self._log_sum = self._weight = 0.0
         """Of the samples' logarithms, each times its weight; and of the weights."""
         self._fades_ns = FOREVER_NS
         """When the oldest sample is too old."""
         self._mean: float | None = None
         self._quantiles: dict[float, float] = {}
-        self._capped: dict[float, float] = {}
         """Answers that hold until a sample comes or goes: an event asks for each many times."""
+        self._capped: float | None = None
+        self._capped_at = 0.0
+        """Likewise the mean up to a quantile, and up to which."""
 
-    def add(self, now_ns: int, value: float) -> None:
+    def add(self, now_ns: int, sample: float) -> None:
         """Take a sample."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         if len(self._samples) == self._size:
             self._drop_oldest()
-        self._samples.append((now_ns, value))
+        self._samples.append((now_ns, sample))
         self._fades_ns = self._samples[0][0] + self._horizon_ns
-        insort(self._sorted, value)
-        self._weigh(value)
+        insort(self._sorted, sample)
+        self._weigh(sample)
         self._forget()
-        self._follow_step()
+        self._follow_step(sample)
 
-    def _follow_step(self) -> None:
+    def _follow_step(self, newest: float) -> None:
         """Scale the earlier samples if the last ones say that the level has changed."""
         earlier = len(self._samples) - WITNESSES
         if earlier < WITNESSES:
             return
-        low, middle, high = sorted(self._samples[-1 - back][1] for back in range(WITNESSES))
         # the median of the earlier ones is not farther than this from the median of all
         least, most = self._sorted[(earlier - 1) // 2], self._sorted[(earlier - 1) // 2 + WITNESSES]
-        if low <= STEP * least and high * STEP >= most:
+        if newest <= STEP * least and newest * STEP >= most:
             return
-        before = nearest_rank(sorted(v for _, v in islice(self._samples, earlier)), 0.5)
-        if before > 0.0 and (low > STEP * before or 0.0 < high * STEP < before):
+        low, middle, high = sorted([self._samples[-back][1] for back in (1, 2, 3)])
+        ordered = sorted(v for _, v in islice(self._samples, earlier))
+        before = nearest_rank(ordered, 0.5)
+        above = low > max(STEP * before, nearest_rank(ordered, 1.0 - RARE))
+        below = 0.0 < high < min(before / STEP, nearest_rank(ordered, RARE))
+        if before > 0.0 and (above or below):
             step = _Step(self._samples[-1][0], self._samples[earlier][0], middle / before)
             self._steps.append(step)
             self._scale(step.first_ns, step.factor)
 
     def _scale(self, before_ns: int, factor: float) -> None:
         """Multiply the samples that are older than `before_ns`."""
-        for index, (at_ns, value) in enumerate(self._samples):
+        for index, (at_ns, sample) in enumerate(self._samples):
             if at_ns >= before_ns:
                 break
-            self._samples[index] = (at_ns, value * factor)
-        self._sorted = sorted(value for _, value in self._samples)
+            self._samples[index] = (at_ns, sample * factor)
+        self._sorted = sorted(sample for _, sample in self._samples)
         self._weigh_anew()
 
     def forget_after(self, moment_ns: int) -> None:
@@ -113,11 +123,20 @@ class SampleWindow:
             del self._sorted[bisect_left(self._sorted, self._samples.pop()[1])]
         self._weigh_anew()
 
+    @property
+    def oldest_ns(self) -> int:
+        """When the oldest sample was taken; FOREVER_NS while there is none."""
+        return self._samples[0][0] if self._samples else FOREVER_NS
+
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         return bool(self._samples)
+
+    def settled(self, now_ns: int) -> bool:
+        """Whether there are samples enough for the prior to be silent."""
+        return self.known(now_ns) and len(self._samples) >= len(self._prior)
 
     def mean(self, now_ns: int) -> float:
         """Fading geometric mean of the samples, or the prior's median while there are none.
@@ -155,10 +174,10 @@ class SampleWindow:
         """The mean, but not above quantile `q`, past which one far sample could lift it."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
-        known = self._capped.get(q)
-        if known is None:
-            known = self._capped[q] = min(self.mean(now_ns), self.quantile(now_ns, q))
-        return known
+        if self._capped is None or self._capped_at != q:
+            self._capped = min(self.mean(now_ns), self.quantile(now_ns, q))
+            self._capped_at = q
+        return self._capped
 
     def _fade(self, now_ns: int) -> None:
         oldest = now_ns - self._horizon_ns
@@ -167,27 +186,33 @@ class SampleWindow:
         self._fades_ns = self._samples[0][0] + self._horizon_ns if self._samples else FOREVER_NS
 
     def _drop_oldest(self) -> None:
-        weight = FADING ** (len(self._samples) - 1)
-        value = self._samples.popleft()[1]
-        del self._sorted[bisect_left(self._sorted, value)]
-        self._log_sum -= weight * log(max(value, LEAST))
+        weight = self._weights[len(self._samples) - 1]
+        oldest = self._samples.popleft()[1]
+        del self._sorted[bisect_left(self._sorted, oldest)]
+        self._log_sum -= weight * log(max(oldest, LEAST))
         self._weight -= weight
         if not self._samples:
             self._log_sum = self._weight = 0.0  # rounding, too, is forgotten
         self._forget()
 
-    def _weigh(self, value: float) -> None:
+    def _weigh(self, sample: float) -> None:
         """The newest sample takes weight 1, all others lose some."""
-        self._log_sum = FADING * self._log_sum + log(max(value, LEAST))
+        self._log_sum = FADING * self._log_sum + log(max(sample, LEAST))
         self._weight = FADING * self._weight + 1.0
 
     def _weigh_anew(self) -> None:
         self._log_sum = self._weight = 0.0
-        for _, value in self._samples:
-            self._weigh(value)
+        for _, sample in self._samples:
+            self._weigh(sample)
         self._forget()
 
     def _forget(self) -> None:
         self._mean = None
+        self._capped = None
         self._quantiles.clear()
-        self._capped.clear()
+
+
+@cache
+def _weights(size: int) -> tuple[float, ...]:
+    """Of the newest sample, and of so many older ones, each FADING of the next newer."""
+    return tuple([FADING**age for age in range(size)])

@@ -49,6 +49,8 @@ def _is_unsure(outcome: Outcome) -> bool:
 def _unsure(story: Story) -> str:
     """A local net that was asked first and not sure, and what came of asking the cloud."""
     said = "the local net was not sure of its answer, and "
+    if any(isinstance(step, do.StartLocal) and step.exit for _, step in story.steps):
+        return f"{said}the cloud net here did not come to a better one"
     if story.first(do.SendToCloud) is None:
         return said + "there was no time or no link left to ask the cloud"
     return f"{said}the cloud did not help: {_trouble(story, story.ended_ns)}"

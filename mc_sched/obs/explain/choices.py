@@ -93,6 +93,8 @@ def why(story: Story, found: Choices) -> str:
         if edge is None:
             return f"only the edge could serve it: {cloud.sentence()}"
         short = f"{edge.sentence()}; {cloud.sentence()}"
+        if isinstance(decision, EdgeFirst) and decision.offload is None:
+            return f"the local net alone could not serve it: {edge.sentence()}"
         if isinstance(decision, EdgeFirst):
             return f"neither site alone is sure to serve it, and both may together: {short}"
         return f"no site is sure to serve it, and a free one is tried where it may: {short}"
@@ -134,16 +136,24 @@ def told(decision: Decision, view: View) -> str:
         what = f" up to {decision.exit} of the cloud net" if decision.exit else ""
         return f"run it on the edge{what}, {_times(here.mean_ns, here.upper_ns)}"
     if isinstance(decision, EdgeFirst):
-        first = f"run it on the edge, {_times(view.edge.mean_ns, view.edge.upper_ns)}"
-        unsure = 1 - decision.threshold.kept
-        if unsure <= 0:
-            return first
-        return f"{first}, and send it to the cloud if that is not sure, as {unsure:.0%} are not"
+        times = _times(view.edge.mean_ns, view.edge.upper_ns)
+        return f"run it on the edge, {times}{_behind(decision)}"
     option = chosen_option(view, decision)
     if option is None:
         return f"send it to the cloud as {decision.codec}"
     times = _times(option.mean_ns, option.upper_ns)
     return f"send it to the cloud as {decision.codec}, to be answered at {option.exit}, {times}"
+
+
+def _behind(decision: EdgeFirst) -> str:
+    """What becomes of the images that the local net is not sure of."""
+    unsure = 1 - decision.threshold.kept
+    share = f"if that is not sure, as {unsure:.0%} are not"
+    if unsure <= 0:
+        return ""
+    if decision.offload is not None:
+        return f", and send it to the cloud {share}"
+    return f", and run the cloud net here {share}" if decision.exit else ""
 
 
 def _times(mean_ns: int, upper_ns: int) -> str:

@@ -23,6 +23,7 @@ class CloudState:
     took: Mapping[str, Histogram]
     endings: Mapping[tuple[str, ...], float]
     """How often a task ended here with which word, at which exit."""
+    rails_w: Mapping[str, float]
     log_dropped: int
 
 
@@ -46,3 +47,4 @@ class CloudCollector(AgentCollector[CloudState]):
             "mc_task_latency_seconds", "Time of the parts of a task.", "stage", state.took
         )
         yield from of.forecasts(state.reliability)
+        yield of.power(state.rails_w)

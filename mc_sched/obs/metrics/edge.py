@@ -79,7 +79,7 @@ def _energy(state: EdgeState) -> Iterator[Metric]:
     watts = dict(state.rails_w)
     if not watts and seen.power_w is not None:
         watts = {"total": seen.power_w}
-    yield of.gauges("mc_power_watts", "Power by rail, as the sensor says.", "rail", watts)
+    yield of.power(watts)
     parts = [
         (("tasks",), seen.energy_j), (("idle",), seen.energy_idle_j),
         (("radio_tail",), seen.energy_tail_j), (("probes",), seen.energy_probes_j),

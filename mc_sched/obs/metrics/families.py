@@ -31,6 +31,11 @@ def gauges(name: str, what: str, label: str, values: Mapping[str, float]) -> Met
     return family
 
 
+def power(rails_w: Mapping[str, float]) -> Metric:
+    """Watts by rail."""
+    return gauges("mc_power_watts", "Power by rail, as the sensor says.", "rail", rails_w)
+
+
 def counter(name: str, what: str, value: float) -> Metric:
     """One figure that only grows."""
     return CounterMetricFamily(name, what, value)

@@ -1,0 +1,65 @@
+"""Between the wire and the core: the only place that knows both.
+
+Pure functions. Constraints that a person got wrong raise `BadField`, which names the field.
+"""
+
+from mc_proto.serde.calls import (
+    CloudNews,
+    arrived_from_wire,
+    check_open,
+    cloud_action_to_wire,
+    cloud_event_from_wire,
+    open_to_wire,
+    story_from_wire,
+    story_to_wire,
+)
+from mc_proto.serde.describe import describe_from_wire, describe_to_wire
+from mc_proto.serde.fields import MAX_ID, BadField
+from mc_proto.serde.outcomes import (
+    bad_input_to_wire,
+    outcome_from_wire,
+    outcome_to_wire,
+    prediction_from_wire,
+    prediction_to_wire,
+    score_from_wire,
+    score_to_wire,
+)
+from mc_proto.serde.queries import query_from_wire, query_to_wire
+from mc_proto.serde.status import status_to_wire
+from mc_proto.serde.tasks import (
+    MAX_IMAGE_BYTES,
+    check_image,
+    check_task,
+    privacy_from_wire,
+    task_from_wire,
+)
+
+__all__ = [
+    "MAX_ID",
+    "MAX_IMAGE_BYTES",
+    "BadField",
+    "CloudNews",
+    "arrived_from_wire",
+    "bad_input_to_wire",
+    "check_image",
+    "check_open",
+    "check_task",
+    "cloud_action_to_wire",
+    "cloud_event_from_wire",
+    "describe_from_wire",
+    "describe_to_wire",
+    "open_to_wire",
+    "outcome_from_wire",
+    "outcome_to_wire",
+    "prediction_from_wire",
+    "prediction_to_wire",
+    "privacy_from_wire",
+    "query_from_wire",
+    "query_to_wire",
+    "score_from_wire",
+    "score_to_wire",
+    "status_to_wire",
+    "story_from_wire",
+    "story_to_wire",
+    "task_from_wire",
+]

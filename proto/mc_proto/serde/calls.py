@@ -1,0 +1,202 @@
+"""One task on its way to a cloud agent, and what that says of it."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Sequence
+
+from mc_proto.serde.fields import BadField, check_accuracy, check_id
+from mc_proto.serde.outcomes import prediction_from_wire, prediction_to_wire
+from mc_proto.v1 import cloud_pb2, common_pb2
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.tables import Codec
+from mc_sched.core.task import MAX_DEADLINE_NS, ExitRule
+from mc_sched.obs.moments import Moment
+
+_RULE_TO_WIRE = {
+    ExitRule.EARLIEST: common_pb2.EXIT_RULE_EARLIEST,
+    ExitRule.PURSUE: common_pb2.EXIT_RULE_PURSUE,
+    ExitRule.ADAPTIVE: common_pb2.EXIT_RULE_ADAPTIVE,
+}
+_RULE_FROM_WIRE = {wire: rule for rule, wire in _RULE_TO_WIRE.items()}
+
+
+def open_to_wire(
+    action: do.SendToCloud, edge_id: str, payload: bytes, head_bytes: int, bundle_hash: str
+) -> cloud_pb2.InferRequest:
+    """The first message of an Infer call, with the first `head_bytes` of the payload."""
+    opened = cloud_pb2.InferRequest.Open(
+        task_id=action.task_id,
+        edge_id=edge_id,
+        codec=action.codec,
+        payload_bytes=len(payload),
+        accuracy=action.accuracy,
+        budget_ns=action.budget_ns,
+        down_ns=action.down_ns,
+        exit_rule=_RULE_TO_WIRE[action.exit_rule],
+        bundle_hash=bundle_hash,
+        wanted_ns=action.wanted_ns,
+        head=payload[:head_bytes],
+    )
+    return cloud_pb2.InferRequest(open=opened)
+
+
+def check_open(
+    message: cloud_pb2.InferRequest.Open, max_payload_bytes: int, codecs: Sequence[Codec]
+) -> None:
+    """Raise BadField if the call cannot be served as it is."""
+    check_id("open.task_id", message.task_id, required=True)
+    check_id("open.edge_id", message.edge_id, required=True)
+    size_bytes = {codec.name: codec.payload_bytes for codec in codecs}
+    if message.codec not in size_bytes:
+        raise BadField(
+            "open.codec",
+            f"{reprlib.repr(message.codec)} is not known here; use {' or '.join(size_bytes)}",
+        )
+    if message.payload_bytes != (size_bytes[message.codec] or message.payload_bytes):
+        raise BadField(
+            "open.payload_bytes",
+            f"{message.payload_bytes}; a {message.codec} payload has {size_bytes[message.codec]}",
+        )
+    if not 0 < message.payload_bytes <= max_payload_bytes:
+        raise BadField(
+            "open.payload_bytes", f"{message.payload_bytes} is outside 1 to {max_payload_bytes}"
+        )
+    check_accuracy("open.accuracy", message.accuracy)
+    if not 0 < message.budget_ns <= MAX_DEADLINE_NS:
+        raise BadField("open.budget_ns", f"{message.budget_ns} is outside 1 to {MAX_DEADLINE_NS}")
+    if message.exit_rule not in common_pb2.ExitRule.values():
+        known = ", ".join(common_pb2.ExitRule.keys())
+        raise BadField("open.exit_rule", f"{message.exit_rule} is not one of {known}")
+
+
+def arrived_from_wire(
+    message: cloud_pb2.InferRequest.Open,
+    key: str,
+    now_ns: int,
+    opened_ns: int,
+    rule: ExitRule,
+    transfer_ns: int = 0,
+) -> ev.Arrived:
+    """The task as the cloud machine sees it, under the id `key` that is unique on this node.
+
+    The time since `opened_ns`, when the call came, is taken off the budget; `rule` is the agent's
+    own exit rule, for a call that names none. The payload came in during `transfer_ns` of it.
+    """
+    spent_ns = now_ns - opened_ns
+    return ev.Arrived(
+        now_ns=now_ns,
+        task_id=key,
+        edge_id=message.edge_id,
+        accuracy=message.accuracy,
+        budget_ns=max(0, message.budget_ns - spent_ns),
+        down_ns=message.down_ns,
+        codec=message.codec,
+        exit_rule=_RULE_FROM_WIRE.get(message.exit_rule, rule),
+        wanted_ns=max(0, message.wanted_ns - spent_ns) if message.HasField("wanted_ns") else None,
+        transfer_ns=transfer_ns,
+    )
+
+
+def cloud_action_to_wire(
+    action: do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop,
+    labels: Sequence[str],
+    held_ns: int = 0,
+    transfer_ns: int = 0,
+) -> cloud_pb2.InferReply:
+    """What the cloud machine wants the edge to know.
+
+    `held_ns`: an acceptance is written so long after the payload was here, a reply so long after
+    the acceptance. `transfer_ns`: what the node saw of the upload.
+    """
+    if isinstance(action, do.Accept):
+        return cloud_pb2.InferReply(
+            accepted=cloud_pb2.InferReply.Accepted(
+                exit=action.exit,
+                predicted_ns=action.predicted_ns,
+                queue_ns=action.queue_ns,
+                held_ns=held_ns,
+                transfer_ns=transfer_ns,
+            )
+        )
+    if isinstance(action, do.Progress):
+        progressed = cloud_pb2.InferReply.Progressed(
+            stage=action.stage, remaining_ns=action.remaining_ns
+        )
+        return cloud_pb2.InferReply(progressed=progressed)
+    if isinstance(action, do.Reply):
+        return cloud_pb2.InferReply(
+            result=cloud_pb2.InferReply.Result(
+                exit=action.exit,
+                prediction=prediction_to_wire(action.prediction, labels),
+                compute_ns=action.compute_ns,
+                queue_ns=action.queue_ns,
+                slowdown=action.slowdown,
+                held_ns=held_ns,
+            )
+        )
+    if isinstance(action, do.Refuse):
+        return cloud_pb2.InferReply(refused=cloud_pb2.InferReply.Refused(reason=action.reason))
+    stopped = cloud_pb2.InferReply.Stopped(
+        reason=action.reason, compute_ns=action.compute_ns, failed=action.failed
+    )
+    return cloud_pb2.InferReply(stopped=stopped)
+
+
+def story_to_wire(moments: Iterable[Moment]) -> list[cloud_pb2.InferReply.Moment]:
+    """The cloud's part of a task's story."""
+    return [
+        cloud_pb2.InferReply.Moment(
+            name=moment.name, at_ns=moment.at_ns, took_ns=moment.took_ns, detail=moment.detail
+        )
+        for moment in moments
+    ]
+
+
+def story_from_wire(message: cloud_pb2.InferReply) -> tuple[Moment, ...]:
+    """The same, back; empty for a message that tells none."""
+    return tuple(Moment(m.name, m.at_ns, m.took_ns, m.detail) for m in message.story)
+
+
+CloudNews = (
+    ev.CloudAccepted | ev.CloudProgressed | ev.CloudReplied | ev.CloudRefused | ev.CloudStopped
+)
+
+
+def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: int) -> CloudNews:
+    """What the cloud said, as an event of the edge machine. ValueError for an empty message."""
+    kind = message.WhichOneof("message")
+    if kind == "accepted":
+        accepted = message.accepted
+        return ev.CloudAccepted(
+            now_ns,
+            task_id,
+            accepted.exit,
+            accepted.predicted_ns,
+            accepted.queue_ns,
+            accepted.held_ns,
+            accepted.transfer_ns,
+        )
+    if kind == "progressed":
+        progressed = message.progressed
+        return ev.CloudProgressed(now_ns, task_id, progressed.stage, progressed.remaining_ns)
+    if kind == "result":
+        result = message.result
+        return ev.CloudReplied(
+            now_ns,
+            task_id,
+            result.exit,
+            prediction_from_wire(result.prediction),
+            result.compute_ns,
+            result.queue_ns,
+            result.slowdown,
+            message.ByteSize(),
+            result.held_ns,
+        )
+    if kind == "refused":
+        return ev.CloudRefused(now_ns, task_id, message.refused.reason)
+    if kind == "stopped":
+        stopped = message.stopped
+        return ev.CloudStopped(now_ns, task_id, stopped.reason, stopped.compute_ns, stopped.failed)
+    raise ValueError("an InferReply without a message")
