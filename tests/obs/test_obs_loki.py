@@ -113,7 +113,7 @@ class Loki:
 def loki(tmp_path):
     stores_of(
         finish(10, "a-1", latency_ns=20_000_000),
-        finish(20, "a-2", "late", "cloud", "exit2", latency_ns=90_000_000),
+        finish(20, "a-2", "late", "cloud", "exit2", latency_ns=90_000_000, stream_id="door"),
         finish(65, "a-3", "failed", reason="broke <here>"),
         line(70, "LinkSampled", "debug", rtt_ns=8),
         line(80, "Arrived", "info", node="cloud", task="robot/a-2"),
@@ -155,8 +155,9 @@ def test_structured_metadata_comes_where_it_is_asked_for(loki):
     assert data["encodingFlags"] == ["categorize-labels"]
     ((_, _, beside),) = data["result"][0]["values"]
     assert beside == {
-        "structuredMetadata": {"task_id": "a-2", "name": "Finish", "kind": "action",
-                               "site": "cloud", "outcome": "late", "exit": "exit2"},
+        "structuredMetadata": {"task_id": "a-2", "stream_id": "door", "name": "Finish",
+                               "kind": "action", "site": "cloud", "outcome": "late",
+                               "exit": "exit2"},
         "parsed": {},
     }  # fmt: skip
 

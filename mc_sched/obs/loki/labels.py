@@ -17,7 +17,13 @@ FIXED = {"service_name": SERVICE, "host": socket.gethostname()}
 OURS = {"component": "node", "level": "level"}
 """Loki's label to the store's."""
 NAMES = (*FIXED, *OURS)
-METADATA = ("task", "name", "kind", "site", "outcome", "exit")
+METADATA = (
+    ("task_id", "task"),
+    ("stream_id", "task.stream_id"),
+    ("stream_id", "outcome.stream_id"),
+    *((name, name) for name in ("name", "kind", "site", "outcome", "exit")),
+)
+"""What stands beside a line, and where it is found; a name may be found in several places."""
 _ALIASES = {"detected_level": "level", "task_id": "task", "component": "node", "__error__": ""}
 Values = Callable[[str], Iterable[str]]
 
@@ -29,9 +35,8 @@ def stream_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 def metadata_of(record: dict[str, Any]) -> dict[str, str]:
     """What stands beside it."""
-    known = {name: field_of(record, name) for name in METADATA}
-    found = {("task_id" if name == "task" else name): value for name, value in known.items()}
-    return {name: value for name, value in found.items() if value}
+    known = ((name, field_of(record, field)) for name, field in METADATA)
+    return {name: value for name, value in known if value}
 
 
 def stored_name(name: str) -> str:
