@@ -20,7 +20,7 @@ from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
-from mc_sched.core.predictors.link import Padding
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.errors import sentence
 from mc_sched.obs.moments import CloudStory
 
@@ -29,8 +29,6 @@ CHUNK_BYTES = 16 * 1024
 PROBE_TIMEOUT_S = 1.0
 MISSED_PROBES = 2
 """Unanswered probes in a row after which the link counts as down."""
-PADDED_EVERY_NS = 10**9
-"""Padded probes are at least this far apart, whatever became of the last one."""
 RETRY_S = 0.25
 GIVE_UP_GRACE_S = 1.0
 """How long the cloud may take to confirm a give-up before the call is cut."""
@@ -78,7 +76,6 @@ class CloudClient:
         self._state = ""
         self._rtt_ns = 0
         self._wanted_padding = wanted_padding
-        self._padded_ns = -PADDED_EVERY_NS
         self._identity = identity
         self._tell = tell
 
@@ -137,7 +134,7 @@ class CloudClient:
     async def _probe(self) -> bool:
         """One round trip, now and then with padding; False if the cloud is draining."""
         started_ns = time.monotonic_ns()
-        padding = self._padding(started_ns)
+        padding = self._wanted_padding(started_ns)
         request = cloud_pb2.ProbeRequest(
             edge_id=self._edge_id,
             last_rtt_ns=self._rtt_ns,
@@ -156,14 +153,6 @@ class CloudClient:
             )
         )  # fmt: skip
         return not reply.draining
-
-    def _padding(self, now_ns: int) -> Padding:
-        if now_ns - self._padded_ns < PADDED_EVERY_NS:
-            return Padding()
-        padding = self._wanted_padding(now_ns)
-        if padding != Padding():
-            self._padded_ns = now_ns
-        return padding
 
     def _lose(self, reason: str) -> None:
         self._say_gone(reason)

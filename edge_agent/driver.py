@@ -22,7 +22,7 @@ from mc_sched.core.edge_books import EdgeSnapshot
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.core.events import TimerKind
-from mc_sched.core.predictors.link import Padding
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.task import Outcome, OutcomeKind, Task
 from mc_sched.obs.event_log import EventLog
 from mc_sched.obs.metrics.edge import EdgeState

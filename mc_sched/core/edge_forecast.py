@@ -319,6 +319,10 @@ class EdgeForecast:
         path_ns = self.cloud.shortest_ns(now_ns, task.codec, task.offload.accuracy)
         return now_ns + encode_ns + up_ns + path_ns <= task.task.due_ns
 
+    def on_the_air_j(self, duration_ns: int) -> float:
+        """What the radio takes for being on the air, whatever it sends."""
+        return self._settings.energy.radio.up_j(0, duration_ns)
+
     def _transfer_j(self, now_ns: int, size_bytes: int, up_ns: int, rtt_ns: int) -> float:
         radio = self._settings.energy.radio
         tail_j = self._tail.next_j(now_ns) if self._settings.energy.count_tail else 0.0

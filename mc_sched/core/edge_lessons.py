@@ -5,7 +5,7 @@ from __future__ import annotations
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
-from mc_sched.core.predictors.link import Padding
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.transitions import CloudLeg
 

@@ -21,10 +21,12 @@ Its parts share one `EdgeState` (the tasks, the moment, the actions so far), and
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
+from mc_sched.core.doubt import in_doubt
 from mc_sched.core.edge_books import EdgeBooks, EdgeSnapshot
 from mc_sched.core.edge_endings import EdgeEndings
 from mc_sched.core.edge_forecast import MOST_UPLOADS, EdgeForecast
@@ -41,7 +43,7 @@ from mc_sched.core.events import TimerKind
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, View
-from mc_sched.core.predictors.link import Padding
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.radio import RadioTail
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
@@ -77,6 +79,7 @@ class EdgeMachine:
         """The highest max_uploads so far: uploads that a lower one would forbid may still run."""
         self._draining = False
         self._submitted_ns = -ASKED_NS
+        self._last_task: Task | None = None
         trip = EdgeTrip(self._state, self._forecast, self._lessons, self._legs, self._endings)
         self._handlers: dict[type, Callable[[Any], None]] = {
             ev.Submitted: self._on_submitted,
@@ -133,7 +136,15 @@ class EdgeMachine:
         sending = any(entry.cloud is CloudLeg.UPLOADING for entry in self._state.entries)
         if sending or not (asked or self._forecast.link.never_measured):
             return Padding()
-        return self._forecast.link.wanted_padding(now_ns)
+        return self._forecast.link.wanted_padding(now_ns, asked and self._in_doubt(now_ns))
+
+    def _in_doubt(self, now_ns: int) -> bool:
+        """Whether what is believed of the link keeps a task like the last one from the cloud."""
+        if self._last_task is None:
+            return False
+        task = replace(self._last_task, submitted_ns=now_ns)
+        policy = POLICIES[task.policy or self._settings.policy]
+        return in_doubt(task, self.view(task, now_ns), policy, self._forecast)
 
     def tally(self) -> Tally:
         """Endings, latencies and slack since the start."""
@@ -177,7 +188,7 @@ class EdgeMachine:
     def _admit(self, task: Task) -> None:
         entry = EdgeTask(task, self._books.required_accuracy(task))
         self._state.open += 1
-        self._submitted_ns = self._state.now_ns
+        self._submitted_ns, self._last_task = self._state.now_ns, task
         self._state.note(entry, "Submitted")
         if task.task_id in self._tasks:
             reason = "a task of this id has ended but is still being stopped; use another id"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mc_sched.core import events as ev
-from mc_sched.core.predictors.link import Padding
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.spec import EdgeSpec
@@ -25,9 +25,6 @@ RETRY_NS = 250_000_000
 DESCRIPTION_BYTES = 1_000
 """The cloud's tables on the wire."""
 _LOST = "the cloud does not answer (deadline_exceeded)"
-PADDED_EVERY_NS = 1_000_000_000
-"""Padded probes are at least this far apart, whatever became of the last one."""
-BARE = Padding()
 Answered = Callable[[ev.LinkSampled], None]
 
 
@@ -40,7 +37,6 @@ class Watcher:
         self._question = 0
         self._missed = 0
         self._rtt_ns = 0
-        self._padded_ns = -PADDED_EVERY_NS
         self._state = ""
 
     def start(self) -> None:
@@ -95,13 +91,7 @@ class Watcher:
 
     def _padding(self) -> Padding:
         """What the next probe is to carry, in order to measure the link."""
-        now_ns = self._clock.now_ns
-        if now_ns - self._padded_ns < PADDED_EVERY_NS:
-            return BARE
-        padding = self._edge.machine.wanted_padding(now_ns)
-        if padding != BARE:
-            self._padded_ns = now_ns
-        return padding
+        return self._edge.machine.wanted_padding(self._clock.now_ns)
 
     # --- one question, one answer or none -----------------------------------------------------
 

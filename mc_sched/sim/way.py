@@ -5,7 +5,7 @@
 
 As in the agents, a give-up or a probe has a connection of its own and never waits behind an image,
 only behind the one packet that is leaving. What control messages take of the rate (about 4 kbit/s,
-and a padded probe a second at most, beside no upload) is not taken off the payloads'.
+and padded probes, beside no upload) is not taken off the payloads'.
 """
 
 from __future__ import annotations

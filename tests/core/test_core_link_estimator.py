@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from round_figures import IMAGE_BYTES, at, faded, ns
 
 from mc_sched.core import events as ev
-from mc_sched.core.predictors.link import (
-    FRESH_NS,
-    PADDING_BYTES,
-    SHORTEST_TRANSFER_NS,
-    LinkEstimator,
-    Padding,
-)
+from mc_sched.core.predictors.link import LATELY_NS, SHORTEST_TRANSFER_NS, LinkEstimator
+from mc_sched.core.predictors.probing import FRESH_NS, PADDING_BYTES, Padding
 from mc_sched.core.scores import Forecast
 
 SIZE = IMAGE_BYTES
@@ -190,6 +185,26 @@ def test_padding_is_wanted_for_what_is_not_fresh(link):
     link.record_padded(4, ns(14), Padding(down_bytes=PADDING_BYTES))
     assert link.wanted_padding(4) == Padding()
     assert link.wanted_padding(4 + FRESH_NS + 1) == Padding(up_bytes=PADDING_BYTES)
+
+
+def test_a_transfer_that_is_not_resolved_leaves_belief_as_it_is(fresh):
+    """Round trips of 10 ms that stray by 4.2 ms hide 8 kB within them."""
+    for number in range(40):
+        fresh.record_rtt(number, ns(10 if number % 10 else 16.9))
+    fresh.record_padded(40, ns(10 + 4), Padding(up_bytes=1_000))  # 2 Mbps
+    before_ns = fresh.up_mean_ns(40, 1_000)
+    fresh.record_padded(41, ns(8), Padding(up_bytes=1_000))
+    assert fresh.up_mean_ns(41, 1_000) == pytest.approx(before_ns, rel=0.05)
+
+
+def test_the_best_is_the_lowest_mean_lately(link):
+    assert link.up_best_ns(4, SIZE) == ns(10)
+    uploads(link, 1, 8, 10 + 40)
+    assert (link.up_best_ns(ns(800), SIZE), link.up_mean_ns(ns(800), SIZE) > ns(30)) == (
+        ns(10),
+        True,
+    )
+    assert link.up_best_ns(LATELY_NS + ns(1), SIZE) > ns(10)
 
 
 # --- uploads that were stopped ----------------------------------------------------------------

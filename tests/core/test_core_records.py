@@ -4,7 +4,6 @@ import pytest
 from round_figures import (
     BOTH_PAYLOADS,
     ENCODING_LOCAL,
-    IMAGE_BYTES,
     TWO_CODECS,
     at,
     ns,
@@ -204,56 +203,3 @@ def test_a_record_comes_before_what_is_done_next(cloud):
     actions = cloud.machine.handle(ev.StageDone(at(4), ("a",), 0, ns(4)))
     cloud.piece, cloud.piece_since_ns, cloud.now_ns = actions[-1], at(4), at(4)
     assert [type(action) for action in actions] == [do.RecordScore, do.RunStage]
-
-
-# --- measuring the link before a task has to --------------------------------------------------
-
-
-def test_a_link_that_was_never_measured_is_worth_a_padded_probe(make_edge):
-    edge = make_edge(settled=False)
-    assert edge.machine.wanted_padding(at(0)).up_bytes == 0  # without a round trip it says nothing
-    edge.tell(0, ev.LinkSampled, ns(10))
-    assert edge.machine.wanted_padding(at(0)).up_bytes > 0
-
-
-def test_first_up_then_down(make_edge):
-    edge = make_edge(settled=False)
-    edge.tell(0, ev.LinkSampled, ns(10))
-    padding = edge.machine.wanted_padding(at(0))
-    edge.handle(ev.LinkSampled(at(30), ns(18), up_bytes=padding.up_bytes))
-    padding = edge.machine.wanted_padding(at(30))
-    assert padding.up_bytes == 0 < padding.down_bytes
-    edge.handle(ev.LinkSampled(at(60), ns(14), down_bytes=padding.down_bytes))
-    padding = edge.machine.wanted_padding(at(60))
-    assert (padding.up_bytes, padding.down_bytes) == (0, 0)
-    shown = edge.machine.snapshot(at(60))
-    assert (shown.uplink_bps, shown.downlink_bps) == (8e6, 16e6)
-    assert shown.rtt_ns == ns(10)
-
-
-def test_never_beside_an_upload(edge):
-    assert edge.machine.wanted_padding(at(2_500)).up_bytes > 0
-    edge.submit(2_500, "a", 84)
-    assert edge.machine.wanted_padding(at(2_501)).up_bytes == 0
-
-
-def test_nor_while_no_tasks_come(edge):
-    edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=8_000))
-    edge.tell(11_000, ev.LinkSampled, ns(10))
-    edge.machine.snapshot(at(11_000))  # asks the forecasts, which lets the old samples fade
-    assert edge.machine.wanted_padding(at(11_000)).up_bytes == 0
-
-
-def test_a_slow_link_that_has_become_fast_is_found_without_a_task(edge):
-    """Three uploads at a tenth of the rate keep tasks here; three padded probes bring them back."""
-    for number in range(3):
-        edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
-        edge.accepted(500 * number + 110, f"s{number}")
-        edge.replied(500 * number + 119, f"s{number}")
-    edge.submit(1_500, "here", 84)
-    edge.local_done(1_520, "here")
-    for number in range(3):
-        edge.handle(ev.LinkSampled(at(2_000 + 100 * number), ns(18), up_bytes=8_000))
-    edge.submit(3_000, "there", 84)
-    assert (edge.outcome("here").site.value, edge.calls) == ("edge", {"there"})
-    assert IMAGE_BYTES == 10_000

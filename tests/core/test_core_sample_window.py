@@ -113,6 +113,24 @@ def test_three_samples_make_a_step_and_the_earlier_ones_follow_with_their_spread
     assert made.quantile(20, 0.0) == pytest.approx(0.9 * factor)
 
 
+WIDE = (1.0, 2.0, 0.5, 1.8, 0.6, 1.0, 2.0, 0.5, 1.0, 2.0, 0.5)
+
+
+def test_three_from_the_wider_half_of_a_wide_spread_are_no_step():
+    assert window(*WIDE, 2.0, 1.9, 2.0).quantile(20, 1.0) == 2.0
+    assert window(*WIDE, 0.5, 0.6, 0.5).quantile(20, 0.0) == 0.5
+
+
+def test_but_three_beyond_it_are():
+    assert window(*WIDE, 4.0, 4.1, 4.0).quantile(20, 0.0) == 2.0
+
+
+def test_it_is_settled_when_the_prior_is_silent():
+    assert not window(1.0, 1.0, 1.0).settled(3)
+    assert window(1.0, 1.0, 1.0, 1.0).settled(4)
+    assert not window(1.0, 1.0, 1.0, 1.0, horizon_ns=100).settled(104)
+
+
 @pytest.mark.parametrize("outliers", [(9.0,), (9.0, 9.0), (9.0, 1.0, 9.0), (0.1, 9.0, 9.0)])
 def test_fewer_or_scattered_ones_are_accidents(outliers):
     made = window(*[1.0] * 8, *outliers)

@@ -22,7 +22,7 @@ from edge_agent import cloud_client
 from edge_agent.cloud_client import CHUNK_BYTES, CloudClient
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
-from mc_sched.core.predictors.link import Padding
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.task import ExitRule
 from mc_sched.obs.moments import CloudStory, Moment
 
@@ -488,11 +488,12 @@ async def test_close_ends_every_task_and_leaves_nothing_running(agent):
 # --- padded probes ----------------------------------------------------------------------------
 
 
-async def test_a_probe_carries_what_is_wanted_and_not_again_at_once(agent):
-    async with linked(agent, wanted_padding=lambda now_ns: Padding(up_bytes=5_000)) as link:
+async def test_a_probe_carries_what_is_wanted(agent):
+    wanted = iter((Padding(up_bytes=5_000), Padding()))
+    async with linked(agent, wanted_padding=lambda now_ns: next(wanted, Padding())) as link:
         await until(lambda: len(agent.probes) > 3)
     padded = [len(probe.padding) for probe in agent.probes]
-    assert sorted(padded, reverse=True)[:2] == [5_000, 0]
+    assert padded[:3] == [5_000, 0, 0]
     sampled = link.of(ev.LinkSampled)
     assert [event.up_bytes for event in sampled[:3]] == padded[:3]
 

@@ -3,7 +3,7 @@
 A rate is kept as its inverse, nanoseconds per byte, to which the time of a transfer is proportional
 and that time is what is forecast. No sample for some seconds means unknown, and unknown is treated
 with a prior that is slow enough to be careful. While tasks come and a direction has no fresh
-sample, a padded probe measures it, so that no task has to.
+sample, a padded probe measures it, so that no task has to (see `probing.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import deque
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
+from mc_sched.core.predictors.lately import LeastLately
+from mc_sched.core.predictors.probing import FASTER, Padding, Probing
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.value import value
@@ -31,20 +33,12 @@ SHORTEST_TRANSFER_NS = 50_000
 RESOLVED_NS, NEAR = 2_000_000, 1.5
 """What the cloud saw of a transfer counts if it is longer than this, within this factor; a payload
 that comes in one piece shows next to nothing."""
+DEVIATIONS = 1.645
+"""From a normal mean to its 95% quantile."""
 TOO_SOON = 1.25
 """An upload that took less than the round trip over this tells that the round trip has changed."""
-FRESH_NS = 2 * 10**9
-"""A rate whose last sample is older is worth a padded probe."""
-PADDING_BYTES = 8_000
-"""What such a probe carries: 60 ms on 3G, and few enough bytes for one window of a new TCP."""
-
-
-@value
-class Padding:
-    """How much a probe shall carry each way beside its few fields."""
-
-    up_bytes: int = 0
-    down_bytes: int = 0
+LATELY_NS = 30 * 10**9
+"""How long a link's best is remembered: a vehicle has passed behind a block of houses by then."""
 
 
 @value
@@ -74,10 +68,9 @@ class LinkEstimator:
         self._up_level, self._down_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._left: deque[_Upload] = deque(maxlen=4)
         self._last_whole_ns = -1
-        self._up_ns: int | None = None
-        self._down_ns: int | None = None
-        """When the directions were last measured; None: never."""
-        self._rtt_seen = False
+        self._best = LeastLately(LATELY_NS)
+        """Of the uplink's means, nanoseconds per byte."""
+        self._probing = Probing(least_samples=len(UP_PRIOR))
 
     def aim(self, quantile: float) -> None:
         """Forecast at another upper quantile from now on."""
@@ -93,19 +86,19 @@ class LinkEstimator:
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """A probe came back."""
-        self._rtt_seen = True
         self._rtt_ns.add(now_ns, float(rtt_ns))
 
     def record_padded(self, now_ns: int, took_ns: int, padding: Padding) -> None:
         """A probe that carried `padding`, in one direction, came back after `took_ns`."""
-        transfer_ns = max(SHORTEST_TRANSFER_NS, took_ns - self.rtt_mean_ns(now_ns))
+        left_ns = took_ns - self.rtt_mean_ns(now_ns)
         if padding.up_bytes:
-            self._last_whole_ns = now_ns
-            self._up_ns = now_ns
-            self._up.add(now_ns, transfer_ns / padding.up_bytes)
+            transfer_ns = self._resolved_ns(now_ns, padding.up_bytes, left_ns)
+            pace = transfer_ns / padding.up_bytes
+            self._probing.up_probed(now_ns, faster=pace * FASTER < self._up_mean(now_ns))
+            self._arrived_whole(now_ns, pace)
         if padding.down_bytes:
-            self._down_ns = now_ns
-            self._down.add(now_ns, transfer_ns / padding.down_bytes)
+            self._probing.down_probed(now_ns)
+            self._down.add(now_ns, max(SHORTEST_TRANSFER_NS, left_ns) / padding.down_bytes)
 
     def record_upload(
         self, now_ns: int, size_bytes: int, until_accepted_ns: int, seen_ns: int = 0
@@ -121,25 +114,45 @@ class LinkEstimator:
             self.record_rtt(now_ns, max(1, until_accepted_ns - seen_ns))
         if too_soon and seen_ns < RESOLVED_NS:
             return
-        transfer_ns = self._transfer_ns(now_ns, until_accepted_ns, seen_ns)
+        transfer_ns = self._transfer_ns(now_ns, size_bytes, until_accepted_ns, seen_ns)
         start_ns = now_ns - until_accepted_ns
         end_ns = start_ns + transfer_ns
         beside = sum(other.bytes_between(start_ns, end_ns) for other in self._left)
         self._left.append(_Upload(start_ns, end_ns, size_bytes))
-        self._last_whole_ns = now_ns
-        self._up_ns = now_ns
-        self._up.add(now_ns, transfer_ns / (size_bytes + beside))
+        self._probing.up_told(now_ns)
+        self._arrived_whole(now_ns, transfer_ns / (size_bytes + beside))
 
-    def _transfer_ns(self, now_ns: int, until_accepted_ns: int, seen_ns: int) -> int:
+    def _arrived_whole(self, now_ns: int, pace: float) -> None:
+        """A sample of the uplink, in nanoseconds per byte."""
+        self._last_whole_ns = now_ns
+        self._up.add(now_ns, pace)
+        self._best.add(now_ns, self._up_mean(now_ns))
+
+    def _transfer_ns(
+        self, now_ns: int, size_bytes: int, until_accepted_ns: int, seen_ns: int
+    ) -> int:
         """What is left of the time without the round trip.
 
         What the cloud saw knows nothing of the round trip, nor of what comes before the first
         byte; it keeps the difference within reason while a new round trip is being learned.
         """
-        left_ns = max(SHORTEST_TRANSFER_NS, until_accepted_ns - self.rtt_mean_ns(now_ns))
+        left_ns = until_accepted_ns - self.rtt_mean_ns(now_ns)
         if seen_ns < RESOLVED_NS:
-            return left_ns
+            return self._resolved_ns(now_ns, size_bytes, left_ns)
         return int(min(max(left_ns, seen_ns / NEAR), seen_ns * NEAR))
+
+    def _resolved_ns(self, now_ns: int, size_bytes: int, left_ns: int) -> int:
+        """A transfer's time, of which `left_ns` are left without the round trip.
+
+        What is less than round trips stray is not resolved: it may be anything up to that, and
+        what is believed of the link stands as far as it lies in between.
+        """
+        strays_ns = 0
+        if self._rtt_ns.settled(now_ns):
+            upper_ns = self.rtt_upper_ns(now_ns)
+            strays_ns = int((upper_ns - self.rtt_mean_ns(now_ns)) / DEVIATIONS)
+        believed_ns = min(strays_ns, self.up_mean_ns(now_ns, size_bytes))
+        return max(SHORTEST_TRANSFER_NS, left_ns, believed_ns)
 
     def record_unfinished(self, now_ns: int, size_bytes: int, elapsed_ns: int) -> None:
         """An upload was stopped after `elapsed_ns` without the cloud's word.
@@ -151,7 +164,7 @@ class LinkEstimator:
             return
         bound = transfer_ns / size_bytes
         if bound > self._up_mean(now_ns):
-            self._up_ns = now_ns
+            self._probing.up_told(now_ns)
             self._up.add(now_ns, bound)
 
     def score_up(self, now_ns: int, until_accepted_ns: int, expected: Forecast) -> Score:
@@ -193,21 +206,14 @@ class LinkEstimator:
 
     @property
     def never_measured(self) -> bool:
-        """Whether some direction has no sample, however old."""
-        return self._up_ns is None or self._down_ns is None
+        """Whether some direction lacks the samples, however old, that silence its prior."""
+        return self._probing.never_done
 
-    def wanted_padding(self, now_ns: int) -> Padding:
-        """What the next probe should carry: for the direction, if any, that is not fresh.
-
-        Asking lets nothing fade: a log does not hold it, and replays all the same.
-        """
-        if not self._rtt_seen:
+    def wanted_padding(self, now_ns: int, in_doubt: bool = False) -> Padding:
+        """What the next probe should carry. `in_doubt`: see `Probing.wanted`."""
+        if not self._rtt_ns.settled(now_ns):
             return Padding()  # what a transfer takes beyond the round trip could not be told
-        if _is_stale(self._up_ns, now_ns):
-            return Padding(up_bytes=PADDING_BYTES)
-        if _is_stale(self._down_ns, now_ns):
-            return Padding(down_bytes=PADDING_BYTES)
-        return Padding()
+        return self._probing.wanted(now_ns, self._up.settled(now_ns), in_doubt)
 
     # --- forecasts --------------------------------------------------------------------------
 
@@ -242,6 +248,10 @@ class LinkEstimator:
         """Upper quantile of that time, at a level of its own or at that of a sum it is part of."""
         return int(size_bytes * (level or self._up_level).upper(self._up, now_ns))
 
+    def up_best_ns(self, now_ns: int, size_bytes: int) -> int:
+        """Time for `size_bytes` to leave, were the uplink as fast as at its best lately."""
+        return int(size_bytes * self._best.least(now_ns, otherwise=UP_PRIOR[0]))
+
     def rtt_mean_ns(self, now_ns: int) -> int:
         """Mean round trip."""
         return int(self._rtt_ns.mean_up_to(now_ns, self._quantile))
@@ -257,5 +267,5 @@ class LinkEstimator:
         return self._up.mean_up_to(now_ns, self._quantile)
 
 
-def _is_stale(measured_ns: int | None, now_ns: int) -> bool:
-    return measured_ns is None or now_ns - measured_ns > FRESH_NS
+def _is_stale(measured_ns: int | None, now_ns: int, fresh_ns: int) -> bool:
+    return measured_ns is None or now_ns - measured_ns > fresh_ns

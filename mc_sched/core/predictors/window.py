@@ -23,6 +23,9 @@ WITNESSES = 3
 """Samples in a row that make a step, and at least as many before; one or two are an accident."""
 STEP = 1.25
 """How far, as a factor, each of them has to lie beyond the median of the earlier ones."""
+RARE = 0.1
+"""Nor does such a share of the earlier ones lie there: three from the wider half of a wide spread
+are no step."""
 
 FADING = 0.8
 """About the last five samples make the mean. Of the values tried in the simulator on two uplinks
@@ -93,8 +96,11 @@ class SampleWindow:
         if newest <= STEP * least and newest * STEP >= most:
             return
         low, middle, high = sorted([self._samples[-back][1] for back in (1, 2, 3)])
-        before = nearest_rank(sorted(v for _, v in islice(self._samples, earlier)), 0.5)
-        if before > 0.0 and (low > STEP * before or 0.0 < high * STEP < before):
+        ordered = sorted(v for _, v in islice(self._samples, earlier))
+        before = nearest_rank(ordered, 0.5)
+        above = low > max(STEP * before, nearest_rank(ordered, 1.0 - RARE))
+        below = 0.0 < high < min(before / STEP, nearest_rank(ordered, RARE))
+        if before > 0.0 and (above or below):
             step = _Step(self._samples[-1][0], self._samples[earlier][0], middle / before)
             self._steps.append(step)
             self._scale(step.first_ns, step.factor)
@@ -122,6 +128,10 @@ class SampleWindow:
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         return bool(self._samples)
+
+    def settled(self, now_ns: int) -> bool:
+        """Whether there are samples enough for the prior to be silent."""
+        return self.known(now_ns) and len(self._samples) >= len(self._prior)
 
     def mean(self, now_ns: int) -> float:
         """Fading geometric mean of the samples, or the prior's median while there are none.
