@@ -116,7 +116,7 @@ class EdgeBooks:
         return Energy(
             compute_j=booked.compute_j,
             encode_j=booked.encode_j,
-            radio_up_j=radio.up_j(entry.bytes_up, entry.upload_air_ns),
+            radio_up_j=radio.up_j(entry.bytes_up, entry.upload_paid_ns),
             radio_down_j=down_j,
             radio_tail_j=entry.tail_j + self._reply_tail_j(entry, now_ns),
             source=booked.source,

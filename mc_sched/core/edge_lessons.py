@@ -6,6 +6,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
 from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.radio import RadioAir
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.transitions import CloudLeg
 
@@ -15,6 +16,7 @@ class EdgeLessons:
 
     def __init__(self, forecast: EdgeForecast) -> None:
         self._forecast = forecast
+        self._air = RadioAir()
 
     def run_ended(self, entry: EdgeTask, now_ns: int, whole: bool) -> tuple[Score, ...]:
         """The local net has ended, `whole` if it has answered."""
@@ -38,7 +40,7 @@ class EdgeLessons:
         link, arrived_ns = self._forecast.link, event.now_ns - event.held_ns
         on_the_way_ns = arrived_ns - entry.sent_ns
         entry.accepted_ns, entry.bytes_up = event.now_ns, entry.payload_bytes
-        entry.upload_air_ns = max(0, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
+        self._sent(entry, on_the_way_ns - link.rtt_mean_ns(event.now_ns))
         score = link.score_up(event.now_ns, on_the_way_ns, entry.expected_up)
         link.record_upload(arrived_ns, entry.payload_bytes, on_the_way_ns, event.transfer_ns)
         self._forecast.long_run_link.sent(entry.payload_bytes, entry.upload_air_ns)
@@ -89,14 +91,20 @@ class EdgeLessons:
         """
         if entry.cloud is not CloudLeg.UPLOADING:
             return
-        link, air_ns = self._forecast.link, now_ns - entry.sent_ns
-        if whole:
-            entry.upload_air_ns = max(0, air_ns - link.rtt_mean_ns(now_ns))
-            entry.bytes_up = entry.payload_bytes
-            return
-        share = air_ns / max(1, link.up_mean_ns(now_ns, entry.payload_bytes))
-        entry.upload_air_ns = air_ns
-        entry.bytes_up = int(entry.payload_bytes * min(1.0, share))
+        link, elapsed_ns = self._forecast.link, now_ns - entry.sent_ns
+        air_ns = elapsed_ns - link.rtt_mean_ns(now_ns)
+        entry.bytes_up = entry.payload_bytes
+        if not whole:
+            # without a word it has taken what is left of the time, and what it should at least
+            mean_ns = max(1, link.up_mean_ns(now_ns, entry.payload_bytes))
+            air_ns = max(air_ns, min(elapsed_ns, mean_ns))
+            entry.bytes_up = int(entry.payload_bytes * min(1.0, elapsed_ns / mean_ns))
+        self._sent(entry, air_ns)
+
+    def _sent(self, entry: EdgeTask, air_ns: int) -> None:
+        """The radio has sent for this task, beside others or not."""
+        entry.upload_air_ns = max(0, air_ns)
+        entry.upload_paid_ns = self._air.sent(entry.sent_ns, entry.sent_ns + entry.upload_air_ns)
 
     def gave_up_upload(self, entry: EdgeTask, now_ns: int) -> None:
         """An upload that was too slow is stopped."""

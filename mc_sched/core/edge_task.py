@@ -74,7 +74,9 @@ class EdgeTask:
         self.cloud_compute_ns = 0
         self.bytes_up = 0
         self.upload_air_ns = 0
-        """Time the radio sent for this task."""
+        """Time the radio sent for this task, from its first byte to its last."""
+        self.upload_paid_ns = 0
+        """Its share of the radio's time, of which uploads at once have one in common."""
         self.reply_air_ns = 0
         """Time the radio received the reply; 0 while there is none."""
         self.tail_j = 0.0

@@ -74,3 +74,21 @@ class RadioTail:
     def transferred(self, end_ns: int) -> None:
         """A transfer has ended."""
         self._quiet_since_ns = max(end_ns, self._quiet_since_ns or end_ns)
+
+
+class RadioAir:
+    """The time that one radio sends, shared out to the uploads that lengthen it.
+
+    Its base power is drawn once, however many uploads wait for the link at the same time. So an
+    upload pays for what lies behind the end of the last one, and payments add up to the time that
+    something was being sent. Uploads are told in the order of their ends.
+    """
+
+    def __init__(self) -> None:
+        self._until_ns = 0
+
+    def sent(self, start_ns: int, end_ns: int) -> int:
+        """What an upload in this time adds."""
+        added_ns = max(0, end_ns - max(start_ns, self._until_ns))
+        self._until_ns = max(self._until_ns, end_ns)
+        return added_ns

@@ -9,7 +9,8 @@ successes per joule alone would be no aim: serving nothing but the one cheapest 
 For tasks that do not meet, this is exact: no scheduler that begins at once has more successes, and
 none has the same ones for less. To wait never helps, but for jitter that happens to be less later.
 It ignores what happens where tasks interact (waiting for the local net, for the uplink, for the
-cloud), and that an edge has to meet its cloud first, which only takes from a scheduler.
+cloud), and that an edge has to meet its cloud first, which takes from a scheduler. What gives is
+little: uploads that wait for a slow link at once have the radio's base power in common.
 
 What succeeds is counted in two ways, of which each is held against a scheduler's own. `expected`:
 in time, by an exit of at least the demanded accuracy. `correct`: and the answer is right, which

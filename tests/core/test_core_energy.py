@@ -6,7 +6,7 @@ from round_figures import IMAGE_BYTES, MS, ns
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import REPLY_BYTES
 from mc_sched.core.energy import EnergyModel
-from mc_sched.core.radio import RADIOS, RadioModel, RadioTail
+from mc_sched.core.radio import RADIOS, RadioAir, RadioModel, RadioTail
 from mc_sched.core.task import Energy
 
 FINE = {"accuracy": 0.9}
@@ -80,6 +80,12 @@ def test_one_long_after_another_pays_a_whole_tail_again():
 
 def test_two_at_once_pay_once():
     assert tail((0, 20), (5, 10))[1] == 0.0
+
+
+def test_uploads_share_the_time_that_the_radio_sends():
+    air = RadioAir()
+    spans = ((0, 10), (5, 12), (6, 12), (20, 25))
+    assert [air.sent(start, end) for start, end in spans] == [10, 2, 0, 5]
 
 
 def test_a_radio_whose_tail_is_not_known_has_none():
@@ -180,6 +186,17 @@ def test_a_fallback_that_a_crossing_reply_stops_costs_what_it_took_until_then(ed
     assert spent(edge, "a").compute_j == pytest.approx(7.0 * 0.002)
 
 
+def test_what_uploads_at_once_have_in_common_is_paid_once(edge):
+    """The radio's base power is drawn once: 15 ms on the air for both of them."""
+    edge.submit(0, "a", 84, policy="server")
+    edge.submit(5, "b", 84, policy="server")
+    edge.accepted(20, "a")
+    edge.accepted(25, "b")
+    edge.replied(29, "a")
+    edge.replied(34, "b")
+    assert [spent(edge, task_id).radio_up_j for task_id in "ab"] == [up_j(10), up_j(5)]
+
+
 def test_an_upload_that_is_cut_costs_its_time_on_the_air(edge):
     edge.submit(0, "a", 5, policy="server")
     edge.deadline_fires(5, "a")  # half of the 10 ms that it takes
@@ -191,14 +208,14 @@ def test_one_that_is_overdue_has_sent_no_more_than_the_image(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.deadline_fires(84, "a")
     assert edge.outcome("a").bytes_up == IMAGE_BYTES
-    assert spent(edge, "a").radio_up_j == up_j(84)
+    assert spent(edge, "a").radio_up_j == up_j(74)  # the word itself would have taken 10 ms
 
 
 def test_an_upload_that_was_given_up_is_off_the_air_from_then_on(edge):
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     edge.local_done(80, "a")
-    assert spent(edge, "a").radio_up_j == up_j(60)
+    assert spent(edge, "a").radio_up_j == up_j(50)
 
 
 def test_whatever_crosses_the_give_up(edge):
@@ -206,7 +223,7 @@ def test_whatever_crosses_the_give_up(edge):
     edge.fallback_fires(60, "a")
     edge.accepted(65, "a")
     edge.local_done(80, "a")
-    assert spent(edge, "a").radio_up_j == up_j(60)
+    assert spent(edge, "a").radio_up_j == up_j(50)
 
 
 def test_so_is_one_whose_call_broke(edge):
