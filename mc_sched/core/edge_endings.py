@@ -43,9 +43,11 @@ class EdgeEndings:
         self._answer(entry, Answer(Site.EDGE, name, prediction, accuracy))
 
     def answer_unsure(self, entry: EdgeTask) -> None:
-        """The cloud will not answer: the local net's answer stands, as unsure as it is."""
+        """Nobody else will answer: the local net's answer stands, as unsure as it is."""
         assert entry.unsure is not None
-        self.answer_here(entry, entry.unsure)
+        assert entry.first is not None
+        name, accuracy = self._forecast.local_table.name, entry.first.threshold.unsure_accuracy
+        self._answer(entry, Answer(Site.EDGE, name, entry.unsure, accuracy))
 
     def answer_there(self, entry: EdgeTask, exit_: str, prediction: Prediction) -> None:
         """Output what the cloud has answered."""
@@ -69,9 +71,7 @@ class EdgeEndings:
     def _accuracy_here(self, entry: EdgeTask) -> float:
         if entry.first is None:
             return self._forecast.accuracy_here(entry.here_exit)
-        return (
-            entry.first.accuracy if entry.unsure is None else entry.first.threshold.unsure_accuracy
-        )
+        return entry.first.accuracy
 
     def _accuracy_there(self, entry: EdgeTask, exit_: str) -> float:
         if entry.first is not None:
@@ -83,14 +83,14 @@ class EdgeEndings:
 
     def rescue(self, entry: EdgeTask, otherwise: OutcomeKind, reason: str) -> None:
         """The cloud will not answer: run the task here if that can be in time, else end it."""
-        if entry.open and entry.unsure is not None:
-            self.answer_unsure(entry)
         if not entry.open or entry.local is not LocalLeg.IDLE:
             return
         self._state.cancel_timer(entry, TimerKind.FALLBACK)
         fallback = entry.offload is not None and entry.offload.fallback
         if fallback and self._legs.local_can_serve(entry):
             self._legs.queue_here(entry)
+        elif entry.unsure is not None:
+            self.answer_unsure(entry)
         else:
             self.finish(entry, otherwise, reason)
 

@@ -60,6 +60,14 @@ class EdgeLegs:
             if offload.before_take_back:
                 entry.wanted_by_ns = at_ns
 
+    def go_on_here(self, entry: EdgeTask, exit_: str) -> bool:
+        """Run the cloud net on what the local net was not sure of; False if that would be late."""
+        self._runs_here(entry, exit_)
+        can = bool(exit_) and self.local_can_serve(entry)
+        if can:
+            self.queue_here(entry)
+        return can
+
     def _runs_here(self, entry: EdgeTask, exit_: str) -> None:
         """What this task runs here, if it does: the cloud net up to an exit, or the local net."""
         if exit_:

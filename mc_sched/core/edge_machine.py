@@ -240,39 +240,44 @@ class EdgeMachine:
         self._forecast.local.layer_done(event.now_ns, event.layer)
 
     def _on_local_done(self, event: ev.LocalDone) -> None:
-        entry = self._local_ended(event, event.task_id, whole=True)
+        entry = self._state.entry(event, event.task_id)
+        unsure = entry.is_unsure(event.prediction)
+        self._local_ended(entry, event, "unsure" if unsure and entry.open else "LocalDone")
         if not entry.open:
             return
-        first = entry.first
-        if first is not None and event.prediction.entropy > first.threshold.entropy:
-            entry.unsure = event.prediction
-            self._ask_the_cloud(entry, first.offload)
+        if unsure:
+            entry.go_on(event.prediction)
+            self._go_on(entry)
         else:
             self._endings.answer_here(entry, event.prediction)
 
-    def _ask_the_cloud(self, entry: EdgeTask, offload: Offload) -> None:
-        """The local net is not sure: the image goes up, if there is a way by now."""
-        if not self._forecast.cloud_usable:
+    def _go_on(self, entry: EdgeTask) -> None:
+        """The local net is not sure: the image goes up, or through the cloud net here."""
+        assert entry.first is not None
+        offload = entry.first.offload
+        if offload is not None and self._forecast.cloud_usable:
+            view = self._forecast.view(entry, self._state.now_ns, self._state.entries)
+            entry.options = view.cloud
+            self._legs.offload(entry, offload)
+        elif not self._legs.go_on_here(entry, offload.rescue_exit if offload else entry.first.exit):
             self._endings.answer_unsure(entry)
-            return
-        view = self._forecast.view(entry, self._state.now_ns, self._state.entries)
-        entry.options = view.cloud
-        self._legs.offload(entry, offload)
 
     def _on_local_aborted(self, event: ev.LocalAborted) -> None:
-        self._local_ended(event, event.task_id, whole=False)
+        self._local_ended(self._state.entry(event, event.task_id), event)
 
     def _on_local_failed(self, event: ev.LocalFailed) -> None:
-        entry = self._local_ended(event, event.task_id, whole=False)
-        if entry.open and entry.cloud not in IN_FLIGHT:
+        entry = self._state.entry(event, event.task_id)
+        self._local_ended(entry, event)
+        if entry.open and entry.unsure is not None:
+            self._endings.answer_unsure(entry)
+        elif entry.open and entry.cloud not in IN_FLIGHT:
             self._endings.finish(entry, OutcomeKind.FAILED, f"local net: {event.reason}")
 
-    def _local_ended(self, event: ev.EdgeEvent, task_id: str, whole: bool) -> EdgeTask:
-        entry = self._state.entry(event, task_id)
-        entry.move_local(type(event).__name__)
+    def _local_ended(self, entry: EdgeTask, event: ev.EdgeEvent, move: str = "") -> None:
+        entry.move_local(move or type(event).__name__)
         entry.compute_ns = event.now_ns - entry.local_started_ns
+        whole = isinstance(event, ev.LocalDone)
         self._state.record(entry, self._lessons.run_ended(entry, event.now_ns, whole))
-        return entry
 
     # --- timers, users, the device ----------------------------------------------------------
 

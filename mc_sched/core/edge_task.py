@@ -55,6 +55,8 @@ class EdgeTask:
         self.total: Score | None = None
         """Its site's forecast, once there is an answer to hold against it."""
         self.timers: set[TimerKind] = set()
+        self.run_before: tuple[Work, ...] = ()
+        """The local net's run, where another one follows it here."""
         self.compute_ns = 0
         self.local_started_ns = 0
         self.encode_started_ns = 0
@@ -111,7 +113,8 @@ class EdgeTask:
             (Part.ENCODE, self.encode_started_ns, encode_ns),
             (Part.COMPUTE, self.local_started_ns, compute_ns),
         )
-        return tuple([Work(part, start, start + took) for part, start, took in pieces if took > 0])
+        works = [Work(part, start, start + took) for part, start, took in pieces if took > 0]
+        return (*self.run_before, *works)
 
     def move_local(self, move: str) -> None:
         """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""
@@ -120,6 +123,17 @@ class EdgeTask:
     def move_cloud(self, move: str) -> None:
         """Move the cloud leg; an unlisted move raises UnexpectedEvent with the story."""
         self.cloud = self._moved(CLOUD_LEG, self.cloud, move)
+
+    def is_unsure(self, prediction: Prediction) -> bool:
+        """Whether this, of the local net that was asked first, is less sure than is needed."""
+        first = self.first if self.unsure is None else None
+        return first is not None and prediction.entropy > first.threshold.entropy
+
+    def go_on(self, prediction: Prediction) -> None:
+        """The local net has run and is not sure; another run may follow it."""
+        end_ns = self.local_started_ns + self.compute_ns
+        self.run_before = (Work(Part.COMPUTE, self.local_started_ns, end_ns),)
+        self.unsure, self.compute_ns = prediction, 0
 
     def _moved(self, table: Mapping[LegT, Mapping[str, LegT]], leg: LegT, move: str) -> LegT:
         try:

@@ -111,18 +111,20 @@ class Offload:
 
 @value
 class EdgeFirst:
-    """Run the local net, and offload the image if its answer is less sure than the threshold asks.
+    """Run the local net, and go on with the image if its answer is less sure than asked for.
 
-    Where the cloud cannot be used by then, or does not answer, the local net's answer stands.
+    It is offloaded, or without an `offload` the cloud net runs here up to its last exit, `exit`.
+    Where neither can be, or the cloud does not answer, the local net's answer stands.
     """
 
     threshold: EntropyThreshold
-    offload: Offload
+    offload: Offload | None
+    exit: str = ""
 
     @property
     def accuracy(self) -> float:
-        """Expected of any answer: over all images, those that stay and those that go."""
-        return self.threshold.accuracy[self.offload.codec]
+        """Expected of any answer: over all images, those that stay and those that go on."""
+        return self.threshold.accuracy["jpeg" if self.offload is None else self.offload.codec]
 
 
 Decision = Refuse | RunOnEdge | Offload | EdgeFirst

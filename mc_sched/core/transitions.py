@@ -54,6 +54,8 @@ LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
         "LocalStarted": LocalLeg.RUNNING,
         "LocalLayerDone": LocalLeg.RUNNING,
         "LocalDone": LocalLeg.CLOSED,
+        # of a local net that is not sure enough: the cloud net may run here behind it
+        "unsure": LocalLeg.IDLE,
         "LocalFailed": LocalLeg.CLOSED,
         "abort": LocalLeg.ABORTING,
     },

@@ -120,6 +120,7 @@ class Oracle:
         here = self._here(task, image)
         yield here
         yield from self._whole_here(task, image)
+        yield from self._sure_here(task, image, here)
         for codec, size_bytes in self._payloads(task):
             yield from self._there(task, image, codec, size_bytes)
             yield from self._here_first(task, image, here, codec, size_bytes)
@@ -154,6 +155,14 @@ class Oracle:
         energy_j = edge.settings.energy.compute_j(took_ns)
         latency_ns = begins_ns + took_ns - task.submitted_ns
         return Serving(net, "", accuracy, accuracy, latency_ns, energy_j)
+
+    def _sure_here(self, task: Task, image: int, here: Serving) -> Iterator[Serving]:
+        """The answer here if it is sure, by the rule that has the cloud net on pictures behind it;
+        what is not sure costs less without it."""
+        threshold = loosest(self._table.thresholds, "jpeg", self._needed(task))
+        answer = self._truth.answer(image, LOCAL_NET, self._table.accuracy, self._entropies)
+        if threshold is not None and answer.entropy <= threshold.entropy:
+            yield replace(here, promised=threshold.accuracy["jpeg"])
 
     def _here_first(
         self, task: Task, image: int, here: Serving, codec: Codec, size_bytes: int

@@ -2,7 +2,13 @@
 
 from collections.abc import Callable
 
-from round_figures import BOTH_PAYLOADS, ENCODING_LOCAL, TWO_CODECS
+from round_figures import (
+    BOTH_PAYLOADS,
+    ENCODING_LOCAL,
+    EVERY_POLICY_LOCAL,
+    PARTITIONED,
+    TWO_CODECS,
+)
 from scripted_cloud import ScriptedCloud
 from scripted_edge import ScriptedEdge
 
@@ -62,6 +68,12 @@ def waiting_for_the_uplink() -> ScriptedEdge:
 def running_here() -> ScriptedEdge:
     edge = ScriptedEdge()
     edge.submit(0, "a", 84, **LOCALLY)
+    return edge
+
+
+def asked_first() -> ScriptedEdge:
+    edge = ScriptedEdge(EVERY_POLICY_LOCAL, PARTITIONED)
+    edge.submit(0, "a", 84, policy="ddnn", accuracy=0.85)
     return edge
 
 

@@ -3,14 +3,25 @@
 from dataclasses import replace
 
 import pytest
-from round_figures import ns
+from round_figures import EVERY_POLICY_LOCAL, PARTITIONED, UNSURE, ns
+from scripted_edge import deadline_timer, failed, succeeded
 
+from mc_sched.core import events as ev
+from mc_sched.core.actions import StartLocal
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policies.chance import chance_beyond
 from mc_sched.core.policies.local_first import local_first
-from mc_sched.core.policy import CloudForecast, EdgeFirst, Offload, Refuse, SiteForecast, View
+from mc_sched.core.policy import (
+    CloudForecast,
+    EdgeFirst,
+    Offload,
+    Refuse,
+    SiteForecast,
+    View,
+    WholeForecast,
+)
 from mc_sched.core.tables import EntropyThreshold
-from mc_sched.core.task import ExitRule, Mode, Privacy, Task
+from mc_sched.core.task import ExitRule, Mode, Privacy, Site, Task
 
 MC = POLICIES["mc"]
 TASK = Task("a", "s", 0, ns(200))
@@ -37,8 +48,20 @@ def view(**fields):
     return replace(VIEW, **fields)
 
 
+def there(situation, task=TASK):
+    """The way with the cloud behind the local net."""
+    (way,) = (way for way in local_first(task, situation) if way.decision.offload)
+    return way
+
+
+def here(situation, task=TASK):
+    """The one that stays on the device."""
+    (way,) = (way for way in local_first(task, situation) if not way.decision.offload)
+    return way
+
+
 def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
-    first = local_first(TASK, VIEW)
+    first = there(VIEW)
     assert first.decision.threshold is MOST  # the loosest that reaches the QoR
     assert first.energy_j == pytest.approx(0.10 + 0.2 * 0.30)
     assert first.time_ns == pytest.approx(ns(25 + 0.2 * 80))
@@ -46,8 +69,48 @@ def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
 
 
 def test_images_that_go_up_after_the_local_net_may_be_late():
-    half = local_first(TASK, view(remaining_ns=ns(90)))  # 20 + 70 ms on the mean
+    half = there(view(remaining_ns=ns(90)))  # 20 + 70 ms on the mean
     assert half.in_time == pytest.approx(1 - 0.2 * 0.5)
+
+
+WHOLE = (
+    WholeForecast(0.91, ns(80), ns(90), 0.5, exit="near"),
+    WholeForecast(0.95, ns(100), ns(110), 0.6, exit="last"),
+)
+
+
+def test_a_device_that_holds_the_cloud_net_may_run_it_behind_the_local_net():
+    way = here(view(whole=WHOLE))
+    assert way.decision == EdgeFirst(MOST, None, "last")
+    assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.6)
+    assert way.in_time == pytest.approx(1.0)
+
+
+def test_and_what_the_cloud_would_be_late_with():
+    way = there(view(whole=WHOLE, remaining_ns=ns(120)))
+    late = chance_beyond(ns(120), VIEW.cloud[1], after_ns=ns(20))
+    assert way.decision.offload.rescue_exit == "last"
+    assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.30 + 0.2 * late * 0.6)
+    assert way.in_time == pytest.approx(1 - 0.2 * late * 0.5)
+
+
+def test_not_where_that_would_be_late_on_the_mean():
+    assert here(view(whole=WHOLE, remaining_ns=ns(119))).decision.exit == ""
+
+
+def test_with_nothing_behind_it_what_is_sure_is_in_time():
+    way = here(view(cloud=()))
+    assert (way.decision.exit, way.in_time, way.energy_j) == ("", 0.8, 0.10)
+
+
+def test_a_way_that_fails_more_often_than_not_is_none():
+    seldom = replace(MOST, kept=0.49)
+    assert not list(local_first(TASK, view(cloud=(), thresholds=(NONE, seldom))))
+
+
+def test_what_must_not_leave_stays():
+    private = replace(TASK, privacy=Privacy.EDGE_ONLY)
+    assert [way.decision.offload for way in local_first(private, VIEW)] == [None]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +119,10 @@ def test_images_that_go_up_after_the_local_net_may_be_late():
         pytest.param(view(thresholds=()), TASK, id="nothing was measured"),
         pytest.param(view(accuracy=0.96), TASK, id="the QoR is not reached"),
         pytest.param(view(remaining_ns=ns(24)), TASK, id="the local net is late"),
-        pytest.param(view(cloud=()), TASK, id="no cloud"),
-        pytest.param(VIEW, replace(TASK, privacy=Privacy.EDGE_ONLY), id="nothing may leave"),
     ],
 )
 def test_it_is_no_way_where(situation, task):
-    assert local_first(task, situation) is None
+    assert not list(local_first(task, situation))
 
 
 @pytest.mark.parametrize(
@@ -106,3 +167,57 @@ def test_a_chance_is_a_half_at_the_mean_and_a_twentieth_at_the_upper_quantile():
     assert chance_beyond(ns(50), site) == pytest.approx(0.5)
     assert chance_beyond(ns(60), site) == pytest.approx(0.05, abs=1e-3)
     assert chance_beyond(ns(80), site, after_ns=ns(20)) == pytest.approx(0.05, abs=1e-3)
+
+
+# --- in events and actions --------------------------------------------------------------------
+
+FINE = {"accuracy": 0.86}
+"""The threshold is 0.5: it keeps 0.7, and with pictures reaches 0.86."""
+
+
+@pytest.fixture
+def holding(make_edge):
+    """An edge that holds the cloud net, 12 ms a stage; its cloud has just gone."""
+    edge = make_edge(EVERY_POLICY_LOCAL, PARTITIONED, whole_net=True)
+    edge.tell(0, ev.CloudGone, "cut")
+    return edge
+
+
+def unsure(edge, ms, task_id="a"):
+    return edge.tell(ms, ev.LocalDone, task_id, UNSURE)
+
+
+def test_a_sure_answer_ends_the_task(holding):
+    assert holding.submit(0, "a", 100, **FINE) == [deadline_timer("a", 100), StartLocal("a")]
+    assert holding.local_done(20, "a")[-1] == succeeded("a", Site.EDGE, exit="local")
+
+
+def test_an_unsure_one_has_the_cloud_net_run_here(holding):
+    holding.submit(0, "a", 100, **FINE)
+    assert unsure(holding, 20) == [StartLocal("a", "exit4")]
+    assert holding.local_done(82, "a")[-1] == succeeded(
+        "a", Site.EDGE, exit="exit4", expected_accuracy=0.86
+    )
+    assert holding.outcome("a").energy.compute_j == pytest.approx(7.0 * 0.082)
+
+
+def test_one_that_the_cloud_net_would_be_late_with_stands_and_fails(holding):
+    holding.submit(0, "a", 45, **FINE)
+    assert unsure(holding, 20)[-1] == failed("a", site=Site.EDGE, expected_accuracy=0.50)
+
+
+def test_so_does_one_after_which_the_cloud_net_fails(holding):
+    holding.submit(0, "a", 100, **FINE)
+    unsure(holding, 20)
+    assert holding.tell(30, ev.LocalFailed, "a", "out of memory")[-1] == failed(
+        "a", site=Site.EDGE, prediction=UNSURE
+    )
+
+
+def test_what_went_up_after_the_local_net_is_taken_back_by_the_cloud_net(make_edge):
+    edge = make_edge(EVERY_POLICY_LOCAL, PARTITIONED, whole_net=True)
+    edge.submit(0, "a", 130, mode=Mode.PERFORMANCE, **FINE)
+    unsure(edge, 20)
+    edge.tell(30, ev.CloudLost, "a", "cut")
+    assert edge.running == "a"
+    assert edge.local_done(92, "a")[-1] == succeeded("a", Site.EDGE, exit="exit4")

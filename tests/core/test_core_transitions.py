@@ -6,6 +6,7 @@ from histories import (
     CLOUD_STATES,
     LOCAL_LEGS,
     aborting,
+    asked_first,
     dropped,
     encoding,
     given_up,
@@ -20,7 +21,7 @@ from histories import (
     waiting_for_the_local_net,
     waiting_for_the_uplink,
 )
-from round_figures import ANSWER
+from round_figures import ANSWER, UNSURE
 
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_task import CloudTask
@@ -121,6 +122,7 @@ LEAVES = lambda edge: edge.tell(63, ev.ClientGone, "a")  # noqa: E731
 EDGE_HISTORIES = [
     (running_here, *LOCAL_NEWS, LOCAL_ENDS[0]),
     (running_here, LOCAL_ENDS[1]),
+    (asked_first, lambda edge: edge.tell(20, ev.LocalDone, "a", UNSURE)),
     (aborting, *LOCAL_NEWS, LOCAL_ENDS[0]),
     (aborting, LOCAL_ENDS[1]),
     (aborting, lambda edge: edge.tell(5, ev.LocalAborted, "a")),

@@ -129,7 +129,7 @@ def test_to_know_who_is_right_leaves_fewer_successes():
 def test_it_keeps_to_the_tasks_privacy():
     spec = world_of(alone(privacy=Privacy.EDGE_ONLY))
     (task, *_) = spec.edges[0].arrivals()
-    assert [way.codec for way in oracle_of(spec).servings(task, 0)] == [""]
+    assert {way.codec for way in oracle_of(spec).servings(task, 0)} == {""}
 
 
 def test_alone_it_has_the_local_net_only():

@@ -1,19 +1,34 @@
-"""The local net first and the cloud where it is not sure, as one way among others.
+"""The local net first and the cloud net where it is not sure, as ways among others.
 
 What DDNN always does (see `ddnn.py`), for a task of more accuracy than the local net has: the
-threshold is tuned so that all answers together, those that stay and those that go, reach the QoR.
-Unlike DDNN nothing is sent that could not be in time any more.
+threshold is tuned so that all answers together, those that stay and those that go on, reach the
+QoR. Unlike DDNN nothing is sent that could not be in time any more, and a device that holds the
+cloud net may run it itself on what the local net is not sure of, or on what the cloud would be late
+with. With nothing behind the local net, where no site can be reached in time, its sure answers are
+better than none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from mc_sched.core.confidence import loosest
 from mc_sched.core.policies.chance import chance_beyond
-from mc_sched.core.policy import EdgeFirst, View, allowed_options, through_whole_net
+from mc_sched.core.policy import (
+    EdgeFirst,
+    SiteForecast,
+    View,
+    WholeForecast,
+    allowed_options,
+    through_whole_net,
+)
+from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import Shortfall, Task
 from mc_sched.core.value import value
+
+LIKELY = 0.5
+"""A way that fails more often is none, as one that would be late on the mean."""
 
 
 @value
@@ -27,23 +42,69 @@ class LocalFirst:
     energy_j: float
 
 
-def local_first(task: Task, view: View) -> LocalFirst | None:
+def local_first(task: Task, view: View) -> Iterator[LocalFirst]:
     """None where the local net alone would do or is late, or the QoR is not known to be reached."""
+    if view.edge.upper_ns > view.remaining_ns or view.edge.accuracy >= view.accuracy:
+        return
+    whole = view.whole[-1] if view.whole else None
+    for way in (*_then_there(task, view, whole), *_then_here(view, whole)):
+        if way.in_time >= LIKELY:
+            yield way
+
+
+def _then_there(task: Task, view: View, whole: WholeForecast | None) -> Iterator[LocalFirst]:
+    """The cloud behind the local net; what it would be late with runs here, if that can be."""
     allowed = allowed_options(task, view)
-    is_beyond = view.edge.accuracy < view.accuracy
-    if isinstance(allowed, Shortfall) or view.edge.upper_ns > view.remaining_ns or not is_beyond:
-        return None
-    offload = replace(through_whole_net(allowed), fallback=True)
-    threshold = loosest(view.thresholds, offload.codec, view.accuracy)
-    if threshold is None or threshold.accuracy[offload.codec] < view.accuracy:
-        return None
-    sent = 1.0 - threshold.kept
-    last = next(o for o in reversed(allowed) if o.codec == offload.codec)
-    late = chance_beyond(view.remaining_ns, last, after_ns=view.edge.mean_ns)
-    goes_up = sent if view.edge.mean_ns + last.mean_ns <= view.remaining_ns else 0.0
+    if isinstance(allowed, Shortfall):
+        return
+    rescue = "" if whole is None else whole.exit
+    offload = replace(through_whole_net(allowed), fallback=True, rescue_exit=rescue)
+    threshold = _reaching(view, offload.codec)
+    if threshold is not None:
+        last = next(o for o in reversed(allowed) if o.codec == offload.codec)
+        yield _expected(view, EdgeFirst(threshold, offload), last, rescue=whole)
+
+
+def _then_here(view: View, whole: WholeForecast | None) -> Iterator[LocalFirst]:
+    """The cloud net on the device, or nothing, behind the local net."""
+    threshold = _reaching(view, "jpeg")
+    if threshold is not None:
+        in_time = whole is not None and view.edge.mean_ns + whole.mean_ns <= view.remaining_ns
+        behind = whole if in_time else None
+        exit_ = "" if behind is None else behind.exit
+        yield _expected(view, EdgeFirst(threshold, None, exit_), behind)
+
+
+def _reaching(view: View, codec: str) -> EntropyThreshold | None:
+    """The largest threshold whose answers together reach the QoR."""
+    threshold = loosest(view.thresholds, codec, view.accuracy)
+    fit = threshold is not None and threshold.accuracy[codec] >= view.accuracy
+    return threshold if fit else None
+
+
+def _expected(
+    view: View,
+    decision: EdgeFirst,
+    behind: SiteForecast | None,
+    rescue: SiteForecast | None = None,
+) -> LocalFirst:
+    """`behind` gets what the local net is not sure of; `rescue` what that is late with."""
+    unsure = 1.0 - decision.threshold.kept
+    if behind is None:
+        return LocalFirst(decision, 1.0 - unsure, view.edge.upper_ns, view.edge.energy_j)
+    late = _late(view, behind)
+    goes_on = unsure if view.edge.mean_ns + behind.mean_ns <= view.remaining_ns else 0.0
+    energy_j = view.edge.energy_j + goes_on * behind.energy_j
+    if rescue is not None:
+        energy_j += unsure * late * rescue.energy_j
+        late *= _late(view, rescue)
     return LocalFirst(
-        EdgeFirst(threshold, offload),
-        in_time=1.0 - sent * late,
-        time_ns=view.edge.upper_ns + int(goes_up * last.upper_ns),
-        energy_j=view.edge.energy_j + goes_up * last.energy_j,
+        decision,
+        in_time=1.0 - unsure * late,
+        time_ns=view.edge.upper_ns + int(goes_on * behind.upper_ns),
+        energy_j=energy_j,
     )
+
+
+def _late(view: View, option: SiteForecast) -> float:
+    return chance_beyond(view.remaining_ns, option, after_ns=view.edge.mean_ns)

@@ -5,8 +5,8 @@ It compares the ways to serve a task:
     here         the local net; on a device that holds the cloud net, where the local net is not
                  accurate enough, the cloud net up to the first exit that is
     cloud        by each codec, to the acceptable exit closest to the input
-    local first  the local net, and the cloud for what it is not sure of (see `local_first.py`),
-                 where the local net alone is not accurate enough
+    local first  the local net, and for what it is not sure of the cloud, or the cloud net here
+                 (see `local_first.py`), where the local net alone is not accurate enough
 
 A way is sure if its upper quantile is in time. What is sure here is taken back from the cloud at
 the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
@@ -94,8 +94,7 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
             yield _rescued(option, view, here)
         elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK:
             yield _alone(option, view, here)
-    first = local_first(task, view)
-    if first is not None:
+    for first in local_first(task, view):
         sure = first.in_time >= SURE
         yield Way(first.decision, first.time_ns, first.energy_j, first.in_time, sure)
 

@@ -132,16 +132,21 @@ def told(decision: Decision, view: View) -> str:
         what = f" up to {decision.exit} of the cloud net" if decision.exit else ""
         return f"run it on the edge{what}, {_times(here.mean_ns, here.upper_ns)}"
     if isinstance(decision, EdgeFirst):
-        kept = decision.threshold.kept
-        return (
-            f"run it on the edge, {_times(view.edge.mean_ns, view.edge.upper_ns)}, and send it to "
-            f"the cloud if that is not sure, as of {1 - kept:.0%} of all images"
-        )
+        times = _times(view.edge.mean_ns, view.edge.upper_ns)
+        return f"run it on the edge, {times}{_behind(decision)}"
     option = chosen_option(view, decision)
     if option is None:
         return f"send it to the cloud as {decision.codec}"
     times = _times(option.mean_ns, option.upper_ns)
     return f"send it to the cloud as {decision.codec}, to be answered at {option.exit}, {times}"
+
+
+def _behind(decision: EdgeFirst) -> str:
+    """What becomes of the images that the local net is not sure of."""
+    share = f"if that is not sure, as of {1 - decision.threshold.kept:.0%} of all images"
+    if decision.offload is not None:
+        return f", and send it to the cloud {share}"
+    return f", and run the cloud net here {share}" if decision.exit else ""
 
 
 def _times(mean_ns: int, upper_ns: int) -> str:
