@@ -69,10 +69,10 @@ class EdgeForecast:
         self.cloud_detail = ""
         self._cloud_queue_ns, self._cloud_slowdown, self._cloud_free_ns = 0, 1.0, 0
 
-    def cloud_gone(self, reason: str) -> None:
-        """No cloud agent can be used, for `reason`; uploads that died with it say nothing of it."""
+    def cloud_gone(self, now_ns: int, reason: str) -> None:
+        """No cloud agent can be used, for `reason`."""
         self.cloud_detail = reason
-        self.link.forget_unfinished()
+        self.link.forget_end(now_ns)
 
     @property
     def cloud_usable(self) -> bool:

@@ -93,8 +93,10 @@ class EdgeLegs:
             entry.encode_ns = self._state.now_ns - entry.encode_started_ns
             entry.move_cloud("withdraw")
         elif entry.cloud in IN_FLIGHT:
+            now_ns = self._state.now_ns
+            self._state.record(entry, self._lessons.no_answer(entry, now_ns))
             if entry.cloud is CloudLeg.UPLOADING:
-                self._lessons.gave_up_upload(entry, self._state.now_ns)
+                self._lessons.gave_up_upload(entry, now_ns)
             entry.move_cloud("give_up")
             entry.gave_up = True
             self._state.actions.append(do.SendGiveUp(entry.task.task_id))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from mc_sched.core import events as ev
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.policy import CloudForecast
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.radio import RadioAir
-from mc_sched.core.scores import Predictor, Score
+from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.transitions import CloudLeg
 
 
@@ -64,7 +65,11 @@ class EdgeLessons:
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
         self._forecast.cloud_in_time = event.now_ns <= entry.task.due_ns
         entry.total = self._cloud_total(entry, event) if entry.open else None
-        return scores if entry.total is None else (*scores, entry.total)
+        if entry.total is None or entry.trip_told:
+            return scores
+        entry.trip_told = True
+        self._forecast.trip_level.record(event.now_ns, entry.total.held)
+        return (*scores, entry.total)
 
     def _learn_cloud_time(self, entry: EdgeTask, event: ev.CloudReplied, took_ns: int) -> None:
         cloud = self._forecast.cloud
@@ -79,9 +84,7 @@ class EdgeLessons:
         for option in entry.options:
             if option.exit == event.exit and option.codec == entry.codec:
                 took_ns = event.now_ns - entry.decided_ns
-                score = Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
-                self._forecast.trip_level.record(event.now_ns, score.held)
-                return score
+                return Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
         return None
 
     def off_the_air(self, entry: EdgeTask, now_ns: int, whole: bool = False) -> None:
@@ -109,8 +112,23 @@ class EdgeLessons:
     def gave_up_upload(self, entry: EdgeTask, now_ns: int) -> None:
         """An upload that was too slow is stopped."""
         elapsed_ns = now_ns - entry.sent_ns
-        self._forecast.link.record_unfinished(now_ns, entry.payload_bytes, elapsed_ns)
+        self._forecast.link.record_unfinished(
+            now_ns, entry.payload_bytes, elapsed_ns, entry.expected_up
+        )
         self.off_the_air(entry, now_ns)
+
+    def no_answer(self, entry: EdgeTask, now_ns: int) -> tuple[Score, ...]:
+        """A trip to the cloud is over without an answer: it would have taken longer than this."""
+        option = _asked_for(entry)
+        if option is None or entry.trip_told:
+            return ()
+        entry.trip_told, elapsed_ns = True, now_ns - entry.decided_ns
+        expected = Forecast(option.mean_ns, option.upper_ns)
+        self._forecast.trip_level.record_unfinished(now_ns, expected, elapsed_ns)
+        if elapsed_ns < expected.upper_ns:
+            return ()
+        mean_ns, upper_ns = expected.mean_ns, expected.upper_ns
+        return (Score(Predictor.CLOUD_TOTAL, mean_ns, upper_ns, elapsed_ns, unfinished=True),)
 
     def probed(self, event: ev.LinkSampled) -> None:
         """A probe came back, bare or padded."""
@@ -121,3 +139,11 @@ class EdgeLessons:
             self._forecast.long_run_link.probed(took_ns)
             link.record_rtt(event.now_ns, took_ns)
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
+
+
+def _asked_for(entry: EdgeTask) -> CloudForecast | None:
+    """The forecast of the exit that an offload asks for."""
+    if entry.offload is None:
+        return None
+    codec, accuracy = entry.offload.codec, entry.offload.accuracy
+    return next((o for o in entry.options if o.codec == codec and o.accuracy >= accuracy), None)

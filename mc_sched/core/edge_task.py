@@ -52,6 +52,8 @@ class EdgeTask:
         """Time from the decision for the edge to the answer."""
         self.expected_encode = NOTHING
         self.expected_up = NOTHING
+        self.trip_told = False
+        """Whether the trip to the cloud has been held against its forecast."""
         self.total: Score | None = None
         """Its site's forecast, once there is an answer to hold against it."""
         self.timers: set[TimerKind] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mc_sched.core import events as ev
 from mc_sched.core.edge_endings import EdgeEndings
 from mc_sched.core.edge_forecast import EdgeForecast
+from mc_sched.core.edge_invariants import IN_FLIGHT
 from mc_sched.core.edge_legs import EdgeLegs
 from mc_sched.core.edge_lessons import EdgeLessons
 from mc_sched.core.edge_state import EdgeState
@@ -83,6 +84,8 @@ class EdgeTrip:
 
     def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
         entry = self._state.entry(event, task_id)
+        if entry.cloud in IN_FLIGHT:
+            self._state.record(entry, self._lessons.no_answer(entry, event.now_ns))
         self._lessons.off_the_air(entry, event.now_ns, whole=isinstance(event, ev.CloudRefused))
         entry.move_cloud(type(event).__name__)
         if not any(other.cloud is CloudLeg.RUNNING for other in self._state.entries):
@@ -91,7 +94,7 @@ class EdgeTrip:
 
     def on_cloud_gone(self, event: ev.CloudGone) -> None:
         """No cloud agent can be used: what has not left yet stays here."""
-        self._forecast.cloud_gone(event.reason)
+        self._forecast.cloud_gone(event.now_ns, event.reason)
         for entry in list(self._state.entries):
             if entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING):
                 self._legs.leave_cloud(entry)

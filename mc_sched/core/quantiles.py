@@ -16,3 +16,15 @@ def nearest_rank(ordered: Sequence[float], q: float) -> float:
     """
     rank = math.ceil(q * len(ordered) - _ROUNDING)
     return ordered[rank - 1 if rank > 0 else 0]
+
+
+SURE = 0.95
+"""The upper quantile, as it is by default."""
+DEVIATIONS = 1.645
+"""From a normal mean to it."""
+
+
+def normal_beyond(limit_ns: float, mean_ns: float, upper_ns: float) -> float:
+    """That a time of this mean and upper quantile is longer than the limit, were it normal."""
+    deviation_ns = max(1.0, (upper_ns - mean_ns) / DEVIATIONS)
+    return 0.5 * math.erfc((limit_ns - mean_ns) / deviation_ns / math.sqrt(2))

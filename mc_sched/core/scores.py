@@ -60,6 +60,8 @@ class Score:
     mean_ns: int
     upper_ns: int
     actual_ns: int
+    unfinished: bool = False
+    """What was forecast was broken off by then: it would have taken longer."""
 
     @property
     def held(self) -> bool:
@@ -83,8 +85,9 @@ class Score:
         mean_ms, upper_ms, actual_ms = (
             ns / 1e6 for ns in (self.mean_ns, self.upper_ns, self.actual_ns)
         )
+        happened = "had not ended after" if self.unfinished else "took"
         return (
-            f"{self.predictor.value} took {actual_ms:.2f} ms, "
+            f"{self.predictor.value} {happened} {actual_ms:.2f} ms, "
             f"expected were {mean_ms:.2f} and at most {upper_ms:.2f}"
         )
 
@@ -138,7 +141,8 @@ class ScoreBook:
         page = self._pages.get(score.predictor)
         if page is None:
             page = self._pages[score.predictor] = _Page()
-        page.took.add(score.actual_ns)
+        if not score.unfinished:
+            page.took.add(score.actual_ns)
         page.scores.append(score)
 
     def took(self) -> dict[str, Histogram]:

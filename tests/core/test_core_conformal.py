@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mc_sched.core.predictors.conformal import HALF_LIFE_NS, LOWEST, AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.scores import Forecast
 
 TARGET = 0.95
 FORECASTS = 1500
@@ -174,3 +175,41 @@ def test_asking_changes_nothing():
         level.record(10 * HALF_LIFE_NS, held=False)
     now_ns = 11 * HALF_LIFE_NS
     assert asked.level(now_ns) == silent.level(now_ns)
+
+
+# --- forecasts whose truth is not known to the end --------------------------------------------
+
+EXPECTED = Forecast(100, 120)
+
+
+def test_one_that_was_overdue_is_a_miss():
+    narrow = AdaptiveLevel(0.8)
+    narrow.record_unfinished(0, EXPECTED, 120)
+    missed = AdaptiveLevel(0.8)
+    missed.record(0, held=False)
+    assert narrow.level(0) == missed.level(0) > 0.8
+
+
+@pytest.mark.parametrize(("elapsed", "share"), [(0, 0.05), (60, 0.05), (100, 0.10), (119, 0.84)])
+def test_one_that_was_not_yet_counts_as_likely_as_it_would_have_been_one(elapsed, share):
+    """0.05 of all exceed 120, half of all 100: of those that exceed 100, a tenth."""
+    level, step = AdaptiveLevel(0.95), AdaptiveLevel(0.95)
+    level.record_unfinished(0, EXPECTED, elapsed)
+    step.record(0, held=True)
+    unit = (0.95 - step.level(0)) / 0.05
+    assert (level.level(0) - 0.95) / unit + 0.05 == pytest.approx(share, abs=0.01)
+
+
+def test_with_the_slow_ones_broken_off_coverage_is_still_what_it_should_be():
+    """A time limit at the median of what is late: without the share only quick ones count."""
+    window, level, held = SampleWindow(PRIOR), AdaptiveLevel(TARGET), []
+    for number, sample in enumerate(noise(3, 0.3)):
+        mean, upper = window.mean(number), level.upper(window, number)
+        held.append(sample <= upper)
+        if sample <= 1.3:
+            level.record(number, held[-1])
+            window.add(number, sample)
+        else:
+            level.record_unfinished(number, Forecast(mean, upper), 1.3)
+            window.add(number, max(1.3, mean))
+    assert sum(held[300:]) / len(held[300:]) > 0.85

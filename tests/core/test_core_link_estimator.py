@@ -15,6 +15,8 @@ from mc_sched.core.scores import Forecast
 
 SIZE = IMAGE_BYTES
 EIGHT_MBPS = 8e6
+EXPECTED = Forecast(ns(20), ns(20))
+"""Of the link below and an upload of this size."""
 
 
 @pytest.fixture
@@ -211,28 +213,53 @@ def test_the_best_is_the_lowest_mean_lately(link):
 
 
 def test_an_upload_that_was_stopped_bounds_the_rate_from_above(link):
-    link.record_unfinished(4, SIZE, ns(10 + 40))  # 2 Mbps at most
+    link.record_unfinished(4, SIZE, ns(10 + 40), EXPECTED)  # 2 Mbps at most
     assert link.up_mean_ns(4, SIZE) == pytest.approx(1e6 * faded(10, 10, 10, 10, 40), abs=1)
     assert link.up_upper_ns(4, SIZE) == ns(40)
 
 
 def test_a_bound_above_what_is_known_says_nothing(link):
-    link.record_unfinished(4, SIZE, ns(9))
-    link.record_unfinished(4, SIZE, 0)
+    link.record_unfinished(4, SIZE, ns(9), EXPECTED)
+    link.record_unfinished(4, SIZE, 0, EXPECTED)
     assert link.up_mean_bps(4) == EIGHT_MBPS
 
 
 def test_a_link_that_only_ever_produces_give_ups_is_learned_as_slow(fresh):
     fresh.record_rtt(0, ns(10))
     for number in range(4):
-        fresh.record_unfinished(number, SIZE, ns(10 + 80))
+        fresh.record_unfinished(number, SIZE, ns(10 + 80), EXPECTED)
     assert fresh.known(4)
     assert fresh.up_mean_bps(4) == pytest.approx(1e6)
 
 
+def test_an_upload_that_was_overdue_when_it_was_stopped_widens_the_next_forecasts():
+    narrow, wide = (LinkEstimator(0.95) for _ in range(2))
+    for estimator in (narrow, wide):
+        for number in range(40):
+            estimator.record_rtt(number, ns(10))
+            estimator.record_upload(ns(50 * number), SIZE, ns(20 + number % 20))
+    for _ in range(3):
+        wide.record_unfinished(ns(2_000), SIZE, ns(21), Forecast(ns(19), ns(20)))
+        narrow.record_unfinished(ns(2_000), SIZE, ns(1), Forecast(ns(19), ns(20)))
+    assert wide.up_upper_ns(ns(2_000), SIZE) > narrow.up_upper_ns(ns(2_000), SIZE)
+
+
+def test_a_link_that_is_gone_is_not_judged_by_what_its_end_was_like(fresh):
+    for number in range(40):
+        fresh.record_rtt(ns(200 * number), ns(10 if number < 25 else 400))
+        fresh.record_upload(ns(200 * number), SIZE, ns(20 if number < 25 else 410))
+    fresh.forget_end(ns(8_000))
+    assert (fresh.rtt_mean_ns(ns(8_000)), fresh.up_mean_ns(ns(8_000), SIZE)) == (ns(10), ns(10))
+
+
+def test_but_with_nothing_older_it_speaks(link):
+    link.forget_end(ns(1_000))
+    assert (link.rtt_mean_ns(ns(1_000)), link.known(ns(1_000))) == (ns(10), True)
+
+
 def test_a_bound_leaves_room_for_the_round_trip(link):
     """At 8 Mbps the cloud's word would have come after 20 ms: 15 without it say nothing."""
-    link.record_unfinished(4, SIZE, ns(15))
+    link.record_unfinished(4, SIZE, ns(15), EXPECTED)
     assert link.up_mean_bps(4) == EIGHT_MBPS
 
 

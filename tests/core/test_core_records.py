@@ -11,7 +11,7 @@ from round_figures import (
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.scores import Predictor, Score
+from mc_sched.core.scores import Predictor, Score, ScoreBook
 from mc_sched.core.task import ExitRule, Privacy
 
 LOCALLY = {"policy": "edge-only"}
@@ -203,3 +203,59 @@ def test_a_record_comes_before_what_is_done_next(cloud):
     actions = cloud.machine.handle(ev.StageDone(at(4), ("a",), 0, ns(4)))
     cloud.piece, cloud.piece_since_ns, cloud.now_ns = actions[-1], at(4), at(4)
     assert [type(action) for action in actions] == [do.RecordScore, do.RunStage]
+
+
+# --- trips without an answer ------------------------------------------------------------------
+
+
+def trips(edge):
+    return [score for score in edge.scores if score.predictor is Predictor.CLOUD_TOTAL]
+
+
+def test_a_trip_that_was_overdue_when_it_was_broken_off_is_a_missed_forecast(edge):
+    edge.submit(0, "a", 84)
+    before = len(trips(edge))
+    edge.fallback_fires(60, "a")
+    (missed,) = trips(edge)[before:]
+    assert missed == Score(Predictor.CLOUD_TOTAL, ns(29), ns(29), ns(60), unfinished=True)
+    assert not missed.held
+
+
+def test_it_is_told_once_whatever_crosses_the_give_up(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.fallback_fires(60, "a")
+    level = edge.machine._forecast.trip_level
+    before = level.level(at(61)), level.stretch(at(61))
+    edge.replied(61, "a")
+    assert (level.level(at(61)), level.stretch(at(61))) == before
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda edge: edge.deadline_fires(84, "a"),
+        lambda edge: edge.tell(84, ev.CloudLost, "a", "cut"),
+        lambda edge: edge.tell(84, ev.CloudRefused, "a", "full"),
+        lambda edge: edge.tell(84, ev.CloudStopped, "a", "too slow"),
+        lambda edge: edge.tell(84, ev.ClientGone, "a"),
+    ],
+)
+def test_whoever_ends_it(edge, end):
+    edge.submit(0, "a", 84, accuracy=0.9)
+    end(edge)
+    assert trips(edge)[-1].unfinished
+
+
+def test_one_that_was_not_overdue_is_no_score(edge):
+    edge.submit(0, "a", 84)
+    before = len(trips(edge))
+    edge.tell(10, ev.CloudLost, "a", "cut")
+    assert len(trips(edge)) == before
+
+
+def test_an_unfinished_one_is_none_of_the_times_that_were_taken():
+    book = ScoreBook()
+    book.add(Score(Predictor.CLOUD_TOTAL, ns(29), ns(29), ns(60), unfinished=True))
+    assert sum(book.took()["cloud_total"].counts) == 0
+    assert book.reliability()["cloud_total"].coverage == 0.0

@@ -102,6 +102,8 @@ def test_the_story_has_every_step_with_its_time():
         "     20.00 ms  CloudAccepted",
         "     20.00 ms  transfer_up took 20.00 ms, expected were 20.00 and at most 20.00",
         "     60.00 ms  TimerFired fallback",
+        "     60.00 ms  cloud_total had not ended after 60.00 ms, "
+        "expected were 29.00 and at most 29.00",
         "     61.00 ms  LocalAborted",
     ]
 

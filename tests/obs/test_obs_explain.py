@@ -66,7 +66,8 @@ def test_a_task_whose_upload_hung_and_was_taken_back(edge):
     assert (found["outcome"], found["site"]) == ("succeeded", "edge")
     assert found["cause"] == (
         "the edge took it back from the cloud: the answer was overdue; "
-        "its upload began after 0.0 ms and had not arrived after 60.0 ms"
+        "its upload began after 0.0 ms and had not arrived after 60.0 ms; "
+        "cloud_total had not ended after 60.00 ms, expected were 29.00 and at most 29.00"
     )
 
 
@@ -91,7 +92,8 @@ def test_a_task_that_was_given_up_at_its_deadline(edge):
     assert found["outcome"] == "late"
     assert found["cause"] == (
         "it was late: the answer was overdue; the cloud had it after 20.0 ms and had not answered "
-        "after 84.0 ms; the link was down: no answer to probes"
+        "after 84.0 ms; cloud_total had not ended after 84.00 ms, expected were 37.00 and at most "
+        "37.00; the link was down: no answer to probes"
     )
     assert "only the cloud could serve it: edge reaches accuracy 0.800" in found["chosen"]
 

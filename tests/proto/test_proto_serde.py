@@ -176,7 +176,10 @@ def test_a_message_without_content_is_an_error():
 
 
 def _consistent(outcome):
-    """As the machine makes them: an accuracy exactly where there is a prediction."""
+    """As the machine makes them: an accuracy exactly where there is a prediction, and the score of
+    what has ended."""
+    if outcome.total is not None:
+        outcome = replace(outcome, total=replace(outcome.total, unfinished=False))
     if outcome.prediction is None:
         return replace(outcome, expected_accuracy=None)
     return replace(outcome, expected_accuracy=outcome.expected_accuracy or 0.5)

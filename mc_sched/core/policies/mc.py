@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mc_sched.core.policies.chance import SURE, chance_beyond
+from mc_sched.core.policies.chance import chance_beyond
 from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
@@ -39,6 +39,7 @@ from mc_sched.core.policy import (
     cloud_choices,
     edge_shortfall,
 )
+from mc_sched.core.quantiles import SURE
 from mc_sched.core.task import Mode, Shortfall, Task
 from mc_sched.core.value import value
 

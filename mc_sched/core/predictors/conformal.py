@@ -16,6 +16,8 @@ ever. So a level that hears of no forecast goes back to its target, by half with
 from __future__ import annotations
 
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.quantiles import normal_beyond
+from mc_sched.core.scores import Forecast
 
 GAMMA = 0.02
 """Step size. The paper's 0.005 is for thousands of forecasts; this one follows within tens."""
@@ -23,6 +25,7 @@ LOWEST = 0.5
 """No upper quantile goes below the median, however long forecasts hold."""
 STRETCH = 8.0
 """By how much of itself the largest sample is stretched for each 1.0 above level 1."""
+LEAST_CHANCE = 1e-9
 LARGEST_STRETCH = 1.5
 """No forecast is stretched further: beyond, the window itself has to learn."""
 HALF_LIFE_NS = 4 * 10**9
@@ -50,7 +53,22 @@ class AdaptiveLevel:
 
     def record(self, now_ns: int, held: bool) -> None:
         """A forecast made at this level held, or did not."""
-        missed = 0.0 if held else 1.0
+        self._move(now_ns, 0.0 if held else 1.0)
+
+    def record_unfinished(self, now_ns: int, forecast: Forecast, elapsed_ns: int) -> None:
+        """Of a forecast it is only known that its truth is more than `elapsed_ns`.
+
+        Past the upper quantile that is a miss. Before, it counts as the share of a miss that is to
+        be expected of it: P(beyond the quantile | beyond the elapsed time), as if it were normal.
+        Without that only the quick ones would be scored, as the slow ones are broken off.
+        """
+        missed = 1.0
+        if elapsed_ns < forecast.upper_ns:
+            beyond = normal_beyond(elapsed_ns, forecast.mean_ns, forecast.upper_ns)
+            missed = min(1.0, (1.0 - self._target) / max(beyond, LEAST_CHANCE))
+        self._move(now_ns, missed)
+
+    def _move(self, now_ns: int, missed: float) -> None:
         moved = self._at(now_ns) + GAMMA * (missed - (1.0 - self._target))
         self._moving = min(self._highest, max(LOWEST, moved))
         self._scored_ns = now_ns

@@ -14,6 +14,7 @@ from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.lately import LeastLately
 from mc_sched.core.predictors.probing import FASTER, Padding, Probing
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.quantiles import DEVIATIONS
 from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.value import value
 
@@ -33,10 +34,10 @@ SHORTEST_TRANSFER_NS = 50_000
 RESOLVED_NS, NEAR = 2_000_000, 1.5
 """What the cloud saw of a transfer counts if it is longer than this, within this factor; a payload
 that comes in one piece shows next to nothing."""
-DEVIATIONS = 1.645
-"""From a normal mean to its 95% quantile."""
 TOO_SOON = 1.25
 """An upload that took less than the round trip over this tells that the round trip has changed."""
+GOING_NS = 5 * 10**9
+"""How long a link may have been going when it is found gone, which is after 2 s without a word."""
 LATELY_NS = 30 * 10**9
 """How long a link's best is remembered: a vehicle has passed behind a block of houses by then."""
 
@@ -80,9 +81,16 @@ class LinkEstimator:
 
     # --- what happens -----------------------------------------------------------------------
 
-    def forget_unfinished(self) -> None:
-        """The link was gone: that is why uploads since its last whole one did not end."""
+    def forget_end(self, now_ns: int) -> None:
+        """The link is gone: that is why uploads since its last whole one did not end.
+
+        Nor does what else it showed while it went say anything of one that comes back, if there is
+        something older to go by.
+        """
         self._up.forget_after(self._last_whole_ns)
+        for window in (self._up, self._rtt_ns):
+            if window.oldest_ns < now_ns - GOING_NS:
+                window.forget_after(now_ns - GOING_NS)
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """A probe came back."""
@@ -154,11 +162,14 @@ class LinkEstimator:
         believed_ns = min(strays_ns, self.up_mean_ns(now_ns, size_bytes))
         return max(SHORTEST_TRANSFER_NS, left_ns, believed_ns)
 
-    def record_unfinished(self, now_ns: int, size_bytes: int, elapsed_ns: int) -> None:
-        """An upload was stopped after `elapsed_ns` without the cloud's word.
+    def record_unfinished(
+        self, now_ns: int, size_bytes: int, elapsed_ns: int, expected: Forecast
+    ) -> None:
+        """An upload, of which this was expected, was stopped after `elapsed_ns` without a word.
 
         Then its rate is below what would have brought the word by now.
         """
+        self._up_level.record_unfinished(now_ns, expected, elapsed_ns)
         transfer_ns = elapsed_ns - self.rtt_mean_ns(now_ns)
         if transfer_ns <= SHORTEST_TRANSFER_NS:
             return

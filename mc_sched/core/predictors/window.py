@@ -123,6 +123,11 @@ class SampleWindow:
             del self._sorted[bisect_left(self._sorted, self._samples.pop()[1])]
         self._weigh_anew()
 
+    @property
+    def oldest_ns(self) -> int:
+        """When the oldest sample was taken; FOREVER_NS while there is none."""
+        return self._samples[0][0] if self._samples else FOREVER_NS
+
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
         if now_ns > self._fades_ns:
