@@ -66,7 +66,7 @@ class Score:
     @property
     def held(self) -> bool:
         """Whether the upper quantile was not exceeded."""
-        return self.actual_ns <= self.upper_ns
+        return self.actual_ns <= self.upper_ns and not self.unfinished
 
     @property
     def error(self) -> float:
