@@ -112,16 +112,26 @@ class CloudDriver:
         with self._lock:
             return self._machine.load(time.monotonic_ns())
 
+    def receive(self, event: ev.Received) -> bool:
+        """A whole payload; whether it is to be decoded, or the task was refused."""
+        with self._lock:
+            self.handle(event)
+            return self._machine.awaits(event.task_id)
+
+    def wants(self, call: Call, key: str) -> bool:
+        """Whether work on this call's task goes on, from any thread; a given-up one is told so."""
+        with self._lock:
+            is_open = self.calls.get(key) is call
+            if is_open and call.given_up:
+                self.post(call, do.Stop(key, "given up before its first stage", 0))
+            return is_open and not call.given_up
+
     def arrive(self, call: Call, event: ev.Arrived, x: torch.Tensor) -> None:
         """A task with its prepared input, from any thread; an unwanted one goes no further."""
         with self._lock:
-            if self.calls.get(event.task_id) is not call:
-                return
-            if call.given_up:
-                self.post(call, do.Stop(event.task_id, "given up before its first stage", 0))
-                return
-            self.executor.hold(event.task_id, x)
-            self.handle(event)
+            if self.wants(call, event.task_id):
+                self.executor.hold(event.task_id, x)
+                self.handle(event)
 
     def post(self, call: Call, message: Message) -> None:
         """Have the call's handler see this message, from any thread."""

@@ -132,7 +132,9 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 await context.write(serde.cloud_action_to_wire(stop, self._labels))
                 return
             call.received_ns = time.monotonic_ns()
-            self._pool.submit(self._bring, call, key, opened, payload, opened_ns)
+            event = serde.received_from_wire(opened, key, call.received_ns, opened_ns)
+            if self._driver.receive(event):
+                self._pool.submit(self._bring, call, key, opened, payload, opened_ns)
             await self._relay(call, opened_ns, context)
         finally:
             self._driver.hang_up(key)
@@ -212,6 +214,8 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         opened_ns: int,
     ) -> None:
         """Decode the payload and hand the task to the machine; on a thread of the pool."""
+        if not self._driver.wants(call, key):
+            return
         try:
             x = self._decoders[opened.codec](payload)
         except Exception as error:

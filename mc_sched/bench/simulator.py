@@ -7,15 +7,14 @@ slices of as many tasks.
 
 The world is two edges over Wi-Fi against one cloud agent, in the paper's class of hardware, at 12
 frames a second each: one answers on the device, one sends to the cloud. Everything is on: probes,
-timers, layer progress, chunks, noise, truth, the running summary.
+timers, layer progress, chunks, noise, truth, the running summary. `compiled` tells whether the
+build of `scripts/compile` was used.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mc_sched.bench.stats import median
+from mc_sched.compiled.finder import in_use
+from mc_sched.compiled.workers import workers
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Mode
 from mc_sched.link.model import KINDS
@@ -51,6 +52,7 @@ class Run:
     """CPU time per task, slice by slice."""
     peak_rss_mb: float
     sites: dict[str, int]
+    compiled: bool
 
     @property
     def task_us(self) -> float:
@@ -75,6 +77,7 @@ def measure_simulator(tasks: int, short: int, progress: Callable[[str], None]) -
         "long_over_short": median(long.slices_us) / short_us,
         "peak_rss_mb": {"long": long.peak_rss_mb, "short": median([r.peak_rss_mb for r in shorts])},
         "sites": long.sites,
+        "compiled": long.compiled,
     }
 
 
@@ -83,8 +86,7 @@ def _costs_us(runs: Sequence[Run]) -> list[float]:
 
 
 def _in_process(tasks: int, per_slice: int, site: str | None = None) -> Run:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with workers(1) as pool:
         return pool.submit(run_once, tasks, per_slice, site).result()
 
 
@@ -105,7 +107,7 @@ def run_once(tasks: int, per_slice: int, site: str | None = None) -> Run:
         marks.append(time.process_time())
         per_slice = running.tasks
     slices = (1e6 * (end - start) / per_slice for start, end in pairwise(marks))
-    return Run(tuple(slices), _peak_rss_mb(), running.sites)
+    return Run(tuple(slices), _peak_rss_mb(), running.sites, in_use())
 
 
 def _peak_rss_mb() -> float:

@@ -17,6 +17,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.cloud_admission import CloudAdmission
 from mc_sched.core.cloud_schedule import CloudSchedule, Piece
 from mc_sched.core.cloud_task import CloudTask
+from mc_sched.core.decode_queue import DecodeQueue
 from mc_sched.core.errors import InvariantBroken, UnexpectedEvent
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
@@ -51,6 +52,7 @@ class CloudMachine:
         self._times = CloudTimePredictor(table, settings.quantile)
         self._schedule = CloudSchedule(self._times, settings.quantile)
         self._admission = CloudAdmission(table, self._times)
+        self._decoding = DecodeQueue(table, self._times)
         self._scores = ScoreBook()
         self._tasks: dict[str, CloudTask] = {}
         self._down_ns: OrderedDict[str, int] = OrderedDict()
@@ -60,6 +62,7 @@ class CloudMachine:
         self._now_ns = 0
         self._actions: list[do.CloudAction] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
+            ev.Received: self._on_received,
             ev.Arrived: self._on_arrived,
             ev.StageDone: self._on_stage_done,
             ev.HeadDone: self._on_head_done,
@@ -87,8 +90,7 @@ class CloudMachine:
     def load(self, now_ns: int) -> CloudLoad:
         """What a probe is told."""
         self._now_ns = now_ns
-        queue_ns = self._schedule.ahead_ns(now_ns, self._tasks.values(), due_ns=None)
-        return CloudLoad(queue_ns, self._times.slowdown(now_ns), len(self._tasks))
+        return CloudLoad(self._wait_ns(), self._times.slowdown(now_ns), self._here)
 
     def reliability(self) -> dict[str, Reliability]:
         """How good this node's forecasts were, by predictor."""
@@ -102,10 +104,24 @@ class CloudMachine:
         """Whether a task of this id is here, be it only to be stopped."""
         return task_id in self._tasks
 
+    def awaits(self, task_id: str) -> bool:
+        """Whether this task's payload is to be decoded: it was received, and is still wanted."""
+        return task_id in self._decoding
+
     @property
     def is_idle(self) -> bool:
         """Whether no task is here."""
-        return not self._tasks
+        return not self._here
+
+    @property
+    def _here(self) -> int:
+        """How many tasks wait or run, those before the decoder among them."""
+        return len(self._tasks) + len(self._decoding)
+
+    def _wait_ns(self) -> int:
+        """Until the executor would begin with a payload that comes now, last of all."""
+        executor_ns = self._schedule.ahead_ns(self._now_ns, self._tasks.values(), due_ns=None)
+        return self._decoding.wait_ns(self._now_ns, executor_ns)
 
     # --- arrival ----------------------------------------------------------------------------
 
@@ -113,21 +129,34 @@ class CloudMachine:
         if event.task_id in self._tasks:
             story = self._tasks[event.task_id].told()
             raise UnexpectedEvent("cloud", "open", f"second task {event.task_id}", story)
+        self._decoding.remove(event.now_ns, event.task_id)
         due_ns = event.now_ns + event.budget_ns
         queue_ns = self._schedule.ahead_ns(event.now_ns, self._tasks.values(), due_ns)
-        left_ns = event.budget_ns - queue_ns - self._way_back_ns(event)
-        if self._draining:
-            self._refuse(event, "the agent is shutting down")
-        elif len(self._tasks) >= self._settings.max_tasks:
-            self._refuse(event, f"{self._settings.max_tasks} tasks are here, the limit max_tasks")
+        candidates = self._candidates(event, queue_ns)
+        if isinstance(candidates, str):
+            self._refuse(event, candidates)
         else:
-            candidates = self._admission.candidates(event, left_ns)
-            if isinstance(candidates, str):
-                self._refuse(event, candidates)
-            else:
-                self._accept(event, candidates, queue_ns)
+            self._accept(event, candidates, queue_ns)
 
-    def _refuse(self, event: ev.Arrived, reason: str) -> None:
+    def _on_received(self, event: ev.Received) -> None:
+        """Refused before it costs the decoder time, if it would be too late behind the others."""
+        queue_ns = self._wait_ns() + self._decoding.decode_ns(event.codec)
+        candidates = self._candidates(event, queue_ns)
+        if isinstance(candidates, str):
+            self._refuse(event, candidates)
+        else:
+            self._decoding.add(event)
+
+    def _candidates(self, event: ev.Arrived | ev.Received, queue_ns: int) -> tuple[Exit, ...] | str:
+        """The exits in time behind `queue_ns` of other work, or the reason to refuse."""
+        if self._draining:
+            return "the agent is shutting down"
+        if self._here >= self._settings.max_tasks:
+            return f"{self._settings.max_tasks} tasks are here, the limit max_tasks"
+        left_ns = event.budget_ns - queue_ns - self._way_back_ns(event)
+        return self._admission.candidates(event, left_ns)
+
+    def _refuse(self, event: ev.Arrived | ev.Received, reason: str) -> None:
         self._actions.append(do.Refuse(event.task_id, reason))
 
     def _accept(self, event: ev.Arrived, candidates: tuple[Exit, ...], queue_ns: int) -> None:
@@ -262,6 +291,7 @@ class CloudMachine:
     # --- no longer wanted -------------------------------------------------------------------
 
     def _on_unwanted(self, event: ev.GiveUpReceived | ev.ClientGone) -> None:
+        self._decoding.remove(event.now_ns, event.task_id)
         task = self._tasks.get(event.task_id)
         if task is None:
             return  # it crossed our reply, or it is the second one
@@ -335,7 +365,7 @@ class CloudMachine:
     def _left_ns(self, task: CloudTask) -> int:
         return task.due_ns - self._now_ns - self._way_back_ns(task.arrived)
 
-    def _way_back_ns(self, arrived: ev.Arrived) -> int:
+    def _way_back_ns(self, arrived: ev.Arrived | ev.Received) -> int:
         """Forecast of the way back: the link's latest state, or what the edge said at the start."""
         return self._down_ns.get(arrived.edge_id, arrived.down_ns)
 
@@ -350,7 +380,7 @@ class CloudMachine:
         _must(len(working) <= 1, "the executor has two jobs")
         piece = self._schedule.piece
         _must((piece is None) == (not working), "the executor's job is not on the books")
-        _must(len(self._tasks) <= self._most_tasks, "more tasks than max_tasks")
+        _must(self._here <= self._most_tasks, "more tasks than max_tasks")
         for task_id, task in self._tasks.items():
             _must(task_id == task.task_id, f"{task_id} is filed under another name")
             _must(task.state is not CloudState.DONE, f"{task_id} is done and still here")

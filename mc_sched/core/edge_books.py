@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
 
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_task import EdgeTask
@@ -14,6 +13,7 @@ from mc_sched.core.scores import Reliability, ScoreBook
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tally import Tally
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Site, Task
+from mc_sched.core.value import value
 
 PROBE_BYTES = 100
 """A probe without padding, or its answer, with TCP's and HTTP/2's headers."""
@@ -21,7 +21,7 @@ REMEMBERED_STREAMS = 1024
 """Streams whose raised QoR is kept; the one not heard of for longest goes first."""
 
 
-@dataclass(frozen=True)
+@value
 class EdgeSnapshot:
     """What `status` shows of the edge machine."""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from mc_sched.core.cloud_word import CloudWord
 from mc_sched.core.edge_task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
 from mc_sched.core.energy_ledger import EnergyLedger
 from mc_sched.core.partition import all_payload_bytes, payload_bytes, static_layers
@@ -47,8 +48,7 @@ class EdgeForecast:
         self.here_level = AdaptiveLevel(settings.quantile)
         """The same for a task on the edge: its wait, its start, its run."""
         self.cloud_detail = "no answer yet"
-        self.cloud_in_time = False
-        """Whether the last task that ended there, or at the deadline on its way there, was."""
+        self.cloud_word = CloudWord()
         self._cloud_queue_ns = 0
         self._cloud_slowdown = 1.0
         self._cloud_free_ns = 0
@@ -112,7 +112,8 @@ class EdgeForecast:
             whole=self._instead(task, now_ns, others),
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
-            cloud_in_time=self.cloud_in_time,
+            cloud_in_time=self.cloud_word.in_time,
+            since_late=self.cloud_word.tasks_since_late,
         )
 
     def partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:

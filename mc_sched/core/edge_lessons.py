@@ -63,7 +63,7 @@ class EdgeLessons:
             self._learn_cloud_time(entry, event, event.held_ns or since_accepted_ns)
         entry.reply_air_ns = link.down(event.now_ns).mean_ns
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
-        self._forecast.cloud_in_time = event.now_ns <= entry.task.due_ns
+        self._forecast.cloud_word.ended(event.now_ns <= entry.task.due_ns)
         entry.total = self._cloud_total(entry, event) if entry.open else None
         if entry.total is None or entry.trip_told:
             return scores

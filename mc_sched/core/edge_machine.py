@@ -189,6 +189,7 @@ class EdgeMachine:
         entry = EdgeTask(task, self._books.required_accuracy(task))
         self._state.open += 1
         self._submitted_ns, self._last_task = self._state.now_ns, task
+        self._forecast.cloud_word.task_came()
         self._state.note(entry, "Submitted")
         if task.task_id in self._tasks:
             reason = "a task of this id has ended but is still being stopped; use another id"
@@ -288,7 +289,7 @@ class EdgeMachine:
         entry.timers.discard(event.kind)
         if event.kind is TimerKind.DEADLINE:
             if entry.cloud in IN_FLIGHT:
-                self._forecast.cloud_in_time = False
+                self._forecast.cloud_word.ended(in_time=False)
             self._endings.finish(entry, OutcomeKind.LATE, "no result at the deadline")
         elif self._legs.local_can_serve(entry) and not self._is_promised(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27

@@ -85,6 +85,7 @@ class EdgeTrip:
     def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
         entry = self._state.entry(event, task_id)
         if entry.cloud in IN_FLIGHT:
+            self._forecast.cloud_word.ended(in_time=False)
             self._state.record(entry, self._lessons.no_answer(entry, event.now_ns))
         self._lessons.off_the_air(entry, event.now_ns, whole=isinstance(event, ev.CloudRefused))
         entry.move_cloud(type(event).__name__)

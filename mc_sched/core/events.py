@@ -272,8 +272,24 @@ EdgeEvent = (
 
 
 @value
+class Received:
+    """The whole payload of a task is here and can be decoded, if the task is not refused first.
+
+    Fields as those of `Arrived`, which follows when it is decoded.
+    """
+
+    now_ns: int
+    task_id: str
+    edge_id: str
+    accuracy: float
+    budget_ns: int
+    down_ns: int
+    codec: str = "jpeg"
+
+
+@value
 class Arrived:
-    """The whole payload of a task is here.
+    """The payload of a task is decoded.
 
     `budget_ns` is what is left of the deadline until the reply must be on the edge, the upload
     already taken off, and `wanted_ns` the same until the edge may take the task back (None: it
@@ -340,6 +356,6 @@ class CloudReconfigured:
 
 
 CloudEvent = (
-    Arrived | StageDone | HeadDone | ExecutorFailed | GiveUpReceived | ClientGone | LinkSampled
-    | CloudReconfigured | Drain
+    Received | Arrived | StageDone | HeadDone | ExecutorFailed | GiveUpReceived | ClientGone
+    | LinkSampled | CloudReconfigured | Drain
 )  # fmt: skip

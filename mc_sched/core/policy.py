@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mc_sched.core.cloud_word import NEVER
 from mc_sched.core.layers import Layers
 from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
@@ -70,7 +71,9 @@ class View:
     cloud_free: bool = True
     """Whether no other task of this edge waits, is on its way or runs there."""
     cloud_in_time: bool = False
-    """Whether the last task that ended there, or at the deadline on its way there, was in time."""
+    """Whether the last task that ended there, or on its way there, was in time."""
+    since_late: int = NEVER
+    """How many tasks have come since one that was not."""
 
 
 @value

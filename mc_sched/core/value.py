@@ -8,8 +8,8 @@ the type checker a value is frozen, at run time it is a plain one with slots.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -22,4 +22,21 @@ if TYPE_CHECKING:
         return cls
 
 else:
-    value = dataclass(slots=True, unsafe_hash=True)
+
+    def value(cls):
+        """As above."""
+        made = dataclass(slots=True, unsafe_hash=True)(cls)
+        made.__reduce__ = _by_fields
+        return made
+
+
+def _by_fields(self: Any) -> tuple[type, tuple[Any, ...]]:
+    """For pickle: a compiled value in another process can be made by its constructor alone."""
+    return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+
+def let_dataclasses_know(cls: type, types: dict[str, str]) -> None:
+    """Have `fields`, `replace` and their like work on a value that was written out and compiled."""
+    twin = make_dataclass(cls.__name__, types.items())
+    cls.__dataclass_fields__ = twin.__dataclass_fields__  # type: ignore[attr-defined]
+    cls.__annotations__ = types

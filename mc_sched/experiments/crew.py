@@ -3,12 +3,13 @@ which, so that they do not depend on the number of processes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
+
+from mc_sched.compiled.workers import workers as simulating
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -46,7 +47,5 @@ def crew_of(workers: int, progress: Progress) -> Iterator[Crew]:
     if workers == 1:
         yield Crew(None, progress)
         return
-    # not forked: what the parent has open, threads included, is none of the workers' business
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with simulating(workers) as pool:
         yield Crew(pool, progress)

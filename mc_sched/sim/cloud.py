@@ -7,6 +7,8 @@ first: the cloud agent's own timeouts on an upload (the edge has given it up by 
 
 from __future__ import annotations
 
+from collections import deque
+
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
@@ -41,7 +43,8 @@ class SimCloud:
         self._max_calls = CALLS_PER_TASK * spec.settings.max_tasks
         self._device = spec.device
         self._calls: dict[str, Call] = {}
-        self._decoder_free_ns = 0
+        self._undecoded: deque[Call] = deque()
+        self._decoding = False
         self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
         """Number of each exit's net in the truth; 0 is the local net."""
         performers: Performers = {
@@ -73,10 +76,31 @@ class SimCloud:
         now_ns = self._clock.now_ns
         call.received_ns = now_ns
         self._calls[call.key] = call
-        decode_ns = self.table.codec_named(call.action.codec).decode_ns
-        took_ns = self._took_ns(decode_ns, call.image, DECODER)
-        self._decoder_free_ns = max(self._decoder_free_ns, now_ns) + took_ns
-        self._clock.at(self._decoder_free_ns, self._arrive, call)
+        action = call.action
+        self._handle(
+            ev.Received(
+                now_ns, call.key, call.edge.edge_id, action.accuracy,
+                max(0, action.budget_ns - (now_ns - call.opened_ns)), action.down_ns, action.codec,
+            )
+        )  # fmt: skip
+        if self._machine.awaits(call.key):
+            self._undecoded.append(call)
+            self._decode_next()
+
+    def _decode_next(self) -> None:
+        """Let the decoder begin with the next payload that is still wanted."""
+        while self._undecoded and not self._decoding:
+            call = self._undecoded.popleft()
+            if call.key in self._calls:
+                decode_ns = self.table.codec_named(call.action.codec).decode_ns
+                took_ns = self._took_ns(decode_ns, call.image, DECODER)
+                self._decoding = True
+                self._clock.at(self._clock.now_ns + took_ns, self._decoded, call)
+
+    def _decoded(self, call: Call) -> None:
+        self._decoding = False
+        self._arrive(call)
+        self._decode_next()
 
     def give_up(self, call: Call) -> None:
         """The edge's instruction to stop; harmless when the call is over already."""

@@ -568,5 +568,5 @@ async def test_the_last_word_brings_what_happened_here(agent):
 
 async def test_a_refusal_tells_its_story_as_well(agent):
     said = await words(await agent.send(accuracy=1.0))
-    assert [moment.name for moment in said[-1].story] == ["Arrived", "Refuse"]
+    assert [moment.name for moment in said[-1].story] == ["Refuse"]
     assert said[-1].story[-1].detail == said[-1].refused.reason

@@ -122,7 +122,7 @@ class Joined:
         elif isinstance(action, do.SendToCloud):
             self.sent[action.task_id] = action.codec
             self.calls.add(action.task_id)
-            self.at(self.delay(), self.arrive, action)
+            self.at(self.delay(), self.receive, action)
             if self.draw.random() < self.loss:
                 self.at(self.draw.uniform(0, 80) * MS, self.lose, action.task_id)
         elif isinstance(action, do.SendGiveUp):
@@ -188,6 +188,20 @@ class Joined:
             self.calls.discard(task_id)
             self.to_edge(ev.CloudLost(self.now, task_id, "the connection broke"))
             self.at(self.delay(), self.hang_up_arrives, task_id)
+
+    def receive(self, action: do.SendToCloud) -> None:
+        """The payload is there and waits for the decoder, if it is wanted and not refused."""
+        if action.task_id not in self.calls or action.task_id in self.unwanted:
+            self.answer(ev.CloudStopped(self.now, action.task_id, "given up"))
+            return
+        self.to_cloud(
+            ev.Received(
+                self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
+                action.down_ns, action.codec,
+            )
+        )  # fmt: skip
+        if self.cloud.awaits(action.task_id):
+            self.at(self.draw.uniform(0, 2) * MS, self.arrive, action)
 
     def arrive(self, action: do.SendToCloud) -> None:
         if action.task_id in self.calls and action.task_id not in self.unwanted:

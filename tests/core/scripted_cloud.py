@@ -23,6 +23,7 @@ class ScriptedCloud:
         self.piece_since_ns = 0
         self.accepted: set[str] = set()
         self.unwanted: set[str] = set()
+        self.received: set[str] = set()
         self.ends: Counter[str] = Counter()
         self.scores: list[Score] = []
         self.news: list[do.Progress] = []
@@ -98,6 +99,8 @@ class ScriptedCloud:
     def _happened(self, event: ev.CloudEvent) -> None:
         if isinstance(event, ev.StageDone | ev.HeadDone | ev.ExecutorFailed):
             self.piece = None
+        elif isinstance(event, ev.Received):
+            self.received.add(event.task_id)
         elif isinstance(event, ev.GiveUpReceived | ev.ClientGone):
             self.unwanted.add(event.task_id)
 
@@ -118,6 +121,8 @@ class ScriptedCloud:
 
     def wind_up(self) -> None:
         """Whatever still runs fails: then every accepted task has its one end, nothing is left."""
+        for task_id in filter(self.machine.awaits, self.received):
+            self.handle(ev.ClientGone(self.now_ns + MS, task_id))
         while self.piece is not None:
             piece = self.piece
             task_id = piece.task_ids[0] if isinstance(piece, do.RunStage) else piece.task_id

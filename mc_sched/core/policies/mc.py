@@ -12,9 +12,9 @@ A way is sure if its upper quantile is in time. What is sure here is taken back 
 the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
 cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
 as an upload whose result the device then computes again costs both. Where it would be accepted too
-late for that, it goes for good if that is next to certain and the cloud, unless it is free, was in
-time the last time. Of the sure ways performance mode takes the local net, since data stay at home,
-or else the fastest; energy mode takes the one of the fewest joules per success.
+late for that, it goes for good if that is next to certain and the cloud was not late lately. Of the
+sure ways performance mode takes the local net, since data stay at home, or else the fastest; energy
+mode takes the one of the fewest joules per success.
 
 With none sure, a free site is tried if it is in time on the mean, the likeliest first. A refusal is
 a failure for certain, and teaches nothing: a way that is met with a careful prior and never tried
@@ -93,7 +93,7 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
             yield _alone(option, view, here)
         elif option.accepted_ns <= _take_back_ns(here, view):
             yield _rescued(option, view, here)
-        elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK:
+        elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK / 2:
             yield _alone(option, view, here)
     for first in local_first(task, view):
         sure = first.in_time >= SURE
@@ -129,8 +129,12 @@ def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
 
 
 def _keeps_its_word(view: View) -> bool:
-    """Whether nothing of ours waits at the cloud, or it was in time the last time."""
-    return view.cloud_free or view.cloud_in_time
+    """Whether nothing of ours waits at the cloud, or it was in time the last time.
+
+    Not soon after it was late, though: others may ask more of it than its last report told. Half of
+    RISK is left to that, the other half to the forecast.
+    """
+    return view.since_late * RISK / 2 >= 1 and (view.cloud_free or view.cloud_in_time)
 
 
 def _take_back_ns(here: SiteForecast, view: View) -> int:

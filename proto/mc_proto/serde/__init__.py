@@ -10,6 +10,7 @@ from mc_proto.serde.calls import (
     cloud_action_to_wire,
     cloud_event_from_wire,
     open_to_wire,
+    received_from_wire,
     story_from_wire,
     story_to_wire,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "privacy_from_wire",
     "query_from_wire",
     "query_to_wire",
+    "received_from_wire",
     "score_from_wire",
     "score_to_wire",
     "status_to_wire",

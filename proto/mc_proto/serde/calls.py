@@ -71,6 +71,21 @@ def check_open(
         raise BadField("open.exit_rule", f"{message.exit_rule} is not one of {known}")
 
 
+def received_from_wire(
+    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int
+) -> ev.Received:
+    """The task as the cloud machine sees it before its payload is decoded; see below."""
+    return ev.Received(
+        now_ns=now_ns,
+        task_id=key,
+        edge_id=message.edge_id,
+        accuracy=message.accuracy,
+        budget_ns=max(0, message.budget_ns - (now_ns - opened_ns)),
+        down_ns=message.down_ns,
+        codec=message.codec,
+    )
+
+
 def arrived_from_wire(
     message: cloud_pb2.InferRequest.Open,
     key: str,

@@ -1,0 +1,139 @@
+"""Writes out what a compiler does not see: what `@value` means, and which names are constants.
+
+    @value                       class Forecast:
+    class Forecast:                  mean_ns: int
+        mean_ns: int        ->       upper_ns: int = 0
+        upper_ns: int = 0            def __init__(self, mean_ns: int, upper_ns: int = 0) -> None: ..
+
+So the compiled class has its fields in a struct, and the functions of `dataclasses` work on it. A
+name in capitals is a constant: it becomes `Final`, and C code reads it without looking it up.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    type: str
+    default: str | None
+    line: ast.AnnAssign
+
+    @property
+    def parameter(self) -> str:
+        return f"{self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """Lines from `first` to before `behind`, counted from 0, become `new`."""
+
+    first: int
+    behind: int
+    new: list[str]
+
+
+def expanded(source: str) -> str:
+    """The source with every value written out, and constants that are said to be such."""
+    lines, body = source.split("\n"), ast.parse(source).body
+    edits = [_Edit(_head(body), _head(body), _IMPORTS.split("\n"))]
+    known: dict[str, list[_Field]] = {}
+    for node in body:
+        edits += _constant(node)
+        if isinstance(node, ast.ClassDef) and any(_is_value(d) for d in node.decorator_list):
+            edits += _written_out(node, known)
+    for edit in sorted(edits, key=lambda edit: -edit.first):
+        lines[edit.first : edit.behind] = edit.new
+    return "\n".join([*lines, *(_known_to_dataclasses(name, known[name]) for name in known), ""])
+
+
+def _known_to_dataclasses(name: str, fields: list[_Field]) -> str:
+    return f"let_dataclasses_know({name}, { ({f.name: f.type for f in fields}) })"
+
+
+_IMPORTS = """from dataclasses import Field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from mc_sched.core.value import let_dataclasses_know
+if TYPE_CHECKING:
+    from mypy_extensions import mypyc_attr"""
+
+
+def _head(body: list[ast.stmt]) -> int:
+    """The number of lines of the docstring and of imports from the future."""
+    future = [n for n in body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
+    return [*body[:1], *future][-1].end_lineno or 0
+
+
+def _constant(node: ast.stmt) -> list[_Edit]:
+    if not isinstance(node, ast.Assign) or len(node.targets) > 1 or not _is_plain(node.value):
+        return []
+    name = ast.unparse(node.targets[0])
+    final = [f"{name}: Final = {ast.unparse(node.value)}"]
+    return [_Edit(node.lineno - 1, node.end_lineno or 0, final)] if name.isupper() else []
+
+
+def _is_plain(value: ast.expr) -> bool:
+    """A number or a text, or reckoned from numbers."""
+    parts = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+    return all(isinstance(part, parts) for part in ast.walk(value))
+
+
+def _written_out(node: ast.ClassDef, known: dict[str, list[_Field]]) -> list[_Edit]:
+    """A class without its decorator and its fields' defaults, and with its methods."""
+    own = [_field(line) for line in node.body if isinstance(line, ast.AnnAssign)]
+    inherited = [field for base in node.bases for field in known[ast.unparse(base)]]
+    known[node.name] = inherited + own
+    end = node.end_lineno or 0
+    return [
+        # a value is made of what was there before it: no cycle leads back to it
+        *(
+            _Edit(d.lineno - 1, d.lineno, ["@mypyc_attr(acyclic=True)"])
+            for d in node.decorator_list
+        ),
+        *(_Edit(f.line.lineno - 1, f.line.end_lineno or 0, _bare(f)) for f in own),
+        _Edit(end, end, _methods(node.name, known[node.name])),
+    ]
+
+
+def _is_value(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Name) and decorator.id == "value"
+
+
+def _field(line: ast.AnnAssign) -> _Field:
+    default = None if line.value is None else ast.unparse(line.value)
+    return _Field(ast.unparse(line.target), ast.unparse(line.annotation), default, line)
+
+
+def _bare(field: _Field) -> list[str]:
+    """Without its default, which would be one for the class."""
+    return [f"    {field.name}: {field.type}"]
+
+
+def _methods(name: str, fields: list[_Field]) -> list[str]:
+    parameters = ", ".join(["self", *(f.parameter for f in fields)])
+    told = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in fields)
+    mine = "".join(f"self.{f.name}, " for f in fields)
+    alike = " and ".join(f"self.{f.name} == other.{f.name}" for f in fields) or "True"
+    return f"""
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __init__({parameters}) -> None:
+        {"; ".join(f"self.{f.name} = {f.name}" for f in fields) or "pass"}
+
+    def __repr__(self) -> str:
+        return f"{name}({told})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, {name}) or type(other) is not type(self):
+            return NotImplemented
+        return {alike}
+
+    def __hash__(self) -> int:
+        return hash(({mine}))
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return {name}, ({mine})
+""".split("\n")

@@ -1,0 +1,57 @@
+"""Has Python import a module's compiled form, where there is a fresh build."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from mc_sched.compiled.sources import ROOT, builds, digest, module_names
+
+DIGEST = "digest"
+"""Name of the file of a build that holds the digest of what it was made of."""
+
+
+class CompiledFinder(MetaPathFinder):
+    """Finds the modules of one build, before Python looks for their sources."""
+
+    def __init__(self, build: Path) -> None:
+        suffix = EXTENSION_SUFFIXES[0]
+        self._found = {
+            ".".join(path.relative_to(build).parts).removesuffix(suffix): str(path)
+            for path in build.rglob(f"*{suffix}")
+        }
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Where the compiled form is, or None."""
+        found = self._found.get(fullname)
+        if found is None:
+            return None
+        loader = ExtensionFileLoader(fullname, found)
+        return spec_from_file_location(fullname, found, loader=loader)
+
+
+def is_fresh(build: Path, root: Path = ROOT) -> bool:
+    """Whether the build was made of the sources as they are now."""
+    stamp = build / DIGEST
+    return stamp.is_file() and stamp.read_text(encoding="ascii") == digest(root)
+
+
+def use_build() -> None:
+    """Import compiled modules from now on, if there is a fresh build.
+
+    Not where some of them are imported already: compiled and plain ones do not mix.
+    """
+    if is_fresh(builds()) and sys.modules.keys().isdisjoint(module_names()):
+        sys.meta_path.insert(0, CompiledFinder(builds()))
+
+
+def in_use() -> bool:
+    """Whether this process imports compiled modules."""
+    return any(isinstance(finder, CompiledFinder) for finder in sys.meta_path)
