@@ -29,7 +29,7 @@ Progress = Callable[[str], None]
 
 
 async def served_burst(directory: Path, images: list[bytes], progress: Progress) -> dict[str, Any]:
-    """Of tasks that are answered in a few milliseconds; the logs stay in `directory`."""
+    """Of tasks that are answered in a few milliseconds; `directory` takes bundle and logs."""
     progress(f"{TASKS_PER_S} tasks a second for {BURST_S} s, all of them served")
     bundle = narrow_bundle(directory / "bundle", "narrow")
     testbed = Testbed(bundle=str(bundle.path), link=None, directory=directory)

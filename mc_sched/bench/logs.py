@@ -54,7 +54,7 @@ async def measure_logging(
             **running,
             "dropped": sum(burst["dropped"] for burst in bursts.values()),
             "bursts": bursts,
-            **_answers(directory / "narrow" / "edge.jsonl", directory / "many.db", lines, progress),
+            **_answers(directory / "edge.jsonl", directory / "many.db", lines, progress),
         }
 
 
