@@ -84,7 +84,8 @@ class CloudMachine:
         self._now_ns = event.now_ns
         self._actions = []
         self._handlers[type(event)](event)
-        self._dispatch()
+        if self._tasks:
+            self._dispatch()
         return self._actions
 
     def load(self, now_ns: int) -> CloudLoad:

@@ -91,7 +91,8 @@ class AdaptiveLevel:
     def _at(self, now_ns: int) -> float:
         """The moving level: of the time since the last score and not of when it is asked for, so
         that a log, which knows of no questions, replays."""
-        halvings = (now_ns - self._scored_ns) // HALF_LIFE_NS
-        if halvings <= 0:
+        since_ns = now_ns - self._scored_ns
+        if since_ns < HALF_LIFE_NS:
             return self._moving
+        halvings = since_ns // HALF_LIFE_NS
         return self._target + (self._moving - self._target) * 0.5**halvings

@@ -67,11 +67,10 @@ class SampleWindow:
         self._fades_ns = FOREVER_NS
         """When the oldest sample is too old."""
         self._mean: float | None = None
-        self._quantiles: dict[float, float] = {}
-        """Answers that hold until a sample comes or goes: an event asks for each many times."""
         self._capped: float | None = None
         self._capped_at = 0.0
-        """Likewise the mean up to a quantile, and up to which."""
+        """The mean up to a quantile, and up to which. Both hold until a sample comes or goes: an
+        event asks for them many times."""
 
     def add(self, now_ns: int, sample: float) -> None:
         """Take a sample."""
@@ -159,12 +158,6 @@ class SampleWindow:
         """Nearest-rank quantile `q` of the samples, filled up with what is left of the prior."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
-        known = self._quantiles.get(q)
-        if known is None:
-            known = self._quantiles[q] = self._rank(q)
-        return known
-
-    def _rank(self, q: float) -> float:
         count = len(self._samples)
         if count >= len(self._prior):
             return nearest_rank(self._sorted, q)
@@ -209,7 +202,6 @@ class SampleWindow:
     def _forget(self) -> None:
         self._mean = None
         self._capped = None
-        self._quantiles.clear()
 
 
 @cache
