@@ -23,5 +23,7 @@ class LeastLately:
 
     def least(self, now_ns: int, otherwise: float) -> float:
         """The least one, or `otherwise` where there is none."""
-        young = (value for at_ns, value in self._rising if at_ns >= now_ns - self._horizon_ns)
-        return next(young, otherwise)
+        for at_ns, value in self._rising:
+            if at_ns >= now_ns - self._horizon_ns:
+                return value
+        return otherwise
