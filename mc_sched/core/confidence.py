@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mc_sched.core.tables import EntropyThreshold
 
@@ -48,6 +49,17 @@ def _point(
 
 def _share(flags: Sequence[bool]) -> float:
     return round(sum(flags) / len(flags), DIGITS) if flags else 0.0
+
+
+def alone(row: EntropyThreshold, codec: str, local_accuracy: float) -> EntropyThreshold:
+    """The rule with nothing behind it: its accuracy is that of the answers that stay.
+
+    `local_accuracy`: of the local net on all images, of which those that do not stay have
+    `unsure_accuracy`.
+    """
+    right = local_accuracy - (1.0 - row.kept) * row.unsure_accuracy
+    stays = min(1.0, right / row.kept) if row.kept > 0.0 else 0.0
+    return replace(row, accuracy={codec: stays})
 
 
 def loosest(

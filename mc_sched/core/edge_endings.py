@@ -47,15 +47,16 @@ class EdgeEndings:
         assert entry.unsure is not None
         assert entry.first is not None
         name, accuracy = self._forecast.local_table.name, entry.first.threshold.unsure_accuracy
-        self._answer(entry, Answer(Site.EDGE, name, entry.unsure, accuracy))
+        why = "the local net is not sure, and neither the cloud nor this device can answer in time"
+        self._answer(entry, Answer(Site.EDGE, name, entry.unsure, accuracy), why)
 
     def answer_there(self, entry: EdgeTask, exit_: str, prediction: Prediction) -> None:
         """Output what the cloud has answered."""
         accuracy = self._accuracy_there(entry, exit_)
         self._answer(entry, Answer(Site.CLOUD, exit_, prediction, accuracy))
 
-    def _answer(self, entry: EdgeTask, answer: Answer) -> None:
-        """Output a result the moment it arrives."""
+    def _answer(self, entry: EdgeTask, answer: Answer, why: str = "") -> None:
+        """Output a result the moment it arrives; `why` its accuracy is low, where that is known."""
         if self._state.now_ns > entry.task.due_ns:
             reason = "the result came after the deadline"
             self.finish(entry, OutcomeKind.LATE, reason, answer)
@@ -63,6 +64,7 @@ class EdgeEndings:
             self.finish(entry, OutcomeKind.SUCCEEDED, "", answer)
         else:
             reason = f"expected accuracy {answer.accuracy:.3f} is below {entry.accuracy:.3f}"
+            reason = f"{why}: {reason}" if why else reason
             if answer.site is Site.CLOUD and entry.first is None:
                 self.rescue(entry, OutcomeKind.FAILED, reason)
             else:

@@ -117,7 +117,8 @@ class EdgeFirst:
     """Run the local net, and go on with the image if its answer is less sure than asked for.
 
     It is offloaded, or without an `offload` the cloud net runs here up to its last exit, `exit`.
-    Where neither can be, or the cloud does not answer, the local net's answer stands.
+    Where neither can be, or the cloud does not answer, the local net's answer stands. With nothing
+    behind it at all, `threshold.accuracy` is that of the answers that are sure.
     """
 
     threshold: EntropyThreshold
@@ -126,7 +127,7 @@ class EdgeFirst:
 
     @property
     def accuracy(self) -> float:
-        """Expected of any answer: over all images, those that stay and those that go on."""
+        """Expected of any answer: over all images that are answered, here or behind."""
         return self.threshold.accuracy["jpeg" if self.offload is None else self.offload.codec]
 
 

@@ -5,7 +5,7 @@ threshold is tuned so that all answers together, those that stay and those that 
 QoR. Unlike DDNN nothing is sent that could not be in time any more, and a device that holds the
 cloud net may run it itself on what the local net is not sure of, or on what the cloud would be late
 with. With nothing behind the local net, where no site can be reached in time, its sure answers are
-better than none.
+better than none; these have to reach the QoR by themselves, by a stricter threshold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mc_sched.core.confidence import loosest
+from mc_sched.core.confidence import alone, loosest
 from mc_sched.core.policies.chance import chance_beyond
 from mc_sched.core.policy import (
     EdgeFirst,
@@ -67,10 +67,12 @@ def _then_there(task: Task, view: View, whole: WholeForecast | None) -> Iterator
 
 def _then_here(view: View, whole: WholeForecast | None) -> Iterator[LocalFirst]:
     """The cloud net on the device, or nothing, behind the local net."""
+    in_time = whole is not None and view.edge.mean_ns + whole.mean_ns <= view.remaining_ns
+    behind = whole if in_time else None
     threshold = _reaching(view, "jpeg")
+    if threshold is not None and behind is None:
+        threshold = _sure_alone(view, threshold)
     if threshold is not None:
-        in_time = whole is not None and view.edge.mean_ns + whole.mean_ns <= view.remaining_ns
-        behind = whole if in_time else None
         exit_ = "" if behind is None else behind.exit
         yield _expected(view, EdgeFirst(threshold, None, exit_), behind)
 
@@ -80,6 +82,20 @@ def _reaching(view: View, codec: str) -> EntropyThreshold | None:
     threshold = loosest(view.thresholds, codec, view.accuracy)
     fit = threshold is not None and threshold.accuracy[codec] >= view.accuracy
     return threshold if fit else None
+
+
+def _sure_alone(view: View, together: EntropyThreshold) -> EntropyThreshold | None:
+    """The largest threshold whose answers reach the QoR by themselves: no others will come.
+
+    None is larger than that which reaches it `together` with others.
+    """
+    for row in reversed(view.thresholds):
+        if row.entropy > together.entropy:
+            continue
+        threshold = alone(row, "jpeg", view.edge.accuracy)
+        if threshold.accuracy["jpeg"] >= view.accuracy:
+            return threshold
+    return None
 
 
 def _expected(
