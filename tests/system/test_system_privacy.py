@@ -38,7 +38,18 @@ async def test_nothing_of_an_edge_only_stream_leaves_the_device(deployment):
     assert sent == []
 
 
+async def test_an_edge_only_stream_is_served_where_the_local_net_is_sure(deployment):
+    outcomes, sent = await streamed(deployment, "sure", "edge-only", CLOUD_ONLY)
+    assert sites(outcomes) == {"edge": FRAMES}
+    assert all(
+        outcome.expected_accuracy >= CLOUD_ONLY or outcome.kind.value == "failed"
+        for outcome in outcomes
+    )
+    assert sent == []
+
+
 async def test_what_only_the_cloud_can_do_is_refused_to_an_edge_only_stream(deployment):
-    outcomes, sent = await streamed(deployment, "too-much", "edge-only", CLOUD_ONLY)
+    deepest = TABLE.exits[-1].top5["jpeg"]
+    outcomes, sent = await streamed(deployment, "too-much", "edge-only", deepest)
     assert kinds(outcomes) == {"refused": FRAMES}
     assert sent == []
