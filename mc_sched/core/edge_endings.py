@@ -47,7 +47,7 @@ class EdgeEndings:
         assert entry.unsure is not None
         assert entry.first is not None
         name, accuracy = self._forecast.local_table.name, entry.first.threshold.unsure_accuracy
-        why = "the local net is not sure, and neither the cloud nor this device can answer in time"
+        why = "neither the cloud nor this device can do better in time"
         self._answer(entry, Answer(Site.EDGE, name, entry.unsure, accuracy), why)
 
     def answer_there(self, entry: EdgeTask, exit_: str, prediction: Prediction) -> None:
@@ -64,7 +64,7 @@ class EdgeEndings:
             self.finish(entry, OutcomeKind.SUCCEEDED, "", answer)
         else:
             reason = f"expected accuracy {answer.accuracy:.3f} is below {entry.accuracy:.3f}"
-            reason = f"{why}: {reason}" if why else reason
+            reason = f"{reason}; {why}" if why else reason
             if answer.site is Site.CLOUD and entry.first is None:
                 self.rescue(entry, OutcomeKind.FAILED, reason)
             else:
