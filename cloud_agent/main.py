@@ -112,6 +112,7 @@ async def serve(config: CloudConfig, read: Callable[[], CloudConfig]) -> None:
             pool,
             version=__version__,
             limits=limits_of(config),
+            says=says,
         )
 
         def apply(new: CloudConfig) -> None:

@@ -144,7 +144,7 @@ async def serve(config: EdgeConfig, read: Callable[[], EdgeConfig]) -> None:
         made_bytes = {row.name: row.message_bytes for row in bundle.codecs}
         admission, store = Admission(bundle.input_px, pool), store_file(config, "edge")
         per_client = config.limits.tasks_per_client
-        servicer = EdgeServicer(driver, log, admission, about, made_bytes, per_client, store)
+        servicer = EdgeServicer(driver, log, admission, about, made_bytes, per_client, store, says)
 
         def apply(new: EdgeConfig) -> None:
             if whole is not None and new.policy in PARTITIONERS:

@@ -19,7 +19,8 @@ from mc_sched.obs.store.schema import create
 PRUNE_EVERY_LINES = 2_000
 PRUNED_AT_ONCE = 4_000
 """Twice of what comes in between: a store that is over its limit shrinks, without a long pause."""
-REMEMBERED_SHAPES = 10_000
+REMEMBERED = 10_000
+"""Shapes of lines, and tasks of traces."""
 CLOCK_STEP_NS = 10**9
 """A wall clock that goes back by more was set; by less, lines keep their order instead."""
 KEPT = ("config", "CloudFound")
@@ -47,6 +48,8 @@ class StoreWriter:
         self._streams: dict[Labels, int] = {}
         self._shapes: set[tuple[tuple[str, ...], int]] = set()
         """Which fields each stream is known to have, all of a line's together."""
+        self._traced: set[tuple[str, str]] = set()
+        """Tasks whose trace is stored already, with it."""
         self._newest = self._connection.execute("SELECT max(id) FROM lines").fetchone()[0] or 0
         self._last = self._newest
         self._since_pruned = PRUNE_EVERY_LINES
@@ -67,6 +70,7 @@ class StoreWriter:
             except BaseException:
                 self._streams.clear()
                 self._shapes.clear()
+                self._traced.clear()
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
@@ -84,16 +88,17 @@ class StoreWriter:
         fields: set[tuple[str, int]] = set()
         for line in lines:
             line_id, stream = self._free_id(line.wall_ns), self._stream(line.labels)
-            rows.append((line_id, stream, line.task_id or None, line.latency_ns, line.body))
+            about = (line.task_id or None, self._new_trace(line))
+            rows.append((line_id, stream, *about, line.latency_ns, line.body))
             words.append((line_id, line.words))
             volume[line_id // 10**9, stream] += 1
             if (line.fields, stream) not in self._shapes:
-                if len(self._shapes) >= REMEMBERED_SHAPES:
+                if len(self._shapes) >= REMEMBERED:
                     self._shapes.clear()
                 self._shapes.add((line.fields, stream))
                 fields.update((field, stream) for field in line.fields)
         execute = self._connection.executemany
-        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", rows)
+        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)", rows)
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
         execute(
             "INSERT INTO volume VALUES (?, ?, ?) "
@@ -101,6 +106,16 @@ class StoreWriter:
             [(*key, count) for key, count in volume.items()],
         )
         execute("INSERT OR IGNORE INTO fields VALUES (?, ?)", list(fields))
+
+    def _new_trace(self, line: Indexed) -> str | None:
+        """The trace of the line's task, if no line has said it yet."""
+        known = (line.task_id, line.trace_id)
+        if not line.trace_id or known in self._traced:
+            return None
+        if len(self._traced) >= REMEMBERED:
+            self._traced.clear()
+        self._traced.add(known)
+        return line.trace_id
 
     def _free_id(self, wall_ns: int) -> int:
         """The line's time, or the next free nanosecond behind the line before."""
