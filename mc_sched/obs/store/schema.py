@@ -5,6 +5,8 @@ whatever is sorted by id is sorted by time, every index knows the time, and a li
 `volume` counts lines per second and stream: a histogram over labels never looks at the lines.
 `fields` says which streams have ever had a field, so that a condition on one looks at those only.
 `trace`, to which a task belongs, stands with its first line alone: one entry for all of them.
+`behind` numbers the lines that came in behind a later one, as a clock that was set back has it: who
+follows a store asks for what lies after its last line, and for these.
 `latency_ns`, of outcomes, has an index: how long tasks took is what most people ask first.
 """
 
@@ -38,11 +40,13 @@ CREATE TABLE IF NOT EXISTS lines (
     task TEXT,
     trace TEXT,
     latency_ns INTEGER,
+    behind INTEGER,
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS lines_stream ON lines (stream);
 CREATE INDEX IF NOT EXISTS lines_task ON lines (task) WHERE task IS NOT NULL;
 CREATE INDEX IF NOT EXISTS lines_trace ON lines (trace) WHERE trace IS NOT NULL;
+CREATE INDEX IF NOT EXISTS lines_behind ON lines (behind) WHERE behind IS NOT NULL;
 CREATE INDEX IF NOT EXISTS lines_latency ON lines (stream, latency_ns)
     WHERE latency_ns IS NOT NULL;
 CREATE TABLE IF NOT EXISTS volume (

@@ -50,7 +50,8 @@ class StoreWriter:
         """Which fields each stream is known to have, all of a line's together."""
         self._traced: set[tuple[str, str]] = set()
         """Tasks whose trace is stored already, with it."""
-        self._newest = self._connection.execute("SELECT max(id) FROM lines").fetchone()[0] or 0
+        found = self._connection.execute("SELECT max(id), max(behind) FROM lines").fetchone()
+        self._newest, self._behind = found[0] or 0, found[1] or 0
         self._last = self._newest
         self._since_pruned = PRUNE_EVERY_LINES
 
@@ -87,9 +88,10 @@ class StoreWriter:
         rows, words = [], []
         fields: set[tuple[str, int]] = set()
         for line in lines:
-            line_id, stream = self._free_id(line.wall_ns), self._stream(line.labels)
+            line_id, behind = self._free_id(line.wall_ns)
+            stream = self._stream(line.labels)
             about = (line.task_id or None, self._new_trace(line))
-            rows.append((line_id, stream, *about, line.latency_ns, line.body))
+            rows.append((line_id, stream, *about, line.latency_ns, behind, line.body))
             words.append((line_id, line.words))
             volume[line_id // 10**9, stream] += 1
             if (line.fields, stream) not in self._shapes:
@@ -98,7 +100,7 @@ class StoreWriter:
                 self._shapes.add((line.fields, stream))
                 fields.update((field, stream) for field in line.fields)
         execute = self._connection.executemany
-        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)", rows)
+        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
         execute(
             "INSERT INTO volume VALUES (?, ?, ?) "
@@ -117,16 +119,23 @@ class StoreWriter:
         self._traced.add(known)
         return line.trace_id
 
-    def _free_id(self, wall_ns: int) -> int:
-        """The line's time, or the next free nanosecond behind the line before."""
+    def _free_id(self, wall_ns: int) -> tuple[int, int | None]:
+        """The line's time, or the next free nanosecond behind the line before.
+
+        With the line's number among those that lie behind a line that came before them.
+        """
         set_back = self._last - wall_ns > CLOCK_STEP_NS
         free = wall_ns if set_back else max(wall_ns, self._last + 1)
         if free <= self._newest:
             taken = "SELECT 1 FROM lines WHERE id = ?"
             while self._connection.execute(taken, (free,)).fetchone():
                 free += 1
-        self._last, self._newest = free, max(self._newest, free)
-        return free
+        self._last = free
+        if free > self._newest:
+            self._newest = free
+            return free, None
+        self._behind += 1
+        return free, self._behind
 
     def _stream(self, labels: Labels) -> int:
         known = self._streams.get(labels)
