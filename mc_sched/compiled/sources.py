@@ -19,7 +19,6 @@ PLAIN = frozenset(
         "mc_sched/sim/build.py",  # not asked for while a world runs:
         "mc_sched/sim/oracle.py",
         "mc_sched/sim/paper_class.py",
-        "mc_sched/sim/scenario.py",
         "mc_sched/sim/what_if.py",
     )
 )
