@@ -69,6 +69,7 @@ class CloudAgent:
             self._preparing,
             version=__version__,
             limits=parts.limits_of(config),
+            says=self._says,
         )
         self._meter = PowerMeter(parts.make_power(config, self._log, self._says))
 

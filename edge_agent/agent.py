@@ -91,6 +91,7 @@ class EdgeAgent:
             {row.name: row.message_bytes for row in bundle.codecs},
             self._config.limits.tasks_per_client,
             store_file(self._config, "edge"),
+            self._says,
         )
 
     @property
