@@ -20,11 +20,20 @@ class _Field:
     name: str
     type: str
     default: str | None
+    factory: str
+    """What makes the default anew for each value; empty where one serves all."""
     line: ast.AnnAssign
 
     @property
     def parameter(self) -> str:
+        if self.factory:
+            return f"{self.name}: {self.type} | None = None"
         return f"{self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
+
+    @property
+    def assignment(self) -> str:
+        made = f"{self.factory}() if {self.name} is None else " if self.factory else ""
+        return f"self.{self.name} = {made}{self.name}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,14 @@ def _is_value(decorator: ast.expr) -> bool:
 
 def _field(line: ast.AnnAssign) -> _Field:
     default = None if line.value is None else ast.unparse(line.value)
-    return _Field(ast.unparse(line.target), ast.unparse(line.annotation), default, line)
+    factory = _factory(line.value) if isinstance(line.value, ast.Call) else ""
+    return _Field(ast.unparse(line.target), ast.unparse(line.annotation), default, factory, line)
+
+
+def _factory(call: ast.Call) -> str:
+    """Of `field(default_factory=..)`; empty for another call."""
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    return given.get("default_factory", "") if ast.unparse(call.func) == "field" else ""
 
 
 def _bare(field: _Field) -> list[str]:
@@ -121,7 +137,7 @@ def _methods(name: str, fields: list[_Field]) -> list[str]:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init__({parameters}) -> None:
-        {"; ".join(f"self.{f.name} = {f.name}" for f in fields) or "pass"}
+        {"; ".join(f.assignment for f in fields) or "pass"}
 
     def __repr__(self) -> str:
         return f"{name}({told})"

@@ -12,7 +12,7 @@ SOURCE = '''"""A module."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LIMIT = 2 * 10**9
 NAMES = ("a", "b")
@@ -34,6 +34,11 @@ class Point:
 @value
 class Named(Point):
     name: str = "nobody"
+
+
+@value
+class Listed:
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 @value
@@ -71,6 +76,7 @@ VALUES = [
     ("Named", {"x_ns": 1, "name": "somebody"}),
     ("Empty", {}),
 ]
+LISTED = [{}, {"sizes": {"jpeg": 3}}]
 
 
 @pytest.mark.parametrize(("name", "given"), VALUES)
@@ -79,6 +85,13 @@ def test_a_value_is_told_and_hashed_as_before(plain, written_out, name, given):
     assert repr(after) == repr(before)
     assert hash(after) == hash(before)
     assert [f.name for f in fields(after)] == [f.name for f in fields(before)]
+
+
+@pytest.mark.parametrize("given", LISTED)
+def test_a_default_that_is_made_anew_is_each_values_own(plain, written_out, given):
+    before, after = plain["Listed"](**given), written_out["Listed"](**given)
+    assert repr(after) == repr(before)
+    assert after.sizes is not written_out["Listed"]().sizes
 
 
 @pytest.mark.parametrize(("name", "given"), VALUES)
