@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 
 LIMIT = 2 * 10**9
 NAMES = ("a", "b")
+FEWEST, MOST = 2, 16
+BY_NAME: dict[str, int] = {"a": 1}
+shown = 3
 
 
 @value
@@ -112,10 +115,15 @@ def test_a_value_goes_through_pickle_by_its_fields(written_out):
     assert made(*given) == written_out["Named"](1, 2, "n")
 
 
-def test_plain_constants_are_final_and_keep_their_value(plain, written_out):
-    assert "LIMIT: Final = 2 * 10 ** 9" in expanded(SOURCE)
-    assert 'NAMES = ("a", "b")' in expanded(SOURCE)
-    assert written_out["LIMIT"] == plain["LIMIT"]
+@pytest.mark.parametrize("name", ["LIMIT", "FEWEST", "MOST", "BY_NAME", "ORIGIN"])
+def test_names_in_capitals_are_final_and_keep_their_value(plain, written_out, name):
+    assert f"\n{name}: Final" in expanded(SOURCE)
+    assert repr(written_out[name]) == repr(plain[name])
+
+
+@pytest.mark.parametrize("line", ["shown = 3", 'NAMES = ("a", "b")'])
+def test_other_names_and_tuples_are_left_alone(line):
+    assert f"\n{line}\n" in expanded(SOURCE)
 
 
 @pytest.mark.parametrize("name", compiled_files())
