@@ -21,7 +21,8 @@ Report = Callable[[int, int], None]
 
 def add_policy_tables(bundle: Bundle, images: ImageSet, report: Report | None = None) -> Bundle:
     """Measure on `images` and write them into bundle.json; the bundle as loaded back."""
-    from mc_models.bundle import ThresholdRow, rewrite_table
+    from mc_models.bundle import rewrite_table
+    from mc_models.bundle_rows import ThresholdRow
     from mc_models.policy_figures import measure_policy_figures
 
     found = measure_policy_figures(bundle, images, report)

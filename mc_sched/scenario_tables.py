@@ -20,7 +20,8 @@ def tables_of(scenario: Scenario) -> Tables:
 
 def bundle_tables(config: BundleConfig) -> Tables:
     """A bundle's networks with the times of two hosts. UserError says what is missing."""
-    from mc_models.bundle import BundleError, load_bundle
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import BundleError
 
     from mc_sched.host_tables import cloud_table, kept_profile, local_table
 

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 import torch
-from mc_models.bundle import EDGE_FILE, load_bundle
+from mc_models.bundle import load_bundle
+from mc_models.bundle_files import EDGE_FILE
 from mc_models.data import generated_set
 from mc_models.predict import answer, normalised_entropy
 

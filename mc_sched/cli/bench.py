@@ -138,7 +138,8 @@ def _predictors(args: argparse.Namespace) -> int:
 
 
 def _nets(args: argparse.Namespace) -> dict[str, Any]:
-    from mc_models.bundle import BundleError, load_bundle, shipped_names
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import BundleError, shipped_names
     from mc_models.data import DataError
     from mc_models.evaluate import evaluation_images
 

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.for_policies:
         return for_policies.run(args)
     import torch
-    from mc_models.bundle import BundleError, load_bundle
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import BundleError
     from mc_models.data import DataError
     from mc_models.evaluate import evaluate, evaluation_images
     from mc_models.evaluation_files import as_values

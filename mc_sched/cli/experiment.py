@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure_this_host() -> None:
     """Profile the shipped bundles here, where that was not done before."""
-    from mc_models.bundle import load_bundle, shipped_names
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import shipped_names
     from mc_models.profile import PARTS
     from mc_models.profile_store import host_profile
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Measure on the images that the stored table rests on, write, print."""
     import torch
-    from mc_models.bundle import BundleError, load_bundle
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import BundleError
     from mc_models.data import DataError
     from mc_models.evaluate import evaluation_images
 

@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Print one entry per bundle."""
     import json
 
-    from mc_models.bundle import BundleError, load_bundle, shipped_names
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import BundleError, shipped_names
 
     try:
         rows = [_row(load_bundle(name)) for name in args.bundles or shipped_names()]

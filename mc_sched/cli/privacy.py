@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attack both codecs and print the figures."""
     import torch
-    from mc_models.bundle import BundleError
+    from mc_models.bundle_files import BundleError
     from mc_models.data import DataError
 
     if args.threads > 0:

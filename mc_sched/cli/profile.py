@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, keep and print."""
-    from mc_models.bundle import BundleError, load_bundle
+    from mc_models.bundle import load_bundle
+    from mc_models.bundle_files import BundleError
     from mc_models.profile import PARTS
     from mc_models.profile_store import default_file
     from mc_models.runtime import DeviceError

@@ -18,6 +18,8 @@ from mc_sched.compiled.sources import ROOT, builds, compiled_files, digest
 
 GROUP = "mc_sched"
 """All modules are in one library, `mc_sched__mypyc`: calls between them are C calls."""
+DIRECT = ("-fvisibility=hidden", "-fno-plt")
+"""Without these each such call, and each one into Python, goes through a table of the linker's."""
 
 
 def main() -> None:
@@ -62,6 +64,8 @@ def _compile(source: Path, files: list[str], build: Path) -> None:
         group_name=GROUP,
         target_dir=str(build / "c"),
     )
+    for extension in extensions:
+        extension.extra_compile_args.extend(DIRECT)
     folders = ["--build-lib", str(build), "--build-temp", str(build / "objects")]
     setup(
         name="mc-sched-compiled",

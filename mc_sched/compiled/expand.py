@@ -6,12 +6,15 @@
         upper_ns: int = 0            def __init__(self, mean_ns: int, upper_ns: int = 0) -> None: ..
 
 So the compiled class has its fields in a struct, and the functions of `dataclasses` work on it. A
-name in capitals is a constant: it becomes `Final`, and C code reads it without looking it up.
+name in capitals is a constant: it becomes `Final`, and C code reads it without looking it up. Not
+so a tuple, which would be a struct then: mypyc takes one of floats for unset, and makes a new tuple
+of it wherever one is asked for.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -20,11 +23,20 @@ class _Field:
     name: str
     type: str
     default: str | None
+    factory: str
+    """What makes the default anew for each value; empty where one serves all."""
     line: ast.AnnAssign
 
     @property
     def parameter(self) -> str:
+        if self.factory:
+            return f"{self.name}: {self.type} | None = None"
         return f"{self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
+
+    @property
+    def assignment(self) -> str:
+        made = f"{self.factory}() if {self.name} is None else " if self.factory else ""
+        return f"self.{self.name} = {made}{self.name}"
 
 
 @dataclass(frozen=True)
@@ -68,17 +80,27 @@ def _head(body: list[ast.stmt]) -> int:
 
 
 def _constant(node: ast.stmt) -> list[_Edit]:
-    if not isinstance(node, ast.Assign) or len(node.targets) > 1 or not _is_plain(node.value):
-        return []
-    name = ast.unparse(node.targets[0])
-    final = [f"{name}: Final = {ast.unparse(node.value)}"]
-    return [_Edit(node.lineno - 1, node.end_lineno or 0, final)] if name.isupper() else []
+    """An assignment to names in capitals, each of which is a constant."""
+    finals = list(_finals(node))
+    return [_Edit(node.lineno - 1, node.end_lineno or 0, finals)] if finals else []
 
 
-def _is_plain(value: ast.expr) -> bool:
-    """A number or a text, or reckoned from numbers."""
-    parts = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
-    return all(isinstance(part, parts) for part in ast.walk(value))
+def _finals(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        if _is_constant(node.target):
+            type_ = ast.unparse(node.annotation)
+            yield f"{ast.unparse(node.target)}: Final[{type_}] = {ast.unparse(node.value)}"
+    elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target, value = node.targets[0], node.value
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=True))
+        if all(_is_constant(name) and not isinstance(part, ast.Tuple) for name, part in pairs):
+            yield from (f"{ast.unparse(name)}: Final = {ast.unparse(part)}" for name, part in pairs)
+
+
+def _is_constant(target: ast.expr) -> bool:
+    return isinstance(target, ast.Name) and target.id.isupper()
 
 
 def _written_out(node: ast.ClassDef, known: dict[str, list[_Field]]) -> list[_Edit]:
@@ -104,7 +126,14 @@ def _is_value(decorator: ast.expr) -> bool:
 
 def _field(line: ast.AnnAssign) -> _Field:
     default = None if line.value is None else ast.unparse(line.value)
-    return _Field(ast.unparse(line.target), ast.unparse(line.annotation), default, line)
+    factory = _factory(line.value) if isinstance(line.value, ast.Call) else ""
+    return _Field(ast.unparse(line.target), ast.unparse(line.annotation), default, factory, line)
+
+
+def _factory(call: ast.Call) -> str:
+    """Of `field(default_factory=..)`; empty for another call."""
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    return given.get("default_factory", "") if ast.unparse(call.func) == "field" else ""
 
 
 def _bare(field: _Field) -> list[str]:
@@ -121,7 +150,7 @@ def _methods(name: str, fields: list[_Field]) -> list[str]:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init__({parameters}) -> None:
-        {"; ".join(f"self.{f.name} = {f.name}" for f in fields) or "pass"}
+        {"; ".join(f.assignment for f in fields) or "pass"}
 
     def __repr__(self) -> str:
         return f"{name}({told})"

@@ -13,13 +13,11 @@ FILES = ("mc_sched/link/model.py", "mc_sched/obs/running_summary.py", "mc_sched/
 PLAIN = frozenset(
     (
         "mc_sched/core/value.py",  # what a decorator is has to be there at run time
-        "mc_sched/core/energy.py",  # read as defaults of pydantic's fields, or sent to processes:
+        "mc_sched/core/energy.py",  # read as defaults of pydantic's fields:
         "mc_sched/core/settings.py",
-        "mc_sched/core/tables.py",
         "mc_sched/sim/build.py",  # not asked for while a world runs:
         "mc_sched/sim/oracle.py",
         "mc_sched/sim/paper_class.py",
-        "mc_sched/sim/scenario.py",
         "mc_sched/sim/what_if.py",
     )
 )

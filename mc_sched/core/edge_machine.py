@@ -133,10 +133,12 @@ class EdgeMachine:
         Nor while no tasks come, once the link has been seen: nobody asks then.
         """
         asked = now_ns - self._submitted_ns <= ASKED_NS
+        link = self._forecast.link
         sending = any(entry.cloud is CloudLeg.UPLOADING for entry in self._state.entries)
-        if sending or not (asked or self._forecast.link.never_measured):
+        if sending or not (asked or link.never_measured):
             return Padding()
-        return self._forecast.link.wanted_padding(now_ns, asked and self._in_doubt(now_ns))
+        in_doubt = asked and link.doubt_counts(now_ns) and self._in_doubt(now_ns)
+        return link.wanted_padding(now_ns, in_doubt)
 
     def _in_doubt(self, now_ns: int) -> bool:
         """Whether what is believed of the link keeps a task like the last one from the cloud."""

@@ -6,15 +6,15 @@ expected top-5 accuracy on held-out images, per codec, as the paper measures QoR
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import field
 
 from mc_sched.core.exits import Codec as Codec
 from mc_sched.core.exits import EntropyThreshold as EntropyThreshold
 from mc_sched.core.exits import Exit as Exit
+from mc_sched.core.value import value
 
 
-@dataclass(frozen=True)
+@value
 class CloudTable:
     """The cloud net: stages in order, exits in forward order, the net's own head last."""
 
@@ -27,31 +27,29 @@ class CloudTable:
     """The raw activation behind each stage but the last, in 8 bits: what a partitioned net sends.
     Only policies that ask for them see these."""
 
-    @cached_property
+    @property
     def ways(self) -> tuple[Codec, ...]:
         """All payloads that this net takes."""
         return self.codecs + self.splits
 
-    @cached_property
+    @property
     def exit_names(self) -> tuple[str, ...]:
         """Names of the exits, in forward order."""
-        return tuple(e.name for e in self.exits)
+        return tuple([e.name for e in self.exits])
 
     def exit_named(self, name: str) -> Exit:
         """The exit of that name; KeyError if there is none."""
-        return self._exits_by_name[name]
-
-    @cached_property
-    def _exits_by_name(self) -> dict[str, Exit]:
-        return {e.name: e for e in self.exits}
+        for exit_ in self.exits:
+            if exit_.name == name:
+                return exit_
+        raise KeyError(name)
 
     def codec_named(self, name: str) -> Codec:
         """The codec of that name; KeyError if there is none."""
-        return self._ways_by_name[name]
-
-    @cached_property
-    def _ways_by_name(self) -> dict[str, Codec]:
-        return {codec.name: codec for codec in self.ways}
+        for codec in self.ways:
+            if codec.name == name:
+                return codec
+        raise KeyError(name)
 
     def path_ns(self, exit_: Exit, from_stage: int = 0) -> int:
         """Profiled time of stages `from_stage`.. up to the exit, its head included."""
@@ -59,13 +57,13 @@ class CloudTable:
 
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
         """Exits that reach `accuracy` under `codec`, closest to the input first."""
-        if codec not in self._ways_by_name:
+        if codec not in [way.name for way in self.ways]:
             return ()
         reached = [e for e in self.exits if codec in e.accuracy]
         return tuple([e for e in reached if e.accuracy[codec] >= accuracy])
 
 
-@dataclass(frozen=True)
+@value
 class LocalTable:
     """The local net: one entry per layer, in order. The cloud net as this device would run it."""
 
@@ -81,7 +79,7 @@ class LocalTable:
     whole: CloudTable | None = None
     """The cloud net's times on this device; None where they were not measured."""
 
-    @cached_property
+    @property
     def total_ns(self) -> int:
         """Profiled time of a whole inference."""
         return sum(self.layer_ns)

@@ -2,7 +2,7 @@
 
 It has no scheduling logic of its own. Read in this order:
 
-    scenario.py     a YAML file, checked          paper_class.py   a board and a server of the paper
+    scenario/       a YAML file, checked          paper_class.py   a board and a server of the paper
     spec.py         what a world is made of       what_if.py       a world out of a recorded log
     world.py        runs one to its end
     clock.py        virtual time                  chance.py        and steps, noise, truth: drawn

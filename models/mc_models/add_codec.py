@@ -10,11 +10,14 @@ from dataclasses import replace
 
 import torch
 
-from mc_models.bundle import CODEC_FILE, Bundle, ExitRow, rewrite_table, save_weights
+from mc_models.bundle import Bundle, rewrite_table
+from mc_models.bundle_files import CODEC_FILE
+from mc_models.bundle_rows import ExitRow
 from mc_models.calibrate import accuracy
 from mc_models.data import ImageSet
 from mc_models.features import NAME, features_logits, load_codec
 from mc_models.train_codec import CodecConfig, train_codec
+from mc_models.weights import save_weights
 
 Report = Callable[[str, int, int, float | None], None]
 """Called with the stage of the work, done, total, loss."""

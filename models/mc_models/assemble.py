@@ -10,25 +10,16 @@ from typing import Any, NamedTuple
 import torch
 
 from mc_models.branches import BranchedNet
-from mc_models.bundle import (
-    CLOUD_FILE,
-    EDGE_FILE,
-    Bundle,
-    BundleError,
-    ExitRow,
-    LayerRow,
-    LocalTable,
-    StageRow,
-    load_bundle,
-    save_table,
-    save_weights,
-)
+from mc_models.bundle import Bundle, load_bundle, save_table
+from mc_models.bundle_files import CLOUD_FILE, EDGE_FILE, BundleError
+from mc_models.bundle_rows import ExitRow, LayerRow, LocalTable, StageRow
 from mc_models.calibrate import LOCAL, accuracy, all_logits, calibration_error, fit_temperature
 from mc_models.data import ImageSet
 from mc_models.fold import fold_norms
 from mc_models.net_spec import NetSpec
 from mc_models.networks.local import EdgeNet
 from mc_models.ops import count_ops
+from mc_models.weights import save_weights
 
 CODEC = "jpeg"
 Report = Callable[[str, int, int], None]

@@ -20,11 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mc_models.branches import BranchedNet
-from mc_models.bundle import CLOUD_FILE, CODEC_FILE, Bundle, CodecRow, built, load_weights, ready
+from mc_models.bundle import Bundle
+from mc_models.bundle_files import CLOUD_FILE, CODEC_FILE
+from mc_models.bundle_rows import CodecRow
 from mc_models.calibrate import through_jpeg
 from mc_models.data import ImageSet
 from mc_models.ops import count_ops
 from mc_models.preprocess import batch_input
+from mc_models.weights import built, load_weights, ready
 
 Piece = Callable[[Tensor], Tensor]
 NAME = "features"

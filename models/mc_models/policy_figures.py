@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from mc_models.branches import BranchedNet
-from mc_models.bundle import Bundle, ExitRow, SplitRow
+from mc_models.bundle import Bundle
+from mc_models.bundle_rows import ExitRow, SplitRow
 from mc_models.calibrate import hits, through_jpeg
 from mc_models.data import ImageSet
 from mc_models.features import NAME, FeatureCodec, behind_cut, load_codec

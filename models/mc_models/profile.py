@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from mc_models.bundle import Bundle, ExitRow
+from mc_models.bundle import Bundle
+from mc_models.bundle_rows import ExitRow
 from mc_models.predict import answer
 from mc_models.preprocess import Pixels, decode_image, encode_jpeg, to_input
 from mc_models.synthetic import render

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mc_models.bundle import SplitRow
+from mc_models.bundle_rows import SplitRow
 
 _HEADER = struct.Struct("<ff")
 _STEPS = 255.0

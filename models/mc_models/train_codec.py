@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mc_models.branches import BranchedNet
-from mc_models.bundle import CodecRow
+from mc_models.bundle_rows import CodecRow
 from mc_models.data import DataError, ImageSet
 from mc_models.devices import mixed_precision, training_device
 from mc_models.features import (

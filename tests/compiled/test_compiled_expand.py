@@ -12,10 +12,13 @@ SOURCE = '''"""A module."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LIMIT = 2 * 10**9
 NAMES = ("a", "b")
+FEWEST, MOST = 2, 16
+BY_NAME: dict[str, int] = {"a": 1}
+shown = 3
 
 
 @value
@@ -34,6 +37,11 @@ class Point:
 @value
 class Named(Point):
     name: str = "nobody"
+
+
+@value
+class Listed:
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 @value
@@ -71,6 +79,7 @@ VALUES = [
     ("Named", {"x_ns": 1, "name": "somebody"}),
     ("Empty", {}),
 ]
+LISTED = [{}, {"sizes": {"jpeg": 3}}]
 
 
 @pytest.mark.parametrize(("name", "given"), VALUES)
@@ -79,6 +88,13 @@ def test_a_value_is_told_and_hashed_as_before(plain, written_out, name, given):
     assert repr(after) == repr(before)
     assert hash(after) == hash(before)
     assert [f.name for f in fields(after)] == [f.name for f in fields(before)]
+
+
+@pytest.mark.parametrize("given", LISTED)
+def test_a_default_that_is_made_anew_is_each_values_own(plain, written_out, given):
+    before, after = plain["Listed"](**given), written_out["Listed"](**given)
+    assert repr(after) == repr(before)
+    assert after.sizes is not written_out["Listed"]().sizes
 
 
 @pytest.mark.parametrize(("name", "given"), VALUES)
@@ -99,10 +115,15 @@ def test_a_value_goes_through_pickle_by_its_fields(written_out):
     assert made(*given) == written_out["Named"](1, 2, "n")
 
 
-def test_plain_constants_are_final_and_keep_their_value(plain, written_out):
-    assert "LIMIT: Final = 2 * 10 ** 9" in expanded(SOURCE)
-    assert 'NAMES = ("a", "b")' in expanded(SOURCE)
-    assert written_out["LIMIT"] == plain["LIMIT"]
+@pytest.mark.parametrize("name", ["LIMIT", "FEWEST", "MOST", "BY_NAME", "ORIGIN"])
+def test_names_in_capitals_are_final_and_keep_their_value(plain, written_out, name):
+    assert f"\n{name}: Final" in expanded(SOURCE)
+    assert repr(written_out[name]) == repr(plain[name])
+
+
+@pytest.mark.parametrize("line", ["shown = 3", 'NAMES = ("a", "b")'])
+def test_other_names_and_tuples_are_left_alone(line):
+    assert f"\n{line}\n" in expanded(SOURCE)
 
 
 @pytest.mark.parametrize("name", compiled_files())

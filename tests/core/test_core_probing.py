@@ -48,6 +48,13 @@ def test_an_uplink_in_doubt_is_probed_sooner():
     assert wanted_in_doubt(measured(), IN_DOUBT_NS + 1) == UP
 
 
+def test_a_doubt_counts_from_the_moment_on_when_it_could_call_for_a_probe():
+    probing = measured()
+    assert [probing.doubt_counts(at) for at in (IN_DOUBT_NS, IN_DOUBT_NS + 1)] == [False, True]
+    probing.up_probed(0, faster=False)
+    assert not probing.doubt_counts(IN_DOUBT_NS + 1)
+
+
 def test_each_probe_in_vain_lets_the_next_one_wait_twice_as_long():
     probing = measured()
     for wait_ns in (2 * IN_DOUBT_NS, 4 * IN_DOUBT_NS, FRESH_NS, FRESH_NS):

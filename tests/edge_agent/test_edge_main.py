@@ -4,7 +4,7 @@ import shutil
 import socket
 
 import pytest
-from mc_models.bundle import SHIPPED
+from mc_models.bundle_files import SHIPPED
 
 from edge_agent.main import main
 

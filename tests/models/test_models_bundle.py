@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 import torch
-from mc_models.bundle import SHIPPED, BundleError, load_bundle, shipped_names
+from mc_models.bundle import load_bundle
+from mc_models.bundle_files import SHIPPED, BundleError, shipped_names
 from mc_models.evaluate import evaluate, evaluation_images
 from mc_models.predict import top5
 from mc_models.preprocess import to_input

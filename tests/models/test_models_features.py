@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mc_models.bundle import BundleError, load_bundle
+from mc_models.bundle import load_bundle
+from mc_models.bundle_files import BundleError
 from mc_models.data import DataError, generated_set
 from mc_models.features import (
     LIMIT,

@@ -5,7 +5,7 @@ import struct
 import pytest
 import torch
 from mc_models.branches import BranchedNet
-from mc_models.bundle import SplitRow
+from mc_models.bundle_rows import SplitRow
 from mc_models.preprocess import to_input
 from mc_models.splits import pack, quantised, split_rows, unpack
 from mc_models.synthetic import render

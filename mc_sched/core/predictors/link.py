@@ -220,6 +220,10 @@ class LinkEstimator:
         """Whether some direction lacks the samples, however old, that silence its prior."""
         return self._probing.never_done
 
+    def doubt_counts(self, now_ns: int) -> bool:
+        """See `Probing.doubt_counts`."""
+        return self._probing.doubt_counts(now_ns)
+
     def wanted_padding(self, now_ns: int, in_doubt: bool = False) -> Padding:
         """What the next probe should carry. `in_doubt`: see `Probing.wanted`."""
         if not self._rtt_ns.settled(now_ns):
@@ -276,7 +280,3 @@ class LinkEstimator:
     def _up_mean(self, now_ns: int) -> float:
         """Mean nanoseconds per byte, not above the quantile."""
         return self._up.mean_up_to(now_ns, self._quantile)
-
-
-def _is_stale(measured_ns: int | None, now_ns: int, fresh_ns: int) -> bool:
-    return measured_ns is None or now_ns - measured_ns > fresh_ns

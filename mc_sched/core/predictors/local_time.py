@@ -44,6 +44,7 @@ class LocalTimePredictor:
         self._ops_error = self._calibrated_error = 0.0
         self._done_ops, self._done_ns = _sums(table.layer_ops), _sums(table.layer_ns)
         """`_done_ops[n]`: operations of the first n layers; likewise their profiled time."""
+        self._total_ns = table.total_ns
         self._started_ns: int | None = None
         self._whole_ns = 0
         """Profiled time of what runs if it is the cloud net, whose layers report nothing."""
@@ -83,7 +84,7 @@ class LocalTimePredictor:
         self._layers_done = layer + 1
         self._layer_done_ns = now_ns
         done_ns = self._done_ns[layer + 1]
-        if self._half_way is None and done_ns * 2 >= self._table.total_ns > done_ns:
+        if self._half_way is None and done_ns * 2 >= self._total_ns > done_ns:
             self._half_way = _HalfWay(
                 now_ns,
                 self._spread(now_ns, self.residual_ops_ns(now_ns), self._ops_level),
@@ -104,7 +105,7 @@ class LocalTimePredictor:
             took_ns = now_ns - self._started_ns
             whole_run = _score(Predictor.LOCAL, self._expected, took_ns)
             self._level.record(now_ns, whole_run.held)
-            self._slowdown.add(now_ns, took_ns / (self._whole_ns or self._table.total_ns))
+            self._slowdown.add(now_ns, took_ns / (self._whole_ns or self._total_ns))
             scores = (whole_run, *self._residual_scores(now_ns))
         self._started_ns = None
         return scores
@@ -126,7 +127,7 @@ class LocalTimePredictor:
 
     def mean_ns(self, now_ns: int, whole_ns: int = 0) -> int:
         """Mean predicted time of a whole inference, or of one that is profiled at `whole_ns`."""
-        profiled_ns = whole_ns or self._table.total_ns
+        profiled_ns = whole_ns or self._total_ns
         return int(profiled_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
     def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None, whole_ns: int = 0) -> int:
@@ -134,7 +135,7 @@ class LocalTimePredictor:
 
         At a level of its own or at that of a sum it is part of.
         """
-        profiled_ns = whole_ns or self._table.total_ns
+        profiled_ns = whole_ns or self._total_ns
         return int(profiled_ns * (level or self._level).upper(self._slowdown, now_ns))
 
     def residual_ns(self, now_ns: int) -> int:
@@ -166,11 +167,11 @@ class LocalTimePredictor:
         if self._started_ns is None:
             return 0
         done = self._done_ns[self._layers_done]
-        left = self._table.total_ns - done
+        left = self._total_ns - done
         if self._aborting:
             left = sum(self._table.layer_ns[self._layers_done : self._layers_done + 1])
         slowdown = self._slowdown.mean_up_to(now_ns, self._quantile)
-        if done * 2 > self._table.total_ns:
+        if done * 2 > self._total_ns:
             slowdown = (self._layer_done_ns - self._started_ns) / done
         return max(0, int(left * slowdown) - (now_ns - self._layer_done_ns))
 

@@ -1,0 +1,57 @@
+"""A scenario as one file has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mc_sched.config import Config, load_config
+from mc_sched.sim import paper_class
+from mc_sched.sim.scenario.groups import CloudGroupConfig, EdgeGroupConfig
+from mc_sched.sim.scenario.networks import BundleConfig, NetworksConfig, Tables
+
+
+class Scenario(Config):
+    """Edges against cloud agents."""
+
+    seed: int = 0
+    networks: Literal["paper-a", "paper-b"] | None = None
+    written: NetworksConfig | None = None
+    bundle: BundleConfig | None = None
+    edges: list[EdgeGroupConfig] = Field(default_factory=lambda: [EdgeGroupConfig()], min_length=1)
+    clouds: list[CloudGroupConfig] = Field(default_factory=lambda: [CloudGroupConfig()])
+
+    @model_validator(mode="after")
+    def _fits(self) -> Scenario:
+        given = [self.networks, self.written, self.bundle]
+        if sum(part is not None for part in given) > 1:
+            raise ValueError("give one of networks, written and bundle")
+        clouds = sum(group.count for group in self.clouds)
+        for group in self.edges:
+            if not group.alone and (group.cloud or 0) >= clouds:
+                raise ValueError(
+                    f"edge group {group.name} wants cloud agent {group.cloud or 0}, of {clouds} "
+                    "counted from 0; or let it be alone"
+                )
+        names = [group.name for group in self.edges]
+        if len(set(names)) < len(names):
+            raise ValueError("two edge groups have the same name")
+        return self
+
+    def own_tables(self) -> Tables | None:
+        """Its networks and times, unless a bundle has them."""
+        if self.bundle is not None:
+            return None
+        if self.written is not None:
+            return self.written.tables()
+        return paper_class.SETS[self.networks or "paper-a"]
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read and check a scenario; ConfigError names the file, the line, the key and what is allowed.
+
+    The traces that it names are read by `build.world_of`.
+    """
+    return load_config(path, Scenario)
