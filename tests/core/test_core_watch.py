@@ -139,7 +139,7 @@ def test_a_busy_edge_takes_the_task_into_its_queue(edge):
 
 def test_a_busy_edge_that_cannot_be_in_time_leaves_the_task_to_the_cloud(edge):
     edge.submit(0, "a", 84)
-    edge.submit(58, "x", 84, policy="edge-only")
+    edge.submit(58, "x", 30, policy="edge-only")  # cannot wait
     assert edge.fallback_fires(60, "a") == []  # x ends at 78, 6 ms before the deadline
     edge.accepted(61, "a")
     assert edge.replied(70, "a") == [no_deadline("a"), succeeded("a", Site.CLOUD, gave_up=False)]
@@ -168,6 +168,26 @@ def test_queued_tasks_that_are_due_later_do_not(edge):
     edge.submit(41, "y", 60, policy="edge-only")
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a")]
     assert edge.local_done(60, "x")[-1] == StartLocal("a")
+
+
+def test_a_run_that_can_wait_leaves_a_take_back_its_place(edge):
+    edge.submit(0, "a", 84)
+    x = edge.submit(45, "x", 84, policy="edge-only")  # until 65, and then a would end at 85
+    assert x == [deadline_timer("x", 129)]
+    assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
+    assert edge.local_done(80, "a")[-1] == StartLocal("x")
+
+
+def test_it_waits_no_longer_than_for_the_answer(edge):
+    edge.submit(0, "a", 84)
+    edge.submit(45, "x", 84, policy="edge-only")
+    edge.accepted(50, "a")
+    assert edge.replied(55, "a")[-1] == StartLocal("x")
+
+
+def test_a_run_that_is_over_in_time_does_not_wait(edge):
+    edge.submit(0, "a", 84)
+    assert edge.submit(44, "x", 84, policy="edge-only")[-1] == StartLocal("x")  # a would end at 84
 
 
 # --- the answer comes first -------------------------------------------------------------------
@@ -226,7 +246,7 @@ def test_a_busy_local_net_takes_over_if_that_can_be_in_time(edge, event, fields,
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
 def test_a_local_net_that_is_busy_for_too_long_does_not(edge, event, fields, kind, reason):
     edge.submit(0, "a", 84)
-    edge.submit(45, "x", 84, policy="edge-only")  # until 65
+    edge.submit(45, "x", 30, policy="edge-only")  # until 65
     assert edge.tell(55, event, "a", *fields) == [
         no_deadline("a"),
         no_fallback("a"),
