@@ -18,6 +18,7 @@ from scripted_edge import (
 from mc_sched.core import events as ev
 from mc_sched.core.actions import AbortLocal, SendGiveUp, SetTimer, StartLocal
 from mc_sched.core.events import TimerKind
+from mc_sched.core.scores import Predictor
 from mc_sched.core.task import ExitRule, Site
 
 FINE = {"accuracy": 0.9}
@@ -188,6 +189,46 @@ def test_it_waits_no_longer_than_for_the_answer(edge):
 def test_a_run_that_is_over_in_time_does_not_wait(edge):
     edge.submit(0, "a", 84)
     assert edge.submit(44, "x", 84, policy="edge-only")[-1] == StartLocal("x")  # a would end at 84
+
+
+# --- hedged -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hedging(edge):
+    """A cloud that was late makes what is sent next, at 43 ms, a hedge from 62 ms on."""
+    edge.submit(0, "first", 84)
+    edge.submit(0, "second", 43)
+    edge.deadline_fires(43, "second")
+    edge.accepted(43, "first")
+    edge.replied(43, "first")
+    assert fallback_timer("a", 62) in edge.submit(43, "a", 43)
+    return edge
+
+
+def test_an_upload_goes_on_beside_the_local_net_and_may_be_the_first(hedging):
+    assert hedging.fallback_fires(62, "a") == [StartLocal("a")]
+    hedging.accepted(63, "a")
+    assert hedging.replied(72, "a") == [
+        no_deadline("a"),
+        AbortLocal("a"),
+        succeeded("a", Site.CLOUD, gave_up=False, latency_ns=ns(29)),
+    ]
+    assert hedging.scored(Predictor.CLOUD_TOTAL).actual_ns == ns(29)
+
+
+def test_or_the_local_net_is_and_the_cloud_is_given_up(hedging):
+    hedging.fallback_fires(62, "a")
+    assert hedging.local_done(82, "a") == [
+        no_deadline("a"),
+        SendGiveUp("a"),
+        succeeded("a", Site.EDGE, gave_up=True, latency_ns=ns(39)),
+    ]
+
+
+def test_a_cloud_that_has_the_image_and_breaks_its_word_is_given_up_at_once(hedging):
+    hedging.accepted(55, "a", predicted=3)
+    assert hedging.fallback_fires(62, "a") == [SendGiveUp("a"), StartLocal("a")]
 
 
 # --- the answer comes first -------------------------------------------------------------------
