@@ -39,16 +39,18 @@ LOCK_PATIENCE_S = 1.0
 class Call:
     """One Infer call: what the machine has to say to it, and whether it is still wanted."""
 
-    mailbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
     owner: str = ""
     """The name on the certificate of who called; empty without one."""
+    trace_id: str = ""
+    """The trace that its task belongs to; empty for none."""
+    opened_ns: int = field(default_factory=time.monotonic_ns)
+    mailbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
     given_up: bool = False
     receiving: asyncio.Future[bytes] | None = None
     received_ns: int = 0
     """When the payload's last byte was here."""
     accepted_ns: int = 0
     """When the word of its acceptance was written."""
-    opened_ns: int = field(default_factory=time.monotonic_ns)
     story: list[Moment] = field(default_factory=list)
     """What has happened to it here; goes home with the last word."""
 
@@ -111,6 +113,11 @@ class CloudDriver:
         """What a probe is told."""
         with self._lock:
             return self._machine.load(time.monotonic_ns())
+
+    def open(self, key: str, call: Call) -> None:
+        """A task's call has come."""
+        self._log.note_trace(key, call.trace_id)
+        self.calls[key] = call
 
     def receive(self, event: ev.Received) -> bool:
         """A whole payload; whether it is to be decoded, or the task was refused."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -16,10 +17,11 @@ from mc_proto.gate import certified_name, client_of
 from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
-from mc_sched.core.actions import Accept, Stop
+from mc_sched.core.actions import Accept, Refuse, Reply, Stop
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule
+from mc_sched.process_log import about_task
 
 from .driver import LAST, Call, CloudDriver
 
@@ -57,7 +59,10 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         *,
         version: str,
         limits: Limits = Limits(),
+        says: logging.Logger | None = None,
     ) -> None:
+        """`says` tells how tasks end."""
+        self._says = says or logging.getLogger(__name__)
         self._driver = driver
         self._table = table
         self._labels = labels
@@ -124,7 +129,8 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"overload: {self._limits.max_calls} calls are open here already",
             )
-        call = self._driver.calls[key] = Call(owner=certified_name(context), opened_ns=opened_ns)
+        call = Call(certified_name(context), serde.opened_trace(opened), opened_ns)
+        self._driver.open(key, call)
         try:
             payload = await self._received(call, opened, context)
             if payload is None:
@@ -246,4 +252,15 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 word.story.extend(serde.story_to_wire(call.story))
             await context.write(word)
             if isinstance(message, LAST):
+                self._say(message, call.trace_id)
                 return
+
+    def _say(self, message: Refuse | Reply | Stop, trace_id: str) -> None:
+        """For the journal; many a second, so that only failures are told at the usual level."""
+        failed = isinstance(message, Stop) and message.failed
+        level = logging.WARNING if failed else logging.DEBUG
+        if self._says.isEnabledFor(level):
+            how = message.exit if isinstance(message, Reply) else message.reason
+            told = (message.task_id, type(message).__name__.lower(), how)
+            about = about_task(message.task_id, trace_id)
+            self._says.log(level, "task %s: %s, %s", *told, extra=about)

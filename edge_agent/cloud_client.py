@@ -169,9 +169,12 @@ class CloudClient:
 
     # --- tasks ------------------------------------------------------------------------------
 
-    def send(self, action: SendToCloud, payload: bytes) -> None:
+    def send(self, action: SendToCloud, payload: bytes, trace_id: str = "") -> None:
         """Carry a task to the cloud; its end is fed as an event."""
-        job = asyncio.create_task(self._exchange(action, payload))
+        opened = serde.open_to_wire(
+            action, self._edge_id, payload, CHUNK_BYTES, self._bundle_hash, trace_id
+        )
+        job = asyncio.create_task(self._exchange(action, opened, payload))
         self._calls[action.task_id] = _Call(job)
         job.add_done_callback(lambda _: self._ended(action.task_id))
 
@@ -198,12 +201,12 @@ class CloudClient:
         call = self._calls.pop(task_id)
         self._feed(_last_event(task_id, call))
 
-    async def _exchange(self, action: SendToCloud, payload: bytes) -> ev.EdgeEvent:
+    async def _exchange(
+        self, action: SendToCloud, opened: cloud_pb2.InferRequest, payload: bytes
+    ) -> ev.EdgeEvent:
         call = self._infer.Infer(timeout=action.budget_ns / 1e9 + GIVE_UP_GRACE_S)
         try:
-            await call.write(
-                serde.open_to_wire(action, self._edge_id, payload, CHUNK_BYTES, self._bundle_hash)
-            )
+            await call.write(opened)
             for start in range(CHUNK_BYTES, len(payload), CHUNK_BYTES):
                 chunk = payload[start : start + CHUNK_BYTES]
                 await call.write(cloud_pb2.InferRequest(chunk=chunk))

@@ -40,7 +40,7 @@ REMEMBERED_IMAGES = 64
 class Cloud(Protocol):
     """What the driver needs of the cloud client."""
 
-    def send(self, action: do.SendToCloud, payload: bytes) -> None:
+    def send(self, action: do.SendToCloud, payload: bytes, trace_id: str = "") -> None:
         """Carry a task to the cloud."""
 
     def give_up(self, task_id: str) -> None:
@@ -154,6 +154,7 @@ class EdgeDriver:
         waiting: asyncio.Future[Outcome] = self._loop.create_future()
         task_id = task.task_id
         self._waiting[task_id], self._images[task_id], self._tasks[task_id] = waiting, image, task
+        self._log.note_trace(task_id, task.trace_id)
         self.handle(event)
         try:
             return await waiting
@@ -210,7 +211,8 @@ class EdgeDriver:
             self._encoder.start(action.task_id, action.codec, pixels)
         elif isinstance(action, do.SendToCloud):
             assert self._cloud is not None
-            self._cloud.send(action, self._payload(action))
+            trace_id = self._tasks[action.task_id].trace_id
+            self._cloud.send(action, self._payload(action), trace_id)
         elif isinstance(action, do.SendGiveUp):
             assert self._cloud is not None
             self._cloud.give_up(action.task_id)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,31 @@ from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.task import Outcome, OutcomeKind
 from mc_sched.errors import UserError
 from mc_sched.obs.event_log import EventLog
 from mc_sched.obs.store.served import DEFAULT_LINES, follow_store, stored_lines
+from mc_sched.process_log import about_task
 
 from .admission import Admission, Overloaded
 from .driver import EdgeDriver
+from .traces import Traces, traceparent_of
 
 WATCH_QUEUE = 1000
 """Log lines that a slow watcher may lag behind before lines are left out for it."""
 Context = Any
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who submits tasks, and to which trace they say that these belong."""
+
+    client: str
+    traceparent: str
+
+
+def _caller(context: Context) -> Caller:
+    return Caller(client_of(context), traceparent_of(context))
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
@@ -41,11 +58,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         made_bytes: Mapping[str, int] | None = None,
         tasks_per_client: int = 256,
         store: Path | None = None,
+        says: logging.Logger | None = None,
     ) -> None:
         """`made_bytes`: size of a payload by codec, of those that are made when they are sent.
 
-        `store`: the agent's log store, if it has one.
+        `store`: the agent's log store, if it has one. `says` tells how tasks end.
         """
+        self._says = says or logging.getLogger(__name__)
         self.store = store
         self._driver = driver
         self._log = log
@@ -54,6 +73,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         self._made_bytes = made_bytes or {}
         self.tasks = Quota(tasks_per_client, "tasks")
         self._labels: Sequence[str] = list(about.labels)
+        self._traces = Traces(log)
         self._numbers = itertools.count(1)
         self._arriving: set[str] = set()
         """Ids of tasks whose image is being decoded."""
@@ -62,7 +82,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
         """One image in, one outcome out."""
         try:
-            return await self._outcome(request, time.monotonic_ns(), client_of(context))
+            return await self._outcome(request, time.monotonic_ns(), _caller(context))
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise
@@ -71,10 +91,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         """A stream of images; outcomes come back as they end."""
         outcomes: asyncio.Queue[edge_pb2.Outcome | None] = asyncio.Queue()
         running: set[asyncio.Task[None]] = set()
-        client = client_of(context)
+        caller = _caller(context)
 
         async def one(request: edge_pb2.Task, arrived_ns: int) -> None:
-            await outcomes.put(await self._outcome_or_error(request, arrived_ns, client))
+            await outcomes.put(await self._outcome_or_error(request, arrived_ns, caller))
 
         async def read() -> None:
             async for request in requests:
@@ -160,20 +180,20 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         return task_id in self._arriving or self._driver.known(task_id)
 
     async def _outcome_or_error(
-        self, request: edge_pb2.Task, arrived_ns: int, client: str
+        self, request: edge_pb2.Task, arrived_ns: int, caller: Caller
     ) -> edge_pb2.Outcome:
         try:
-            return await self._outcome(request, arrived_ns, client)
+            return await self._outcome(request, arrived_ns, caller)
         except serde.BadField as error:
             return serde.bad_input_to_wire(request, request.task_id, error)
 
     async def _outcome(
-        self, request: edge_pb2.Task, arrived_ns: int, client: str
+        self, request: edge_pb2.Task, arrived_ns: int, caller: Caller
     ) -> edge_pb2.Outcome:
         """Admit and run one task, unless its client has too many here."""
         try:
-            with self.tasks.one(client):
-                return await self._run(request, arrived_ns)
+            with self.tasks.one(caller.client):
+                return await self._run(request, arrived_ns, caller.traceparent)
         except (Overloaded, QuotaExceeded) as error:
             return edge_pb2.Outcome(
                 task_id=request.task_id or self._free_id(),
@@ -182,7 +202,9 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
                 reason=str(error),
             )
 
-    async def _run(self, request: edge_pb2.Task, arrived_ns: int) -> edge_pb2.Outcome:
+    async def _run(
+        self, request: edge_pb2.Task, arrived_ns: int, traceparent: str
+    ) -> edge_pb2.Outcome:
         """Admit and run one task. The deadline counts from `arrived_ns`."""
         serde.check_task(request, POLICIES)
         task_id = request.task_id or self._free_id()
@@ -199,7 +221,18 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         sizes = {codec: n for codec, n in self._made_bytes.items() if privacy.allows(codec)}
         if image.jpeg is not None:
             sizes["jpeg"] = len(image.jpeg)
+        trace_id = self._traces.of(request, task_id, traceparent)
         task = serde.task_from_wire(
-            request, task_id, arrived_ns, POLICIES, sizes, image.encoding_ns
+            request, task_id, arrived_ns, POLICIES, sizes, image.encoding_ns, trace_id
         )
-        return serde.outcome_to_wire(await self._driver.submit(task, image), self._labels)
+        outcome = await self._driver.submit(task, image)
+        self._say(outcome, trace_id)
+        return serde.outcome_to_wire(outcome, self._labels)
+
+    def _say(self, outcome: Outcome, trace_id: str) -> None:
+        """For the journal; many a second, so that only failures are told at the usual level."""
+        level = logging.WARNING if outcome.kind is OutcomeKind.FAILED else logging.DEBUG
+        if self._says.isEnabledFor(level):
+            told = (outcome.task_id, outcome.kind.value, outcome.reason or outcome.exit or "")
+            about = about_task(outcome.task_id, trace_id)
+            self._says.log(level, "task %s: %s, %s", *told, extra=about)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
+
+from mc_sched import journal
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """syslog's numbers, as journald reads them in front of a line (sd-daemon(3))."""
@@ -23,10 +26,30 @@ class _Formatter(logging.Formatter):
         return f"<{PRIORITIES.get(record.levelno, 3)}>{line}" if self._for_journal else line
 
 
+class _Handler(logging.StreamHandler[Any]):
+    """Writes to stderr; what is about a task goes to the journal with fields, if one reads us."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One sentence."""
+        fields: dict[str, str] | None = getattr(record, "fields", None)
+        if fields is not None:
+            message = f"{record.name}: {record.getMessage()}"
+            fields = {"SYSLOG_IDENTIFIER": record.name, **fields}
+            if journal.send(message, PRIORITIES.get(record.levelno, 3), fields):
+                return
+        super().emit(record)
+
+
+def about_task(task_id: str, trace_id: str) -> dict[str, dict[str, str]]:
+    """For `extra` of a logger's call: fields by which the journal finds the task's sentences."""
+    fields = {"TASK_ID": task_id, "TRACE_ID": trace_id}
+    return {"fields": {name: value for name, value in fields.items() if value}}
+
+
 def process_log(name: str, level: str = "info") -> logging.Logger:
     """The logger of this daemon, writing from `level` on."""
     log = logging.getLogger(name)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(_Formatter("JOURNAL_STREAM" in os.environ))
     log.handlers[:] = [handler]
     log.propagate = False

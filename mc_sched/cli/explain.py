@@ -13,7 +13,9 @@ HELP = "Say why a task was late, given up, refused or taken back: what was predi
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `explain`."""
-    parser.add_argument("task", metavar="TASK", help="the task's id, as in results and logs")
+    parser.add_argument(
+        "task", metavar="TASK", help="the task's id, as in results and logs, or its trace's"
+    )
     add_stores(parser)
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.epilog = "example: mc-sched explain demo-00012 --store edge.db"

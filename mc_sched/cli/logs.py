@@ -22,8 +22,9 @@ FOLLOW_EVERY_S = 0.25
 MOST_LINES = 1_000_000_000
 _EPILOG = """\
 Conditions on fields: site=cloud outcome=late level!=debug outcome.latency_ns>80000000
-Labels are node, level, kind, name, site, outcome, exit; `task` is a task's id; any other name is a
-field of a line's data. Words must all occur in a line; word* finds what begins so.
+Labels are node, level, kind, name, site, outcome, exit; `task` is a task's id, `trace_id` that of
+its trace, on both nodes; any other name is a field of a line's data. Words must all occur in a
+line; word* finds what begins so.
 
 examples:
   mc-sched logs --since 10m --level warning

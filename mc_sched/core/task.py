@@ -76,6 +76,8 @@ class Task:
     """Size of the encoded image by codec, in bytes."""
     encoding_ns: int = 0
     """Time that encoding took before the task was submitted."""
+    trace_id: str = ""
+    """The trace that it belongs to, for those who read logs; nothing depends on it."""
 
     @property
     def due_ns(self) -> int:

@@ -29,6 +29,7 @@ from mc_sched.core.events import CloudEvent, EdgeEvent
 from mc_sched.obs.in_turns import in_turns
 from mc_sched.obs.levels import level_of
 from mc_sched.obs.log_file import LogFile, Sink
+from mc_sched.obs.trace import TraceBook
 
 FORMAT = 1
 """Of the log; in its config records. A log of another format was written by another version."""
@@ -84,6 +85,7 @@ class EventLog:
         self._entries: deque[Entry] = deque()
         self._dropping = threading.Lock()
         self._closing = threading.Event()
+        self._traces = TraceBook()
         self._thread: threading.Thread | None = None
         sinks: list[Sink] = [] if path is None else [LogFile(path)]
         if store is not None:
@@ -135,8 +137,16 @@ class EventLog:
         task_id = _task_id(value)
         if task_id:
             record["task_id"] = task_id
+            trace_id = self._traces.of(task_id)
+            if trace_id:
+                record["trace_id"] = trace_id
         record["data"] = value
         return orjson.dumps(record)
+
+    def note_trace(self, task_id: str, trace_id: str) -> None:
+        """From now on the lines about this task say which trace it belongs to; any thread may."""
+        if trace_id:
+            self._traces.note(task_id, trace_id)
 
     def subscribe(self, watcher: Callable[[Record], None]) -> Callable[[], None]:
         """Call `watcher` with each record from now on; returns how to stop that."""

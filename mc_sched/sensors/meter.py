@@ -16,7 +16,7 @@ def rails_of(power: Sample | None) -> Mapping[str, float]:
 
 
 class PowerMeter:
-    """Looks at the power once a second, on a thread of its own; a context manager.
+    """Looks at the power once a second, on a thread of its own.
 
     `power` may be None: then there is nothing to show.
     """
@@ -28,15 +28,17 @@ class PowerMeter:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="power", daemon=True)
 
-    def __enter__(self) -> PowerMeter:
+    def start(self) -> None:
+        """Begin to look."""
         if self._power is not None:
             self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop, and let go of the sensor."""
         self._stop.set()
-        if self._power is not None:
+        if self._thread.is_alive():
             self._thread.join(timeout=10)
+        if self._power is not None:
             self._power.close()
 
     def _work(self) -> None:

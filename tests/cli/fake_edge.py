@@ -6,6 +6,7 @@ Its answer to an image is fixed; how it dies, and when, is the test's to say.
 import asyncio
 import contextlib
 import json
+import queue
 import threading
 
 import grpc
@@ -137,20 +138,20 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
     @contextlib.contextmanager
     def in_a_thread(self):
         """Serves from a thread with a loop of its own, for a client that brings its loop."""
-        ready, loop = threading.Event(), asyncio.new_event_loop()
-        over = asyncio.Event()
+        started = queue.SimpleQueue()
 
         async def live():
+            over = asyncio.Event()
             async with self.serving():
-                ready.set()
+                started.put((asyncio.get_running_loop(), over))
                 await over.wait()
 
-        thread = threading.Thread(target=loop.run_until_complete, args=(live(),), daemon=True)
+        # `run` also ends the calls that nobody ended; they complain when they are collected.
+        thread = threading.Thread(target=asyncio.run, args=(live(),), daemon=True)
         thread.start()
-        assert ready.wait(PATIENCE_S)
+        loop, over = started.get(timeout=PATIENCE_S)
         try:
             yield self
         finally:
             loop.call_soon_threadsafe(over.set)
             thread.join(PATIENCE_S)
-            loop.close()

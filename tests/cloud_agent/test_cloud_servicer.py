@@ -128,6 +128,37 @@ async def turned_away(call):
     return caught.value.code(), sentence
 
 
+# --- traces -----------------------------------------------------------------------------------
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def traces(agent):
+    """What the lines of the log say their task belongs to."""
+    return {record.get("trace_id") for record in agent.records if "task_id" in record}
+
+
+async def test_the_log_says_the_trace_that_the_edge_tells(agent):
+    assert await names(await agent.send(trace_id=TRACE)) == ["accepted", "result"]
+    await until(agent.is_free)
+    assert traces(agent) == {TRACE}
+    assert len(agent.records) > 4
+
+
+async def test_a_trace_is_known_before_the_payload_is_here(agent):
+    call = await agent.call(opened(payload=b"0123456789", head=2, trace_id=TRACE))
+    await until(lambda: agent.driver.calls and next(iter(agent.driver.calls.values())).receiving)
+    assert await agent.give_up("a")
+    assert await names(call) == ["stopped"]
+    await until(agent.is_free)
+    assert traces(agent) == {TRACE}
+
+
+async def test_what_is_no_trace_is_left_out(agent):
+    assert await names(await agent.send(trace_id="no trace")) == ["accepted", "result"]
+    assert traces(agent) == {None}
+
+
 # --- what it says of itself -------------------------------------------------------------------
 
 

@@ -81,10 +81,11 @@ class HandCloud:
     """In the cloud client's place."""
 
     def __init__(self):
-        self.sent, self.given_up = {}, []
+        self.sent, self.given_up, self.traces = {}, [], {}
 
-    def send(self, action, payload):
+    def send(self, action, payload, trace_id=""):
         self.sent[action.task_id] = (action, payload)
+        self.traces[action.task_id] = trace_id
 
     def give_up(self, task_id):
         self.given_up.append(task_id)

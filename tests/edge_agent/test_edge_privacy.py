@@ -150,8 +150,8 @@ class PrivateAgent(PrivateRig):
         self.net.start = lambda task_id, prepare, exit_: self.soon(self.net.done, task_id)
         send = self.cloud.send
 
-        def send_and_answer(action, payload):
-            send(action, payload)
+        def send_and_answer(action, payload, trace_id=""):
+            send(action, payload, trace_id)
             self.soon(self.replied, action.task_id)
 
         self.cloud.send = send_and_answer

@@ -18,6 +18,7 @@ from edge_agent.admission import Admission
 from edge_agent.servicer import EdgeServicer
 from mc_sched.core import events as ev
 from mc_sched.obs.store.writer import StoreWriter
+from mc_sched.obs.trace import is_trace_id
 
 JPEG = image_bytes()
 LARGE = image_bytes(size=(300, 300))
@@ -340,6 +341,84 @@ async def test_a_draining_agent_refuses_what_comes_and_the_stream_stays_open(age
     await asyncio.wait_for(drain, PATIENCE_S)
     assert (await agent.stub.Status(edge_pb2.StatusRequest())).draining
     call.cancel()
+
+
+# --- traces -----------------------------------------------------------------------------------
+
+TRACE, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"
+
+
+def parent_of(trace_id):
+    """A traceparent, as a program sends it that traces."""
+    return f"00-{trace_id}-00f067aa0ba902b7-01"
+
+
+def traces(agent):
+    """By task, the traces that the lines of the log say."""
+    found = {}
+    for record in agent.records:
+        if "task_id" in record:
+            found.setdefault(record["task_id"], set()).add(record.get("trace_id"))
+    return found
+
+
+async def test_a_task_belongs_to_the_trace_that_its_submitter_names(agent):
+    metadata = (("traceparent", parent_of(TRACE)),)
+    await agent.stub.Submit(wanted("a"), metadata=metadata, timeout=PATIENCE_S)
+    named = wanted("b", traceparent=parent_of(OTHER))
+    await agent.stub.Submit(named, metadata=metadata, timeout=PATIENCE_S)
+    call = agent.stub.Stream(metadata=metadata)
+    await call.write(wanted("c"))
+    await call.done_writing()
+    assert (await call.read()).task_id == "c"
+    assert traces(agent) == {"a": {TRACE}, "b": {OTHER}, "c": {TRACE}}
+    (submitted,) = (r for r in agent.logged("Submitted") if r["task_id"] == "a")
+    assert submitted["data"]["task"]["trace_id"] == TRACE
+
+
+async def test_a_task_whose_submitter_names_none_gets_a_trace_of_its_own(agent):
+    for task_id in "ab":
+        await agent.ask(wanted(task_id, stream_id="s"))
+    (a,), (b,) = traces(agent)["a"], traces(agent)["b"]
+    assert is_trace_id(a)
+    assert is_trace_id(b)
+    assert a != b
+
+
+@pytest.mark.parametrize("given", ["no trace", parent_of("0" * 32), "x" * 5000])
+async def test_a_traceparent_that_is_none_is_noted_and_ignored(agent, given):
+    outcome = await agent.ask(wanted("a", traceparent=given))
+    assert outcome.kind == "succeeded"
+    (note,) = (r for r in agent.logged("note") if "ignored_traceparent" in r["data"])
+    assert (note["level"], note["data"]["ignored_traceparent"]) == ("debug", given[:100])
+    (submitted,) = agent.logged("Submitted")
+    assert is_trace_id(submitted["trace_id"])
+
+
+async def test_a_cloud_is_told_the_trace(agent):
+    asked = wanted("a", policy="server", accuracy=0.85, traceparent=parent_of(TRACE))
+    waiting = asyncio.ensure_future(agent.ask(asked))
+    await until(lambda: agent.cloud.sent)
+    assert agent.cloud.traces == {"a": TRACE}
+    agent.replied("a")
+    assert (await waiting).site == "cloud"
+
+
+async def test_a_second_try_belongs_to_the_trace_of_the_first(agent):
+    await agent.ask(wanted("a", traceparent=parent_of(TRACE)))
+    await agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="a"), timeout=PATIENCE_S)
+    assert traces(agent)["a+1"] == {TRACE}
+
+
+async def test_a_failure_is_told_with_the_ids_that_find_it(agent, caplog):
+    agent.patient = True
+    waiting = asyncio.ensure_future(agent.ask(wanted("a", traceparent=parent_of(TRACE))))
+    await until(lambda: agent.net.started)
+    agent.net.failed("a", "out of memory")
+    assert (await waiting).kind == "failed"
+    (said,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert said.getMessage().startswith("task a: failed, ")
+    assert said.fields == {"TASK_ID": "a", "TRACE_ID": TRACE}
 
 
 # --- not satisfied ----------------------------------------------------------------------------

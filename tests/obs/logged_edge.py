@@ -24,6 +24,9 @@ class LoggedEdge(ScriptedEdge):
         handle = self.machine.handle
 
         def logged(event):
+            task = getattr(event, "task", None)
+            if task is not None:
+                self._log.note_trace(task.task_id, task.trace_id)
             self._log.write(event.now_ns, "event", event)
             actions = handle(event)
             for action in actions:

@@ -10,11 +10,12 @@ import pytest
 
 from mc_sched.errors import UserError
 from mc_sched.obs.store import reader
-from mc_sched.obs.store.bounds import Bounds
+from mc_sched.obs.store.bounds import Bounds, End
 from mc_sched.obs.store.follow import Follower, so_far
 from mc_sched.obs.store.query import LONGEST_TEXT, MOST_TERMS, Query, Term, of_task, parse_where
+from mc_sched.obs.store.reader import StoreReader
 from mc_sched.obs.store.served import follow_store, stored_lines
-from mc_sched.obs.store.stores import open_stores
+from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.store.writer import StoreWriter
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -135,8 +136,39 @@ def test_what_is_written_while_the_first_lines_are_read_comes_once(tmp_path, mon
 def test_a_follower_takes_full_pages_until_it_is_at_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr("mc_sched.obs.store.follow.AT_ONCE", 4)
     stores = stores_of(*(line(n, n=n) for n in range(10)))
-    follower = Follower(Query(), (START_S * 10**9 + 1,))
+    follower = Follower(Query(), (End(START_S * 10**9 + 1),))
     assert [len(follower.new(stores)) for _ in range(4)] == [4, 4, 1, 0]
+
+
+def test_a_follower_hears_what_a_clock_that_was_set_back_writes(tmp_path):
+    """An hour back, in the midst of stored lines; each line comes once."""
+    writer, query = StoreWriter(tmp_path / "s.db"), Query(since_ns=(START_S + 3590) * 10**9)
+    writer.append([line(at, n=at) for at in range(3600)])
+    stores = Stores([StoreReader(writer.connection)])
+    lines, follower = so_far(stores, query, 3)
+    assert numbers(lines) == [3597, 3598, 3599]
+    writer.append([line(3600, n="on time"), line(10, n="back"), line(11, n="again")])
+    assert numbers(follower.new(stores)) == ["back", "again", "on time"]
+    writer.append([line(12, n="still back"), line(3601, n="set right")])
+    assert numbers(follower.new(stores)) == ["still back", "set right"]
+    assert follower.new(stores) == []
+    writer.close()
+
+
+def test_many_lines_of_a_clock_that_was_set_back_come_a_page_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("mc_sched.obs.store.follow.AT_ONCE", 4)
+    writer = StoreWriter(tmp_path / "s.db")
+    writer.append([line(3600, n=-1)])
+    stores = Stores([StoreReader(writer.connection)])
+    follower = Follower(Query(), stores.ends())
+    writer.append([line(at, n=at) for at in range(10)])
+    writer.close()
+    writer = StoreWriter(tmp_path / "s.db")  # numbers go on after a restart
+    writer.append([line(20, n=10)])
+    stores = Stores([StoreReader(writer.connection)])
+    pages = [numbers(follower.new(stores)) for _ in range(4)]
+    assert pages == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10], []]
+    writer.close()
 
 
 async def test_an_agent_tells_very_many_lines_a_page_at_a_time(tmp_path, monkeypatch):

@@ -128,6 +128,15 @@ def test_a_task_that_is_wanted_back_at_once_arrives_so():
     assert serde.arrived_from_wire(opened, "t", 0, 0, ExitRule.ADAPTIVE).wanted_ns == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "known"), [("", ""), ("ab" * 16, "ab" * 16), ("AB" * 16, ""), ("0" * 32, "")]
+)
+def test_a_trace_arrives_if_it_is_one(given, known):
+    action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, wanted_ns=0)
+    opened = sent(serde.open_to_wire(action, "e", b"jpeg", 4, "hash", given)).open
+    assert serde.opened_trace(opened) == known
+
+
 def test_a_call_that_names_no_exit_rule_gets_the_agents():
     opened = cloud_pb2.InferRequest.Open(task_id="t", edge_id="e")
     assert serde.arrived_from_wire(opened, "t", 0, 0, ExitRule.PURSUE).exit_rule is ExitRule.PURSUE

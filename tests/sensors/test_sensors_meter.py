@@ -1,5 +1,6 @@
 """The meter of a machine whose power is only shown, and who is asked for it."""
 
+import contextlib
 import time
 
 import pytest
@@ -41,7 +42,8 @@ def test_a_look_shows_every_rail_and_a_lost_sensor_none(tmp_path):
 def test_it_looks_by_itself_and_stops(tmp_path, monkeypatch):
     monkeypatch.setattr(metering, "LOOK_EVERY_S", 0.01)
     monitor(tmp_path, RAILS)
-    with PowerMeter(chooser(tmp_path)) as meter:
+    with contextlib.closing(PowerMeter(chooser(tmp_path))) as meter:
+        meter.start()
         until = time.monotonic() + 10
         while not meter.rails_w and time.monotonic() < until:
             time.sleep(0.01)
@@ -50,7 +52,8 @@ def test_it_looks_by_itself_and_stops(tmp_path, monkeypatch):
 
 
 def test_without_a_sensor_it_shows_nothing():
-    with PowerMeter(None) as meter:
+    with contextlib.closing(PowerMeter(None)) as meter:
+        meter.start()
         meter.look()
     assert meter.rails_w == {}
 

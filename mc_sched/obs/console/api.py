@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,13 +14,13 @@ from mc_sched.obs.console.asked import limit_of, query_of, width_s
 from mc_sched.obs.console.dashboard import dashboard
 from mc_sched.obs.explain.explain import explain
 from mc_sched.obs.explain.spans import spans
-from mc_sched.obs.store.bounds import SERVED, Line
+from mc_sched.obs.store.bounds import SERVED, End, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.line import Labels
-from mc_sched.obs.store.query import Query
+from mc_sched.obs.store.query import LATEST_NS, Query
 from mc_sched.obs.store.served import pages
-from mc_sched.obs.store.stores import Stores, open_stores
-from mc_sched.obs.web.http import Request, Response, Route, as_json, route
+from mc_sched.obs.store.stores import Ends, Stores, open_stores
+from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json, route
 
 BARS = 80
 
@@ -110,20 +111,32 @@ class LogApi:
                 yield told(line).encode(errors="replace") + b"\n"
 
     def _tail(self, request: Request) -> Response:
-        query = replace(query_of(request), since_ns=0)
+        """What comes; a browser that was cut off goes on where it was."""
+        known = request.headers.get("last-event-id")
         with open_stores(self._paths, SERVED) as stores:
-            ends = stores.ends()
-        if request.headers.get("last-event-id"):  # a browser that was cut off goes on where it was
-            ends = (request.header_number("last-event-id", 0, 2**63 - 2),) * len(ends)
+            ends = _read_ends(known, len(self._paths)) if known else stores.ends()
         return Response(b"", "text/event-stream", headers={"Cache-Control": "no-store"},
-                        stream=self._events(Follower(query, ends)))  # fmt: skip
+                        stream=self._events(Follower(query_of(request), ends)))  # fmt: skip
 
     def _events(self, follower: Follower) -> Iterator[bytes]:
         yield b": the log goes on\n\n"
         for lines in pages(self._paths, follower):
             for line in lines:
-                yield b"id: %d\ndata: %s\n\n" % (line.id, _line(line))
-            yield b": still here\n\n"  # fails once nobody listens
+                yield b"data: %s\n\n" % _line(line)
+            # an id alone is no event, and fails once nobody listens
+            yield b"id: %s\n\n" % _written_ends(follower.ends)
+
+
+def _written_ends(ends: Ends) -> bytes:
+    return b" ".join(b"%d-%d" % (end.line_id, end.behind) for end in ends)
+
+
+def _read_ends(text: str, count: int) -> Ends:
+    found = re.fullmatch(r"\d{1,19}-\d{1,18}( \d{1,19}-\d{1,18})*", text)
+    ends = [End(*map(int, end.split("-"))) for end in text.split(" ")] if found else []
+    if len(ends) != count or any(end.line_id >= LATEST_NS for end in ends):
+        raise BadRequest(f"last-event-id: {text[:40]!r} is none of this tail's")
+    return tuple(ends)
 
 
 def _line(line: Line) -> bytes:

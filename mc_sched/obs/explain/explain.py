@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mc_sched.core import events as ev
 from mc_sched.core.task import Site
@@ -13,22 +14,40 @@ from mc_sched.obs.explain.choices import Choices, choices_of
 from mc_sched.obs.explain.sentences import Explanation
 from mc_sched.obs.explain.story import Story, gather
 from mc_sched.obs.replay import value_of
-from mc_sched.obs.store.query import Query, Term, of_task
+from mc_sched.obs.store.query import Query, Term, of_task, of_trace
 from mc_sched.obs.store.stores import Stores
+from mc_sched.obs.trace import is_trace_id
 
 REMEMBERED_EVENTS = 20_000
 """Events before a task that are fed to the machine again; the predictors remember far fewer."""
+MOST_TRACED = 1_000
+"""Lines that are looked through for the tasks of a trace."""
 LINK_AFTER_NS = 3 * 10**9
 """A link that is found down so soon after a task was down before."""
 _EDGE = Term("node", "=", "edge")
 
 
 def explain(stores: Stores, task_id: str) -> Explanation:
-    """Why the task ended as it did; UserError if its beginning is not there, or unreadable."""
+    """Why the task ended as it did; `task_id` may be the id of its trace.
+
+    UserError if its beginning is not there, or unreadable.
+    """
+    if is_trace_id(task_id):
+        task_id = _traced(stores, task_id)
     try:
         return _explained(stores, task_id)
     except ValueError as error:
         raise UserError(f"{task_id}: its log is of another version: {error}") from None
+
+
+def _traced(stores: Stores, trace_id: str) -> str:
+    """The one task of a trace on the edge; what is no known trace may be a task's id."""
+    query = of_trace(trace_id)
+    lines = stores.lines(replace(query, terms=(*query.terms, _EDGE)), MOST_TRACED)
+    tasks = sorted({line.record["task_id"] for line in lines})
+    if len(tasks) > 1:
+        raise UserError(f"{trace_id}: {len(tasks)} tasks belong to this trace: {', '.join(tasks)}")
+    return tasks[0] if tasks else trace_id
 
 
 def _explained(stores: Stores, task_id: str) -> Explanation:

@@ -28,6 +28,7 @@ class Explanation:
         outcome, found = self.story.outcome, self.choices
         return {
             "task_id": self.story.task.task_id,
+            "trace_id": self.story.task.trace_id,
             "asked": _asked(self.story, found),
             "outcome": None if outcome is None else outcome.kind.value,
             "site": outcome.site.value if outcome and outcome.site else None,
@@ -70,6 +71,8 @@ class Explanation:
         if outcome is not None:
             where = f" by the {outcome.site.value}" if outcome.site else ""
             head += f": {outcome.kind.value}{where} after {whole['latency_ms']:.1f} ms"
+        if whole["trace_id"]:
+            head += f", trace {whole['trace_id']}"
         lines = [head, f"because  {whole['cause']}", f"asked    {whole['asked']}"]
         if self.choices is not None:
             lines += [f"{'expected' if n == 0 else '':8} {line}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,9 @@ class LokiApi:
             with open_stores(self._paths, SERVED) as stores:
                 parsed, since_ns = parse(request.one("query")), _time_ns(request.one("start"), 0)
                 query = self._selected(stores, parsed, 0, LATEST_NS)
-                ends = stores.ends() if since_ns == 0 else (since_ns - 1,) * len(self._paths)
+                ends = stores.ends()
+                if since_ns:
+                    ends = tuple(replace(end, line_id=since_ns - 1) for end in ends)
         except (BadRequest, UserError) as error:
             return _refused(error)
         frames = iter(()) if query is None else self._frames(Follower(query, ends))

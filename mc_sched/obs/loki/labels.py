@@ -19,6 +19,7 @@ OURS = {"component": "node", "level": "level"}
 NAMES = (*FIXED, *OURS)
 METADATA = (
     ("task_id", "task"),
+    ("trace_id", "trace_id"),
     ("stream_id", "task.stream_id"),
     ("stream_id", "outcome.stream_id"),
     *((name, name) for name in ("name", "kind", "site", "outcome", "exit")),

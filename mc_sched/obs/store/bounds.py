@@ -24,6 +24,16 @@ class Line:
 
 
 @dataclass(frozen=True)
+class End:
+    """How far a store has been read by who follows it: what comes in later is behind this."""
+
+    line_id: int = 0
+    """The newest line."""
+    behind: int = 0
+    """The last of those that came in behind a later one."""
+
+
+@dataclass(frozen=True)
 class Bounds:
     """What one question may cost."""
 

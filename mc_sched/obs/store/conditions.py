@@ -11,6 +11,12 @@ from mc_sched.obs.store.query import NUMBER, ORDERED, Query, Term
 
 _WORD = re.compile(r"[^\W_]+\*?")
 """What the index of words takes as one; an underscore parts two of them there."""
+_OF_TRACE = "lines.task IN (SELECT task FROM lines WHERE trace = ?)"
+_BESIDE_DATA = {
+    "task": {"=": "lines.task = ?", "!=": "lines.task IS NOT ?"},
+    "trace_id": {"=": _OF_TRACE, "!=": f"({_OF_TRACE}) IS NOT 1"},
+}
+"""By operator; they are no numbers."""
 _LARGEST = 9e999
 """Above every number and, as SQLite orders values, below every text."""
 
@@ -47,11 +53,8 @@ def conditions(query: Query, streams: frozenset[int] | None) -> Conditions:
 
 
 def _add_term(found: Conditions, term: Term) -> None:
-    if term.is_task:
-        found.add("lines.task = ?", term.value)
-        return
-    if term.field == "task":
-        found.add("lines.task IS NOT ?", term.value)
+    if term.field in _BESIDE_DATA:
+        found.add(_BESIDE_DATA[term.field][term.operator], term.value)
         return
     if term.is_latency:
         found.add(f"lines.latency_ns {term.operator} CAST(? AS REAL)", term.value)

@@ -14,15 +14,18 @@ AT_ONCE = 1000
 
 
 class Follower:
-    """What is added to stores; a question at a time, so that nothing stays open in between."""
+    """What is added to stores; a question at a time, so that nothing stays open in between.
+
+    Whatever is stored later comes, also what a clock that was set back gives an earlier time.
+    """
 
     def __init__(self, query: Query, ends: Ends) -> None:
-        self._query = replace(query, until_ns=LATEST_NS)
-        self._ends = ends
+        self._query = replace(query, since_ns=0, until_ns=LATEST_NS)
+        self.ends = ends
 
     def new(self, stores: Stores) -> list[Line]:
         """What has come since the last look, oldest first; a full page says that there is more."""
-        lines, self._ends = stores.newer(self._query, self._ends, AT_ONCE)
+        lines, self.ends = stores.newer(self._query, self.ends, AT_ONCE)
         return lines
 
 

@@ -17,6 +17,8 @@ from mc_sched.core.value import value
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace", "unknown")
 """From the gravest down; `unknown` is what a line that is no record has."""
 LONGEST_LABEL = 64
+BESIDE_DATA = {"task": "task_id", "trace_id": "trace_id"}
+"""Fields that are neither labels nor in a line's data, and where they stand in it."""
 _IN_THE_ENDING = {"site": "site", "outcome": "kind", "exit": "exit"}
 LATEST_NS = 2**62
 """Year 2116; an id has to fit into 64 bits, with room to be moved up."""
@@ -49,6 +51,8 @@ class Indexed:
     words: str = ""
     latency_ns: float | None = None
     """Of an outcome."""
+    trace_id: str = ""
+    """That its task belongs to."""
 
 
 def index(line: bytes, now_ns: int) -> Indexed:
@@ -63,8 +67,8 @@ def index(line: bytes, now_ns: int) -> Indexed:
         task_id = str(record.get("task_id", ""))
         data = record.get("data")
         fields = tuple(data) if isinstance(data, dict) else ()
-        words = _words(record)
-        return Indexed(wall_ns, labels, task_id, line.decode(), fields, words, latency_ns)
+        words, trace_id = _words(record), str(record.get("trace_id", ""))
+        return Indexed(wall_ns, labels, task_id, line.decode(), fields, words, latency_ns, trace_id)
     except (ValueError, KeyError, TypeError, AttributeError):
         text = line.decode(errors="replace")
         wall = datetime.fromtimestamp(now_ns / 1e9, timezone.utc).isoformat()
@@ -135,8 +139,8 @@ def _wall_ns(wall: str) -> int:
 
 def field_of(record: dict[str, Any], field: str) -> str | None:
     """A field as a query names it, shown as a line shows it; None where the record has none."""
-    if field == "task":
-        return record.get("task_id")
+    if field in BESIDE_DATA:
+        return record.get(BESIDE_DATA[field])
     if field in _IN_THE_ENDING:
         return _shown(ending_of(record).get(_IN_THE_ENDING[field]))
     value: Any = record if field in Labels._fields else record.get("data")

@@ -1,6 +1,6 @@
 """What people ask of a store: a time range, conditions on fields, words.
 
-site=cloud outcome=late          both must hold; a label, `task`, or any field of `data`
+site=cloud outcome=late          both must hold; a label, `task`, `trace_id`, any field of `data`
 level!=debug latency_ns>80000000
 reason="no result at the deadline"
 """
@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 
 from mc_sched.errors import UserError
-from mc_sched.obs.store.line import LEVELS, Labels
+from mc_sched.obs.store.line import BESIDE_DATA, LEVELS, Labels
 
 LATEST_NS = 2**63 - 1
 OPERATORS = ("!=", ">=", "<=", "=", ">", "<")
@@ -31,7 +31,7 @@ class Term:
     """A condition on one field."""
 
     field: str
-    """A label, `task`, or the path of a field below `data`, such as `outcome.reason`."""
+    """A label, `task`, `trace_id`, or the path of a field below `data`, like `outcome.reason`."""
     operator: str
     value: str
 
@@ -43,13 +43,13 @@ class Term:
     @property
     def needs_field(self) -> bool:
         """Whether only lines can meet it that have its field below `data`."""
-        known = self.field in Labels._fields or self.field == "task"
+        known = self.field in Labels._fields or self.field in BESIDE_DATA
         return not known and self.operator != "!="
 
     @property
     def is_task(self) -> bool:
-        """Whether it names one task, for which there is an index."""
-        return self.field == "task" and self.operator == "="
+        """Whether it names one task, or the few of one trace, for which there is an index."""
+        return self.field in BESIDE_DATA and self.operator == "="
 
     @property
     def is_latency(self) -> bool:
@@ -104,6 +104,11 @@ def of_task(task_id: str) -> Query:
     return Query(terms=(Term("task", "=", task_id),))
 
 
+def of_trace(trace_id: str) -> Query:
+    """Every line about the tasks of one trace."""
+    return Query(terms=(Term("trace_id", "=", trace_id),))
+
+
 def _term(text: str) -> Term:
     found = _TERM.fullmatch(text)
     if found is None:
@@ -118,6 +123,6 @@ def condition(field: str, operator: str, value: str) -> Term:
     """A condition that a line can meet; UserError says why this is none."""
     if not FIELD.fullmatch(field):
         raise UserError(f"{field[:40]!r} is no name of a field", 2)
-    if operator in ORDERED and not NUMBER.fullmatch(value):
+    if operator in ORDERED and (field in BESIDE_DATA or not NUMBER.fullmatch(value)):
         raise UserError(f"{field} {operator} {value[:40]!r}: only numbers can be compared so", 2)
     return Term(field, operator, value)

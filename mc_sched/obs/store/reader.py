@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from mc_sched.errors import UserError
-from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, Line, page
+from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, End, Line, page
 from mc_sched.obs.store.conditions import Conditions, conditions
 from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.query import Query
@@ -104,6 +104,38 @@ class StoreReader:
         """The same, in one piece and no more than the bounds allow."""
         with closing(self.lines(query, limit, newest_first)) as lines:
             return page(lines, self._bounds.page_bytes)
+
+    def newer(self, query: Query, end: End, limit: int) -> tuple[list[Line], End]:
+        """What has come in after `end`, oldest first, and where that ends."""
+        with self._snapshot():
+            last = self.end()
+            late = self._late(query, end, limit)
+            after = replace(query, since_ns=max(query.since_ns, end.line_id + 1))
+            lines = self.page(after, limit, newest_first=False)
+        shown = page((line for _, line in late), self._bounds.page_bytes)
+        is_part = len(late) == limit or len(shown) < len(late)
+        behind = late[len(shown) - 1][0] if is_part else last.behind
+        line_id = lines[-1].id if lines else end.line_id
+        return sorted([*shown, *lines], key=lambda line: line.id), End(line_id, behind)
+
+    def _late(self, query: Query, end: End, limit: int) -> list[tuple[int, Line]]:
+        """Lines that have come in since, and whose time lies before it; with their numbers."""
+        found = conditions(query, self._streams(query))
+        rows = self._rows(
+            "SELECT behind, id, body FROM lines INDEXED BY lines_behind WHERE behind > ? "
+            f"AND id <= ? AND {found.where} ORDER BY behind LIMIT ?",
+            [end.behind, end.line_id, *found.values, limit],
+        )
+        return [(behind, Line(*line)) for behind, *line in rows]
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """What is asked meanwhile is answered as of one moment."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
 
     def thinned(self, query: Query, most: int) -> list[Line]:
         """About `most` of the lines that the labels allow, evenly spread, oldest first."""
@@ -216,6 +248,11 @@ class StoreReader:
             for row in rows
             if counts[row[0]] and (allowed is None or row[0] in allowed)
         ]
+
+    def end(self) -> End:
+        """Up to where it is filled now."""
+        newest, behind = self._rows("SELECT max(id), max(behind) FROM lines")[0]
+        return End(newest or 0, behind or 0)
 
     def span(self) -> tuple[int, int] | None:
         """The oldest and the newest line; None for an empty store."""

@@ -4,6 +4,9 @@ A line's id is its time: nanoseconds since 1970, moved up by one where two would
 whatever is sorted by id is sorted by time, every index knows the time, and a link to a line stays.
 `volume` counts lines per second and stream: a histogram over labels never looks at the lines.
 `fields` says which streams have ever had a field, so that a condition on one looks at those only.
+`trace`, to which a task belongs, stands with its first line alone: one entry for all of them.
+`behind` numbers the lines that came in behind a later one, as a clock that was set back has it: who
+follows a store asks for what lies after its last line, and for these.
 `latency_ns`, of outcomes, has an index: how long tasks took is what most people ask first.
 """
 
@@ -16,7 +19,7 @@ from pathlib import Path
 
 from mc_sched.obs.store.patterns import has_match
 
-VERSION = 2
+VERSION = 3
 """Of this schema; a store of another version is told, not read, and set aside by a writer."""
 BUSY_S = 5.0
 LARGEST_LOG_BYTES = 16_000_000
@@ -35,11 +38,15 @@ CREATE TABLE IF NOT EXISTS lines (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
     task TEXT,
+    trace TEXT,
     latency_ns INTEGER,
+    behind INTEGER,
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS lines_stream ON lines (stream);
 CREATE INDEX IF NOT EXISTS lines_task ON lines (task) WHERE task IS NOT NULL;
+CREATE INDEX IF NOT EXISTS lines_trace ON lines (trace) WHERE trace IS NOT NULL;
+CREATE INDEX IF NOT EXISTS lines_behind ON lines (behind) WHERE behind IS NOT NULL;
 CREATE INDEX IF NOT EXISTS lines_latency ON lines (stream, latency_ns)
     WHERE latency_ns IS NOT NULL;
 CREATE TABLE IF NOT EXISTS volume (

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from mc_sched.errors import UserError
-from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, Line, page
+from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, End, Line, page
 from mc_sched.obs.store.line import LEVELS, Labels
 from mc_sched.obs.store.query import Query
 from mc_sched.obs.store.reader import Count, StoreReader
@@ -20,7 +20,7 @@ from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 
 READ_AT_ONCE = 5_000
 _SQLITE = b"SQLite format 3\0"
-Ends = tuple[int, ...]
+Ends = tuple[End, ...]
 
 
 def open_stores(paths: Iterable[str | Path], bounds: Bounds = UNBOUNDED) -> Stores:
@@ -72,7 +72,9 @@ class Stores:
         """As of one store, in one piece and no more than the bounds allow; only up to `ends`."""
         queries = [query for _ in self._readers]
         if ends is not None:
-            queries = [replace(query, until_ns=min(query.until_ns, end + 1)) for end in ends]
+            queries = [
+                replace(query, until_ns=min(query.until_ns, end.line_id + 1)) for end in ends
+            ]
         asked = zip(self._readers, queries, strict=True)
         found = [reader.lines(query, limit, newest_first) for reader, query in asked]
         merged = heapq.merge(*found, key=lambda line: line.id, reverse=newest_first)
@@ -88,8 +90,8 @@ class Stores:
         return next(islice(heapq.merge(*ids, reverse=True), limit - 1, None), query.since_ns)
 
     def ends(self) -> Ends:
-        """The newest line of each store; what comes later is behind these."""
-        return tuple(span[1] if (span := reader.span()) else 0 for reader in self._readers)
+        """Up to where each store is filled now."""
+        return tuple(reader.end() for reader in self._readers)
 
     def newer(self, query: Query, ends: Ends, limit: int) -> tuple[list[Line], Ends]:
         """What each store has got behind its end, oldest first, and where they end then.
@@ -97,12 +99,11 @@ class Stores:
         Each has an end of its own: two agents write at different moments, so that a line may come
         in later than one of the other agent's that is younger.
         """
-        pages = [
-            reader.page(replace(query, since_ns=max(query.since_ns, end + 1)), limit, False)
-            for reader, end in zip(self._readers, ends, strict=True)
+        found = [
+            reader.newer(query, end, limit) for reader, end in zip(self._readers, ends, strict=True)
         ]
-        ends = tuple(lines[-1].id if lines else end for lines, end in zip(pages, ends, strict=True))
-        return list(heapq.merge(*pages, key=lambda line: line.id)), ends
+        lines = heapq.merge(*(lines for lines, _ in found), key=lambda line: line.id)
+        return list(lines), tuple(end for _, end in found)
 
     def thinned(self, query: Query, most: int) -> list[Line]:
         """About `most` of the lines that the labels allow, evenly spread, oldest first."""

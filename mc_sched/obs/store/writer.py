@@ -19,7 +19,8 @@ from mc_sched.obs.store.schema import create
 PRUNE_EVERY_LINES = 2_000
 PRUNED_AT_ONCE = 4_000
 """Twice of what comes in between: a store that is over its limit shrinks, without a long pause."""
-REMEMBERED_SHAPES = 10_000
+REMEMBERED = 10_000
+"""Shapes of lines, and tasks of traces."""
 CLOCK_STEP_NS = 10**9
 """A wall clock that goes back by more was set; by less, lines keep their order instead."""
 KEPT = ("config", "CloudFound")
@@ -47,7 +48,10 @@ class StoreWriter:
         self._streams: dict[Labels, int] = {}
         self._shapes: set[tuple[tuple[str, ...], int]] = set()
         """Which fields each stream is known to have, all of a line's together."""
-        self._newest = self._connection.execute("SELECT max(id) FROM lines").fetchone()[0] or 0
+        self._traced: set[tuple[str, str]] = set()
+        """Tasks whose trace is stored already, with it."""
+        found = self._connection.execute("SELECT max(id), max(behind) FROM lines").fetchone()
+        self._newest, self._behind = found[0] or 0, found[1] or 0
         self._last = self._newest
         self._since_pruned = PRUNE_EVERY_LINES
 
@@ -67,6 +71,7 @@ class StoreWriter:
             except BaseException:
                 self._streams.clear()
                 self._shapes.clear()
+                self._traced.clear()
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
@@ -83,17 +88,19 @@ class StoreWriter:
         rows, words = [], []
         fields: set[tuple[str, int]] = set()
         for line in lines:
-            line_id, stream = self._free_id(line.wall_ns), self._stream(line.labels)
-            rows.append((line_id, stream, line.task_id or None, line.latency_ns, line.body))
+            line_id, behind = self._free_id(line.wall_ns)
+            stream = self._stream(line.labels)
+            about = (line.task_id or None, self._new_trace(line))
+            rows.append((line_id, stream, *about, line.latency_ns, behind, line.body))
             words.append((line_id, line.words))
             volume[line_id // 10**9, stream] += 1
             if (line.fields, stream) not in self._shapes:
-                if len(self._shapes) >= REMEMBERED_SHAPES:
+                if len(self._shapes) >= REMEMBERED:
                     self._shapes.clear()
                 self._shapes.add((line.fields, stream))
                 fields.update((field, stream) for field in line.fields)
         execute = self._connection.executemany
-        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", rows)
+        execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
         execute(
             "INSERT INTO volume VALUES (?, ?, ?) "
@@ -102,16 +109,33 @@ class StoreWriter:
         )
         execute("INSERT OR IGNORE INTO fields VALUES (?, ?)", list(fields))
 
-    def _free_id(self, wall_ns: int) -> int:
-        """The line's time, or the next free nanosecond behind the line before."""
+    def _new_trace(self, line: Indexed) -> str | None:
+        """The trace of the line's task, if no line has said it yet."""
+        known = (line.task_id, line.trace_id)
+        if not line.trace_id or known in self._traced:
+            return None
+        if len(self._traced) >= REMEMBERED:
+            self._traced.clear()
+        self._traced.add(known)
+        return line.trace_id
+
+    def _free_id(self, wall_ns: int) -> tuple[int, int | None]:
+        """The line's time, or the next free nanosecond behind the line before.
+
+        With the line's number among those that lie behind a line that came before them.
+        """
         set_back = self._last - wall_ns > CLOCK_STEP_NS
         free = wall_ns if set_back else max(wall_ns, self._last + 1)
         if free <= self._newest:
             taken = "SELECT 1 FROM lines WHERE id = ?"
             while self._connection.execute(taken, (free,)).fetchone():
                 free += 1
-        self._last, self._newest = free, max(self._newest, free)
-        return free
+        self._last = free
+        if free > self._newest:
+            self._newest = free
+            return free, None
+        self._behind += 1
+        return free, self._behind
 
     def _stream(self, labels: Labels) -> int:
         known = self._streams.get(labels)

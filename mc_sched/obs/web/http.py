@@ -30,17 +30,10 @@ class Request:
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number within bounds; BadRequest names the parameter."""
-        return _number(name, self.one(name) or str(default), least, most)
-
-    def header_number(self, name: str, least: int, most: int) -> int:
-        """The same from a header that is there."""
-        return _number(name, self.headers[name], least, most)
-
-
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if not re.fullmatch(r"-?\d{1,20}", text) or not least <= int(text) <= most:
-        raise BadRequest(f"{name}: {text[:40]!r} is no whole number from {least} to {most}")
-    return int(text)
+        text = self.one(name) or str(default)
+        if not re.fullmatch(r"-?\d{1,20}", text) or not least <= int(text) <= most:
+            raise BadRequest(f"{name}: {text[:40]!r} is no whole number from {least} to {most}")
+        return int(text)
 
 
 @dataclass(frozen=True)

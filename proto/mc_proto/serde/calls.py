@@ -13,6 +13,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import MAX_DEADLINE_NS, ExitRule
 from mc_sched.obs.moments import Moment
+from mc_sched.obs.trace import is_trace_id
 
 _RULE_TO_WIRE = {
     ExitRule.EARLIEST: common_pb2.EXIT_RULE_EARLIEST,
@@ -23,7 +24,12 @@ _RULE_FROM_WIRE = {wire: rule for rule, wire in _RULE_TO_WIRE.items()}
 
 
 def open_to_wire(
-    action: do.SendToCloud, edge_id: str, payload: bytes, head_bytes: int, bundle_hash: str
+    action: do.SendToCloud,
+    edge_id: str,
+    payload: bytes,
+    head_bytes: int,
+    bundle_hash: str,
+    trace_id: str = "",
 ) -> cloud_pb2.InferRequest:
     """The first message of an Infer call, with the first `head_bytes` of the payload."""
     opened = cloud_pb2.InferRequest.Open(
@@ -38,6 +44,7 @@ def open_to_wire(
         bundle_hash=bundle_hash,
         wanted_ns=action.wanted_ns,
         head=payload[:head_bytes],
+        trace_id=trace_id,
     )
     return cloud_pb2.InferRequest(open=opened)
 
@@ -69,6 +76,11 @@ def check_open(
     if message.exit_rule not in common_pb2.ExitRule.values():
         known = ", ".join(common_pb2.ExitRule.keys())
         raise BadField("open.exit_rule", f"{message.exit_rule} is not one of {known}")
+
+
+def opened_trace(message: cloud_pb2.InferRequest.Open) -> str:
+    """The trace that the task belongs to; "" for none, and for what is none."""
+    return message.trace_id if is_trace_id(message.trace_id) else ""
 
 
 def received_from_wire(

@@ -19,6 +19,7 @@ def task_from_wire(
     policies: Collection[str],
     payload_bytes: dict[str, int],
     encoding_ns: int = 0,
+    trace_id: str = "",
 ) -> Task:
     """A person's request as a task; raises BadField for a constraint out of range."""
     check_task(message, policies)
@@ -33,6 +34,7 @@ def task_from_wire(
         privacy=privacy_from_wire(message),
         payload_bytes=payload_bytes,
         encoding_ns=encoding_ns,
+        trace_id=trace_id,
     )
 
 

@@ -61,7 +61,7 @@ class DescribeReply(_message.Message):
 class InferRequest(_message.Message):
     __slots__ = ("open", "chunk")
     class Open(_message.Message):
-        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash", "wanted_ns", "head")
+        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash", "wanted_ns", "head", "trace_id")
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         EDGE_ID_FIELD_NUMBER: _ClassVar[int]
         CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class InferRequest(_message.Message):
         BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
         WANTED_NS_FIELD_NUMBER: _ClassVar[int]
         HEAD_FIELD_NUMBER: _ClassVar[int]
+        TRACE_ID_FIELD_NUMBER: _ClassVar[int]
         task_id: str
         edge_id: str
         codec: str
@@ -84,7 +85,8 @@ class InferRequest(_message.Message):
         bundle_hash: str
         wanted_ns: int
         head: bytes
-        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ..., wanted_ns: _Optional[int] = ..., head: _Optional[bytes] = ...) -> None: ...
+        trace_id: str
+        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ..., wanted_ns: _Optional[int] = ..., head: _Optional[bytes] = ..., trace_id: _Optional[str] = ...) -> None: ...
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     open: InferRequest.Open

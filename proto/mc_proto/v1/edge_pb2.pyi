@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "stream_id", "image", "deadline_ns", "accuracy", "mode", "policy", "privacy")
+    __slots__ = ("task_id", "stream_id", "image", "deadline_ns", "accuracy", "mode", "policy", "privacy", "traceparent")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class Task(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     stream_id: str
     image: bytes
@@ -25,7 +26,8 @@ class Task(_message.Message):
     mode: str
     policy: str
     privacy: str
-    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("task_id", "stream_id", "kind", "latency_ns", "site", "exit", "prediction", "expected_accuracy", "required_accuracy", "gave_up", "reason", "energy", "bytes_up", "cloud_ns", "predicted_ns", "error", "codec", "total")

@@ -17,6 +17,7 @@ export function fields(record) {
     if (value) found.push([label, value]);
   }
   if (record.task_id) found.push(["task", record.task_id]);
+  if (record.trace_id) found.push(["trace_id", record.trace_id]);
   walk(record.data, "", found);
   return found;
 }
@@ -54,7 +55,7 @@ export function marked(text, words) {
 export function row(line, view) {
   const { record } = line;
   const task = record.task_id
-    ? el("a", { href: hash({ ...read(), view: "task", task: taskOf(record), id: "" }), class: "task" }, record.task_id)
+    ? el("a", { href: toTask(taskOf(record)), class: "task" }, record.task_id)
     : el("span", { class: "quiet" }, "–");
   const head = el("div", { class: "head", tabindex: 0, role: "button", "aria-expanded": "false" },
     el("time", { title: `${stamp(milliseconds(line.id) / 1000)} ${zone()}` }, clock(line.id)), el("span", { class: "level" }, record.level), el("span", {}, record.node),
@@ -74,8 +75,16 @@ export function row(line, view) {
   return item;
 }
 
+const toTask = (task) => hash({ ...read(), view: "task", task, id: "" });
+
+// A task's or a trace's id leads to the time line.
+function linked(record, field, value) {
+  const id = { task: taskOf(record), trace_id: record.trace_id }[field];
+  return id ? [el("a", { href: toTask(id) }, ...value)] : value;
+}
+
 // On the cloud a task's id has its edge's in front.
-const taskOf = (record) => record.node === "cloud" ? record.task_id.replace(/^[^/]*\//, "") : record.task_id;
+const taskOf = (record) => record.node === "cloud" ? record.task_id?.replace(/^[^/]*\//, "") : record.task_id;
 
 function opened(line, view) {
   const filter = (operator, field, value) => () => go({ where: `${read().where} ${condition(field, operator, value)}`.trim() });
@@ -85,7 +94,7 @@ function opened(line, view) {
       button("−", filter("!=", field, value), { title: `without ${field} = this`, "aria-label": `filter out ${field}` }),
       button("◉", () => view.show(field), { title: "show only this field", "aria-label": `show only ${field}` }),
       button("Σ", (event) => statistics(event.target.closest("tr"), field, view), { title: "statistics", "aria-label": `statistics of ${field}` })),
-    el("th", { scope: "row" }, field), el("td", { class: "value" }, ...marked(value, view.words))));
+    el("th", { scope: "row" }, field), el("td", { class: "value" }, ...linked(line.record, field, marked(value, view.words)))));
   return el("div", { class: "fields" },
     el("div", { class: "actions" },
       button("Context", (event) => context(event.target.closest("li"), line, view)),

@@ -2,13 +2,13 @@
 
 import { ask } from "./api.js";
 import { el } from "./dom.js";
-import { go, hash, read } from "./state.js";
+import { condition, go, hash, read } from "./state.js";
 
 const LANES = { edge: "edge", link: "link", cloud: "cloud" };
 
 export async function task(place) {
   const state = read();
-  const input = el("input", { id: "task", value: state.task, placeholder: "task id", "aria-label": "task id" });
+  const input = el("input", { id: "task", value: state.task, placeholder: "task or trace id", "aria-label": "task or trace id" });
   const form = el("form", { class: "filters" }, input, el("button", { type: "submit" }, "Show"));
   form.addEventListener("submit", (event) => { event.preventDefault(); go({ view: "task", task: input.value.trim(), id: "" }); });
   place.replaceChildren(form);
@@ -21,7 +21,7 @@ export async function task(place) {
       gantt(found),
       el("p", { class: "quiet" }, "Thin line: the forecast's mean, hatched to its upper quantile. Dashed: the deadline.")),
     el("section", { class: "panel wide" }, el("h2", {}, "In words"), el("pre", {}, found.text),
-      el("a", { href: hash({ view: "explore", where: `task='${state.task.replaceAll("'", `'"'"'`)}'`, range: "7d" }) }, "Its lines in Explore")));
+      el("a", { href: hash({ view: "explore", where: condition("task", "=", found.task_id), range: "7d" }) }, "Its lines in Explore")));
 }
 
 function gantt(found) {

@@ -1,0 +1,81 @@
+"""The parts of a cloud agent that need more than their constructor: the network, codecs, power."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+
+from mc_models.bundle import Bundle
+from mc_models.preprocess import decode_image, to_input
+from mc_models.profile import Profile
+from mc_models.profile_store import host_profile
+from mc_models.runtime import Precision, host_device, prepare_cloud, prepare_decoder
+from mc_models.self_test import try_cloud
+from mc_models.splits import unpack
+
+from mc_sched.obs.event_log import EventLog
+from mc_sched.sensors.chooser import Chooser
+from mc_sched.sensors.inventory import power_chooser
+
+from .config import CloudConfig
+from .executor import Report, StageExecutor
+from .servicer import Decode, Limits
+
+CALLS_PER_TASK = 4
+"""Calls that may be open, most of them uploading, for each task that may wait or run."""
+
+
+def make_power(config: CloudConfig, log: EventLog, says: logging.Logger) -> Chooser | None:
+    """Who tells this machine's power; what there is to say of it goes to stderr and the log."""
+
+    def say(what: str) -> None:
+        says.info(what)
+        log.write(time.monotonic_ns(), "note", {"sensors": what}, "warning")
+
+    return power_chooser(config.sensors.power, host_device() == "cuda", say)
+
+
+def limits_of(config: CloudConfig) -> Limits:
+    """The configuration's part that the servicer goes by."""
+    return Limits(
+        exit_rule=config.exit_rule,
+        max_payload_bytes=config.max_payload_bytes,
+        max_calls=CALLS_PER_TASK * config.max_tasks,
+        tasks_per_client=config.limits.tasks_per_client,
+        upload_s=config.limits.upload / 1e9,
+    )
+
+
+def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
+    """By codec, from a payload to what the network's stage behind the cut takes."""
+    decoders: dict[str, Decode] = {
+        "jpeg": lambda payload: to_input(decode_image(payload, bundle.input_px))
+    }
+    for row in bundle.codecs:
+        decoders[row.name] = prepare_decoder(bundle, precision)
+    for split in bundle.splits:
+        decoders[split.name] = partial(unpack, row=split)
+    return decoders
+
+
+def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
+    """The stored profile of this host, or one measured now."""
+    file = Path(config.profile) if config.profile else None
+    return host_profile(bundle, "cloud", config.threads, config.precision, file)
+
+
+def make_executor(
+    bundle: Bundle, report: Report, threads: int, precision: Precision
+) -> StageExecutor:
+    """The cloud net on its worker, warm and tried."""
+    net = prepare_cloud(bundle, precision)
+    try_cloud(net.stages, net.heads, bundle)
+    return StageExecutor(
+        list(net.stages),
+        dict(net.heads.items()),
+        {row.name: row.temperature for row in bundle.exits},
+        report,
+        threads,
+    )
