@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mc_sched.errors import UserError
-from mc_sched.obs.store import counting, reader
+from mc_sched.obs.store import asking, counting
 from mc_sched.obs.store.bounds import Bounds, End
 from mc_sched.obs.store.follow import Follower, so_far
 from mc_sched.obs.store.query import LONGEST_TEXT, MOST_TERMS, Query, Term, of_task, parse_where
@@ -58,7 +58,7 @@ def test_a_cut_answer_of_two_stores_leaves_no_line_out(large, tmp_path):
 def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp_path, monkeypatch):
     path = tmp_path / "s.db"
     stores_of(*(line(n / 1000, n=n) for n in range(3000)), path=path).close()
-    monkeypatch.setattr(reader, "LOOK_EVERY_OPS", 100)
+    monkeypatch.setattr(asking, "LOOK_EVERY_OPS", 100)
     with open_stores([path], Bounds(patience_s=-1.0)) as stores:
         with pytest.raises(UserError, match="ask for a shorter time"):
             stores.lines(Query(phrases=("no such thing",)), 9)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from mc_sched.errors import UserError
+from mc_sched.obs.store.asking import Asking
 from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, End, Line, page
 from mc_sched.obs.store.conditions import conditions, searched, with_words
 from mc_sched.obs.store.counting import (
@@ -32,8 +31,6 @@ RARE = 0.4
 MOST_MERGED = 100
 """Streams whose lines are merged; SQLite joins at most 500 selections."""
 PAGE_LINES = 1000
-LOOK_EVERY_OPS = 50_000
-"""Steps of SQLite's machine, some milliseconds, between two looks at the clock."""
 DAY_S = 86_400
 
 Count = tuple[int, tuple[str, ...], int]
@@ -43,36 +40,13 @@ class StoreReader:
     """Reads one store. For one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds = UNBOUNDED) -> None:
-        self._connection = connection
+        self._asking = Asking(connection, bounds.patience_s)
         self._bounds = bounds
-        self._due_s = float("inf")
-        if bounds.patience_s < float("inf"):
-            connection.set_progress_handler(lambda: time.monotonic() > self._due_s, LOOK_EVERY_OPS)
+        self._rows = self._asking.rows
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
-
-    @contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Give up on a question, with its parts, that takes too long; UserError tells why."""
-        outer_s = self._due_s
-        self._due_s = min(outer_s, time.monotonic() + self._bounds.patience_s)
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if "interrupted" not in str(error):
-                raise
-            raise UserError(
-                f"this takes longer than {self._bounds.patience_s:.0f} s; "
-                "ask for a shorter time, or for one label or task"
-            ) from None
-        finally:
-            self._due_s = outer_s
-
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._in_time():
-            return self._connection.execute(sql, values).fetchall()
+        self._asking.close()
 
     # --- lines ------------------------------------------------------------------------------
 
@@ -81,7 +55,7 @@ class StoreReader:
     ) -> Generator[Line, None, None]:
         """At most `limit` lines, the newest or the oldest of those that match, in that order."""
         order = "DESC" if newest_first else "ASC"
-        with self._in_time(), closing(self._connection.cursor()) as cursor:
+        with self._asking.in_time(), closing(self._asking.cursor()) as cursor:
             for part in self._parts(query, newest_first):
                 ids, values = self._ids(part, limit, newest_first)
                 sql = f"SELECT id, body FROM lines WHERE id IN ({ids}) ORDER BY id {order}"
@@ -94,7 +68,7 @@ class StoreReader:
     def ids(self, query: Query, limit: int) -> list[int]:
         """Of the newest lines that match."""
         found: list[int] = []
-        with self._in_time():
+        with self._asking.in_time():
             for part in self._parts(query, newest_first=True):
                 sql = self._ids(part, limit - len(found), newest_first=True)
                 found += [row[0] for row in self._rows(*sql)]
@@ -132,7 +106,7 @@ class StoreReader:
 
     def newer(self, query: Query, end: End, limit: int) -> tuple[list[Line], End]:
         """What has come in after `end`, oldest first, and where that ends."""
-        with self._snapshot():
+        with self._asking.snapshot():
             last = self.end()
             late = self._late(query, end, limit)
             after = replace(query, since_ns=max(query.since_ns, end.line_id + 1))
@@ -155,15 +129,6 @@ class StoreReader:
             [end.behind, end.line_id, *found.values, limit],
         )
         return [(behind, Line(*line)) for behind, *line in rows]
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """What is asked meanwhile is answered as of one moment."""
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.execute("COMMIT")
 
     def thinned(self, query: Query, most: int) -> list[Line]:
         """About `most` of the lines that the labels allow, evenly spread, oldest first."""
