@@ -278,7 +278,7 @@ class CloudMachine:
         if task is None or piece is None or piece.task is not task:
             story = (task_id,) if task is None else task.told()
             raise UnexpectedEvent("cloud", "not working on it", type(event).__name__, story)
-        if asked not in (None, piece.action):
+        if asked is not None and asked != piece.action:
             raise UnexpectedEvent("cloud", f"at {piece.action}", f"{event}", task.told())
         return piece
 
@@ -328,10 +328,9 @@ class CloudMachine:
     def _dispatch(self) -> None:
         """Give an idle executor to the task that is due first, if it can still be in time."""
         while self._schedule.piece is None:
-            waiting = [t for t in self._tasks.values() if t.state is CloudState.WAITING]
-            if not waiting:
+            task = self._first_due()
+            if task is None:
                 return
-            task = min(waiting, key=_due_ns)
             passed = task.exit_behind(task.next_stage - 1)
             if self._is_hopeless(task):
                 if passed is not None and self._can_answer(task, passed):
@@ -342,6 +341,14 @@ class CloudMachine:
                 self._has_waited(task)
                 task.move("run_stage")
                 self._run(task, do.RunStage((task.task_id,), task.next_stage))
+
+    def _first_due(self) -> CloudTask | None:
+        """The task that waits and is due first, if any waits."""
+        first: CloudTask | None = None
+        for task in self._tasks.values():
+            if task.state is CloudState.WAITING and (first is None or task.due_ns < first.due_ns):
+                first = task
+        return first
 
     def _has_waited(self, task: CloudTask) -> None:
         if task.expected_wait is not NOTHING:
@@ -388,10 +395,6 @@ class CloudMachine:
             _must(task.next_stage <= task.candidates[-1].stage + 1, f"{task_id} ran past its exits")
         waiting = any(t.state is CloudState.WAITING for t in self._tasks.values())
         _must(bool(working) or not waiting, "a task waits before an idle executor")
-
-
-def _due_ns(task: CloudTask) -> int:
-    return task.due_ns
 
 
 def _must(condition: bool, message: str) -> None:

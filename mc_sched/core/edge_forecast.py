@@ -309,7 +309,7 @@ class EdgeForecast:
 
     def _cloud_wait_ns(self, arrival_ns: int) -> int:
         """The cloud's queue as it last said, or what is left of our own work there by then."""
-        return max(self._cloud_queue_ns, self._cloud_free_ns - arrival_ns, 0)
+        return max(self._cloud_queue_ns, max(0, self._cloud_free_ns - arrival_ns))
 
     def cloud_can_serve(self, task: EdgeTask, now_ns: int) -> bool:
         """Whether this task's image, sent now, could on the mean still be answered in time."""

@@ -162,9 +162,9 @@ class EdgeMachine:
         return self._look(entry, task.policy or self._settings.policy, now_ns)
 
     def _look(self, entry: EdgeTask, policy: str, now_ns: int) -> View:
-        forecast = self._forecast
-        look = forecast.partition_view if policy in PARTITIONERS else forecast.view
-        return look(entry, now_ns, self._state.entries)
+        if policy in PARTITIONERS:
+            return self._forecast.partition_view(entry, now_ns, self._state.entries)
+        return self._forecast.view(entry, now_ns, self._state.entries)
 
     @property
     def is_idle(self) -> bool:

@@ -33,9 +33,9 @@ class EdgeStarts:
                 return
             if entry.local is LocalLeg.QUEUED:
                 queued.append(entry)
-        now_ns, mean_ns = self._state.now_ns, self._forecast.run_mean_ns
+        now_ns, forecast = self._state.now_ns, self._forecast
         # one that cannot be in time any more would only make the others late as well
-        hopeful = [e for e in queued if now_ns + mean_ns(e, now_ns) <= e.task.due_ns]
+        hopeful = [e for e in queued if now_ns + forecast.run_mean_ns(e, now_ns) <= e.task.due_ns]
         free = [e for e in hopeful if not self._has_to_wait(e)]
         if free:
             entry = min(free, key=_due_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
@@ -49,7 +49,7 @@ class EdgeState:
         """A line of the task's story."""
         entry.story.append((self.now_ns, name))
 
-    def record(self, entry: EdgeTask, scores: Iterable[Score]) -> None:
+    def record(self, entry: EdgeTask, scores: tuple[Score, ...]) -> None:
         """Enter the scores of a task's forecasts, whose truth is known now."""
         for score in scores:
             entry.story.append((self.now_ns, score))

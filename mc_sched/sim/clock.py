@@ -1,4 +1,4 @@
-"""Virtual time: a heap of what is to happen, done in order without waiting."""
+"""Virtual time: what is to happen, by its moment, done in order without waiting."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-Appointment = list[Any]
-"""[when in ns, number, call, arguments]; a cancelled one has no call."""
+
+class Appointment:
+    """A call that is to happen; a cancelled one has no call."""
+
+    __slots__ = ("args", "call")
+
+    def __init__(self, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.call: Callable[..., None] | None = call
+        self.args = args
 
 
 class Clock:
@@ -16,25 +23,31 @@ class Clock:
 
     def __init__(self) -> None:
         self.now_ns = 0
-        self._heap: list[Appointment] = []
-        self._number = 0
+        self._moments: list[int] = []
+        """A heap of the moments at which something is due."""
+        self._due: dict[int, list[Appointment]] = {}
 
     def at(self, at_ns: int, call: Callable[..., None], *args: Any) -> Appointment:
         """Have `call(*args)` happen at `at_ns`, or at once if that has passed."""
-        self._number += 1
-        appointment = [max(at_ns, self.now_ns), self._number, call, args]
-        heappush(self._heap, appointment)
+        at_ns = max(at_ns, self.now_ns)
+        appointment = Appointment(call, args)
+        if at_ns in self._due:
+            self._due[at_ns].append(appointment)
+        else:
+            self._due[at_ns] = [appointment]
+            heappush(self._moments, at_ns)
         return appointment
 
     def cancel(self, appointment: Appointment) -> None:
         """It is not to happen; harmless if it has."""
-        appointment[2] = None
+        appointment.call = None
 
     def run(self) -> None:
         """Let everything happen, until nothing is left to happen."""
-        heap = self._heap
-        while heap:
-            at_ns, _, call, args = heappop(heap)
-            if call is not None:
-                self.now_ns = at_ns
-                call(*args)
+        while self._moments:
+            at_ns = heappop(self._moments)
+            for appointment in self._due[at_ns]:  # it may grow while it is gone through
+                if appointment.call is not None:
+                    self.now_ns = at_ns
+                    appointment.call(*appointment.args)
+            del self._due[at_ns]

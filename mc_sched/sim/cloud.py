@@ -71,7 +71,8 @@ class SimCloud:
         if not call.is_open:
             return  # it was cut on its way, and that word came with it
         if len(self._calls) >= self._max_calls:
-            call.edge.way.down(NEWS_BYTES, call.edge.lost, call, "overload on the cloud")
+            refused_ns = call.edge.way.down_ns(NEWS_BYTES)
+            self._clock.at(refused_ns, call.edge.lost, call, "overload on the cloud")
             return
         now_ns = self._clock.now_ns
         call.received_ns = now_ns
@@ -168,12 +169,14 @@ class SimCloud:
         if call is not None:
             call.accepted_ns = self._clock.now_ns
             held_ns = call.accepted_ns - call.received_ns
-            call.edge.way.down(NEWS_BYTES, call.edge.accepted, call, action, held_ns)
+            heard_ns = call.edge.way.down_ns(NEWS_BYTES)
+            self._clock.at(heard_ns, call.edge.accepted, call, action, held_ns)
 
     def _tell(self, action: do.Progress) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            call.edge.way.down(NEWS_BYTES, call.edge.told, call, action, self._held_ns(call))
+            heard_ns = call.edge.way.down_ns(NEWS_BYTES)
+            self._clock.at(heard_ns, call.edge.told, call, action, self._held_ns(call))
 
     def _tell_last(self, action: do.Refuse | do.Stop) -> None:
         self._last_word(action, NEWS_BYTES)
@@ -184,7 +187,8 @@ class SimCloud:
     def _last_word(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            call.edge.way.down(size_bytes, call.edge.told, call, action, self._held_ns(call))
+            heard_ns = call.edge.way.down_ns(size_bytes)
+            self._clock.at(heard_ns, call.edge.told, call, action, self._held_ns(call))
             # behind whatever else this event calls for, as the agent's loop would
             self._clock.at(self._clock.now_ns, self.hang_up, call)
 

@@ -145,7 +145,8 @@ class SimEdge:
         if outcome.prediction is None or outcome.exit is None:
             return None
         if outcome.site is Site.EDGE:
-            return self.truth.is_right(image, *self._net_here(outcome.exit))
+            net, accuracy = self._net_here(outcome.exit)
+            return self.truth.is_right(image, net, accuracy)
         assert self._cloud is not None
         accuracy = self._cloud.table.exit_named(outcome.exit).accuracy[outcome.codec or "jpeg"]
         return self.truth.is_right(image, self._cloud.nets[outcome.exit], accuracy)
@@ -171,7 +172,8 @@ class SimEdge:
         if not action.exit:
             self._note_layers(task_id, ends_ns)
         entropies = () if action.exit else self._entropies
-        prediction = self.truth.answer(image, *self._net_here(action.exit), entropies)
+        net, accuracy = self._net_here(action.exit)
+        prediction = self.truth.answer(image, net, accuracy, entropies)
         done = self._clock.at(ends_ns[-1], self._local_done, task_id, prediction)
         self._run = _LocalRun(task_id, ends_ns, done)
 
@@ -241,7 +243,7 @@ class SimEdge:
             return
         assert self._cloud is not None
         call.given_up = True
-        self.way.control(CONTROL_BYTES, self._cloud.give_up, call)
+        self._clock.at(self.way.control_ns(CONTROL_BYTES), self._cloud.give_up, call)
         if call.accepted:
             self._clock.at(self._clock.now_ns + GIVE_UP_GRACE_NS, self._cut, call)
         else:
@@ -268,7 +270,7 @@ class SimEdge:
         assert call.transfer is not None
         self._closed(call)
         self.way.drop(call.transfer)
-        self.way.control(CONTROL_BYTES, self._cloud.hang_up, call)
+        self._clock.at(self.way.control_ns(CONTROL_BYTES), self._cloud.hang_up, call)
 
     def _closed(self, call: Call) -> None:
         call.is_open = False

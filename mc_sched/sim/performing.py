@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 Recorder = Callable[[str, Any, list[Any]], None]
 """Sees each node's events with the actions that they called for."""
-Performers = Mapping[type, Callable[[Any], None]]
+Performers = dict[type, Callable[[Any], None]]
 """By kind of action; one that is missing is only for the log."""
 
 

@@ -25,6 +25,8 @@ class Steps:
 
     def at(self, now_ns: int) -> float:
         """The value at `now_ns`, counted from the start of the run."""
+        if len(self.values) == 1:
+            return self.values[0]
         if self.period_ns is not None:
             now_ns %= self.period_ns
         return self.values[bisect_right(self.starts_ns, now_ns) - 1]

@@ -114,7 +114,8 @@ class Watcher:
         def arrive() -> None:
             load = self._cloud.probed(self._edge.edge_id, self._rtt_ns if is_probe else 0)
             size_bytes = CONTROL_BYTES + padding.down_bytes
-            self._edge.way.down(size_bytes, come_back, load.queue_ns, load.slowdown)
+            back_ns = self._edge.way.down_ns(size_bytes)
+            self._clock.at(back_ns, come_back, load.queue_ns, load.slowdown)
 
         def come_back(queue_ns: int, slowdown: float) -> None:
             if question == self._question:
@@ -127,4 +128,4 @@ class Watcher:
                     )
                 )  # fmt: skip
 
-        self._edge.way.control(CONTROL_BYTES + padding.up_bytes, arrive)
+        self._clock.at(self._edge.way.control_ns(CONTROL_BYTES + padding.up_bytes), arrive)

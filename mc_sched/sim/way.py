@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from mc_sched.link.model import PACKET_BYTES, LinkSpec, Shaper
 from mc_sched.sim.clock import Clock
@@ -93,19 +92,19 @@ class Way:
 
     # --- messages ---------------------------------------------------------------------------
 
-    def control(self, size_bytes: int, call: Callable[..., None], *args: Any) -> None:
-        """Have `call` happen when a control message reaches the cloud agent."""
+    def control_ns(self, size_bytes: int) -> int:
+        """When a control message that is sent now reaches the cloud agent."""
         now_ns = self._clock.now_ns
         busy_ns = self._up.free_ns - now_ns
         if busy_ns > 0:
             now_ns += busy_ns % self._packet_ns if busy_ns > self._packet_ns else busy_ns
-        self._clock.at(self._arrival_ns(self._control, now_ns, size_bytes), call, *args)
+        return self._arrival_ns(self._control, now_ns, size_bytes)
 
-    def down(self, size_bytes: int, call: Callable[..., None], *args: Any) -> None:
-        """Have `call` happen when a message of the cloud agent reaches the edge."""
+    def down_ns(self, size_bytes: int) -> int:
+        """When a message of the cloud agent that is sent now reaches the edge."""
         arrival_ns = self._arrival_ns(self._down, self._clock.now_ns, size_bytes)
-        self._last_down_ns = arrival_ns = max(arrival_ns, self._last_down_ns)
-        self._clock.at(arrival_ns, call, *args)
+        self._last_down_ns = max(arrival_ns, self._last_down_ns)
+        return self._last_down_ns
 
     def _arrival_ns(self, shaper: Shaper, now_ns: int, size_bytes: int) -> int:
         arrival_ns = shaper.arrival_ns(now_ns, size_bytes)

@@ -27,6 +27,22 @@ def test_what_is_cancelled_does_not_happen():
     assert seen == ["yes"]
 
 
+def test_what_is_asked_for_the_present_moment_happens_behind_all_that_was():
+    clock, seen = Clock(), []
+    clock.at(5, lambda: clock.at(5, seen.append, "last"))
+    clock.at(5, seen.append, "first")
+    clock.run()
+    assert (seen, clock.now_ns) == (["first", "last"], 5)
+
+
+def test_time_does_not_go_on_to_what_was_cancelled():
+    clock = Clock()
+    clock.at(5, int)
+    clock.cancel(clock.at(6, int))
+    clock.run()
+    assert clock.now_ns == 5
+
+
 def test_what_has_passed_happens_at_once_and_time_never_goes_back():
     clock, seen = Clock(), []
     clock.at(10, lambda: clock.at(3, lambda: seen.append(clock.now_ns)))

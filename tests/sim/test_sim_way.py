@@ -35,7 +35,13 @@ class Radio:
         return transfer
 
     def control(self, at_ms, name):
-        self.clock.at(round(at_ms * MS), self.way.control, CONTROL_BYTES, self.note, name)
+        self.message(at_ms, name, lambda: self.way.control_ns(CONTROL_BYTES))
+
+    def down(self, at_ms, name):
+        self.message(at_ms, name, lambda: self.way.down_ns(100))
+
+    def message(self, at_ms, name, arrival_ns):
+        self.clock.at(round(at_ms * MS), lambda: self.clock.at(arrival_ns(), self.note, name))
 
     def arrivals(self):
         self.clock.run()
@@ -99,7 +105,7 @@ def test_messages_from_the_cloud_come_in_order_whatever_the_jitter():
     radio = Radio(replace(LINK, jitter_ns=40 * MS, seed=3))
     names = [f"{number:02d}" for number in range(30)]
     for number, name in enumerate(names):
-        radio.clock.at(number * MS, radio.way.down, 100, radio.note, name)
+        radio.down(number, name)
     seen = radio.arrivals()
     assert list(seen) == names
     assert list(seen.values()) == sorted(seen.values())

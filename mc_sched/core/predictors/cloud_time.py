@@ -8,8 +8,8 @@ the cloud how long it took from its acceptance to its reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from itertools import accumulate
+from math import inf
 
 from mc_sched.core.actions import RunHead, RunStage
 from mc_sched.core.predictors.conformal import AdaptiveLevel
@@ -64,10 +64,12 @@ class CloudTimePredictor:
         self.record(now_ns, self._stage_ns[stage], took_ns)
         return score
 
-    def record_task(self, took_ns: Mapping[int, int]) -> None:
+    def record_task(self, took_ns: dict[int, int]) -> None:
         """A task's stages took so long. Their shares of it tell what no slowdown of all tells."""
-        all_ns = sum(took_ns.values())
-        known_ns = sum(self._stage_ns[stage] for stage in took_ns)
+        all_ns, known_ns = 0, 0.0
+        for stage, ns in took_ns.items():
+            all_ns += ns
+            known_ns += self._stage_ns[stage]
         if len(took_ns) < 2 or all_ns <= 0:
             return
         for stage, ns in took_ns.items():
@@ -98,16 +100,18 @@ class CloudTimePredictor:
         """Mean time of the stages from `from_stage` to the exit, its head included."""
         return int(self._path_ns(exit_, from_stage) * self.slowdown(now_ns))
 
-    def nearest_ns(self, now_ns: int, exits: Iterable[Exit], from_stage: int) -> int:
+    def nearest_ns(self, now_ns: int, exits: tuple[Exit, ...], from_stage: int) -> int:
         """Mean time to the soonest of these exits, its head included."""
-        soonest_ns = min([self._path_ns(exit_, from_stage) for exit_ in exits])
+        soonest_ns = inf
+        for exit_ in exits:
+            soonest_ns = min(soonest_ns, self._path_ns(exit_, from_stage))
         return int(soonest_ns * self.slowdown(now_ns))
 
     def shortest_ns(self, now_ns: int, codec: str, accuracy: float) -> int:
         """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
         paths = self.whole_path_ns.get(codec, ())
         fit = [ns for exit_, ns in paths if exit_.accuracy[codec] >= accuracy]
-        return int(min(fit, default=0) * self.slowdown(now_ns))
+        return int(min(fit) * self.slowdown(now_ns)) if fit else 0
 
     def piece_ns(self, now_ns: int, piece: RunStage | RunHead) -> int:
         """Mean time of one stage or one head."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from functools import cache
-from itertools import islice
 from math import exp, log
 
 from mc_sched.core.quantiles import nearest_rank
@@ -57,9 +56,11 @@ class SampleWindow:
         self._prior, self._prior_sorted = prior, sorted(prior)
         self._size = size
         self._horizon_ns = horizon_ns
-        self._samples: deque[tuple[int, float]] = deque()
+        self._taken_ns: list[int] = []
+        self._samples: list[float] = []
+        """The samples and when each was taken, the oldest first."""
         self._sorted: list[float] = []
-        """The samples' values, upwards; kept in order, as a quantile is asked for at each event."""
+        """The samples upwards; kept in order, as a quantile is asked for at each event."""
         self._steps: deque[_Step] = deque(maxlen=8)
         self._weights = _weights(size)
         self._log_sum = self._weight = 0.0
@@ -78,8 +79,9 @@ class SampleWindow:
             self._fade(now_ns)
         if len(self._samples) == self._size:
             self._drop_oldest()
-        self._samples.append((now_ns, sample))
-        self._fades_ns = self._samples[0][0] + self._horizon_ns
+        self._taken_ns.append(now_ns)
+        self._samples.append(sample)
+        self._fades_ns = self._taken_ns[0] + self._horizon_ns
         insort(self._sorted, sample)
         self._weigh(sample)
         self._forget()
@@ -94,23 +96,23 @@ class SampleWindow:
         least, most = self._sorted[(earlier - 1) // 2], self._sorted[(earlier - 1) // 2 + WITNESSES]
         if newest <= STEP * least and newest * STEP >= most:
             return
-        low, middle, high = sorted([self._samples[-back][1] for back in (1, 2, 3)])
-        ordered = sorted(v for _, v in islice(self._samples, earlier))
+        low, middle, high = sorted(self._samples[earlier:])
+        ordered = sorted(self._samples[:earlier])
         before = nearest_rank(ordered, 0.5)
         above = low > max(STEP * before, nearest_rank(ordered, 1.0 - RARE))
         below = 0.0 < high < min(before / STEP, nearest_rank(ordered, RARE))
         if before > 0.0 and (above or below):
-            step = _Step(self._samples[-1][0], self._samples[earlier][0], middle / before)
+            step = _Step(self._taken_ns[-1], self._taken_ns[earlier], middle / before)
             self._steps.append(step)
             self._scale(step.first_ns, step.factor)
 
     def _scale(self, before_ns: int, factor: float) -> None:
         """Multiply the samples that are older than `before_ns`."""
-        for index, (at_ns, sample) in enumerate(self._samples):
-            if at_ns >= before_ns:
+        for index, taken_ns in enumerate(self._taken_ns):
+            if taken_ns >= before_ns:
                 break
-            self._samples[index] = (at_ns, sample * factor)
-        self._sorted = sorted(sample for _, sample in self._samples)
+            self._samples[index] *= factor
+        self._sorted = sorted(self._samples)
         self._weigh_anew()
 
     def forget_after(self, moment_ns: int) -> None:
@@ -118,14 +120,15 @@ class SampleWindow:
         while self._steps and self._steps[-1].found_ns > moment_ns:
             step = self._steps.pop()
             self._scale(step.first_ns, 1.0 / step.factor)
-        while self._samples and self._samples[-1][0] > moment_ns:
-            del self._sorted[bisect_left(self._sorted, self._samples.pop()[1])]
+        while self._taken_ns and self._taken_ns[-1] > moment_ns:
+            self._taken_ns.pop()
+            del self._sorted[bisect_left(self._sorted, self._samples.pop())]
         self._weigh_anew()
 
     @property
     def oldest_ns(self) -> int:
         """When the oldest sample was taken; FOREVER_NS while there is none."""
-        return self._samples[0][0] if self._samples else FOREVER_NS
+        return self._taken_ns[0] if self._taken_ns else FOREVER_NS
 
     def known(self, now_ns: int) -> bool:
         """Whether any sample is young enough to count."""
@@ -174,13 +177,14 @@ class SampleWindow:
 
     def _fade(self, now_ns: int) -> None:
         oldest = now_ns - self._horizon_ns
-        while self._samples and self._samples[0][0] < oldest:
+        while self._taken_ns and self._taken_ns[0] < oldest:
             self._drop_oldest()
-        self._fades_ns = self._samples[0][0] + self._horizon_ns if self._samples else FOREVER_NS
+        self._fades_ns = self._taken_ns[0] + self._horizon_ns if self._taken_ns else FOREVER_NS
 
     def _drop_oldest(self) -> None:
         weight = self._weights[len(self._samples) - 1]
-        oldest = self._samples.popleft()[1]
+        self._taken_ns.pop(0)
+        oldest = self._samples.pop(0)
         del self._sorted[bisect_left(self._sorted, oldest)]
         self._log_sum -= weight * log(max(oldest, LEAST))
         self._weight -= weight
@@ -195,7 +199,7 @@ class SampleWindow:
 
     def _weigh_anew(self) -> None:
         self._log_sum = self._weight = 0.0
-        for _, sample in self._samples:
+        for sample in self._samples:
             self._weigh(sample)
         self._forget()
 
