@@ -142,6 +142,9 @@ def _print(args: argparse.Namespace, found: list[Findings], folder: Path) -> Non
     for findings in found:
         print(findings.title)
         print_table(findings.table)
+        for shows, table in findings.more:
+            print(f"\n{shows}:")
+            print_table(table)
         for note in findings.notes:
             print(note)
         print()

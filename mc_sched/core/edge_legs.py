@@ -44,7 +44,7 @@ class EdgeLegs:
         waited_ns = now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
         entry.payload_bytes = self._forecast.payload_bytes(entry.task, offload.codec)
-        entry.wanted_by_ns, entry.decided_ns = entry.task.due_ns, now_ns
+        entry.wanted_by_ns, entry.offloaded_ns = entry.task.due_ns, now_ns
         entry.move_cloud("queue")
         if offload.fallback:
             self._runs_here(entry, offload.rescue_exit)
@@ -59,6 +59,14 @@ class EdgeLegs:
             self._state.set_timer(entry, TimerKind.FALLBACK, at_ns)
             if offload.before_take_back:
                 entry.wanted_by_ns = at_ns
+
+    def take_back(self, entry: EdgeTask) -> None:
+        """Only this device is still in time for certain; a hedged upload may yet bring the first
+        answer. Not so a cloud that has the image and breaks its word."""
+        hedged = entry.offload is not None and entry.offload.hedged
+        if not hedged or entry.cloud is not CloudLeg.UPLOADING:
+            self.leave_cloud(entry)
+        self.queue_here(entry)
 
     def go_on_here(self, entry: EdgeTask, exit_: str) -> bool:
         """Run the cloud net on what the local net was not sure of; False if that would be late."""

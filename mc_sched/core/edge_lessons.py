@@ -83,7 +83,7 @@ class EdgeLessons:
         """The forecast of the exit that answered, which may be a deeper one than the target."""
         for option in entry.options:
             if option.exit == event.exit and option.codec == entry.codec:
-                took_ns = event.now_ns - entry.decided_ns
+                took_ns = event.now_ns - entry.offloaded_ns
                 return Score(Predictor.CLOUD_TOTAL, option.mean_ns, option.upper_ns, took_ns)
         return None
 
@@ -122,7 +122,7 @@ class EdgeLessons:
         option = _asked_for(entry)
         if option is None or entry.trip_told:
             return ()
-        entry.trip_told, elapsed_ns = True, now_ns - entry.decided_ns
+        entry.trip_told, elapsed_ns = True, now_ns - entry.offloaded_ns
         expected = Forecast(option.mean_ns, option.upper_ns)
         self._forecast.trip_level.record_unfinished(now_ns, expected, elapsed_ns)
         if elapsed_ns < expected.upper_ns:

@@ -295,8 +295,7 @@ class EdgeMachine:
             self._endings.finish(entry, OutcomeKind.LATE, "no result at the deadline")
         elif self._legs.local_can_serve(entry) and not self._is_promised(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27
-            self._legs.leave_cloud(entry)
-            self._legs.queue_here(entry)
+            self._legs.take_back(entry)
 
     def _is_promised(self, entry: EdgeTask) -> bool:
         """Whether the cloud works on the task and says, not in vain so far, that it is in time."""

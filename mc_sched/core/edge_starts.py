@@ -7,6 +7,7 @@ from mc_sched.core.edge_endings import EdgeEndings
 from mc_sched.core.edge_forecast import EdgeForecast
 from mc_sched.core.edge_state import EdgeState
 from mc_sched.core.edge_task import EdgeTask
+from mc_sched.core.events import TimerKind
 from mc_sched.core.radio import RadioTail
 from mc_sched.core.task import OutcomeKind
 from mc_sched.core.transitions import CloudLeg, LocalLeg
@@ -37,12 +38,28 @@ class EdgeStarts:
         now_ns, forecast = self._state.now_ns, self._forecast
         # one that cannot be in time any more would only make the others late as well
         hopeful = [e for e in queued if now_ns + forecast.run_mean_ns(e, now_ns) <= e.task.due_ns]
-        if hopeful:
-            entry = min(hopeful, key=_due_ns)
+        free = [e for e in hopeful if not self._has_to_wait(e)]
+        if free:
+            entry = min(free, key=_due_ns)
             entry.move_local("start")
             entry.local_started_ns = now_ns
             self._forecast.local.started(now_ns, entry.here_ns)
             self._state.actions.append(do.StartLocal(entry.task.task_id, entry.here_exit))
+
+    def _has_to_wait(self, entry: EdgeTask) -> bool:
+        """Whether this run would cost another task its take-back, and can wait until that is over.
+
+        The other one's timer or its end wakes us in any case.
+        """
+        now_ns = self._state.now_ns
+        run_ns = self._forecast.run_mean_ns(entry, now_ns)
+        for other in self._state.entries:
+            if other.local is LocalLeg.IDLE and TimerKind.FALLBACK in other.timers:
+                both_ns = now_ns + run_ns + self._forecast.run_mean_ns(other, now_ns)
+                due_ns = other.task.due_ns
+                if both_ns > due_ns and due_ns + run_ns <= entry.task.due_ns:
+                    return True
+        return False
 
     def _start_uploads(self, max_uploads: int | None) -> None:
         queued = [entry for entry in self._state.entries if entry.cloud is CloudLeg.QUEUED]

@@ -44,7 +44,9 @@ class EdgeTask:
         self.gave_up = False
         self.predicted_ns: int | None = None
         self.decided_ns = 0
-        """When it was sent towards its site, last."""
+        """When it was put into the queue of this device, last."""
+        self.offloaded_ns = 0
+        """When it was put into the uplink's queue."""
         self.options: tuple[CloudForecast, ...] = ()
         """What was expected of each way to the cloud when it was decided for it."""
         self.expected_here = NOTHING

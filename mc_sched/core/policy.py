@@ -97,7 +97,8 @@ class Offload:
     `fallback`: run the task here if the cloud is lost or refuses, and that can be in time.
     `take_back`: and so when only the device can still serve it, with `keep_promised` unless the
     cloud works on it and says that it is in time. `before_take_back`: the cloud is asked to pursue
-    no exit beyond that moment. `rescue_exit`: what runs here is the cloud net up to this exit;
+    no exit beyond that moment. `hedged`: what is on its way then goes on beside the run here, and
+    the first answer ends the other. `rescue_exit`: what runs here is the cloud net up to this exit;
     empty for the local net.
     """
 
@@ -109,6 +110,7 @@ class Offload:
     take_back: bool = True
     keep_promised: bool = True
     before_take_back: bool = True
+    hedged: bool = False
     rescue_exit: str = ""
 
 

@@ -34,6 +34,8 @@ class Findings:
     report: dict[str, Any]
     """For `--output json`; all that the rest is made from."""
     table: Table
+    more: Sequence[tuple[str, Table]] = ()
+    """Further tables, each behind what it shows."""
     notes: Sequence[str] = ()
     """Sentences that belong to the figures."""
     rows: Sequence[dict[str, Any]] = ()

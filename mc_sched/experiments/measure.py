@@ -28,6 +28,9 @@ UNITS = {
     "energy": "J per task", "success": "share of tasks in time at the demanded accuracy",
     "e3": "right answers in time per joule", "e3_expected": "successes per joule",
     "oracle_ratio": "e3_expected of the oracle's", "e3_noise": "half of a 95% interval",
+    "e3_promised": "answers in time that are expected to be right, per joule",
+    "oracle_ratio_right": "e3_promised of the most that serve all an oracle can",
+    "oracle_e3_right": "e3 of that oracle, which does not know what is right",
 }  # fmt: skip
 
 
@@ -38,6 +41,8 @@ class Run:
     summary: RunningSummary = field(default_factory=RunningSummary)
     succeeded: Bound = field(default_factory=Bound)
     """Tasks that succeeded, right or wrong, and the joules of all."""
+    promised: float = 0.0
+    """Answers of those that are expected to be right."""
     cloud_ns: int = 0
     """What the cloud computed, as far as it told."""
 
@@ -45,7 +50,9 @@ class Run:
         """Enter one result."""
         self.summary.add(result)
         outcome = result.outcome
-        self.succeeded.successes += outcome.kind is OutcomeKind.SUCCEEDED
+        if outcome.kind is OutcomeKind.SUCCEEDED:
+            self.succeeded.successes += 1
+            self.promised += outcome.expected_accuracy or 0.0
         self.succeeded.energy_j += outcome.energy.total_j
         self.cloud_ns += outcome.cloud_ns
 
@@ -53,10 +60,13 @@ class Run:
         """What a row tells of this seed; times in ms, energies in joules."""
         info = RunInfo(system.policy, system.mode.value, "", 0.0)
         summary = self.summary.summary(info)
+        energy_j = self.succeeded.energy_j
+        promised = self.promised / energy_j if energy_j else 0.0
         return {
             "success": summary["deadline_met"],
             "e3": summary["e3_per_j"],
             "e3_expected": self.succeeded.e3_per_j,
+            "e3_promised": promised,
             "latency": summary["latency_ms"]["mean"],
             "latency_p95": summary["latency_ms"]["p95"],
             "cloud": self.cloud_ns / 1e6 / summary["tasks"],
@@ -67,7 +77,9 @@ class Run:
             "oracle_success": bounds.expected.successes / summary["tasks"],
             "oracle_e3": bounds.correct.e3_per_j,
             "oracle_e3_expected": bounds.expected.e3_per_j,
+            "oracle_e3_right": bounds.most_right.right_per_j,
             "oracle_ratio": _ratio(self.succeeded.e3_per_j, bounds.expected.e3_per_j),
+            "oracle_ratio_right": _ratio(promised, bounds.most_right.expected_per_j),
             "oracle_ratio_correct": _ratio(summary["e3_per_j"], bounds.correct.e3_per_j),
         }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mc_sched.experiments.findings import Findings
+from mc_sched.experiments.findings import Findings, Table
 from mc_sched.experiments.setting import Setting
 
 PAGE = "report.md"
@@ -55,8 +55,19 @@ def _section(findings: Findings) -> Iterator[str]:
     yield f'\n<a id="{findings.name}"></a>\n\n## {findings.title}\n'
     for picture in findings.pictures:
         yield f"![{picture.caption}]({picture.name}.png)\n"
-    yield from (f"{note[:1].upper()}{note[1:]}.\n" for note in findings.notes)
-    heads, *lines = findings.table
+    yield from (f"{_sentence(note)}\n" for note in findings.notes)
+    yield from _lines(findings.table)
+    for shows, table in findings.more:
+        yield f"\n{_sentence(shows)}\n"
+        yield from _lines(table)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _lines(table: Table) -> Iterator[str]:
+    heads, *lines = table
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     yield from (f"| {' | '.join(line)} |" for line in lines)

@@ -71,6 +71,11 @@ def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
     return Offload(option.codec, accuracy, rule, option.upper_ns)
 
 
+def hedges(option):
+    """Where it may still come after the take-back."""
+    return replace(sends(option), hedged=True)
+
+
 def sends_for_good(option, accuracy=0.75):
     """Where the device could not take it back, or not before it is known to have come."""
     return replace(sends(option, accuracy), take_back=False)
@@ -84,14 +89,42 @@ def sends_for_good(option, accuracy=0.75):
     [
         pytest.param(view(), sends(NEAR), id="both, energy: the cheaper site"),
         pytest.param(view(edge=edge(energy_j=0.05)), RunOnEdge(), id="both, energy: the edge"),
-        pytest.param(view(edge=edge(energy_j=0.10)), RunOnEdge(), id="both, energy: a tie"),
-        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: hardly taken back"),
-        pytest.param(view(take_back_ns=ns(21)), sends(NEAR), id="both, energy: pays half the time"),
-        pytest.param(view(take_back_ns=ns(20)), RunOnEdge(), id="both, energy: pays as often"),
         pytest.param(
-            view(cloud=(near(energy_j=0.15),), take_back_ns=ns(21)),
+            view(edge=edge(energy_j=0.10, accuracy=0.91)), RunOnEdge(), id="both, energy: a tie"
+        ),
+        pytest.param(
+            view(edge=edge(energy_j=0.09)), sends(NEAR), id="both, energy: the righter site"
+        ),
+        pytest.param(
+            view(edge=edge(energy_j=0.09), exit_rule=ExitRule.EARLIEST),
+            RunOnEdge(),
+            id="both, energy: no righter if it stops early",
+        ),
+        pytest.param(view(take_back_ns=ns(40)), sends(NEAR), id="both, energy: hardly taken back"),
+        pytest.param(
+            view(take_back_ns=ns(29)),
+            sends_for_good(NEAR),
+            id="both, energy: is sure without being taken back",
+        ),
+        pytest.param(
+            view(cloud=(NEAR,), take_back_ns=ns(39), since_late=0),
+            hedges(NEAR),
+            id="both, energy: may come after the take-back",
+        ),
+        pytest.param(
+            view(cloud=(NEAR,), take_back_ns=ns(21), since_late=0),
+            hedges(NEAR),
+            id="both, energy: pays a third of a run",
+        ),
+        pytest.param(
+            view(cloud=(near(energy_j=0.15),), take_back_ns=ns(21), since_late=0),
             RunOnEdge(),
             id="both, energy: too dear to be taken back",
+        ),
+        pytest.param(
+            view(cloud=(NEAR,), take_back_ns=0, since_late=0),
+            RunOnEdge(),
+            id="both, energy: nothing is left to wait for",
         ),
         pytest.param(
             view(cloud=(NEAR,), take_back_ns=ns(19)),
@@ -99,9 +132,9 @@ def sends_for_good(option, accuracy=0.75):
             id="both, energy: would be taken back unheard, and is sure without that",
         ),
         pytest.param(
-            view(cloud=(NEAR,), take_back_ns=ns(19), remaining_ns=ns(39)),
+            view(cloud=(NEAR,), take_back_ns=ns(9), remaining_ns=ns(39)),
             RunOnEdge(),
-            id="both, energy: would be taken back unheard, and is not sure",
+            id="both, energy: would run here as well, and is not sure",
         ),
         pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
         pytest.param(view(cloud=()), RunOnEdge(), id="no cloud"),

@@ -118,7 +118,7 @@ def test_an_executor_that_fails_on_the_cloud_makes_a_failed_task_not_a_late_one(
 def test_a_task_that_the_busy_edge_leaves_to_the_cloud_has_until_its_deadline(pair):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
     pair.hear(accepted)
-    pair.edge.submit(52, "x", 84, policy="edge-only")  # the local net is busy until 72
+    pair.edge.submit(52, "x", 30, policy="edge-only")  # the local net is busy until 72
     pair.cloud.step()
     said = pair.cloud.step(took=35)  # at 54; the head takes 1 ms more
     assert said == [do.RunHead("a", "exit1")]

@@ -18,6 +18,7 @@ from scripted_edge import (
 from mc_sched.core import events as ev
 from mc_sched.core.actions import AbortLocal, SendGiveUp, SetTimer, StartLocal
 from mc_sched.core.events import TimerKind
+from mc_sched.core.scores import Predictor
 from mc_sched.core.task import ExitRule, Site
 
 FINE = {"accuracy": 0.9}
@@ -139,7 +140,7 @@ def test_a_busy_edge_takes_the_task_into_its_queue(edge):
 
 def test_a_busy_edge_that_cannot_be_in_time_leaves_the_task_to_the_cloud(edge):
     edge.submit(0, "a", 84)
-    edge.submit(58, "x", 84, policy="edge-only")
+    edge.submit(58, "x", 30, policy="edge-only")  # cannot wait
     assert edge.fallback_fires(60, "a") == []  # x ends at 78, 6 ms before the deadline
     edge.accepted(61, "a")
     assert edge.replied(70, "a") == [no_deadline("a"), succeeded("a", Site.CLOUD, gave_up=False)]
@@ -168,6 +169,66 @@ def test_queued_tasks_that_are_due_later_do_not(edge):
     edge.submit(41, "y", 60, policy="edge-only")
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a")]
     assert edge.local_done(60, "x")[-1] == StartLocal("a")
+
+
+def test_a_run_that_can_wait_leaves_a_take_back_its_place(edge):
+    edge.submit(0, "a", 84)
+    x = edge.submit(45, "x", 84, policy="edge-only")  # until 65, and then a would end at 85
+    assert x == [deadline_timer("x", 129)]
+    assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
+    assert edge.local_done(80, "a")[-1] == StartLocal("x")
+
+
+def test_it_waits_no_longer_than_for_the_answer(edge):
+    edge.submit(0, "a", 84)
+    edge.submit(45, "x", 84, policy="edge-only")
+    edge.accepted(50, "a")
+    assert edge.replied(55, "a")[-1] == StartLocal("x")
+
+
+def test_a_run_that_is_over_in_time_does_not_wait(edge):
+    edge.submit(0, "a", 84)
+    assert edge.submit(44, "x", 84, policy="edge-only")[-1] == StartLocal("x")  # a would end at 84
+
+
+# --- hedged -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hedging(edge):
+    """A cloud that was late makes what is sent next, at 43 ms, a hedge from 62 ms on."""
+    edge.submit(0, "first", 84)
+    edge.submit(0, "second", 43)
+    edge.deadline_fires(43, "second")
+    edge.accepted(43, "first")
+    edge.replied(43, "first")
+    assert fallback_timer("a", 62) in edge.submit(43, "a", 43)
+    return edge
+
+
+def test_an_upload_goes_on_beside_the_local_net_and_may_be_the_first(hedging):
+    assert hedging.fallback_fires(62, "a") == [StartLocal("a")]
+    hedging.accepted(63, "a")
+    assert hedging.replied(72, "a") == [
+        no_deadline("a"),
+        AbortLocal("a"),
+        succeeded("a", Site.CLOUD, gave_up=False, latency_ns=ns(29)),
+    ]
+    assert hedging.scored(Predictor.CLOUD_TOTAL).actual_ns == ns(29)
+
+
+def test_or_the_local_net_is_and_the_cloud_is_given_up(hedging):
+    hedging.fallback_fires(62, "a")
+    assert hedging.local_done(82, "a") == [
+        no_deadline("a"),
+        SendGiveUp("a"),
+        succeeded("a", Site.EDGE, gave_up=True, latency_ns=ns(39)),
+    ]
+
+
+def test_a_cloud_that_has_the_image_and_breaks_its_word_is_given_up_at_once(hedging):
+    hedging.accepted(55, "a", predicted=3)
+    assert hedging.fallback_fires(62, "a") == [SendGiveUp("a"), StartLocal("a")]
 
 
 # --- the answer comes first -------------------------------------------------------------------
@@ -226,7 +287,7 @@ def test_a_busy_local_net_takes_over_if_that_can_be_in_time(edge, event, fields,
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
 def test_a_local_net_that_is_busy_for_too_long_does_not(edge, event, fields, kind, reason):
     edge.submit(0, "a", 84)
-    edge.submit(45, "x", 84, policy="edge-only")  # until 65
+    edge.submit(45, "x", 30, policy="edge-only")  # until 65
     assert edge.tell(55, event, "a", *fields) == [
         no_deadline("a"),
         no_fallback("a"),

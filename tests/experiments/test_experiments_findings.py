@@ -60,12 +60,16 @@ def test_the_page_has_the_headline_and_links_that_lead_somewhere(tmp_path):
         "e3_over_ddnn": 1.234, "e3_over_jointdnn": None,
     }  # fmt: skip
     picture = Picture("thing-a", "It", lambda path: None)
-    first = findings(report={"headline": {"mc": figures}}, pictures=[picture], notes=("so it is",))
+    more = (("what is short", [("cell", "of"), ("b", "0.90")]),)
+    first = findings(
+        report={"headline": {"mc": figures}}, pictures=[picture], notes=("so it is",), more=more
+    )
     write_page([first, findings(name="other", title="Another")], Setting(), tmp_path)
     page = (tmp_path / "report.md").read_text()
     assert "| mc | 1.0% to 20.0% | - | 1.23 | - |" in page
     assert "![It](thing-a.png)" in page
     assert "So it is." in page
+    assert "What is short.\n\n| cell | of |\n|---|---|\n| b | 0.90 |" in page
     for name in ("thing", "other"):
         assert f"(#{name})" in page
         assert f'<a id="{name}">' in page

@@ -85,13 +85,15 @@ def test_a_cell_below_a_baseline_is_told_if_it_is_more_than_noise():
         e3 = sum(by_seed) / len(by_seed)
         cell = {"set": "a", "link": "wifi", "trace": "", "qor": 0.75, "qos": 84.0}
         return cell | {
-            "policy": policy, "mode": mode, "e3": e3, "e3_by_seed": by_seed, "success": 1.0
+            "policy": policy, "mode": mode, "e3": e3, "e3_by_seed": by_seed, "success": 1.0,
+            "oracle_e3_right": 3.05,
         }  # fmt: skip
 
     ours = [row("mc", [1.0, 1.1, 1.0]), row("mc", [0.2, 0.2, 0.2], "performance")]
     clear, unclear = row("server", [2.0, 2.1, 2.0]), row("ddnn", [1.0, 1.0, 1.5])
     (found,) = below([*ours, clear, unclear, row("mc-paper", [9.0, 9.0, 9.0])])
     assert (found["baseline"], found["e3_ratio"]) == ("server", pytest.approx(3.1 / 6.1))
+    assert found["oracle_e3_ratio"] == pytest.approx(1.5)
 
 
 def test_what_not_even_the_oracle_serves_counts_for_nobody():

@@ -68,6 +68,21 @@ def test_a_task_whose_upload_hung_and_was_taken_back(edge):
     )
 
 
+def test_a_task_whose_answer_came_while_the_edge_ran_it_too(edge):
+    edge.submit(0, "late", 43)
+    edge.deadline_fires(43, "late")
+    edge.submit(100, "a", 43)
+    edge.fallback_fires(119, "a")
+    edge.accepted(125, "a")
+    edge.replied(134, "a")
+    found = edge.explain("a").as_object()
+    assert (found["outcome"], found["site"]) == ("succeeded", "cloud")
+    assert found["cause"] == (
+        "the cloud's answer came while the edge ran it, too: it was overdue by then; "
+        "its upload began after 0.0 ms and had not arrived after 19.0 ms"
+    )
+
+
 def test_a_task_that_the_cloud_lost(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")

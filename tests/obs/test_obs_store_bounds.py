@@ -1,5 +1,6 @@
 """What a question to a store may cost, and what comes while somebody looks."""
 
+import itertools
 import sqlite3
 import sys
 from contextlib import closing
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from mc_sched.errors import UserError
-from mc_sched.obs.store import reader
+from mc_sched.obs.store import counting, reader
 from mc_sched.obs.store.bounds import Bounds, End
 from mc_sched.obs.store.follow import Follower, so_far
 from mc_sched.obs.store.query import LONGEST_TEXT, MOST_TERMS, Query, Term, of_task, parse_where
 from mc_sched.obs.store.reader import StoreReader
 from mc_sched.obs.store.served import follow_store, stored_lines
 from mc_sched.obs.store.stores import Stores, open_stores
+from mc_sched.obs.store.windows import windows
 from mc_sched.obs.store.writer import StoreWriter
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -220,3 +222,79 @@ def test_the_log_of_a_store_that_is_set_aside_goes_with_it(tmp_path):
     with open_stores([path]) as stores:
         assert numbers(stores.each(Query())) == [2]
         assert stores.lines(replace(of_task("x")), 1) == []
+
+
+# --- estimates --------------------------------------------------------------------------------
+
+
+def totals(bars):
+    return sum(n for levels in bars.values() for n in levels.values())
+
+
+@pytest.fixture(scope="module")
+def many():
+    """A log of 9,000 lines at even distances: each third holds a number, each ninth is large."""
+    found = []
+    for n in range(9_000):
+        name, size = ("sized", {"size": n % 3 * 50}) if n % 3 else ("plain", {})
+        found.append(line(n * 0.0036, name, n=n, text=f"a bell {n % 2}", **size))
+    return stores_of(*found)
+
+
+DENSE = {
+    "number": Query(terms=parse_where("size>50")),
+    "text": Query(phrases=('bell 1"',)),
+    "pattern": Query(terms=parse_where("name=sized"), patterns=(("bell [1]", True),)),
+    "word": Query(words=("bell",)),
+    "word and more": Query(words=("bell",), terms=parse_where("name=sized n<4500")),
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_many_candidates_are_estimated_from_an_even_share(many, monkeypatch, name):
+    monkeypatch.setattr(counting, "LOOKED_AT", 1_500)
+    exact = many.volume(DENSE[name], 5)
+    bars, share = many.estimated_volume(DENSE[name], 5)
+    assert 0.1 < share < 0.6
+    assert totals(bars) == pytest.approx(totals(exact), rel=0.2)
+    assert set(bars) == set(exact)
+    for start, levels in exact.items():
+        assert bars[start]["info"] == pytest.approx(levels["info"], rel=0.5, abs=20)
+    assert many.estimated_volume(DENSE[name], 5) == (bars, share)
+
+
+@pytest.mark.parametrize("query", [
+    Query(), Query(terms=parse_where("name=plain")), Query(words=('"',)),
+    Query(terms=parse_where("n>8990")), Query(words=("bell",), terms=parse_where("n=7")),
+    Query(terms=parse_where("task=t")), Query(terms=parse_where("nothing=1")),
+])  # fmt: skip
+def test_what_is_quick_or_rare_is_counted(many, monkeypatch, query):
+    monkeypatch.setattr(counting, "LOOKED_AT", 1_500)
+    assert many.estimated_volume(query, 5) == (many.volume(query, 5), 1.0)
+
+
+def test_few_lines_are_counted(many):
+    assert many.estimated_volume(DENSE["number"], 5) == (many.volume(DENSE["number"], 5), 1.0)
+
+
+def test_pages_are_the_same_whatever_part_of_the_range_is_read_first(many):
+    for query in DENSE.values():
+        newest = [one.id for one in many.lines(query, 10_000)]
+        oldest = [one.id for one in many.lines(query, 10_000, newest_first=False)]
+        assert newest == oldest[::-1]
+        assert len(newest) == totals(many.volume(query, 5))
+        assert [one.id for one in many.lines(query, 7)] == newest[:7]
+        assert many.start_ns(query, 7) == newest[6]
+        within = replace(query, since_ns=newest[40], until_ns=newest[20])
+        assert [one.id for one in many.lines(within, 99)] == newest[21:41]
+
+
+def test_parts_of_a_range_cover_it_once():
+    for newest_first in (True, False):
+        parts = list(windows(Query(5, 10**12), (7, 10**11), newest_first))
+        ordered = sorted(parts, key=lambda part: part.since_ns)
+        assert parts == (ordered[::-1] if newest_first else ordered)
+        assert (ordered[0].since_ns, ordered[-1].until_ns) == (7, 10**11 + 1)
+        assert all(a.until_ns == b.since_ns for a, b in itertools.pairwise(ordered))
+        assert len(parts) < 10
+    assert list(windows(Query(5, 6), (7, 9), True)) == []

@@ -124,6 +124,9 @@ def test_a_task_that_no_way_serves_costs_nothing():
 def test_to_know_who_is_right_leaves_fewer_successes():
     bounds = oracle_of(world_of(alone(tasks=200))).bounds()
     assert bounds.correct.successes < bounds.expected.successes == 200
+    most = bounds.most_right
+    assert bounds.correct.successes >= most.right == pytest.approx(most.expected, rel=0.1)
+    assert most.energy_j >= bounds.expected.energy_j
 
 
 def test_it_keeps_to_the_tasks_privacy():

@@ -11,10 +11,11 @@ It compares the ways to serve a task:
 A way is sure if its upper quantile is in time. What is sure here is taken back from the cloud at
 the last moment, unless the cloud has accepted it and promises the answer in time. So a way to the
 cloud that is accepted before that moment is sure, too; it pays for the rescue by the chance of it,
-as an upload whose result the device then computes again costs both. Where it would be accepted too
-late for that, it goes for good if that is next to certain and the cloud was not late lately. Of the
-sure ways performance mode takes the local net, since data stay at home, or else the fastest; energy
-mode takes the one of the fewest joules per success.
+as an upload whose result the device then computes again costs both. In energy mode a rescue is a
+hedge where the answer may still come (see `hedge.py`), and so it may be planned for. Where it would
+be accepted too late, it goes for good if that is next to certain and the cloud was not late lately.
+Of the sure ways performance mode takes the local net, since data stay at home, or else the fastest;
+energy mode takes the one of the fewest joules per right answer, which is what E3 counts.
 
 With none sure, a free site is tried if it is in time on the mean, the likeliest first. A refusal is
 a failure for certain, and teaches nothing: a way that is met with a careful prior and never tried
@@ -24,8 +25,11 @@ would be refused for ever. Where other tasks are, it would be at their cost: an 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mc_sched.core.policies.chance import chance_beyond
+from mc_sched.core.policies.depth import depth
+from mc_sched.core.policies.hedge import run_share
 from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
@@ -45,6 +49,8 @@ from mc_sched.core.value import value
 
 RISK = 0.01
 """Of being late, for which what is sure here is given away for good."""
+LEAST_RIGHT = 1e-9
+"""Share of right answers below which joules per right answer are no longer told apart."""
 
 
 @value
@@ -57,6 +63,8 @@ class Way:
     energy_j: float
     in_time: float
     """How likely."""
+    accuracy: float
+    """Of its answer."""
     sure: bool
     free: bool = True
     """Whether no other task is at that site."""
@@ -76,9 +84,13 @@ def decide(task: Task, view: View) -> Decision:
 
 def _best(sure: list[Way], view: View) -> Way:
     if view.mode is Mode.ENERGY:
-        return min(sure, key=lambda way: way.energy_j / way.in_time)
+        return min(sure, key=_joules_per_right)
     at_home = (way for way in sure if way.decision == RunOnEdge())
     return next(at_home, None) or min(sure, key=lambda way: way.time_ns)
+
+
+def _joules_per_right(way: Way) -> float:
+    return way.energy_j / max(LEAST_RIGHT, way.in_time * way.accuracy)
 
 
 def _ways(task: Task, view: View) -> Iterator[Way]:
@@ -87,17 +99,20 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
     sure_here = edge_shortfall(view, here=here) is None
     if edge_shortfall(view, upper=False, here=here) is None or sure_here:
         in_time = 1.0 - chance_beyond(view.remaining_ns, here)
-        yield Way(_run(here), here.upper_ns, here.energy_j, in_time, sure_here, view.edge_free)
+        yield Way(
+            _run(here),
+            here.upper_ns,
+            here.energy_j,
+            in_time,
+            here.accuracy,
+            sure_here,
+            view.edge_free,
+        )
     for option in _cloud_options(task, view):
-        if not sure_here:
-            yield _alone(option, view, here)
-        elif option.accepted_ns <= _take_back_ns(here, view):
-            yield _rescued(option, view, here)
-        elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK / 2:
-            yield _alone(option, view, here)
+        yield from _there(option, view, here, sure_here)
     for first in local_first(task, view):
-        sure = first.in_time >= SURE
-        yield Way(first.decision, first.time_ns, first.energy_j, first.in_time, sure)
+        sure, accuracy = first.in_time >= SURE, first.decision.accuracy
+        yield Way(first.decision, first.time_ns, first.energy_j, first.in_time, accuracy, sure)
 
 
 def _what_runs_here(view: View) -> SiteForecast:
@@ -111,21 +126,39 @@ def _cloud_options(task: Task, view: View) -> tuple[CloudForecast, ...]:
     return () if isinstance(choices, Shortfall) else choices
 
 
+def _there(option: CloudForecast, view: View, here: SiteForecast, sure_here: bool) -> Iterator[Way]:
+    """At most one way: what is sure here is given away for good only where it has to be."""
+    left_ns, hedges = _take_back_ns(here, view), view.mode is Mode.ENERGY
+    if not sure_here:
+        yield _alone(option, view, here)
+    elif (option.mean_ns if hedges else option.accepted_ns) <= left_ns:
+        yield _rescued(option, view, here)
+    elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK / 2:
+        yield _alone(option, view, here)
+    elif hedges and left_ns > 0:
+        yield _rescued(option, view, here)
+
+
 def _alone(option: CloudForecast, view: View, here: SiteForecast) -> Way:
     """To the cloud, and not taken back."""
     in_time = 1.0 - chance_beyond(view.remaining_ns, option)
     sure = option.upper_ns <= view.remaining_ns
+    accuracy = depth(option, view, view.remaining_ns)
     decision = _offload(option, view, here, take_back=False)
-    return Way(decision, option.upper_ns, option.energy_j, in_time, sure, view.cloud_free)
+    return Way(decision, option.upper_ns, option.energy_j, in_time, accuracy, sure, view.cloud_free)
 
 
 def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
     """To the cloud, and taken back where it would be late."""
-    unheard_ns = option.accepted_ns - option.mean_ns
-    unheard = chance_beyond(_take_back_ns(here, view), option, after_ns=unheard_ns)
-    rescue_j = max(unheard, chance_beyond(view.remaining_ns, option)) * here.energy_j
-    decision = _offload(option, view, here)
-    return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, True)
+    left_ns = _take_back_ns(here, view)
+    word_ns = option.accepted_ns - option.mean_ns
+    unheard = chance_beyond(left_ns, option, after_ns=word_ns)
+    hedged = view.mode is Mode.ENERGY and left_ns < option.upper_ns
+    runs = run_share(left_ns, here.mean_ns, option) if hedged else unheard
+    rescue_j = max(runs, chance_beyond(view.remaining_ns, option)) * here.energy_j
+    accuracy = unheard * here.accuracy + (1.0 - unheard) * depth(option, view, left_ns)
+    decision = replace(_offload(option, view, here), hedged=hedged)
+    return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, accuracy, True)
 
 
 def _keeps_its_word(view: View) -> bool:

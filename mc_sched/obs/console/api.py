@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -12,8 +12,7 @@ import orjson
 from mc_sched import __version__
 from mc_sched.obs.console.asked import limit_of, query_of, width_s
 from mc_sched.obs.console.dashboard import dashboard
-from mc_sched.obs.explain.explain import explain
-from mc_sched.obs.explain.spans import spans
+from mc_sched.obs.explain.aside import explained_aside
 from mc_sched.obs.store.bounds import SERVED, End, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.line import Labels
@@ -42,7 +41,7 @@ class LogApi:
             route("/api/statistics", self._asked(self._statistics)),
             route("/api/around", self._asked(self._around)),
             route("/api/dashboard", self._asked(lambda s, r: as_json(dashboard(s, query_of(r))))),
-            route("/api/task/(.+)", self._asked(self._task)),
+            route("/api/task/(.+)", self._task),
             route("/api/download", self._download),
             route("/api/tail", self._tail),
         ]
@@ -72,10 +71,14 @@ class LogApi:
         return Response(b"[" + b",".join(map(_line, lines)) + b"]")
 
     def _volume(self, stores: Stores, request: Request) -> Response:
+        """An estimate where counting takes long; `count=all` counts all the same."""
         query = query_of(request)
         width = width_s(query, BARS)
-        bars = stores.volume(query, width)
-        return as_json({"width_s": width, "bars": sorted(bars.items())})
+        if request.one("count") == "all":
+            bars, share = stores.volume(query, width), 1.0
+        else:
+            bars, share = stores.estimated_volume(query, width)
+        return as_json({"width_s": width, "bars": sorted(bars.items()), "share": share})
 
     def _labels(self, stores: Stores, request: Request) -> Response:
         return as_json({label: stores.label_values(label) for label in Labels._fields})
@@ -89,10 +92,8 @@ class LogApi:
         lines = stores.around(request.number("id", 0, 0, 2**63 - 1), limit_of(request))
         return Response(b"[" + b",".join(map(_line, lines)) + b"]")
 
-    def _task(self, stores: Stores, request: Request) -> Response:
-        found = explain(stores, request.parts[0])
-        bars = [asdict(span) for span in spans(found.story)]
-        return as_json({**found.as_object(), "text": found.text(), "spans": bars})
+    def _task(self, request: Request) -> Response:
+        return Response(explained_aside(self._paths, request.parts[0]))
 
     # --- what goes on ------------------------------------------------------------------------
 

@@ -30,6 +30,8 @@ def cause(story: Story) -> str:
 
 def _succeeded(story: Story) -> str:
     assert story.outcome is not None
+    if is_taken_back(story) and story.outcome.site is Site.CLOUD:
+        return f"the cloud's answer came while the edge ran it, too: {_overdue(story)}"
     if is_taken_back(story):
         return f"the edge took it back from the cloud: {_trouble(story, story.ended_ns)}"
     if story.outcome.codec is None:
@@ -124,6 +126,13 @@ def _trouble(story: Story, until_ns: int) -> str:
 def _fired(story: Story, until_ns: int) -> bool:
     """Whether a timer had run out by then; what the cloud says afterwards is its echo."""
     return any(at <= until_ns and isinstance(step, ev.TimerFired) for at, step in story.steps)
+
+
+def _overdue(story: Story) -> str:
+    """What had made the edge begin."""
+    begun = story.first(do.StartLocal)
+    assert begun is not None
+    return f"it was overdue by then; {_hung(story, begun[0])}{_worst(story, begun[0])}"
 
 
 def _broken(event: object) -> str:

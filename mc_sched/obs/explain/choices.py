@@ -6,6 +6,7 @@ policy had then is the view that it gets now, and every other policy can be aske
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from mc_sched.core import actions as do
 from mc_sched.core.edge_machine import EdgeMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.core.policies import PARTITIONERS, POLICIES
+from mc_sched.core.policies.depth import depth
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
@@ -109,16 +111,22 @@ def _preference(view: View, options: tuple[CloudForecast, ...], decision: Decisi
     here = isinstance(decision, RunOnEdge)
     if view.mode is Mode.PERFORMANCE:
         return "performance mode keeps it on the device" if here else "this is the fastest"
-    best = min(options, key=lambda option: option.energy_j)
-    edge_mj, cloud_mj = view.edge.energy_j * 1e3, best.energy_j * 1e3
+    right = {option: depth(option, view, view.remaining_ns) for option in options}
+    edge_mj = _per_right_mj(view.edge.energy_j, view.edge.accuracy)
+    cloud_mj = min(_per_right_mj(option.energy_j, share) for option, share in right.items())
+    less = "costs fewer joules per right answer"
     if here and edge_mj <= cloud_mj:
-        return f"the edge costs fewer joules: {edge_mj:.1f} mJ, the cloud {cloud_mj:.1f} mJ"
+        return f"the edge {less}: {edge_mj:.1f} mJ, the cloud {cloud_mj:.1f} mJ"
     if here:
         return (
-            f"the cloud costs {cloud_mj:.1f} mJ, but with the risk that the edge has to take it "
-            f"back more than the edge's {edge_mj:.1f} mJ"
+            f"the cloud costs {cloud_mj:.1f} mJ per right answer, but with the risk that the edge "
+            f"has to take it back more than the edge's {edge_mj:.1f} mJ"
         )
-    return f"the cloud costs fewer joules: {cloud_mj:.1f} mJ, the edge {edge_mj:.1f} mJ"
+    return f"the cloud {less}: {cloud_mj:.1f} mJ, the edge {edge_mj:.1f} mJ"
+
+
+def _per_right_mj(energy_j: float, accuracy: float) -> float:
+    return energy_j * 1e3 / accuracy if accuracy else math.inf
 
 
 def chosen_option(view: View, offload: Offload) -> CloudForecast | None:

@@ -11,6 +11,9 @@ from mc_sched.obs.store.query import NUMBER, ORDERED, Query, Term
 
 _WORD = re.compile(r"[^\W_]+\*?")
 """What the index of words takes as one; an underscore parts two of them there."""
+HASHES = 10_007
+_HASH = f"({{}} / 1000 % 1000003) * 7919 % {HASHES}"
+"""Primes, so that times at even distances spread as well. Clocks tell microseconds."""
 _OF_TRACE = "lines.task IN (SELECT task FROM lines WHERE trace = ?)"
 _BESIDE_DATA = {
     "task": {"=": "lines.task = ?", "!=": "lines.task IS NOT ?"},
@@ -39,8 +42,13 @@ class Conditions:
         return " AND ".join(self.sql)
 
 
-def conditions(query: Query, streams: frozenset[int] | None) -> Conditions:
-    """All conditions on `lines`; `streams` are those that the labels allow, None for all."""
+def conditions(
+    query: Query, streams: frozenset[int] | None, hashes: int | None = None
+) -> Conditions:
+    """All conditions on `lines`; `streams` are those that the labels allow, None for all.
+
+    With `hashes`, only lines whose hash of their time, of `HASHES`, lies below it.
+    """
     found = Conditions()
     found.add("lines.id >= ? AND lines.id < ?", query.since_ns, query.until_ns)
     if streams is not None:
@@ -48,8 +56,23 @@ def conditions(query: Query, streams: frozenset[int] | None) -> Conditions:
     for term in query.terms:
         if not term.is_label:
             _add_term(found, term)
+    if searched(query):
+        sql, values = with_words(query, hashes)
+        found.add(f"lines.id IN (SELECT rowid {sql})", *values)
+    elif hashes is not None:
+        found.add(_HASH.format("lines.id") + " < ?", hashes)
     _add_text(found, query)
     return found
+
+
+def with_words(query: Query, hashes: int | None = None) -> tuple[str, list[object]]:
+    """FROM and WHERE of the lines that the index of words finds, in the query's range alone."""
+    found = Conditions()
+    found.add("words MATCH ?", searched(query))
+    found.add("rowid >= ? AND rowid < ?", query.since_ns, query.until_ns)
+    if hashes is not None:
+        found.add(_HASH.format("rowid") + " < ?", hashes)
+    return f"FROM words WHERE {found.where}", found.values
 
 
 def _add_term(found: Conditions, term: Term) -> None:
@@ -88,16 +111,6 @@ def _as_json(value: str) -> str:
 
 
 def _add_text(found: Conditions, query: Query) -> None:
-    match = _match(query)
-    if match:
-        # the range once more: words are looked up in it alone
-        found.add(
-            "lines.id IN "
-            "(SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?)",
-            match,
-            query.since_ns,
-            query.until_ns,
-        )
     for word in query.words:
         if not _WORD.fullmatch(word):
             written = _escaped(_as_json(word.rstrip("*")).strip('"'))
@@ -110,8 +123,8 @@ def _add_text(found: Conditions, query: Query) -> None:
         found.add("lines.body REGEXP ? = ?", pattern, wanted)
 
 
-def _match(query: Query) -> str:
-    """For FTS5: every word of every search term, quoted."""
+def searched(query: Query) -> str:
+    """For FTS5: every word of every search term, quoted; "" where it has nothing to look up."""
     words = [part for word in query.words for part in _WORD.findall(word)]
     return " ".join(f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words)
 

@@ -5,16 +5,27 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from mc_sched.errors import UserError
 from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, End, Line, page
-from mc_sched.obs.store.conditions import Conditions, conditions
+from mc_sched.obs.store.conditions import conditions, searched, with_words
+from mc_sched.obs.store.counting import (
+    LEAST_HITS,
+    SECOND_NS,
+    Sql,
+    counted,
+    hashes_for,
+    only_labels,
+    summed,
+    whole_seconds,
+)
 from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.query import Query
+from mc_sched.obs.store.windows import windows
 
 RARE = 0.4
 """Streams that hold less than this share of the lines are counted by their index."""
@@ -23,7 +34,6 @@ MOST_MERGED = 100
 PAGE_LINES = 1000
 LOOK_EVERY_OPS = 50_000
 """Steps of SQLite's machine, some milliseconds, between two looks at the clock."""
-SECOND_NS = 10**9
 DAY_S = 86_400
 
 Count = tuple[int, tuple[str, ...], int]
@@ -45,8 +55,9 @@ class StoreReader:
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
-        """Give up on a question that takes too long; UserError says what to change."""
-        self._due_s = time.monotonic() + self._bounds.patience_s
+        """Give up on a question, with its parts, that takes too long; UserError tells why."""
+        outer_s = self._due_s
+        self._due_s = min(outer_s, time.monotonic() + self._bounds.patience_s)
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -57,7 +68,7 @@ class StoreReader:
                 "ask for a shorter time, or for one label or task"
             ) from None
         finally:
-            self._due_s = float("inf")
+            self._due_s = outer_s
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._in_time():
@@ -69,26 +80,40 @@ class StoreReader:
         self, query: Query, limit: int, newest_first: bool = True
     ) -> Generator[Line, None, None]:
         """At most `limit` lines, the newest or the oldest of those that match, in that order."""
-        asked = self._ids(query, limit, newest_first)
-        if asked is None:
-            return
-        ids, values = asked
         order = "DESC" if newest_first else "ASC"
-        sql = f"SELECT id, body FROM lines WHERE id IN ({ids}) ORDER BY id {order}"
         with self._in_time(), closing(self._connection.cursor()) as cursor:
-            for row in cursor.execute(sql, values):
-                yield Line(*row)
+            for part in self._parts(query, newest_first):
+                ids, values = self._ids(part, limit, newest_first)
+                sql = f"SELECT id, body FROM lines WHERE id IN ({ids}) ORDER BY id {order}"
+                for row in cursor.execute(sql, values):
+                    limit -= 1
+                    yield Line(*row)
+                if not limit:
+                    return
 
     def ids(self, query: Query, limit: int) -> list[int]:
         """Of the newest lines that match."""
-        asked = self._ids(query, limit, newest_first=True)
-        return [] if asked is None else [row[0] for row in self._rows(*asked)]
+        found: list[int] = []
+        with self._in_time():
+            for part in self._parts(query, newest_first=True):
+                sql = self._ids(part, limit - len(found), newest_first=True)
+                found += [row[0] for row in self._rows(*sql)]
+                if len(found) == limit:
+                    break
+        return found
 
-    def _ids(self, query: Query, limit: int, newest_first: bool) -> tuple[str, list[object]] | None:
-        """SQL for the ids of the lines that match, with its parameters; None where none can."""
+    def _parts(self, query: Query, newest_first: bool) -> Iterable[Query]:
+        """The query, in parts of its range where lines have to be read to know which match."""
+        streams, span = self._streams(query), self.span()
+        if span is None or (streams is not None and not streams):
+            return ()
+        if _special_index(query) or query.words or only_labels(query):
+            return (query,)
+        return windows(query, span, newest_first)
+
+    def _ids(self, query: Query, limit: int, newest_first: bool) -> tuple[str, list[object]]:
+        """SQL for the ids of the lines that match, with its parameters."""
         streams = self._streams(query)
-        if streams is not None and not streams:
-            return None
         parts = [conditions(query, streams)]
         by = _special_index(query)
         if not by and not query.words and streams is not None and len(streams) <= MOST_MERGED:
@@ -175,11 +200,43 @@ class StoreReader:
         streams = self._streams(query)
         if streams is not None and not streams:
             return []
-        parts = [self._counted(query, streams, width_s)]
-        if _only_labels(query):
-            whole, edges = _whole_seconds(query)
-            parts = [self._counted(edge, streams, width_s) for edge in edges]
-            parts.append(self._summed(whole, streams, width_s))
+        if not only_labels(query):
+            by = _special_index(query) or self._by_share(query, streams)
+            return self._of_labels([counted(query, streams, width_s, by)], width_s, labels)
+        whole, edges = whole_seconds(query)
+        by = self._by_share(query, streams)
+        parts = [counted(edge, streams, width_s, by) for edge in edges]
+        return self._of_labels([*parts, summed(whole, streams, width_s)], width_s, labels)
+
+    def estimate(
+        self, query: Query, width_s: int, labels: Sequence[str]
+    ) -> tuple[list[Count], float]:
+        """The same where very many lines would have to be read, and the share that was read.
+
+        1 where every line was counted.
+        """
+        streams = self._streams(query)
+        if _special_index(query) or only_labels(query):
+            return self.counts(query, width_s, labels), 1.0
+        hashes, share = hashes_for(self._candidates(query, streams))
+        if share < 1.0:
+            by = "" if searched(query) else "INDEXED BY lines_stream"  # the hash needs no more
+            parts = [counted(query, streams, width_s, by, hashes)]
+            found = self._of_labels(parts, width_s, labels)
+            if sum(n for _, _, n in found) >= LEAST_HITS:
+                return [(bar, values, round(n / share)) for bar, values, n in found], share
+        return self.counts(query, width_s, labels), 1.0
+
+    def _candidates(self, query: Query, streams: frozenset[int] | None) -> int:
+        """How many lines may match, by their labels or words."""
+        if searched(query):
+            found, values = with_words(query)
+            return int(self._rows(f"SELECT count(*) {found}", values)[0][0])
+        volume = self._volume_of_streams(query)
+        return volume.total() if streams is None else sum(volume[s] for s in streams)
+
+    def _of_labels(self, parts: Sequence[Sql], width_s: int, labels: Sequence[str]) -> list[Count]:
+        """Counts by stream as counts by label."""
         rows = self._rows(
             f"SELECT {', '.join(('bar', 'sum(n)', *labels))} "
             f"FROM ({' UNION ALL '.join(sql for sql, _ in parts)}) JOIN streams "
@@ -188,17 +245,6 @@ class StoreReader:
         )
         return [(bar * width_s, tuple(found), count) for bar, count, *found in rows]
 
-    def _counted(
-        self, query: Query, streams: frozenset[int] | None, width_s: int
-    ) -> tuple[str, list[object]]:
-        found = conditions(query, streams)
-        by = _special_index(query) or self._by_share(query, streams)
-        sql = (
-            f"SELECT lines.id / {width_s * SECOND_NS} AS bar, stream, count(*) AS n "
-            f"FROM lines {by} WHERE {found.where} GROUP BY 1, 2"
-        )
-        return sql, found.values
-
     def _by_share(self, query: Query, streams: frozenset[int] | None) -> str:
         """By streams or all along; SQLite cannot know how rare a stream is."""
         if streams is None or query.words:
@@ -206,21 +252,6 @@ class StoreReader:
         counts = self._volume_of_streams(query)
         share = sum(counts[stream] for stream in streams) / max(1, counts.total())
         return "INDEXED BY lines_stream" if share < RARE else "NOT INDEXED"
-
-    def _summed(
-        self, query: Query, streams: frozenset[int] | None, width_s: int
-    ) -> tuple[str, list[object]]:
-        """From the counts per second: no line is looked at."""
-        found = Conditions()
-        first, end = query.since_ns // SECOND_NS, query.until_ns // SECOND_NS
-        found.add("second >= ? AND second < ?", first, end)
-        if streams is not None:
-            found.add(f"stream IN ({', '.join(map(str, sorted(streams)))})")
-        sql = (
-            f"SELECT second / {width_s} AS bar, stream, sum(lines) AS n FROM volume "
-            f"WHERE {found.where} GROUP BY 1, 2"
-        )
-        return sql, found.values
 
     def statistics(self, field: str, query: Query, sample: int = 1000) -> Counter[str]:
         """How often each value of a field occurs in the newest `sample` lines that match."""
@@ -251,13 +282,17 @@ class StoreReader:
 
     def end(self) -> End:
         """Up to where it is filled now."""
-        newest, behind = self._rows("SELECT max(id), max(behind) FROM lines")[0]
+        newest, behind = self._ends("max(id)", "max(behind)")
         return End(newest or 0, behind or 0)
 
     def span(self) -> tuple[int, int] | None:
         """The oldest and the newest line; None for an empty store."""
-        first, last = self._rows("SELECT min(id), max(id) FROM lines")[0]
+        first, last = self._ends("min(id)", "max(id)")
         return None if first is None else (first, last)
+
+    def _ends(self, *asked: str) -> tuple[Any, ...]:
+        """Each by itself: of two at once SQLite looks at every line."""
+        return self._rows("SELECT " + ", ".join(f"(SELECT {one} FROM lines)" for one in asked))[0]
 
     def size(self) -> tuple[int, int]:
         """Lines and bytes of the store."""
@@ -296,19 +331,3 @@ def _special_index(query: Query) -> str:
     if any(term.is_task for term in query.terms):
         return "INDEXED BY lines_task"
     return "INDEXED BY lines_latency" if any(term.is_latency for term in query.terms) else ""
-
-
-def _only_labels(query: Query) -> bool:
-    on_the_line = query.words or query.phrases or query.without or query.patterns
-    return not on_the_line and all(term.is_label for term in query.terms)
-
-
-def _whole_seconds(query: Query) -> tuple[Query, list[Query]]:
-    """The whole seconds of a query's range, and what is left of it before and behind them."""
-    first_ns = -(-query.since_ns // SECOND_NS) * SECOND_NS
-    end_ns = max(first_ns, query.until_ns // SECOND_NS * SECOND_NS)
-    edges = ((query.since_ns, min(first_ns, query.until_ns)), (end_ns, query.until_ns))
-    return (
-        replace(query, since_ns=first_ns, until_ns=end_ns),
-        [replace(query, since_ns=start, until_ns=end) for start, end in edges if start < end],
-    )

@@ -21,6 +21,8 @@ from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 READ_AT_ONCE = 5_000
 _SQLITE = b"SQLite format 3\0"
 Ends = tuple[End, ...]
+Bars = dict[int, dict[str, int]]
+"""Counts by level, by a bar's start in seconds."""
 
 
 def open_stores(paths: Iterable[str | Path], bounds: Bounds = UNBOUNDED) -> Stores:
@@ -127,12 +129,18 @@ class Stores:
                 joined[bar, values] += count
         return [(*key, count) for key, count in sorted(joined.items())]
 
-    def volume(self, query: Query, width_s: int) -> dict[int, dict[str, int]]:
+    def volume(self, query: Query, width_s: int) -> Bars:
         """Lines by level in each `width_s` seconds that have any."""
-        bars: dict[int, dict[str, int]] = {}
-        for bar, (level,), count in self.counts(query, width_s, ["level"]):
-            bars.setdefault(bar, {})[level] = count
-        return bars
+        return _bars(self.counts(query, width_s, ["level"]))
+
+    def estimated_volume(self, query: Query, width_s: int) -> tuple[Bars, float]:
+        """The same, soon even if very many lines may match; with the share that was looked at.
+
+        The least of the stores' shares; 1 where each line was counted.
+        """
+        found = [reader.estimate(query, width_s, ["level"]) for reader in self._readers]
+        counts = [count for counts, _ in found for count in counts]
+        return _bars(counts), min((share for _, share in found), default=1.0)
 
     def statistics(self, field: str, query: Query, sample: int = 1000) -> Counter[str]:
         """How often each value of a field occurs in the newest lines that match, of each store."""
@@ -157,3 +165,11 @@ class Stores:
         """Lines and bytes."""
         sizes = [reader.size() for reader in self._readers]
         return sum(lines for lines, _ in sizes), sum(size for _, size in sizes)
+
+
+def _bars(counts: Iterable[Count]) -> Bars:
+    bars: Bars = {}
+    for bar, (level,), count in counts:
+        levels = bars.setdefault(bar, {})
+        levels[level] = levels.get(level, 0) + count
+    return dict(sorted(bars.items()))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mc_sched.obs.in_turns import in_turns
 from mc_sched.obs.store.line import Indexed, Labels, index, words_of
+from mc_sched.obs.store.reader import StoreReader
 from mc_sched.obs.store.schema import create
 
 PRUNE_EVERY_LINES = 2_000
@@ -50,8 +51,8 @@ class StoreWriter:
         """Which fields each stream is known to have, all of a line's together."""
         self._traced: set[tuple[str, str]] = set()
         """Tasks whose trace is stored already, with it."""
-        found = self._connection.execute("SELECT max(id), max(behind) FROM lines").fetchone()
-        self._newest, self._behind = found[0] or 0, found[1] or 0
+        end = StoreReader(self._connection).end()
+        self._newest, self._behind = end.line_id, end.behind
         self._last = self._newest
         self._since_pruned = PRUNE_EVERY_LINES
 

@@ -26,16 +26,27 @@ export async function explore(place) {
   const page = { lines: [], asked, state, list, header, none };
   place.replaceChildren(filters(state), chart, tools(page, () => draw(page)), header, list, none, footer);
 
-  const [volume, lines] = await Promise.all([ask("volume", asked), firstLines(state, asked)]);
-  const total = volume.bars.reduce((sum, [, levels]) => sum + Object.values(levels).reduce((a, b) => a + b, 0), 0);
-  histogram(chart, volume, range(state), (from, to) =>
-    go({ from: String(Math.floor(from)), to: String(Math.ceil(to)), id: "" }));
-  page.lines = lines;
-  page.total = total;
+  const counted = count(page, chart);
+  page.lines = await firstLines(state, asked);
+  page.loaded = true;
   draw(page);
   footer.append(button("Older lines", () => older(page), { id: "older", title: "o" }));
   if (state.id) reveal(list, state.id);
+  await counted;
   return () => page.tail?.close();
+}
+
+// The lines are there first, then how many there are; of very many an estimate, unless all are wanted.
+async function count(page, chart, all = "") {
+  chart.setAttribute("aria-busy", "true");
+  const volume = await ask("volume", { ...page.asked, count: all });
+  chart.removeAttribute("aria-busy");
+  page.total = volume.bars.reduce((sum, [, levels]) => sum + Object.values(levels).reduce((a, b) => a + b, 0), 0);
+  page.share = volume.share;
+  page.countAll = () => count(page, chart, "all");
+  histogram(chart, volume, range(page.state), (from, to) =>
+    go({ from: String(Math.floor(from)), to: String(Math.ceil(to)), id: "" }));
+  if (page.loaded) draw(page);
 }
 
 // The newest or oldest of the range; around the line of a permalink, however many lie about it.
@@ -101,11 +112,13 @@ function draw(page) {
   const shown = deduplicated(page.lines, taste.dedup);
   page.list.replaceChildren(...shown.map((line) => row(line, view)));
   page.none.hidden = page.lines.length > 0 || Boolean(page.tail);
-  const total = page.total.toLocaleString("en");
+  const estimated = page.share < 1;
+  const total = page.total == null ? "…" : `${estimated ? "about " : ""}${page.total.toLocaleString("en")}`;
   const of = page.tail ? "live" : page.beyond || page.state.id ? `lines, ${total} in the range` : `of ${total} lines`;
   const common = commonLabels(page.lines).map(([name, value]) => `${name}=${value}`).join(" ");
   page.header.replaceChildren(
-    `${page.lines.length.toLocaleString("en")} ${of}`, common ? ` · common: ${common}` : "",
+    `${page.lines.length.toLocaleString("en")} ${of}`,
+    ...(estimated ? [` (1 in ${Math.round(1 / page.share)} looked at) `, button("Count all", page.countAll, { id: "all" })] : []), common ? ` · common: ${common}` : "",
     ` · ${zone()}`, taste.only ? ` · only ${taste.only} ` : "",
     taste.only ? button("show all fields", () => view.show(taste.only)) : "");
 }

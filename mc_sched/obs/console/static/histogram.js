@@ -21,5 +21,6 @@ export function histogram(place, volume, over, zoom) {
       zoom(at(plot.select.left), at(plot.select.left + plot.select.width));
     }] },
   });
-  place.append(el("p", { class: "quiet" }, `${volume.width_s} s a bar; drag to zoom`));
+  const about = volume.share < 1 ? `estimated from 1 line in ${Math.round(1 / volume.share)}; ` : "";
+  place.append(el("p", { class: "quiet" }, `${about}${volume.width_s} s a bar; drag to zoom`));
 }
