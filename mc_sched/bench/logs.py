@@ -6,9 +6,9 @@
   agents, which other work on the machine disturbs less.
 - `dropped`: log lines that were not written in two bursts of `TASKS_PER_S` tasks a second
   (`bench/bursts.py`): one that is served, one that is too much for the agent.
-- `query_ms`: a filtered query with its histogram on a store of `lines` lines, median of several;
-  `queries_ms` has the median of each, `slowest_query` the one that takes longest, and
-  `slowest_query_ms` how long.
+- `query_ms`: a filtered query with its histogram, as the console shows it, on a store of `lines`
+  lines, median of several; `queries_ms` has the median of each, `slowest_query` the one that takes
+  longest, and `slowest_query_ms` how long.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from mc_sched.testbed import Testbed
 DEADLINE_NS = 5_000_000_000
 WARM_UP_ROUNDS = 20
 DISTINCT_IMAGES = 20
+TOLD_ROUNDS = 50
+"""Between two words of progress."""
 POLICIES = {"edge": "edge-only", "cloud": "server"}
 """By site, what sends every task there."""
 Progress = Callable[[str], None]
@@ -84,7 +86,7 @@ async def _running(
         progress("with and without logging, image by image")
         beds = {"logged": logged, "silent": silent}
         before_s = {name: bed.cpu_s() for name, bed in beds.items()}
-        figures = await _ratios({"logged": one, "silent": other}, images, rounds)
+        figures = await _ratios({"logged": one, "silent": other}, images, rounds, progress)
         tasks = (WARM_UP_ROUNDS + rounds) * len(POLICIES)
         cpu_ms = {n: (bed.cpu_s() - before_s[n]) / tasks * 1e3 for n, bed in beds.items()}
         overload = await overload_burst(one, images, progress)
@@ -92,7 +94,7 @@ async def _running(
 
 
 async def _ratios(
-    clients: dict[str, EdgeClient], images: list[bytes], rounds: int
+    clients: dict[str, EdgeClient], images: list[bytes], rounds: int, progress: Progress
 ) -> dict[str, Any]:
     """Medians per site, and of both together."""
     for client in clients.values():
@@ -102,6 +104,8 @@ async def _ratios(
         (name, site): [] for name in clients for site in POLICIES
     }
     for number in range(WARM_UP_ROUNDS + rounds):
+        if number and number % TOLD_ROUNDS == 0:
+            progress(f"{number} of {WARM_UP_ROUNDS + rounds} rounds")
         order = list(clients) if number % 2 else list(reversed(clients))
         for site, policy in POLICIES.items():
             for name in order:

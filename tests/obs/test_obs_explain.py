@@ -13,6 +13,7 @@ from round_figures import EVERY_POLICY_LOCAL, MS, PARTITIONED, UNSURE, at
 
 from mc_sched.core import events as ev
 from mc_sched.errors import UserError
+from mc_sched.obs.explain.choices import why
 from mc_sched.obs.moments import CloudStory, Moment
 
 
@@ -40,6 +41,19 @@ def test_a_task_that_was_answered_in_time(edge):
     assert {"at_ms": 19.0, "what": "cloud: stage 0 done (4.0 ms)"} in found["timeline"]
     run_here = found["otherwise"]["mc in performance mode, mc-paper in performance mode, edge-only"]
     assert run_here == "run it on the edge, in 20.0 ms, at most 20.0 ms"
+
+
+def test_an_offload_that_only_its_mean_speaks_for_says_what_makes_it_safe(edge):
+    edge.submit(0, "a", 84)
+    edge.accepted(20, "a")
+    edge.replied(29, "a")
+    found = edge.explain("a")
+    assert found.choices is not None
+    spread = tuple(replace(option, upper_ns=200 * MS) for option in found.choices.view.cloud)
+    unsure = replace(found.choices, view=replace(found.choices.view, cloud=spread))
+    assert why(found.story, unsure).startswith(
+        "the edge can take it back in time, and the cloud costs fewer joules"
+    )
 
 
 def test_a_task_that_was_refused(edge):

@@ -175,6 +175,7 @@ def test_structured_metadata_comes_where_it_is_asked_for(loki):
         ('{} != "Finish"', 2),
         ('{} !~ "Fin.sh"', 2),
         ("{} | outcome.latency_ns > 50000000", 1),
+        ("{} | json | outcome_latency_ns > 50000000", 1),
         ('{} | json | outcome="late"', 1),
         ('{} | detected_level="error"', 1),
     ],

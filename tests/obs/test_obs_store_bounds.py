@@ -154,6 +154,10 @@ def test_a_follower_hears_what_a_clock_that_was_set_back_writes(tmp_path):
     writer.append([line(12, n="still back"), line(3601, n="set right")])
     assert numbers(follower.new(stores)) == ["still back", "set right"]
     assert follower.new(stores) == []
+    fresh = Follower(Query(terms=parse_where("name=fresh")), stores.ends())
+    assert fresh.new(stores) == []  # no stream of that name yet
+    writer.append([line(20, "fresh", n="first")])
+    assert numbers(fresh.new(stores)) == ["first"]
     writer.close()
 
 

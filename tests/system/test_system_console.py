@@ -15,6 +15,7 @@ TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / "core"), str(TESTS / "obs")]
 from logged_edge import LoggedEdge  # noqa: E402
 
+from mc_sched.obs.store import counting  # noqa: E402
 from mc_sched.obs.store.writer import StoreWriter  # noqa: E402
 from mc_sched.obs.web.agent_routes import agent_routes  # noqa: E402
 from mc_sched.obs.web.server import WebServer  # noqa: E402
@@ -27,6 +28,7 @@ pytestmark = [
 PATIENCE_MS = 20_000
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 MANY = 450
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def line(number, name, level="info", ago_s=60.0, **data):
@@ -48,7 +50,7 @@ def wait_for(page, condition, argument=None):
 def one_task():
     """A task that was taken back from the cloud, and one that was answered there."""
     edge = LoggedEdge()
-    edge.submit(0, "cloud-1", 84)
+    edge.submit(0, "cloud-1", 84, trace_id=TRACE)
     edge.accepted(20, "cloud-1")
     edge.replied(29, "cloud-1")
     edge.submit(100, "taken-1", 84)
@@ -350,6 +352,19 @@ def test_the_header_counts_lines_and_names_common_labels(console):
     assert text.startswith("3 of 3 lines · common: node=edge level=info kind=note name=again · ")
 
 
+def test_very_many_lines_are_estimated_and_counted_on_demand(console, monkeypatch):
+    monkeypatch.setattr(counting, "LOOKED_AT", 200)
+    page = console.open("#/explore?where=n>=0").page
+    header = page.locator("#found")
+    assert re.search(r"of about [345]\d\d lines \(1 in 2 looked at\)", header.inner_text())
+    assert "estimated from 1 line in 2" in page.locator("#volume").inner_text()
+    assert console.lines.count() == 200
+    page.click("#all")
+    page.wait_for_selector("#all", state="detached")
+    assert console.found() == MANY
+    assert "estimated" not in page.locator("#volume").inner_text()
+
+
 def test_downloads_as_text_and_json(console):
     page = console.open("#/explore?where=name=again").page
     for label, suffix in (("Text", ".txt"), ("JSON", ".jsonl")):
@@ -392,6 +407,16 @@ def test_a_task_id_leads_to_its_time_line(console):
     page.locator("#lines a.task").first.click()
     console.ready("task")
     assert page.locator("#cause").inner_text().startswith("Because the edge took it back")
+
+
+def test_a_trace_leads_to_its_tasks_time_line(console):
+    item = open_line(console.open("#/explore?where=task=cloud-1"), "Submitted")
+    item.locator("tr:has(th:text-is('trace_id')) a").click()
+    console.ready("task")
+    assert TRACE in console.page.locator("pre").inner_text()
+    console.page.get_by_role("link", name="Its lines in Explore").click()
+    console.ready()
+    assert "Submitted" in console.names()
 
 
 def test_hostile_content_is_text(console):

@@ -47,7 +47,9 @@ async def test_a_link_that_turns_slow_is_given_up_and_the_local_net_answers(depl
     by_task = names_by_task(records)
     for outcome in taken_back:
         names = by_task[outcome.task_id]
-        assert names.index("SendGiveUp") < names.index("StartLocal") < names.index("Finish")
+        # an upload that may yet come goes on beside the local run, and is given up for its answer
+        begun = max(names.index("SendGiveUp"), names.index("StartLocal"))
+        assert begun < names.index("Finish")
 
 
 async def test_over_3g_tasks_run_on_the_device(deployment):

@@ -65,6 +65,22 @@ def test_a_reload_changes_what_can_change_and_names_the_rest(two):
     assert two.edge.status()["mode"] == "energy"
 
 
+def test_the_journals_find_a_task_on_both_nodes_by_its_trace(two):
+    def said(node, field):
+        lines = node.sh("journalctl", "--no-pager", "-o", "json", field).splitlines()
+        return [json.loads(line) for line in lines]
+
+    with reloaded(two.edge, "log_level: debug\n"), reloaded(two.cloud, "log_level: debug\n"):
+        rows = two.stream("journal", 4).rows()
+    all_succeed(rows)
+    task_id = next(row["task_id"] for row in rows if row["site"] == "cloud")
+    (on_the_edge,) = said(two.edge, f"TASK_ID={task_id}")
+    assert on_the_edge["MESSAGE"].startswith(f"mc-edge-agent: task {task_id}: succeeded")
+    assert on_the_edge["_SYSTEMD_UNIT"] == two.edge.unit
+    (on_the_cloud,) = said(two.cloud, f"TRACE_ID={on_the_edge['TRACE_ID']}")
+    assert on_the_cloud["TASK_ID"].endswith(f"/{task_id}")
+
+
 # --- who gets in -------------------------------------------------------------------------------
 
 CALL = """

@@ -92,6 +92,9 @@ def why(story: Story, found: Choices) -> str:
     view, decision = found.view, found.decision
     edge, cloud = edge_shortfall(view), cloud_choices(story.task, view)
     if isinstance(cloud, Shortfall):
+        hopes = cloud_choices(story.task, view, upper=False)
+        if edge is None and isinstance(decision, Offload) and not isinstance(hopes, Shortfall):
+            return f"the edge can take it back in time, and {_preference(view, hopes, decision)}"
         if edge is None:
             return f"only the edge could serve it: {cloud.sentence()}"
         short = f"{edge.sentence()}; {cloud.sentence()}"

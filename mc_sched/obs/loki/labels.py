@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mc_sched.obs.loki.flat_names import flat_names
 from mc_sched.obs.loki.logql import Condition, LogQuery
 from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.patterns import BadPattern, compiled, is_match
@@ -42,7 +43,7 @@ def metadata_of(record: dict[str, Any]) -> dict[str, str]:
 
 def stored_name(name: str) -> str:
     """What the store calls a label or field of Loki's."""
-    return _ALIASES.get(name, name)
+    return _ALIASES[name] if name in _ALIASES else flat_names().get(name, name)
 
 
 def query_of(parsed: LogQuery, since_ns: int, until_ns: int, values: Values) -> Query | None:

@@ -145,7 +145,10 @@ class StoreReader:
 
     def _late(self, query: Query, end: End, limit: int) -> list[tuple[int, Line]]:
         """Lines that have come in since, and whose time lies before it; with their numbers."""
-        found = conditions(query, self._streams(query))
+        streams = self._streams(query)
+        if streams is not None and not streams:
+            return []
+        found = conditions(query, streams)
         rows = self._rows(
             "SELECT behind, id, body FROM lines INDEXED BY lines_behind WHERE behind > ? "
             f"AND id <= ? AND {found.where} ORDER BY behind LIMIT ?",

@@ -8,7 +8,8 @@ import { question, range, read } from "./state.js";
 
 const OUTCOMES = { succeeded: "info", late: "warning", refused: "critical", failed: "error" };
 const SITES = { edge: "debug", cloud: "warning" };
-const MANY = ["debug", "warning", "info", "critical", "error", "trace", "unknown"];
+// red comes last: it is for what went wrong
+const MANY = ["debug", "warning", "info", "critical", "trace", "unknown", "error"];
 const EVERY_MS = 5000;
 
 // By name, so that a colour stays with its name.

@@ -20,17 +20,17 @@ export async function explore(place) {
   const list = el("ol", { id: "lines", class: taste.wrap ? "wrap" : "", "aria-label": "log lines" });
   const chart = el("div", { id: "volume" });
   const header = el("p", { id: "found", class: "quiet", "aria-live": "polite" });
-  const footer = el("p", { class: "paging" });
+  const more = button("Older lines", () => older(page), { id: "older", title: "o", hidden: true });
   const none = el("p", { id: "none", class: "panel", hidden: true }, "No line matches in this range. ",
     button("Search the last 7 days", () => go({ range: "7d", from: "", to: "", id: "" })));
-  const page = { lines: [], asked, state, list, header, none };
-  place.replaceChildren(filters(state), chart, tools(page, () => draw(page)), header, list, none, footer);
+  const page = { lines: [], asked, state, list, header, none, more };
+  place.replaceChildren(filters(state), chart, tools(page, () => draw(page)), header, list, none, el("p", { class: "paging" }, more));
 
   const counted = count(page, chart);
+  counted.catch(() => {});  // told on the page, and awaited below
   page.lines = await firstLines(state, asked);
   page.loaded = true;
   draw(page);
-  footer.append(button("Older lines", () => older(page), { id: "older", title: "o" }));
   if (state.id) reveal(list, state.id);
   await counted;
   return () => page.tail?.close();
@@ -46,7 +46,7 @@ async function count(page, chart, all = "") {
   page.countAll = () => count(page, chart, "all");
   histogram(chart, volume, range(page.state), (from, to) =>
     go({ from: String(Math.floor(from)), to: String(Math.ceil(to)), id: "" }));
-  if (page.loaded) draw(page);
+  if (page.loaded) head(page);
 }
 
 // The newest or oldest of the range; around the line of a permalink, however many lie about it.
@@ -103,15 +103,26 @@ function tools(page, redraw) {
     el("a", { class: "button", download: true, href: address("download", { ...asked, format: "json" }) }, "JSON"));
 }
 
+function showOnly(page, field) {
+  taste.only = taste.only === field ? "" : field;
+  draw(page);
+}
+
 function draw(page) {
   const view = {
     words: terms(page.state.words), question: page.asked, ...taste,
-    show: (field) => { taste.only = taste.only === field ? "" : field; draw(page); },
+    show: (field) => showOnly(page, field),
   };
   page.list.className = `${taste.wrap ? "wrap" : ""} ${taste.prettify ? "pretty" : ""}`;
   const shown = deduplicated(page.lines, taste.dedup);
   page.list.replaceChildren(...shown.map((line) => row(line, view)));
   page.none.hidden = page.lines.length > 0 || Boolean(page.tail);
+  page.more.hidden = page.lines.length === 0;
+  head(page);
+}
+
+// How many lines there are, and what they share.
+function head(page) {
   const estimated = page.share < 1;
   const total = page.total == null ? "…" : `${estimated ? "about " : ""}${page.total.toLocaleString("en")}`;
   const of = page.tail ? "live" : page.beyond || page.state.id ? `lines, ${total} in the range` : `of ${total} lines`;
@@ -120,7 +131,7 @@ function draw(page) {
     `${page.lines.length.toLocaleString("en")} ${of}`,
     ...(estimated ? [` (1 in ${Math.round(1 / page.share)} looked at) `, button("Count all", page.countAll, { id: "all" })] : []), common ? ` · common: ${common}` : "",
     ` · ${zone()}`, taste.only ? ` · only ${taste.only} ` : "",
-    taste.only ? button("show all fields", () => view.show(taste.only)) : "");
+    taste.only ? button("show all fields", () => showOnly(page, taste.only)) : "");
 }
 
 // Search terms as the agent reads them: what stands in quotes is one.

@@ -5,6 +5,9 @@ import { el } from "./dom.js";
 import { LEVELS } from "./levels.js";
 import { stacked } from "./stacked.js";
 
+// lines are counted: no mark lies between two whole numbers
+const WHOLE = Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+
 export function histogram(place, volume, over, zoom) {
   const layers = LEVELS.map((level) => ({
     name: level, colour: level,
@@ -14,7 +17,7 @@ export function histogram(place, volume, over, zoom) {
   stacked(place, over, volume.width_s, layers, {
     height: 130,
     cursor: { drag: { x: true, y: false, setScale: false } },
-    axes: [timeAxis(), { ...axis(), size: 55 }],
+    axes: [timeAxis(), { ...axis(), size: 55, incrs: WHOLE }],
     hooks: { setSelect: [(plot) => {
       if (plot.select.width < 3) return;
       const at = (x) => plot.posToVal(x, "x") * 1000;

@@ -8,6 +8,8 @@ import { clock, milliseconds, stamp, zone } from "./time.js";
 export const LABELS = ["node", "level", "kind", "name", "site", "outcome", "exit"];
 const INSIDE = { site: "site", outcome: "kind", exit: "exit" };
 const LONGEST = 2000;
+// what a line shows elsewhere, or once opened
+const UNSAID = /^(task|now_ns)$|(^|\.)(task_id|trace_id)$/;
 
 // Every field of a record by the name that a condition calls it by.
 export function fields(record) {
@@ -31,7 +33,7 @@ function walk(value, path, found) {
 }
 
 export const summary = (record, only) => {
-  const all = fields(record).filter(([name]) => only ? name === only : !LABELS.includes(name) && name !== "task" && !name.endsWith("task_id") && name !== "now_ns");
+  const all = fields(record).filter(([name]) => only ? name === only : !LABELS.includes(name) && !UNSAID.test(name));
   return all.map(([name, value]) => `${name}=${value}`).join(" ");
 };
 

@@ -14,7 +14,7 @@ export function stacked(place, { from, to }, width, layers, options) {
   const series = layers.map((layer) => ({
     label: layer.name, fill: colour(layer.colour), stroke: colour(layer.colour), width: 0,
     points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60], align: 1 }),
-    value: (plot, value, at, n) => n == null ? "" : said(height(layer, times[n])),
+    value: (plot, value, at, n) => n == null ? "–" : said(height(layer, times[n])),
   }));
   // the lowest is drawn last, over the sums that hold it
   return new uPlot({

@@ -63,7 +63,8 @@ function gantt(found) {
 // A round number of milliseconds that divides the time line into few parts.
 function step(most) {
   const unit = 10 ** Math.floor(Math.log10(most / 4));
-  return [1, 2, 5, 10].map((n) => n * unit).find((ms) => most / ms <= 5);
+  const parts = innerWidth < 640 ? 3 : 5;
+  return [1, 2, 5, 10, 20].map((n) => n * unit).find((ms) => most / ms <= parts);
 }
 
 const said = (span, long) => span.upper_ms == null
