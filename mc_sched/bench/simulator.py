@@ -35,6 +35,8 @@ from mc_sched.sim.paper_class import SET_A
 from mc_sched.sim.spec import CloudSpec, DeviceSpec, EdgeSpec, WaySpec, WorldSpec
 from mc_sched.sim.world import simulate
 
+BUILD_IN_USE = "by the compiled modules"
+NO_BUILD = "by the sources; after `scripts/compile` it takes a quarter of the time or less"
 SHORT_RUNS = 3
 """Before the long run, and as many after it."""
 DEADLINE_NS = 150_000_000
@@ -64,6 +66,7 @@ def measure_simulator(tasks: int, short: int, progress: Callable[[str], None]) -
     """All the figures of `mc-sched bench simulator`: a run of `tasks` and some of `short`."""
     before = [_in_process(short, short) for _ in range(SHORT_RUNS)]
     progress(f"{SHORT_RUNS} runs of {short} tasks: {median(_costs_us(before)):.0f} us each")
+    progress(BUILD_IN_USE if before[0].compiled else NO_BUILD)
     long = _in_process(tasks, short)
     progress(f"one run of {tasks} tasks: {long.task_us:.0f} us each")
     shorts = [*before, *(_in_process(short, short) for _ in range(SHORT_RUNS))]

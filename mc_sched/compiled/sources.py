@@ -16,13 +16,14 @@ PLAIN = frozenset(
         "mc_sched/core/energy.py",  # read as defaults of pydantic's fields:
         "mc_sched/core/settings.py",
         "mc_sched/sim/build.py",  # not asked for while a world runs:
+        "mc_sched/sim/most_right.py",
         "mc_sched/sim/oracle.py",
         "mc_sched/sim/paper_class.py",
         "mc_sched/sim/what_if.py",
     )
 )
 """Files of the folders that stay plain Python."""
-_MAKERS = ("mc_sched/compiled/build.py", "mc_sched/compiled/expand.py")
+_MAKERS = tuple(f"mc_sched/compiled/{name}.py" for name in ("build", "expand", "sources"))
 
 
 def compiled_files(root: Path = ROOT) -> list[str]:

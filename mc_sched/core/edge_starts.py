@@ -33,6 +33,8 @@ class EdgeStarts:
                 return
             if entry.local is LocalLeg.QUEUED:
                 queued.append(entry)
+        if not queued:
+            return
         now_ns, forecast = self._state.now_ns, self._forecast
         # one that cannot be in time any more would only make the others late as well
         hopeful = [e for e in queued if now_ns + forecast.run_mean_ns(e, now_ns) <= e.task.due_ns]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypeVar
 
 from mc_sched.core.energy_ledger import Part, Work
@@ -139,7 +138,7 @@ class EdgeTask:
         self.run_before = (Work(Part.COMPUTE, self.local_started_ns, end_ns),)
         self.unsure, self.compute_ns = prediction, 0
 
-    def _moved(self, table: Mapping[LegT, Mapping[str, LegT]], leg: LegT, move: str) -> LegT:
+    def _moved(self, table: dict[LegT, dict[str, LegT]], leg: LegT, move: str) -> LegT:
         try:
             return table[leg][move]
         except KeyError:

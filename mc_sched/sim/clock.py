@@ -31,11 +31,12 @@ class Clock:
         """Have `call(*args)` happen at `at_ns`, or at once if that has passed."""
         at_ns = max(at_ns, self.now_ns)
         appointment = Appointment(call, args)
-        if at_ns in self._due:
-            self._due[at_ns].append(appointment)
-        else:
+        due = self._due.get(at_ns)
+        if due is None:
             self._due[at_ns] = [appointment]
             heappush(self._moments, at_ns)
+        else:
+            due.append(appointment)
         return appointment
 
     def cancel(self, appointment: Appointment) -> None:
@@ -46,8 +47,7 @@ class Clock:
         """Let everything happen, until nothing is left to happen."""
         while self._moments:
             at_ns = heappop(self._moments)
-            for appointment in self._due[at_ns]:  # it may grow while it is gone through
+            for appointment in self._due.pop(at_ns):
                 if appointment.call is not None:
                     self.now_ns = at_ns
                     appointment.call(*appointment.args)
-            del self._due[at_ns]

@@ -23,4 +23,5 @@ def test_the_report_holds_the_figures_that_are_asked_for(monkeypatch):
     assert report["long_over_short"] > 0
     assert report["task_us"].keys() == {"long", "short", "edge", "cloud"}
     assert report["peak_rss_mb"].keys() == {"long", "short"}
-    assert len(said) == 2
+    assert len(said) == 3
+    assert said[1] == simulator.NO_BUILD

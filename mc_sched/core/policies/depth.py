@@ -15,9 +15,8 @@ def depth(option: CloudForecast, view: View, wanted_ns: int) -> float:
     """Accuracy of the deepest exit by the option's codec that answers, on the mean, by then."""
     if view.exit_rule is ExitRule.EARLIEST:
         return option.accuracy
-    reached = (
-        other.accuracy
-        for other in view.cloud
-        if other.codec == option.codec and other.mean_ns <= wanted_ns
-    )
-    return max(option.accuracy, max(reached, default=0.0))
+    deepest = option.accuracy
+    for other in view.cloud:
+        if other.codec == option.codec and other.mean_ns <= wanted_ns:
+            deepest = max(deepest, other.accuracy)
+    return deepest

@@ -25,7 +25,6 @@ would be refused for ever. Where other tasks are, it would be at their cost: an 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from mc_sched.core.policies.chance import chance_beyond
 from mc_sched.core.policies.depth import depth
@@ -109,7 +108,9 @@ def _ways(task: Task, view: View) -> Iterator[Way]:
             view.edge_free,
         )
     for option in _cloud_options(task, view):
-        yield from _there(option, view, here, sure_here)
+        there = _there(option, view, here, sure_here)
+        if there is not None:
+            yield there
     for first in local_first(task, view):
         sure, accuracy = first.in_time >= SURE, first.decision.accuracy
         yield Way(first.decision, first.time_ns, first.energy_j, first.in_time, accuracy, sure)
@@ -126,17 +127,16 @@ def _cloud_options(task: Task, view: View) -> tuple[CloudForecast, ...]:
     return () if isinstance(choices, Shortfall) else choices
 
 
-def _there(option: CloudForecast, view: View, here: SiteForecast, sure_here: bool) -> Iterator[Way]:
-    """At most one way: what is sure here is given away for good only where it has to be."""
+def _there(option: CloudForecast, view: View, here: SiteForecast, sure_here: bool) -> Way | None:
+    """To the cloud: what is sure here is given away for good only where it has to be."""
     left_ns, hedges = _take_back_ns(here, view), view.mode is Mode.ENERGY
     if not sure_here:
-        yield _alone(option, view, here)
-    elif (option.mean_ns if hedges else option.accepted_ns) <= left_ns:
-        yield _rescued(option, view, here)
-    elif _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK / 2:
-        yield _alone(option, view, here)
-    elif hedges and left_ns > 0:
-        yield _rescued(option, view, here)
+        return _alone(option, view, here)
+    if (option.mean_ns if hedges else option.accepted_ns) <= left_ns:
+        return _rescued(option, view, here)
+    if _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK / 2:
+        return _alone(option, view, here)
+    return _rescued(option, view, here) if hedges and left_ns > 0 else None
 
 
 def _alone(option: CloudForecast, view: View, here: SiteForecast) -> Way:
@@ -157,7 +157,7 @@ def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
     runs = run_share(left_ns, here.mean_ns, option) if hedged else unheard
     rescue_j = max(runs, chance_beyond(view.remaining_ns, option)) * here.energy_j
     accuracy = unheard * here.accuracy + (1.0 - unheard) * depth(option, view, left_ns)
-    decision = replace(_offload(option, view, here), hedged=hedged)
+    decision = _offload(option, view, here, hedged=hedged)
     return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, accuracy, True)
 
 
@@ -180,7 +180,11 @@ def _run(here: SiteForecast) -> RunOnEdge:
 
 
 def _offload(
-    option: CloudForecast, view: View, here: SiteForecast, take_back: bool = True
+    option: CloudForecast,
+    view: View,
+    here: SiteForecast,
+    take_back: bool = True,
+    hedged: bool = False,
 ) -> Offload:
     return Offload(
         option.codec,
@@ -189,6 +193,7 @@ def _offload(
         option.upper_ns,
         take_back=take_back,
         rescue_exit=_run(here).exit,
+        hedged=hedged,
     )
 
 
