@@ -56,6 +56,7 @@ async def test_a_task_that_was_given_up_at_its_deadline(deployment):
 
 async def test_a_task_that_came_too_late_from_the_cloud(deployment):
     """Its deadline is shorter than its picture needs, by a policy that looks at no clock."""
+    assert await deployment.uses_the_cloud()
     stream = deployment.stream("too-short", count=1, policy="server", deadline_s=0.02)
     (outcome,) = await stream.outcomes()
     assert outcome.kind.value == "late"
