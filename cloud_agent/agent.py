@@ -8,25 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import torch
-from mc_models.bundle import load_bundle
+from mc_models.bundle.bundle import load_bundle
 from mc_proto.channel import MAX_CHUNK_BYTES, bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import cloud_pb2_grpc
 
-from mc_sched import __version__, daemon
-from mc_sched.core.cloud_machine import CloudMachine
+from cloud_agent import parts
+from cloud_agent.config import CloudConfig
+from cloud_agent.driver import CloudDriver
+from cloud_agent.servicer import CloudServicer
+from mc_sched import __version__
+from mc_sched.bundles.tables import cloud_table
+from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.events import CloudReconfigured
-from mc_sched.host_tables import cloud_table
-from mc_sched.obs.agent_log import open_log
-from mc_sched.obs.event_log import FORMAT
+from mc_sched.obs.log.agent_log import open_log
+from mc_sched.obs.log.event_log import FORMAT
 from mc_sched.obs.metrics.cloud import CloudCollector
-from mc_sched.process_log import set_level
 from mc_sched.sensors.meter import PowerMeter
-
-from . import parts
-from .config import CloudConfig
-from .driver import CloudDriver
-from .servicer import CloudServicer
+from mc_sched.service import daemon
+from mc_sched.service.logger import set_level
 
 SERVICE = "mc.v1.CloudAgent"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from mc_sched.agent_config import AgentConfig
 from mc_sched.config import Address
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
+from mc_sched.service.config import AgentConfig
 
 LIVE = frozenset({"exit_rule", "quantile", "max_tasks", "max_payload_bytes", "limits", "log_level"})
 """Keys that change on SIGHUP."""

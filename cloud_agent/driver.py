@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 
 import torch
 
+from cloud_agent.executor import StageExecutor
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
+from mc_sched.core.cloud.machine import CloudLoad, CloudMachine
 from mc_sched.core.errors import MachineError
-from mc_sched.obs.event_log import EventLog
-from mc_sched.obs.metrics.cloud import CloudState
-from mc_sched.obs.moments import Moment, moment_of
-
-from .executor import StageExecutor
+from mc_sched.obs.log.event_log import EventLog
+from mc_sched.obs.log.moments import Moment, moment_of
+from mc_sched.obs.metrics.cloud import CloudMetricsInput
 
 Message = do.Accept | do.Refuse | do.Progress | do.Reply | do.Stop | Exception
 """What the machine tells the edge; a ValueError says that the payload is no image."""
@@ -66,7 +65,7 @@ class CloudDriver:
         self._executor: StageExecutor | None = None
         self.calls: dict[str, Call] = {}
         self.draining = False
-        self._endings: Counter[tuple[str, ...]] = Counter()
+        self._outcomes: Counter[tuple[str, ...]] = Counter()
 
     def attach(self, executor: StageExecutor) -> None:
         """The executor, whose `report` is this driver's `handle`."""
@@ -91,13 +90,13 @@ class CloudDriver:
                 self._write(event.now_ns, "action", action)
                 self._perform(action)
 
-    def state(self, rails_w: Mapping[str, float]) -> CloudState:
+    def state(self, rails_w: Mapping[str, float]) -> CloudMetricsInput:
         """What metrics are made of; from any thread."""
         with self._lock:
             machine, load = self._machine, self._machine.load(time.monotonic_ns())
-            endings = dict(self._endings)
-            return CloudState(
-                load, machine.reliability(), machine.took(), endings, rails_w, self._log.dropped
+            outcomes = dict(self._outcomes)
+            return CloudMetricsInput(
+                load, machine.reliability(), machine.took(), outcomes, rails_w, self._log.dropped
             )
 
     def _write(self, now_ns: int, kind: str, value: ev.CloudEvent | do.CloudAction) -> None:
@@ -176,7 +175,7 @@ class CloudDriver:
         if not self._lock.acquire(timeout=LOCK_PATIENCE_S):
             return False
         self._lock.release()
-        return self.executor.pulse.steady
+        return self.executor.heartbeat.steady
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the running ones are over."""
@@ -193,7 +192,7 @@ class CloudDriver:
         elif not isinstance(action, do.RecordScore):
             if isinstance(action, LAST):
                 word = type(action).__name__.lower()
-                self._endings[word, getattr(action, "exit", "")] += 1
+                self._outcomes[word, getattr(action, "exit", "")] += 1
                 self.executor.drop(action.task_id)
             call = self.calls.get(action.task_id)
             if call is not None:

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from mc_models.predict import answer
+from mc_models.inference.predict import answer
 
 from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
 from mc_sched.core.task import Prediction
 from mc_sched.errors import sentence
-from mc_sched.pulse import Pulse
+from mc_sched.service.heartbeat import Heartbeat
 
 Finished = StageDone | HeadDone | ExecutorFailed
 Report = Callable[[Finished], None]
@@ -43,7 +43,7 @@ class StageExecutor:
         self._activations: dict[str, torch.Tensor] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="stages", daemon=True)
-        self.pulse = Pulse(self._worker)
+        self.heartbeat = Heartbeat(self._worker)
         self._worker.start()
 
     def hold(self, task_id: str, x: torch.Tensor) -> None:
@@ -71,9 +71,9 @@ class StageExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
-                self.pulse.beat()
+                self.heartbeat.beat()
                 job()
-                self.pulse.rest()
+                self.heartbeat.rest()
 
     def _run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
         started_ns = time.monotonic_ns()

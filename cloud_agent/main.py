@@ -6,16 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from mc_sched import daemon
+from cloud_agent.agent import CloudAgent
+from cloud_agent.config import LIVE, CloudConfig
 from mc_sched.errors import UserError
-from mc_sched.obs.agent_log import set_nested, store_file
-from mc_sched.obs.web.agent_routes import agent_routes
+from mc_sched.obs.log.agent_log import set_nested, store_file
+from mc_sched.obs.routes import agent_routes
 from mc_sched.obs.web.serving import serving
-from mc_sched.process_log import process_log
-from mc_sched.reloading import Reloader
-
-from .agent import CloudAgent
-from .config import LIVE, CloudConfig
+from mc_sched.service import daemon
+from mc_sched.service.logger import process_log
+from mc_sched.service.reload import Reloader
 
 NAME = "mc-cloud-agent"
 

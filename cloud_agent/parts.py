@@ -7,21 +7,20 @@ import time
 from functools import partial
 from pathlib import Path
 
-from mc_models.bundle import Bundle
-from mc_models.preprocess import decode_image, to_input
-from mc_models.profile import Profile
-from mc_models.profile_store import host_profile
-from mc_models.runtime import Precision, host_device, prepare_cloud, prepare_decoder
-from mc_models.self_test import try_cloud
-from mc_models.splits import unpack
+from mc_models.bundle.bundle import Bundle
+from mc_models.codec.splits import unpack
+from mc_models.data.preprocess import decode_image, to_input
+from mc_models.inference.profile import Profile
+from mc_models.inference.profile_store import host_profile
+from mc_models.inference.runtime import Precision, host_device, prepare_cloud, prepare_decoder
+from mc_models.inference.self_test import try_cloud
 
-from mc_sched.obs.event_log import EventLog
+from cloud_agent.config import CloudConfig
+from cloud_agent.executor import Report, StageExecutor
+from cloud_agent.servicer import Decode, Limits
+from mc_sched.obs.log.event_log import EventLog
 from mc_sched.sensors.chooser import Chooser
 from mc_sched.sensors.inventory import power_chooser
-
-from .config import CloudConfig
-from .executor import Report, StageExecutor
-from .servicer import Decode, Limits
 
 CALLS_PER_TASK = 4
 """Calls that may be open, most of them uploading, for each task that may wait or run."""

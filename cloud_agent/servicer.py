@@ -17,13 +17,12 @@ from mc_proto.gate import certified_name, client_of
 from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
+from cloud_agent.driver import LAST, Call, CloudDriver
 from mc_sched.core.actions import Accept, Refuse, Reply, Stop
 from mc_sched.core.events import LinkSampled
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule
-from mc_sched.process_log import about_task
-
-from .driver import LAST, Call, CloudDriver
+from mc_sched.service.logger import about_task
 
 Decode = Callable[[bytes], torch.Tensor]
 """Payload to what its codec's stage takes; ValueError says what is wrong with it."""
@@ -261,6 +260,6 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         level = logging.WARNING if failed else logging.DEBUG
         if self._says.isEnabledFor(level):
             how = message.exit if isinstance(message, Reply) else message.reason
-            told = (message.task_id, type(message).__name__.lower(), how)
+            reports = (message.task_id, type(message).__name__.lower(), how)
             about = about_task(message.task_id, trace_id)
-            self._says.log(level, "task %s: %s, %s", *told, extra=about)
+            self._says.log(level, "task %s: %s, %s", *reports, extra=about)

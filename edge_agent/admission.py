@@ -11,10 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from mc_models.preprocess import Pixels, decode_opened, encode_jpeg, open_image
+from mc_models.data.preprocess import Pixels, decode_opened, encode_jpeg, open_image
 from PIL import Image
 
-from .bare_jpeg import is_bare_jpeg
+from edge_agent.bare_jpeg import is_bare_jpeg
 
 MAX_WAITING = 64
 """Images that may wait to be decoded; beyond that a task is refused as overload."""
@@ -49,7 +49,7 @@ class Admission:
     async def admit(self, data: bytes, as_jpeg: bool = True) -> Admitted:
         """Decode an image and, where it may leave `as_jpeg`, encode it.
 
-        Raises mc_models.preprocess.ImageError with what is wrong with it, or Overloaded.
+        Raises mc_models.data.preprocess.ImageError with what is wrong with it, or Overloaded.
         """
         if len(data) <= SMALL_BYTES:
             image = open_image(data)

@@ -9,28 +9,28 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import torch
-from mc_models.bundle import Bundle, load_bundle
-from mc_models.preprocess import to_input
+from mc_models.bundle.bundle import Bundle, load_bundle
+from mc_models.data.preprocess import to_input
 from mc_proto.channel import bind, make_server
 from mc_proto.health import Health
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from mc_sched import __version__, daemon
-from mc_sched.core.edge_machine import EdgeMachine
+from edge_agent import parts
+from edge_agent.admission import Admission
+from edge_agent.config import EdgeConfig
+from edge_agent.driver import EdgeDriver
+from edge_agent.servicer import EdgeServicer
+from mc_sched import __version__
+from mc_sched.bundles.tables import local_table
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.events import EdgeReconfigured
 from mc_sched.core.policies import PARTITIONERS
-from mc_sched.host_tables import local_table
-from mc_sched.obs.agent_log import open_log, store_file
-from mc_sched.obs.event_log import FORMAT
+from mc_sched.obs.log.agent_log import open_log, store_file
+from mc_sched.obs.log.event_log import FORMAT
 from mc_sched.obs.metrics.edge import EdgeCollector
 from mc_sched.obs.web.serving import on_loop
-from mc_sched.process_log import set_level
-
-from . import parts
-from .admission import Admission
-from .config import EdgeConfig
-from .driver import EdgeDriver
-from .servicer import EdgeServicer
+from mc_sched.service import daemon
+from mc_sched.service.logger import set_level
 
 SERVICE = "mc.v1.EdgeAgent"
 CLOUD_LINK = "cloud-link"
@@ -68,7 +68,7 @@ class EdgeAgent:
         self._log.write(time.monotonic_ns(), "config", first)
         self._driver = driver = EdgeDriver(EdgeMachine(settings, table), self._log, to_input)
         nets = bundle, driver, config.threads, profile.precision
-        self._whole = whole = parts.make_whole_net(bundle, config, profile.precision)
+        self._whole = whole = parts.make_cloud_net_on_edge(bundle, config, profile.precision)
         self._executor = parts.make_executor(*nets, whole)
         self._cloud = parts.make_cloud_client(config, bundle, driver)
         self._encoder = parts.make_encoder(*nets, whole)

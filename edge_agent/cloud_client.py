@@ -22,7 +22,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.actions import SendToCloud
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.errors import sentence
-from mc_sched.obs.moments import CloudStory
+from mc_sched.obs.log.moments import CloudStory
 
 CHUNK_BYTES = 16 * 1024
 """Small enough that a give-up stops an upload soon, large enough that most images need just one."""

@@ -10,13 +10,13 @@ from typing import Literal
 from mc_proto.serde import MAX_ID
 from pydantic import Field, field_validator
 
-from mc_sched.agent_config import AgentConfig, SensorsConfig
 from mc_sched.config import Address, Config, Duration
-from mc_sched.core.energy import EnergyModel
+from mc_sched.core.energy.model import EnergyModel
+from mc_sched.core.energy.radio import RADIOS
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.radio import RADIOS
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
+from mc_sched.service.config import AgentConfig, SensorsConfig
 from mc_sched.units import format_ns
 
 SHORTEST_PROBE_INTERVAL_NS = 10_000_000
@@ -87,7 +87,7 @@ class EdgeConfig(AgentConfig):
     accuracy_step: float = Field(default=0.05, gt=0, le=1)
     margin: Duration = 4_000_000
     exit_rule: ExitRule = ExitRule.ADAPTIVE
-    whole_net: bool = False
+    cloud_net_on_edge: bool = False
     max_tasks: int = Field(default=256, ge=1, le=10_000)
     max_uploads: int | None = Field(default=None, ge=1, le=64)
     probe_interval: Duration = 200_000_000
@@ -125,7 +125,7 @@ class EdgeConfig(AgentConfig):
             exit_rule=self.exit_rule,
             quantile=self.quantile,
             margin_ns=self.margin,
-            whole_net=self.whole_net,
+            cloud_net_on_edge=self.cloud_net_on_edge,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
             energy=self.energy.model(),

@@ -16,21 +16,20 @@ from typing import Any, Protocol
 
 import torch
 
+from edge_agent.admission import Admitted
+from edge_agent.encoder import PayloadEncoder
+from edge_agent.executor import LocalExecutor
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge_books import EdgeSnapshot
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.edge.machine import EdgeMachine
+from mc_sched.core.edge.stats import EdgeSnapshot
 from mc_sched.core.errors import MachineError
 from mc_sched.core.events import TimerKind
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.task import Outcome, OutcomeKind, Task
-from mc_sched.obs.event_log import EventLog
-from mc_sched.obs.metrics.edge import EdgeState
-from mc_sched.obs.moments import CloudStory
-
-from .admission import Admitted
-from .encoder import PayloadEncoder
-from .executor import LocalExecutor
+from mc_sched.obs.log.event_log import EventLog
+from mc_sched.obs.log.moments import CloudStory
+from mc_sched.obs.metrics.edge import EdgeMetricsInput
 
 CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 REMEMBERED_IMAGES = 64
@@ -168,11 +167,11 @@ class EdgeDriver:
         self._catch_up(now_ns)
         return self._machine.snapshot(now_ns)
 
-    def state(self, rails_w: Mapping[str, float]) -> EdgeState:
+    def state(self, rails_w: Mapping[str, float]) -> EdgeMetricsInput:
         """What metrics are made of."""
         machine, dropped, has_cloud = self._machine, self._log.dropped, self._cloud is not None
         seen, tally, took = self.snapshot(), machine.tally(), machine.took()
-        return EdgeState(seen, tally, took, rails_w, dropped, has_cloud)
+        return EdgeMetricsInput(seen, tally, took, rails_w, dropped, has_cloud)
 
     def tell(self, story: CloudStory) -> None:
         """Log the cloud's part of a task's story."""
@@ -187,7 +186,7 @@ class EdgeDriver:
         """Whether the machine answers and no worker is stuck."""
         self.snapshot()
         workers = (worker for worker in (self._executor, self._encoder) if worker is not None)
-        return all(worker.pulse.steady for worker in workers)
+        return all(worker.heartbeat.steady for worker in workers)
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the open ones are over."""

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
-from mc_models.preprocess import Pixels
+from mc_models.data.preprocess import Pixels
 
 from mc_sched.core import events as ev
 from mc_sched.errors import sentence
-from mc_sched.pulse import Pulse
+from mc_sched.service.heartbeat import Heartbeat
 
 Encode = Callable[[Pixels], bytes]
 """From pixels uint8 [px, px, 3] to a payload."""
@@ -29,7 +29,7 @@ class PayloadEncoder:
         self._threads = threads
         self._jobs: queue.SimpleQueue[tuple[str, str, Pixels] | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="encoder", daemon=True)
-        self.pulse = Pulse(self._worker)
+        self.heartbeat = Heartbeat(self._worker)
         self._worker.start()
 
     def start(self, task_id: str, codec: str, pixels: Pixels) -> None:
@@ -44,9 +44,9 @@ class PayloadEncoder:
     def _work(self) -> None:
         torch.set_num_threads(self._threads)
         while (job := self._jobs.get()) is not None:
-            self.pulse.beat()
+            self.heartbeat.beat()
             self._report(*self._made(*job))
-            self.pulse.rest()
+            self.heartbeat.rest()
 
     def _made(
         self, task_id: str, codec: str, pixels: Pixels

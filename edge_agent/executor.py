@@ -15,14 +15,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from mc_models.predict import answer
+from mc_models.inference.predict import answer
 
+from edge_agent.cloud_net_on_edge import CloudNetOnEdge, Run
 from mc_sched.core import events as ev
 from mc_sched.core.task import Prediction
 from mc_sched.errors import sentence
-from mc_sched.pulse import Pulse
-
-from .whole_net import Run, WholeNet
+from mc_sched.service.heartbeat import Heartbeat
 
 Module = Callable[[torch.Tensor], torch.Tensor]
 Report = Callable[[ev.EdgeEvent], None]
@@ -50,7 +49,7 @@ class LocalExecutor:
         report: Report,
         note: Report,
         threads: int = 1,
-        whole: WholeNet | None = None,
+        whole: CloudNetOnEdge | None = None,
     ) -> None:
         # a layer without operations says nothing about progress
         self._local = Run(layers, temperature, [ops > 0 for ops in layer_ops])
@@ -60,7 +59,7 @@ class LocalExecutor:
         self._open: dict[str, _Job] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="local-net", daemon=True)
-        self.pulse = Pulse(self._worker)
+        self.heartbeat = Heartbeat(self._worker)
         self._worker.start()
 
     def start(self, task_id: str, prepare: Callable[[], torch.Tensor], exit_: str = "") -> None:
@@ -83,7 +82,7 @@ class LocalExecutor:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
-                self.pulse.beat()
+                self.heartbeat.beat()
                 end: ev.LocalDone | ev.LocalAborted | ev.LocalFailed
                 try:
                     with self._asked(job) as run:
@@ -92,7 +91,7 @@ class LocalExecutor:
                     end = ev.LocalFailed(time.monotonic_ns(), job.task_id, sentence(error))
                 if self._open.get(job.task_id) is job:
                     del self._open[job.task_id]
-                self.pulse.rest()
+                self.heartbeat.rest()
                 self._report(end)
 
     def _asked(self, job: _Job) -> AbstractContextManager[Run]:
@@ -108,7 +107,7 @@ class LocalExecutor:
         for index, piece in enumerate(run.pieces):
             if not job.wanted:
                 return ev.LocalAborted(time.monotonic_ns(), job.task_id)
-            self.pulse.beat()
+            self.heartbeat.beat()
             x = piece(x)
             if run.reported[index]:
                 self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))

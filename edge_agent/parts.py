@@ -8,27 +8,26 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mc_models.bundle import Bundle
-from mc_models.features import NAME as FEATURES
-from mc_models.preprocess import Pixels, to_input
-from mc_models.profile import Profile
-from mc_models.profile_store import host_profile
-from mc_models.runtime import Precision, host_device, prepare_encoder, prepare_local
-from mc_models.self_test import RUNS, try_local
+from mc_models.bundle.bundle import Bundle
+from mc_models.codec.features import NAME as FEATURES
+from mc_models.data.preprocess import Pixels, to_input
+from mc_models.inference.profile import Profile
+from mc_models.inference.profile_store import host_profile
+from mc_models.inference.runtime import Precision, host_device, prepare_encoder, prepare_local
+from mc_models.inference.self_test import RUNS, try_local
 
-from mc_sched import daemon
+from edge_agent.cloud_client import CloudClient
+from edge_agent.cloud_net_on_edge import CloudNetOnEdge
+from edge_agent.config import EdgeConfig, EdgeSensorsConfig
+from edge_agent.driver import EdgeDriver
+from edge_agent.encoder import Encode, PayloadEncoder
+from edge_agent.executor import LocalExecutor
+from edge_agent.sampler import Sampler
 from mc_sched.core.policies import PARTITIONERS
-from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.log.event_log import EventLog
 from mc_sched.sensors.chooser import LOAD, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_chooser
-
-from .cloud_client import CloudClient
-from .config import EdgeConfig, EdgeSensorsConfig
-from .driver import EdgeDriver
-from .encoder import Encode, PayloadEncoder
-from .executor import LocalExecutor
-from .sampler import Sampler
-from .whole_net import WholeNet
+from mc_sched.service import daemon
 
 
 def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) -> CloudClient | None:
@@ -63,12 +62,14 @@ def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
     return host_profile(bundle, "edge", config.threads, config.precision, file)
 
 
-def make_whole_net(bundle: Bundle, config: EdgeConfig, precision: Precision) -> WholeNet | None:
+def make_cloud_net_on_edge(
+    bundle: Bundle, config: EdgeConfig, precision: Precision
+) -> CloudNetOnEdge | None:
     """The cloud net for this device, loaded where it may run here; None if it was not measured."""
     if not bundle.splits:
         return None
-    whole = WholeNet(bundle, precision)
-    if config.whole_net or config.policy in PARTITIONERS:
+    whole = CloudNetOnEdge(bundle, precision)
+    if config.cloud_net_on_edge or config.policy in PARTITIONERS:
         whole.load()
     return whole
 
@@ -78,7 +79,7 @@ def make_executor(
     driver: EdgeDriver,
     threads: int,
     precision: Precision,
-    whole: WholeNet | None,
+    whole: CloudNetOnEdge | None,
 ) -> LocalExecutor:
     """The local net on its worker, warm and tried."""
     net = prepare_local(bundle, precision)
@@ -99,7 +100,7 @@ def make_encoder(
     driver: EdgeDriver,
     threads: int,
     precision: Precision,
-    whole: WholeNet | None,
+    whole: CloudNetOnEdge | None,
 ) -> PayloadEncoder | None:
     """What makes payloads other than jpeg, on its worker; None where the bundle has none."""
     encoders = {} if whole is None else dict(whole.encoders)

@@ -18,16 +18,15 @@ from mc_proto.gate import client_of
 from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
+from edge_agent.admission import Admission, Overloaded
+from edge_agent.driver import EdgeDriver
+from edge_agent.traces import Traces, traceparent_of
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.task import Outcome, OutcomeKind
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import EventLog
-from mc_sched.obs.store.served import DEFAULT_LINES, follow_store, stored_lines
-from mc_sched.process_log import about_task
-
-from .admission import Admission, Overloaded
-from .driver import EdgeDriver
-from .traces import Traces, traceparent_of
+from mc_sched.obs.log.event_log import EventLog
+from mc_sched.obs.store.live import DEFAULT_LINES, follow_store, stored_lines
+from mc_sched.service.logger import about_task
 
 WATCH_QUEUE = 1000
 """Log lines that a slow watcher may lag behind before lines are left out for it."""
@@ -233,6 +232,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         """For the journal; many a second, so that only failures are told at the usual level."""
         level = logging.WARNING if outcome.kind is OutcomeKind.FAILED else logging.DEBUG
         if self._says.isEnabledFor(level):
-            told = (outcome.task_id, outcome.kind.value, outcome.reason or outcome.exit or "")
+            reports = (
+                outcome.task_id,
+                outcome.kind.value,
+                outcome.reason or outcome.exit or "",
+            )
             about = about_task(outcome.task_id, trace_id)
-            self._says.log(level, "task %s: %s, %s", *told, extra=about)
+            self._says.log(level, "task %s: %s, %s", *reports, extra=about)

@@ -8,8 +8,8 @@ from typing import Any
 
 from mc_proto.v1 import edge_pb2
 
-from mc_sched.obs.event_log import EventLog
-from mc_sched.obs.trace import METADATA_KEY, derived_trace, trace_of
+from mc_sched.obs.log.event_log import EventLog
+from mc_sched.obs.log.trace import METADATA_KEY, derived_trace, trace_of
 
 LONGEST_SHOWN = 100
 """Characters of a bad value that the log shows."""

@@ -16,7 +16,7 @@ from mc_proto.channel import connect
 from mc_proto.tls import Identity
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from mc_sched.core.edge_machine import DRAINING
+from mc_sched.core.edge.machine import DRAINING
 from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
 from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.store.query import Query

@@ -3,9 +3,7 @@
 import asyncio
 import re
 import socket
-import sys
 import types
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,12 +12,10 @@ from mc_proto.v1 import edge_pb2
 
 from mc_sched import client
 from mc_sched.client import Constraints, EdgeClient
-from mc_sched.core.edge_machine import DRAINING
+from mc_sched.core.edge.machine import DRAINING
 from mc_sched.core.task import OutcomeKind, Site
 from mc_sched.errors import ConnectError, UserError
-
-sys.path.insert(0, str(Path(__file__).parent / "cli"))
-from fake_edge import LABELS, NO_IMAGE, FakeEdge
+from tests.cli.fake_edge import LABELS, NO_IMAGE, FakeEdge
 
 DEMANDS = Constraints(84_000_000, 0.75, "energy", "mc", "any", "camera")
 PATIENCE_S = 10

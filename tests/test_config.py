@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from cloud_agent.config import CloudConfig
 from edge_agent.config import EdgeConfig
 from mc_sched.config import Address, Config, Duration, load_config, parse_config, read_yaml
-from mc_sched.core.radio import RADIOS
+from mc_sched.core.energy.radio import RADIOS
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.errors import ConfigError
 

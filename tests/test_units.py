@@ -1,4 +1,4 @@
-"""What people write is what the program means; tests/link/test_link_units.py has the examples."""
+"""What people write is what the program means; tests/test_link_units.py has the examples."""
 
 import pytest
 from hypothesis import given, settings

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mc_models.narrow import narrow_bundle
+from mc_models.training.narrow import narrow_bundle
 
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed

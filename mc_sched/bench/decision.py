@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import Encode, SendToCloud
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import Mode, Prediction, Task

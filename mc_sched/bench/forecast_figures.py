@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mc_sched.core.scores import SHORTEST_NS, Predictor, Score, reliability
-from mc_sched.obs.event_log import Record, from_json
+from mc_sched.obs.log.event_log import Record, from_json
 
 REPORTED = (
     Predictor.LOCAL, Predictor.RESIDUAL_OPS, Predictor.RESIDUAL_CALIBRATED, Predictor.STAGE,

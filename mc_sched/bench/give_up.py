@@ -19,7 +19,7 @@ from mc_proto.channel import connect
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from mc_sched.bench.stats import median, quantile
-from mc_sched.obs.event_log import read_log
+from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed
 
 BUDGET_NS = 10_000_000_000
@@ -65,8 +65,8 @@ async def _until_given_up(
     client: _Client, testbed: Testbed, tasks: int, seed: int, progress: Callable[[str], None]
 ) -> None:
     """Some replies are faster than their give-up: go on until enough were caught at work."""
-    from mc_models.preprocess import encode_jpeg
-    from mc_models.synthetic import render
+    from mc_models.data.preprocess import encode_jpeg
+    from mc_models.data.synthetic import render
 
     image = encode_jpeg(render(0, seed))
     draw = random.Random(seed)

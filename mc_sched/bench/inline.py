@@ -9,19 +9,19 @@ import threading
 import time
 from dataclasses import replace
 
-from mc_models.bundle import Bundle
-from mc_models.predict import answer, top5
-from mc_models.profile import Profile
-from mc_models.runtime import PreparedCloud
+from mc_models.bundle.bundle import Bundle
+from mc_models.inference.predict import answer, top5
+from mc_models.inference.profile import Profile
+from mc_models.inference.runtime import PreparedCloud
 from torch import Tensor
 
+from mc_sched.bundles.tables import cloud_table
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import ExitRule, Prediction
-from mc_sched.host_tables import cloud_table
 
 BUDGET_NS = 10_000_000_000
 Answer = tuple[tuple[int, float], ...]

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mc_models.bundle import load_bundle
-from mc_models.preprocess import encode_jpeg
-from mc_models.synthetic import render
+from mc_models.bundle.bundle import load_bundle
+from mc_models.data.preprocess import encode_jpeg
+from mc_models.data.synthetic import render
 
 from mc_sched.bench.bursts import overload_burst, served_burst
 from mc_sched.bench.many_lines import fill, measure_first_page_ms, measure_queries

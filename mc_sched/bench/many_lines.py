@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from mc_sched.bench.stats import median
-from mc_sched.obs.console.asked import width_s
-from mc_sched.obs.event_log import read_log
+from mc_sched.obs.console.page_query import width_s
+from mc_sched.obs.log.event_log import read_log
 from mc_sched.obs.store.query import Query, parse_where
 from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
@@ -97,7 +97,7 @@ def measure_first_page_ms(path: Path) -> float:
     """Median milliseconds for all that the console's first page asks, over HTTP."""
     from urllib.request import urlopen
 
-    from mc_sched.obs.web.agent_routes import agent_routes
+    from mc_sched.obs.routes import agent_routes
     from mc_sched.obs.web.server import WebServer
 
     server = WebServer("127.0.0.1:0", agent_routes("edge", path))

@@ -21,14 +21,14 @@ from functools import partial
 from typing import Any
 
 import torch
-from mc_models.bundle import Bundle
-from mc_models.calibrate import accuracy, all_logits
-from mc_models.data import ImageSet
-from mc_models.predict import top5
-from mc_models.preprocess import to_input
-from mc_models.profile import PARTS
-from mc_models.profile_store import host_profile
-from mc_models.runtime import (
+from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.calibrate import accuracy, all_logits
+from mc_models.data.image_sets import ImageSet
+from mc_models.data.preprocess import to_input
+from mc_models.inference.predict import top5
+from mc_models.inference.profile import PARTS
+from mc_models.inference.profile_store import host_profile
+from mc_models.inference.runtime import (
     PreparedCloud,
     PreparedLocal,
     device_name,

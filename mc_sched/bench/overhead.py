@@ -21,12 +21,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from mc_models.bundle import Bundle, load_bundle
-from mc_models.preprocess import encode_jpeg
-from mc_models.profile_store import host_profile
-from mc_models.reference import Reference
-from mc_models.runtime import PreparedCloud
-from mc_models.synthetic import render
+from mc_models.bundle.bundle import Bundle, load_bundle
+from mc_models.data.preprocess import encode_jpeg
+from mc_models.data.synthetic import render
+from mc_models.inference.profile_store import host_profile
+from mc_models.inference.reference import Reference
+from mc_models.inference.runtime import PreparedCloud
 
 from mc_sched.bench.decision import measure_decisions_ns
 from mc_sched.bench.inline import CheckedStages, ScheduledStages

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mc_models.preprocess import encode_jpeg
-from mc_models.synthetic import render
+from mc_models.data.preprocess import encode_jpeg
+from mc_models.data.synthetic import render
 
 from mc_sched.bench.disturbances import (
     HOME_LINK,
@@ -29,7 +29,7 @@ from mc_sched.bench.disturbances import (
 )
 from mc_sched.bench.forecast_figures import DISTURBANCES, Scores, Span, read_scores
 from mc_sched.client import Constraints, EdgeClient
-from mc_sched.obs.event_log import read_log
+from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed
 
 DEADLINE_NS = 5_000_000_000

@@ -27,12 +27,12 @@ from mc_sched.compiled.workers import workers
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Mode
 from mc_sched.link.model import KINDS
-from mc_sched.obs.running_summary import RunningSummary
-from mc_sched.obs.summary import TaskResult
+from mc_sched.obs.report.running_summary import RunningSummary
+from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.arrivals import Stream
 from mc_sched.sim.noise import lognormal
 from mc_sched.sim.paper_class import SET_A
-from mc_sched.sim.spec import CloudSpec, DeviceSpec, EdgeSpec, WaySpec, WorldSpec
+from mc_sched.sim.spec import CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
 from mc_sched.sim.world import simulate
 
 BUILD_IN_USE = "by the compiled modules"
@@ -137,7 +137,7 @@ def world_of(tasks: int, sites: list[str]) -> WorldSpec:
                 arrivals=partial(stream.run, site, site),
                 settings=replace(EdgeSettings(), mode=SITES[site]),
                 device=DEVICE,
-                way=WaySpec(KINDS["wifi"]),
+                way=RadioLinkSpec(KINDS["wifi"]),
             )
         )
     return WorldSpec(tuple(edges), (CloudSpec(cloud, device=DEVICE),))

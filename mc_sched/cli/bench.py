@@ -118,13 +118,13 @@ def _predictors(args: argparse.Namespace) -> int:
     from mc_sched.bench.forecast_figures import only_scores, report, rows
     from mc_sched.bench.predictors import Plan, measure_predictors
     from mc_sched.cli.tables import print_table
-    from mc_sched.obs.picture import check_picture
-    from mc_sched.obs.score_picture import draw_scores
+    from mc_sched.obs.report.figure import check_figure
+    from mc_sched.obs.report.score_figure import draw_scores
 
     if args.tasks < 4 or args.fps <= 0:
         raise UserError("--tasks must be at least 4, --fps above 0", exit_code=2)
     if args.picture:
-        check_picture(args.picture)
+        check_figure(args.picture)
     traces = tuple(args.traces) if args.traces else None
     plan = Plan(args.bundle, args.tasks, args.fps, args.seed, traces)
     scores = asyncio.run(measure_predictors(plan, _progress, args.keep_logs))
@@ -138,10 +138,10 @@ def _predictors(args: argparse.Namespace) -> int:
 
 
 def _nets(args: argparse.Namespace) -> dict[str, Any]:
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError, shipped_names
-    from mc_models.data import DataError
-    from mc_models.evaluate import evaluation_images
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError, shipped_names
+    from mc_models.data.image_sets import DataError
+    from mc_models.evaluation.evaluate import evaluation_images
 
     from mc_sched.bench.nets import measure_nets
 

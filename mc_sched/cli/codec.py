@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.train_codec import CodecConfig
+    from mc_models.training.train_codec import CodecConfig
 
 # option, least, most, type, what
 _OPTIONS = (
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def chosen(args: argparse.Namespace) -> CodecConfig:
     """The codec's defaults, changed where the arguments say so."""
-    from mc_models.train_codec import CodecConfig
+    from mc_models.training.train_codec import CodecConfig
 
     wanted = {}
     for name, least, most, _, _ in _OPTIONS:

@@ -22,9 +22,9 @@ from mc_sched.cli.streaming import (
 )
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import UserError
-from mc_sched.obs.picture import check_picture, draw_streams
-from mc_sched.obs.running_summary import summarise
-from mc_sched.obs.summary import RunInfo, TaskResult
+from mc_sched.obs.report.figure import check_figure, draw_streams
+from mc_sched.obs.report.running_summary import summarise
+from mc_sched.obs.report.summary import RunInfo, TaskResult
 from mc_sched.units import duration_argument
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     check_demands(args)
     require(args.frames >= 1, "--frames must be at least 1")
     if args.picture:
-        check_picture(args.picture)
+        check_figure(args.picture)
     modes = ["performance", "energy"] if args.mode == "both" else [args.mode]
     frames = _frames(args)
     results: dict[str, list[TaskResult]] = {mode: [] for mode in modes}
@@ -163,8 +163,8 @@ def _shares(frames: list[Frame], parts: int) -> list[list[Frame]]:
 def _frames(args: argparse.Namespace) -> list[Frame]:
     if args.images:
         return load_class_folders(args.images, args.frames)
-    from mc_models.preprocess import encode_jpeg
-    from mc_models.synthetic import CLASS_NAMES, render_split
+    from mc_models.data.preprocess import encode_jpeg
+    from mc_models.data.synthetic import CLASS_NAMES, render_split
 
     _say(f"drawing {min(args.frames, DISTINCT_FRAMES)} frames ...")
     drawn = []

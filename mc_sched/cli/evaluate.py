@@ -12,7 +12,7 @@ from mc_sched.cli import for_policies, privacy
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.evaluate import Evaluation
+    from mc_models.evaluation.evaluate import Evaluation
 
 NAME = "evaluate"
 HELP = "measure a bundle's accuracy and calibration and compare them with its stored table"
@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
     if args.for_policies:
         return for_policies.run(args)
     import torch
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError
-    from mc_models.data import DataError
-    from mc_models.evaluate import evaluate, evaluation_images
-    from mc_models.evaluation_files import as_values
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError
+    from mc_models.data.image_sets import DataError
+    from mc_models.evaluation.evaluate import evaluate, evaluation_images
+    from mc_models.evaluation.files import as_values
 
     from mc_sched.cli.progress import StageBars
 
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(result: Evaluation, folder: Path) -> None:
-    from mc_models.evaluation_files import write_evaluation
+    from mc_models.evaluation.files import write_evaluation
 
     try:
         for file in write_evaluation(result, folder):

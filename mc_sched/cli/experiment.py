@@ -66,11 +66,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the experiments, write their files, print them."""
     from mc_sched.cli.progress import StageBars
-    from mc_sched.experiments.crew import cores, crew_of
     from mc_sched.experiments.findings import prepared, write
     from mc_sched.experiments.plan import EXPERIMENTS, SIMULATED
     from mc_sched.experiments.report import write_page
     from mc_sched.experiments.rows import Rows
+    from mc_sched.experiments.worker_pool import cores, crew_of
 
     plan, jobs = _plan(args), cores() if args.jobs is None else args.jobs
     require(jobs >= 1, "--jobs must be at least 1")
@@ -92,12 +92,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure_this_host() -> None:
     """Profile the shipped bundles here, where that was not done before."""
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import shipped_names
-    from mc_models.profile import PARTS
-    from mc_models.profile_store import host_profile
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import shipped_names
+    from mc_models.inference.profile import PARTS
+    from mc_models.inference.profile_store import host_profile
 
-    from mc_sched.host_tables import has_profile
+    from mc_sched.bundles.tables import has_profile
 
     for bundle in map(load_bundle, shipped_names()):
         for part in PARTS:

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask again and print the new outcome."""
     import asyncio
 
-    from mc_sched.obs.summary import TaskResult, result_row
+    from mc_sched.obs.report.summary import TaskResult, result_row
 
     async def ask() -> Answer:
         async with edge_client(args) as client:

@@ -6,20 +6,20 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from mc_sched.bundles.policy_tables import add_policy_tables
 from mc_sched.errors import UserError
-from mc_sched.policy_tables import add_policy_tables
 
 if TYPE_CHECKING:
-    from mc_models.bundle import Bundle
+    from mc_models.bundle.bundle import Bundle
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure on the images that the stored table rests on, write, print."""
     import torch
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError
-    from mc_models.data import DataError
-    from mc_models.evaluate import evaluation_images
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError
+    from mc_models.data.image_sets import DataError
+    from mc_models.evaluation.evaluate import evaluation_images
 
     from mc_sched.cli.progress import StageBars
 

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the files and say what was written."""
     import json
 
-    from mc_models.folders import write_images
+    from mc_models.data.folders import write_images
 
     from mc_sched.cli.progress import StageBars
 

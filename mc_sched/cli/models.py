@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.bundle import Bundle
+    from mc_models.bundle.bundle import Bundle
 
 NAME = "models"
 HELP = "list bundles: networks, classes, size, accuracy of every exit, profiles of this host"
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Print one entry per bundle."""
     import json
 
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError, shipped_names
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError, shipped_names
 
     try:
         rows = [_row(load_bundle(name)) for name in args.bundles or shipped_names()]
@@ -42,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(bundle: Bundle) -> dict[str, Any]:
-    from mc_models.calibrate import LOCAL
-    from mc_models.profile import this_host
-    from mc_models.profile_store import default_file, read_profiles
+    from mc_models.bundle.calibrate import LOCAL
+    from mc_models.inference.profile import this_host
+    from mc_models.inference.profile_store import default_file, read_profiles
 
     here = [p for p in read_profiles(default_file(bundle)) if p.host == this_host()]
     return {

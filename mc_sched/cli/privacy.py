@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.privacy import PrivacyReport
+    from mc_models.evaluation.privacy import PrivacyReport
 
 PICTURE = "privacy.png"
 
@@ -24,8 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attack both codecs and print the figures."""
     import torch
-    from mc_models.bundle_files import BundleError
-    from mc_models.data import DataError
+    from mc_models.bundle.files import BundleError
+    from mc_models.data.image_sets import DataError
 
     if args.threads > 0:
         torch.set_num_threads(args.threads)
@@ -40,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(args: argparse.Namespace) -> PrivacyReport:
-    from mc_models.bundle import load_bundle
-    from mc_models.evaluate import evaluation_images
-    from mc_models.privacy import Attack, attack_images, measure_privacy
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.evaluation.evaluate import evaluation_images
+    from mc_models.evaluation.privacy import Attack, attack_images, measure_privacy
 
     from mc_sched.cli.progress import StageBars
 
@@ -107,7 +107,7 @@ def as_json(report: PrivacyReport) -> dict[str, object]:
 
 
 def _write(report: PrivacyReport, folder: Path) -> None:
-    from mc_models.contact_sheet import save_sheet
+    from mc_models.data.contact_sheet import save_sheet
 
     rows = {"original": report.originals}
     for row in report.rows:

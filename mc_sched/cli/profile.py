@@ -12,8 +12,8 @@ from mc_sched.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mc_models.bundle import Bundle
-    from mc_models.profile import Part, Profile, Times
+    from mc_models.bundle.bundle import Bundle
+    from mc_models.inference.profile import Part, Profile, Times
 
 NAME = "profile"
 HELP = "measure a bundle's layers, stages and heads on this host, for the agents"
@@ -47,11 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, keep and print."""
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError
-    from mc_models.profile import PARTS
-    from mc_models.profile_store import default_file
-    from mc_models.runtime import DeviceError
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError
+    from mc_models.inference.profile import PARTS
+    from mc_models.inference.profile_store import default_file
+    from mc_models.inference.runtime import DeviceError
 
     if not 1 <= args.threads <= 256:
         raise UserError(f"--threads {args.threads} is out of range; choose 1 to 256", 2)
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, bundle: Bundle, part: Part) -> list[Profile]:
-    from mc_models.profile import blank_profile, measure_profiles
-    from mc_models.runtime import checked_device, precisions
+    from mc_models.inference.profile import blank_profile, measure_profiles
+    from mc_models.inference.runtime import checked_device, precisions
 
     device = checked_device(args.device)
     choices = precisions(args.precision, device)
@@ -82,7 +82,7 @@ def _measure(args: argparse.Namespace, bundle: Bundle, part: Part) -> list[Profi
 
 def _keep(args: argparse.Namespace, bundle: Bundle, profiles: list[Profile]) -> bool:
     """Store the profiles of one network, and say where or why not."""
-    from mc_models.profile_store import default_file, keep_profiles
+    from mc_models.inference.profile_store import default_file, keep_profiles
 
     try:
         kept = keep_profiles(profiles, bundle, args.file)
@@ -102,7 +102,7 @@ def _keep(args: argparse.Namespace, bundle: Bundle, profiles: list[Profile]) -> 
 
 
 def _print_tables(bundle: Bundle, measured: Mapping[Part, list[Profile]]) -> None:
-    from mc_models.profile_store import best
+    from mc_models.inference.profile_store import best
 
     for part, profiles in measured.items():
         chosen = best(profiles)
@@ -135,7 +135,7 @@ def _print_json(
     import json
     from dataclasses import asdict
 
-    from mc_models.profile_store import best
+    from mc_models.inference.profile_store import best
 
     content = {
         "schema": "mc-sched/profile/1",

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _records(path: str) -> Iterator[dict[str, Any]]:
-    from mc_sched.obs.event_log import read_log
+    from mc_sched.obs.log.event_log import read_log
     from mc_sched.obs.replay import numbered
 
     return numbered(read_log(path))
@@ -150,8 +150,8 @@ def _what_if(args: argparse.Namespace) -> int:
 
 
 def _recorded_summary(recorded: Recorded) -> dict[str, Any]:
-    from mc_sched.obs.running_summary import RunningSummary
-    from mc_sched.obs.summary import RunInfo, TaskResult
+    from mc_sched.obs.report.running_summary import RunningSummary
+    from mc_sched.obs.report.summary import RunInfo, TaskResult
 
     running = RunningSummary()
     for outcome in recorded.outcomes:
@@ -165,8 +165,8 @@ def _recorded_summary(recorded: Recorded) -> dict[str, Any]:
 
 
 def _simulated_summary(recorded: Recorded, rules: Rules) -> dict[str, Any]:
-    from mc_sched.obs.running_summary import RunningSummary
-    from mc_sched.obs.summary import RunInfo, TaskResult
+    from mc_sched.obs.report.running_summary import RunningSummary
+    from mc_sched.obs.report.summary import RunInfo, TaskResult
     from mc_sched.sim.what_if import world_of_log
     from mc_sched.sim.world import simulate
 
@@ -185,7 +185,7 @@ def _simulated_summary(recorded: Recorded, rules: Rules) -> dict[str, Any]:
 
 def _print_columns(log: str, columns: dict[str, dict[str, Any]]) -> None:
     from mc_sched.cli.tables import print_columns
-    from mc_sched.obs.summary import summary_rows
+    from mc_sched.obs.report.summary import summary_rows
 
     rows = [summary_rows(summary) for summary in columns.values()]
     heads = ("", "what happened", "simulated as it was", "what would have happened")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from mc_sched.errors import UserError
-from mc_sched.obs.summary import TaskResult, result_row
+from mc_sched.obs.report.summary import TaskResult, result_row
 
 
 @contextlib.contextmanager

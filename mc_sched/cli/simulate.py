@@ -13,8 +13,8 @@ from mc_sched.core.task import MAX_DEADLINE_NS
 from mc_sched.units import duration_argument
 
 if TYPE_CHECKING:
-    from mc_sched.obs.running_summary import RunningSummary
-    from mc_sched.obs.summary import RunInfo, TaskResult
+    from mc_sched.obs.report.running_summary import RunningSummary
+    from mc_sched.obs.report.summary import RunInfo, TaskResult
     from mc_sched.sim.scenario import EdgeGroupConfig, Scenario, Tables
     from mc_sched.sim.spec import EdgeSpec
 
@@ -57,8 +57,8 @@ def check_overrides(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and print the summary."""
+    from mc_sched.bundles.scenario_tables import tables_of
     from mc_sched.cli.streaming import print_summary
-    from mc_sched.scenario_tables import tables_of
     from mc_sched.sim.scenario import load_scenario
 
     check_overrides(args)
@@ -92,7 +92,7 @@ def overridden(scenario: Scenario, args: argparse.Namespace) -> Scenario:
 def simulated(scenario: Scenario, tables: Tables, folder: Path) -> dict[str, Any]:
     """The summary of a scenario's run; where there are several groups, one of each beside it."""
     from mc_sched.cli.progress import StageBars
-    from mc_sched.obs.running_summary import RunningSummary
+    from mc_sched.obs.report.running_summary import RunningSummary
     from mc_sched.sim.build import world_of
     from mc_sched.sim.world import simulate
 
@@ -132,7 +132,7 @@ def _summary(
 
 
 def _info(groups: list[EdgeGroupConfig], duration_s: float) -> RunInfo:
-    from mc_sched.obs.summary import RunInfo
+    from mc_sched.obs.report.summary import RunInfo
 
     def named(*names: str) -> str:
         return "+".join(dict.fromkeys(names))

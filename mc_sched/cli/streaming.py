@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mc_sched.cli.frames import Frame
 from mc_sched.cli.tables import print_rows
 from mc_sched.errors import ConnectError
-from mc_sched.obs.summary import TaskResult, summary_rows
+from mc_sched.obs.report.summary import TaskResult, summary_rows
 
 if TYPE_CHECKING:
     from mc_proto.v1.edge_pb2 import StatusReply

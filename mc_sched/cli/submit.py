@@ -25,8 +25,8 @@ from mc_sched.cli.streaming import (
 from mc_sched.cli.thresholds import Threshold, parse_threshold
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import ConnectError, UserError
-from mc_sched.obs.running_summary import summarise
-from mc_sched.obs.summary import RunInfo, TaskResult
+from mc_sched.obs.report.running_summary import summarise
+from mc_sched.obs.report.summary import RunInfo, TaskResult
 from mc_sched.units import duration_argument
 
 NAME = "submit"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mc_sched.client import EdgeClient
-    from mc_sched.obs.recent import Recent
+    from mc_sched.obs.report.recent import Recent
 
 NAME = "top"
 HELP = "Watch an edge agent live: rate, outcomes, sites, exits, latency, link, power, E3."
@@ -43,7 +43,7 @@ async def _watch(args: argparse.Namespace) -> None:
     from rich.live import Live
 
     from mc_sched.client import EdgeClient
-    from mc_sched.obs.recent import Recent
+    from mc_sched.obs.report.recent import Recent
 
     recent = Recent(args.window / 1e9)
     async with EdgeClient(args.edge) as client:

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mc_sched.bundles.policy_tables import add_policy_tables
 from mc_sched.cli import codec
 from mc_sched.errors import UserError
-from mc_sched.policy_tables import add_policy_tables
 
 if TYPE_CHECKING:
-    from mc_models.bundle import Bundle
-    from mc_models.pipeline import ImageSource
-    from mc_models.recipe import Recipe
-    from mc_models.train_codec import CodecConfig
+    from mc_models.bundle.bundle import Bundle
+    from mc_models.training.pipeline import ImageSource
+    from mc_models.training.recipe import Recipe
+    from mc_models.training.train_codec import CodecConfig
 
     from mc_sched.cli.progress import StageBars
 
@@ -89,7 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and print the bundle's table."""
     try:
-        from mc_models.pipeline import ImageSource
+        from mc_models.training.pipeline import ImageSource
     except ModuleNotFoundError as error:
         raise UserError(
             f"training needs {error.name}; install it with pip install 'mc-sched[torch]'"
@@ -123,7 +123,7 @@ def _train(
     bars: StageBars,
 ) -> Bundle | None:
     """The networks that are asked for; once both are there the codec."""
-    from mc_models.pipeline import PARTS, train_bundle, train_codec_part
+    from mc_models.training.pipeline import PARTS, train_bundle, train_codec_part
 
     if args.part != "codec":
         parts = PARTS if args.part == "both" else (args.part,)
@@ -138,7 +138,7 @@ def _train(
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
-    from mc_models.recipe import Recipe
+    from mc_models.training.recipe import Recipe
 
     for name, _, least, what in _COUNTS:
         value = _value(args, name)

@@ -8,12 +8,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 """Of the checkout."""
-FOLDERS = ("mc_sched/core", "mc_sched/core/policies", "mc_sched/core/predictors", "mc_sched/sim")
-FILES = ("mc_sched/link/model.py", "mc_sched/obs/running_summary.py", "mc_sched/obs/summary.py")
+FOLDERS = (
+    "mc_sched/core",
+    "mc_sched/core/edge",
+    "mc_sched/core/cloud",
+    "mc_sched/core/energy",
+    "mc_sched/core/policies",
+    "mc_sched/core/policies/baselines",
+    "mc_sched/core/predictors",
+    "mc_sched/sim",
+)
+FILES = (
+    "mc_sched/link/model.py",
+    "mc_sched/obs/report/running_summary.py",
+    "mc_sched/obs/report/summary.py",
+)
 PLAIN = frozenset(
     (
         "mc_sched/core/value.py",  # what a decorator is has to be there at run time
-        "mc_sched/core/energy.py",  # read as defaults of pydantic's fields:
+        "mc_sched/core/energy/model.py",  # read as defaults of pydantic's fields:
         "mc_sched/core/settings.py",
         "mc_sched/sim/build.py",  # not asked for while a world runs:
         "mc_sched/sim/most_right.py",

@@ -10,6 +10,6 @@ with every event as `now_ns`, on one monotonic clock per node. Read in this orde
     policy.py         the question put to a policy, and the answers it may give
     policies/         mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent
     predictors/       local time, link, cloud time
-    edge_machine.py   Algorithm I, with the edge_*.py that it names
-    cloud_machine.py  Algorithm II, with cloud_admission.py and cloud_schedule.py
+    edge/machine.py   Algorithm I, with the other files of edge/
+    cloud/machine.py  Algorithm II, with the other files of cloud/
 """

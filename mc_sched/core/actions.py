@@ -48,8 +48,8 @@ class Encode:
 class SendToCloud:
     """Upload this task. `budget_ns` is what is left of the deadline when it is sent.
 
-    `down_ns` is the forecast of the way back, which the cloud has to leave free. After `wanted_ns`
-    the edge may take the task back: no deeper exit is worth that.
+    `down_ns` is the forecast of the downlink time, which the cloud must leave free. After
+    `reply_in_ns` the edge may fall back to the local net: no deeper exit is worth that.
     """
 
     task_id: str
@@ -58,7 +58,7 @@ class SendToCloud:
     budget_ns: int
     down_ns: int
     exit_rule: ExitRule
-    wanted_ns: int
+    reply_in_ns: int
 
 
 @value

@@ -9,8 +9,8 @@ class UnexpectedEvent(MachineError):
     """An event that no state expects, with the story of the task it names."""
 
     def __init__(self, machine: str, state: str, event: str, story: tuple[str, ...]) -> None:
-        told = "\n  ".join(story) or "(no events yet)"
-        super().__init__(f"{machine} machine: {event} in state {state}; its story:\n  {told}")
+        lines = "\n  ".join(story) or "(no events yet)"
+        super().__init__(f"{machine} machine: {event} in state {state}; its story:\n  {lines}")
 
 
 class InvariantBroken(MachineError):

@@ -292,7 +292,7 @@ class Arrived:
     """The payload of a task is decoded.
 
     `budget_ns` is what is left of the deadline until the reply must be on the edge, the upload
-    already taken off, and `wanted_ns` the same until the edge may take the task back (None: it
+    already taken off, and `reply_in_ns` the same until the edge may take the task back (None: it
     will not); `down_ns` is the forecast of the way back. `transfer_ns` is the part of the upload
     that this node saw: from the payload's first part to its last byte.
     """
@@ -305,7 +305,7 @@ class Arrived:
     down_ns: int
     codec: str = "jpeg"
     exit_rule: ExitRule = ExitRule.ADAPTIVE
-    wanted_ns: int | None = None
+    reply_in_ns: int | None = None
     transfer_ns: int = 0
 
 

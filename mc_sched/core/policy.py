@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mc_sched.core.cloud_word import NEVER
-from mc_sched.core.layers import Layers
+from mc_sched.core.edge.cloud_record import NEVER
+from mc_sched.core.stage_graph import StageGraph
 from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
 from mc_sched.core.value import value
@@ -39,7 +39,7 @@ class CloudForecast(SiteForecast):
 
 
 @value
-class WholeForecast(SiteForecast):
+class OnDeviceForecast(SiteForecast):
     """One exit of the cloud net, with all that is before it run on the device."""
 
     exit: str
@@ -52,7 +52,7 @@ class View:
     now_ns: int
     remaining_ns: int
     """Time until the task's deadline."""
-    take_back_ns: int
+    latest_start_ns: int
     """Time until the last moment at which the local net, if accurate enough, can still serve it."""
     accuracy: float
     """The task's QoR, after the stream's feedback."""
@@ -62,10 +62,10 @@ class View:
     cloud: tuple[CloudForecast, ...]
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
     thresholds: tuple[EntropyThreshold, ...] = ()
-    whole: tuple[WholeForecast, ...] = ()
+    whole: tuple[OnDeviceForecast, ...] = ()
     """Every exit: for a policy that partitions, whose `cloud` has the raw splits, too; and on a
     device that holds the cloud net where the local net is not accurate enough."""
-    layers: Layers | None = None
+    layers: StageGraph | None = None
     """Likewise; None also where the bundle has no splits."""
     edge_free: bool = True
     cloud_free: bool = True
@@ -94,12 +94,12 @@ class RunOnEdge:
 class Offload:
     """Send the image to the cloud, asking for an exit of at least `accuracy`.
 
-    `fallback`: run the task here if the cloud is lost or refuses, and that can be in time.
-    `take_back`: and so when only the device can still serve it, with `keep_promised` unless the
-    cloud works on it and says that it is in time. `before_take_back`: the cloud is asked to pursue
-    no exit beyond that moment. `hedged`: what is on its way then goes on beside the run here, and
-    the first answer ends the other. `rescue_exit`: what runs here is the cloud net up to this exit;
-    empty for the local net.
+    `fallback`: run the task locally if the cloud is lost or refuses, and that can be in time.
+    `take_back`: also at the latest moment at which the device can still serve it, with
+    `keep_if_on_time` unless the cloud is working on it and reports that it is on time.
+    `reply_before_fallback`: the cloud is asked to pursue no exit beyond that moment. `hedged`: the
+    upload then continues beside the local run, and the first answer ends the other.
+    `fallback_exit`: the exit of the cloud net that runs locally; empty for the local net.
     """
 
     codec: str
@@ -108,10 +108,10 @@ class Offload:
     predicted_ns: int
     fallback: bool = True
     take_back: bool = True
-    keep_promised: bool = True
-    before_take_back: bool = True
+    keep_if_on_time: bool = True
+    reply_before_fallback: bool = True
     hedged: bool = False
-    rescue_exit: str = ""
+    fallback_exit: str = ""
 
 
 @value
@@ -144,16 +144,16 @@ class Policy(Protocol):
 
 
 def edge_shortfall(
-    view: View, *, upper: bool = True, here: SiteForecast | None = None
+    view: View, *, upper: bool = True, local: SiteForecast | None = None
 ) -> Shortfall | None:
     """Why the edge cannot serve the task, or None if it can (Algorithm I, lines 4 to 13).
 
     `here` is what it would run; None for the local net.
     """
-    here = here or view.edge
-    if here.accuracy < view.accuracy:
-        return Shortfall(Site.EDGE, "accuracy", view.accuracy, here.accuracy)
-    time_ns = here.upper_ns if upper else here.mean_ns
+    local = local or view.edge
+    if local.accuracy < view.accuracy:
+        return Shortfall(Site.EDGE, "accuracy", view.accuracy, local.accuracy)
+    time_ns = local.upper_ns if upper else local.mean_ns
     if time_ns > view.remaining_ns:
         return Shortfall(Site.EDGE, "deadline", time_ns, view.remaining_ns)
     return None
@@ -168,13 +168,13 @@ def allowed_options(task: Task, view: View) -> list[CloudForecast] | Shortfall:
     return Shortfall(Site.CLOUD, "privacy" if forbidden else "link", 1, 0)
 
 
-def through_whole_net(allowed: list[CloudForecast]) -> Offload:
+def to_last_exit(allowed: list[CloudForecast]) -> Offload:
     """To the last exit, by the codec that loses the least accuracy, with no look back."""
     ends = (option for option in allowed if option.exit == allowed[-1].exit)
-    return to_the_end(max(ends, key=lambda option: option.accuracy))
+    return without_fallback(max(ends, key=lambda option: option.accuracy))
 
 
-def to_the_end(option: CloudForecast) -> Offload:
+def without_fallback(option: CloudForecast) -> Offload:
     """This very way, with neither fallback nor give-up, as static methods send."""
     return Offload(option.codec, option.accuracy, ExitRule.EARLIEST, option.mean_ns, fallback=False)
 

@@ -92,7 +92,7 @@ class Score:
         )
 
 
-def told(what: str | Score) -> str:
+def format_story_line(what: str | Score) -> str:
     """A line of a task's story: what happened, or how it had been foreseen."""
     return what if isinstance(what, str) else what.sentence()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mc_sched.core.energy import EnergyModel
+from mc_sched.core.energy.model import EnergyModel
 from mc_sched.core.task import ExitRule, Mode
 
 
@@ -23,7 +23,7 @@ class EdgeSettings:
     """Which quantile of every predicted time the decisions use."""
     margin_ns: int = 4_000_000
     """Slack kept between the fallback's predicted end and the deadline."""
-    whole_net: bool = False
+    cloud_net_on_edge: bool = False
     """Whether `mc` may run the cloud net on the device, up to an exit that is accurate enough,
     where the local net is not; the device has to hold it then."""
     max_tasks: int = 256

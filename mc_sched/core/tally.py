@@ -15,25 +15,25 @@ class Tally:
     """Counts of outcomes that only grow."""
 
     def __init__(self) -> None:
-        self._endings: Counter[tuple[OutcomeKind, Site | None, str | None]] = Counter()
+        self._outcomes: Counter[tuple[OutcomeKind, Site | None, str | None]] = Counter()
         self.latency = Histogram(LATENCY_BOUNDS_NS)
         """Of answered tasks, from submission to outcome."""
         self.slack = Histogram(SLACK_BOUNDS_NS)
         """Of all tasks but refused ones: time left until the deadline when they ended."""
 
     @property
-    def endings(self) -> Counter[Ending]:
+    def outcomes(self) -> Counter[Ending]:
         """How many tasks ended in each way."""
         return Counter(
             {
                 (kind.value, "" if site is None else site.value, exit_ or ""): count
-                for (kind, site, exit_), count in self._endings.items()
+                for (kind, site, exit_), count in self._outcomes.items()
             }
         )
 
     def count(self, outcome: Outcome, slack_ns: int) -> None:
         """Enter an outcome."""
-        self._endings[outcome.kind, outcome.site, outcome.exit] += 1
+        self._outcomes[outcome.kind, outcome.site, outcome.exit] += 1
         if outcome.prediction is not None:
             self.latency.add(outcome.latency_ns)
         if outcome.kind is not OutcomeKind.REFUSED:
@@ -42,6 +42,6 @@ class Tally:
     def copy(self) -> Tally:
         """As it is now."""
         other = Tally()
-        other._endings, other.latency = self._endings.copy(), self.latency.copy()
+        other._outcomes, other.latency = self._outcomes.copy(), self.latency.copy()
         other.slack = self.slack.copy()
         return other

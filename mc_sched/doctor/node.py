@@ -72,8 +72,8 @@ def _looks(node: Node) -> list[Look]:
 
 def check_bundle(node: Node) -> Check:
     """Whether the bundle is there and whole."""
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError
 
     try:
         bundle = load_bundle(node.config.bundle)
@@ -85,9 +85,9 @@ def check_bundle(node: Node) -> Check:
 
 def check_profile(node: Node) -> Check:
     """Whether this host's times are known, or have to be measured at each start."""
-    from mc_models.bundle import load_bundle
-    from mc_models.bundle_files import BundleError
-    from mc_models.profile_store import default_file, read_profiles
+    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.files import BundleError
+    from mc_models.inference.profile_store import default_file, read_profiles
 
     try:
         usual = default_file(load_bundle(node.config.bundle, verify=False))

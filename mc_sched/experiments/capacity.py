@@ -16,12 +16,12 @@ from typing import Any
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.task import Mode, OutcomeKind
 from mc_sched.experiments.cells import Cell, scenario_of
-from mc_sched.experiments.crew import Crew
+from mc_sched.experiments.figures.curves import draw_capacity
 from mc_sched.experiments.findings import Findings, Picture, Table
-from mc_sched.experiments.pictures.curves import draw_capacity
 from mc_sched.experiments.setting import SETS, Setting
 from mc_sched.experiments.systems import System
-from mc_sched.obs.summary import TaskResult
+from mc_sched.experiments.worker_pool import WorkerPool
+from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.build import world_of
 from mc_sched.sim.scenario import Tables
 from mc_sched.sim.spec import EdgeSpec
@@ -47,7 +47,7 @@ class Job:
     max_edges: int
 
 
-def findings(setting: Setting, max_edges: int, crew: Crew) -> Findings:
+def findings(setting: Setting, max_edges: int, crew: WorkerPool) -> Findings:
     """Both sets, two QoRs."""
     jobs = [
         Job(setting, setting.tables(net_set), Cell(net_set, "wifi", qor, QOS_NS), policy, max_edges)

@@ -12,8 +12,8 @@ from typing import Any
 
 from mc_sched.core.task import Mode
 from mc_sched.experiments.cells import Cell, scenario_of
+from mc_sched.experiments.figures.timeline import draw_stories
 from mc_sched.experiments.findings import Findings, Picture, Table
-from mc_sched.experiments.pictures.timeline import draw_stories
 from mc_sched.experiments.setting import Setting
 from mc_sched.experiments.story import Story
 from mc_sched.experiments.systems import OURS, System

@@ -63,7 +63,7 @@ def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scen
         "policy": system.policy,
         "mode": system.mode,
         "exit_rule": cell.exit_rule,
-        "whole_net": True,  # the device can hold it: the partitioning systems run it there
+        "cloud_net_on_edge": True,  # the device can hold it: the partitioning systems run it there
     }
     whole = {"seed": seed, "edges": [camera], "clouds": [{"device": device}]}
     return parse_config({**whole, **setting.networks(cell.net_set)}, Scenario, "experiment")

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mc_sched.core.task import Mode
-from mc_sched.experiments.crew import Crew
+from mc_sched.experiments.figures.latencies import draw_latencies
 from mc_sched.experiments.findings import Findings, Picture, Table
 from mc_sched.experiments.live import run_live
 from mc_sched.experiments.measured_host import with_measured
-from mc_sched.experiments.pictures.latencies import draw_latencies
-from mc_sched.obs.running_summary import summarise
-from mc_sched.obs.summary import RunInfo, TaskResult
+from mc_sched.experiments.worker_pool import WorkerPool
+from mc_sched.obs.report.running_summary import summarise
+from mc_sched.obs.report.summary import RunInfo, TaskResult
 from mc_sched.sim.build import world_of
 from mc_sched.sim.scenario import EdgeGroupConfig, Scenario
 from mc_sched.sim.world import simulate
@@ -53,7 +53,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 TARGETS = {"success_points": 3.0, "p50_pct": 10.0, "p95_pct": 20.0}
 
 
-def findings(tasks: int, crew: Crew) -> Findings:
+def findings(tasks: int, crew: WorkerPool) -> Findings:
     """All scenarios, one after the other: each wants the whole machine."""
     pairs: dict[str, dict[str, list[TaskResult]]] = {}
     crew.tell("fidelity", 0, len(SCENARIOS))

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mc_sched.obs.summary import TaskResult
+from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.scenario import EdgeGroupConfig, Scenario
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def _cut(testbed: Testbed, start_ns: int, duration_ns: int) -> None:
 
 
 def _images() -> list[bytes]:
-    from mc_models.preprocess import encode_jpeg
-    from mc_models.synthetic import render_split
+    from mc_models.data.preprocess import encode_jpeg
+    from mc_models.data.synthetic import render_split
 
     return [encode_jpeg(image) for image, _ in render_split("test", IMAGES, seed=0)]

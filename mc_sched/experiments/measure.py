@@ -11,11 +11,11 @@ from typing import Any
 
 from mc_sched.core.task import OutcomeKind
 from mc_sched.experiments.cells import Cell, scenario_of
+from mc_sched.experiments.confidence_interval import half_width, mean
 from mc_sched.experiments.setting import Setting
-from mc_sched.experiments.spread import half_width, mean
 from mc_sched.experiments.systems import System
-from mc_sched.obs.running_summary import RunningSummary
-from mc_sched.obs.summary import RunInfo, TaskResult
+from mc_sched.obs.report.running_summary import RunningSummary
+from mc_sched.obs.report.summary import RunInfo, TaskResult
 from mc_sched.sim.build import world_of
 from mc_sched.sim.oracle import Bound, Bounds, Oracle
 from mc_sched.sim.scenario import Tables

@@ -10,7 +10,7 @@ from typing import Any
 
 from mc_sched.core.quantiles import nearest_rank
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import read_log
+from mc_sched.obs.log.event_log import read_log
 from mc_sched.sim.scenario import DeviceConfig, Scenario, Tables
 from mc_sched.sim.what_if import Recorded, read_recorded
 

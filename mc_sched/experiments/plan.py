@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mc_sched.experiments import capacity, case_study, fidelity, figures, regret, table2
-from mc_sched.experiments.crew import Crew
+from mc_sched.experiments import capacity, case_study, fidelity, regret, table2
+from mc_sched.experiments import paper_figures as figures
 from mc_sched.experiments.findings import Findings
 from mc_sched.experiments.rows import Rows
 from mc_sched.experiments.setting import Setting
 from mc_sched.experiments.traces import TracePair
+from mc_sched.experiments.worker_pool import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Plan:
     """Of each scenario on the real daemons."""
 
 
-Experiment = Callable[[Plan, Rows, Crew], Findings]
+Experiment = Callable[[Plan, Rows, WorkerPool], Findings]
 
 EXPERIMENTS: dict[str, Experiment] = {
     "figures": lambda plan, rows, crew: figures.findings(plan.setting, rows.figures, rows.table2),

@@ -7,16 +7,16 @@ from functools import partial
 from typing import Any
 
 from mc_sched.experiments.cells import Cell
-from mc_sched.experiments.crew import Crew
+from mc_sched.experiments.confidence_interval import half_width, mean
+from mc_sched.experiments.figures.dots import draw_regret
 from mc_sched.experiments.findings import Findings, Picture, Table
 from mc_sched.experiments.headline import cell_key, grouped
 from mc_sched.experiments.measure import UNITS, Row
-from mc_sched.experiments.pictures.dots import draw_regret
 from mc_sched.experiments.setting import SETS, Setting
-from mc_sched.experiments.spread import half_width, mean
-from mc_sched.experiments.survey import measured
+from mc_sched.experiments.sweep import measured
 from mc_sched.experiments.systems import systems
 from mc_sched.experiments.traces import TracePair
+from mc_sched.experiments.worker_pool import WorkerPool
 
 _BELOW = (
     "cells in which `mc`, in its better mode, is below a baseline by more than noise, and what an "
@@ -39,7 +39,7 @@ def cells(traces: Sequence[TracePair]) -> list[Cell]:
     ]
 
 
-def measure(setting: Setting, traces: Sequence[TracePair], crew: Crew) -> list[Row]:
+def measure(setting: Setting, traces: Sequence[TracePair], crew: WorkerPool) -> list[Row]:
     """A row per cell and system, on the traces."""
     longer = setting.with_tasks(LONGER * setting.tasks)
     return measured("oracle", longer, cells(traces), systems(), crew)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from mc_sched.experiments import figures, regret, table2
-from mc_sched.experiments.crew import Crew
+from mc_sched.experiments import paper_figures as figures
+from mc_sched.experiments import regret, table2
 from mc_sched.experiments.measure import Row
 from mc_sched.experiments.setting import Setting
 from mc_sched.experiments.traces import TracePair
+from mc_sched.experiments.worker_pool import WorkerPool
 
 
 class Rows:
     """A row per cell and system."""
 
-    def __init__(self, setting: Setting, traces: Sequence[TracePair], crew: Crew) -> None:
+    def __init__(self, setting: Setting, traces: Sequence[TracePair], crew: WorkerPool) -> None:
         self._setting, self._traces, self._crew = setting, traces, crew
 
     @cached_property

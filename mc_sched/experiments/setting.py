@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mc_sched.bundles.scenario_tables import tables_of
 from mc_sched.core.task import Privacy
 from mc_sched.errors import UserError
-from mc_sched.scenario_tables import tables_of
 from mc_sched.sim.scenario import Scenario, Tables
 
 Profile = Literal["paper", "host"]

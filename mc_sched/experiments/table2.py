@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from mc_sched.experiments.cells import LINKS, QORS, Cell
-from mc_sched.experiments.crew import Crew
+from mc_sched.experiments.figures.dots import draw_e3
 from mc_sched.experiments.findings import Findings, Picture, Table
 from mc_sched.experiments.headline import grouped, headline
 from mc_sched.experiments.measure import UNITS, Row
-from mc_sched.experiments.pictures.dots import draw_e3
 from mc_sched.experiments.setting import SETS, Setting
-from mc_sched.experiments.survey import measured
+from mc_sched.experiments.sweep import measured
 from mc_sched.experiments.systems import systems
+from mc_sched.experiments.worker_pool import WorkerPool
 
 QOS_NS = (84_000_000, 200_000_000, 500_000_000)
 """The paper's case study, and what the slower links need."""
@@ -30,7 +30,7 @@ def cells() -> list[Cell]:
     ]
 
 
-def measure(setting: Setting, crew: Crew) -> list[Row]:
+def measure(setting: Setting, crew: WorkerPool) -> list[Row]:
     """A row per cell and system."""
     return measured("table2", setting, cells(), systems(), crew)
 

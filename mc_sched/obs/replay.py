@@ -15,13 +15,13 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from mc_sched.core.actions import CloudAction, EdgeAction
-from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.cloud.machine import CloudMachine
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.core.events import CloudEvent, EdgeEvent
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.tables import CloudTable, LocalTable
-from mc_sched.obs.event_log import CLASSES, FORMAT, Record, from_json
+from mc_sched.obs.log.event_log import CLASSES, FORMAT, Record, from_json
 
 CONFIGS: dict[Any, tuple[type[Any], type[Any]]] = {
     "edge": (EdgeSettings, LocalTable),

@@ -21,8 +21,8 @@ from mc_sched.sim.scenario import (
     StreamConfig,
     Tables,
 )
-from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, WaySpec, WorldSpec
-from mc_sched.sim.steps import Phase, Steps, drawn, scripted
+from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
+from mc_sched.sim.step_function import Phase, Steps, drawn, scripted
 
 
 def world_of(scenario: Scenario, tables: Tables, folder: Path = Path()) -> WorldSpec:
@@ -61,7 +61,7 @@ def _edges(
             arrivals=partial(stream.run, edge_id, f"{seed}-arrivals"),
             settings=group.settings(),
             device=_device(group.device, f"{seed}-device"),
-            way=WaySpec(_link(group.link, rates, link_seed)),
+            way=RadioLinkSpec(_link(group.link, rates, link_seed)),
             cloud=None if group.alone else number % clouds if group.cloud is None else group.cloud,
             radio=group.name if group.share_link else "",
             probe_interval_ns=group.probe_interval,

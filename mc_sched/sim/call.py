@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mc_sched.core.actions import SendToCloud
-from mc_sched.sim.way import Transfer
+from mc_sched.sim.radio_link import Transfer
 
 if TYPE_CHECKING:
     from mc_sched.sim.edge import SimEdge

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from mc_sched.core.confidence import entropy_thresholds
+from mc_sched.core.policies.entropy_threshold import entropy_thresholds
 from mc_sched.core.tables import CloudTable, EntropyThreshold, LocalTable
 from mc_sched.sim.truth import RANKS, Truth, natural_entropy
 

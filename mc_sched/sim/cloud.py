@@ -11,13 +11,13 @@ from collections import deque
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudLoad, CloudMachine
-from mc_sched.core.radio import REPLY_BYTES
+from mc_sched.core.cloud.machine import CloudLoad, CloudMachine
+from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import Prediction
 from mc_sched.sim.call import Call
 from mc_sched.sim.clock import Clock
-from mc_sched.sim.performing import Performers, Performing, Recorder
+from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
 from mc_sched.sim.spec import CloudSpec
 
 NEWS_BYTES = 100
@@ -56,7 +56,7 @@ class SimCloud:
             do.Reply: self._reply,
             do.Stop: self._tell_last,
         }
-        self._handle = Performing(name, self._machine.handle, performers, record).feed
+        self._handle = MachineDriver(name, self._machine.handle, performers, record).feed
 
     # --- what reaches the agent ---------------------------------------------------------------
 
@@ -71,7 +71,7 @@ class SimCloud:
         if not call.is_open:
             return  # it was cut on its way, and that word came with it
         if len(self._calls) >= self._max_calls:
-            refused_ns = call.edge.way.down_ns(NEWS_BYTES)
+            refused_ns = call.edge.link.down_ns(NEWS_BYTES)
             self._clock.at(refused_ns, call.edge.lost, call, "overload on the cloud")
             return
         now_ns = self._clock.now_ns
@@ -129,7 +129,7 @@ class SimCloud:
                 down_ns=action.down_ns,
                 codec=action.codec,
                 exit_rule=action.exit_rule,
-                wanted_ns=max(0, action.wanted_ns - spent_ns),
+                reply_in_ns=max(0, action.reply_in_ns - spent_ns),
                 transfer_ns=call.transfer_ns,
             )
         )
@@ -169,25 +169,25 @@ class SimCloud:
         if call is not None:
             call.accepted_ns = self._clock.now_ns
             held_ns = call.accepted_ns - call.received_ns
-            heard_ns = call.edge.way.down_ns(NEWS_BYTES)
+            heard_ns = call.edge.link.down_ns(NEWS_BYTES)
             self._clock.at(heard_ns, call.edge.accepted, call, action, held_ns)
 
     def _tell(self, action: do.Progress) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            heard_ns = call.edge.way.down_ns(NEWS_BYTES)
+            heard_ns = call.edge.link.down_ns(NEWS_BYTES)
             self._clock.at(heard_ns, call.edge.told, call, action, self._held_ns(call))
 
     def _tell_last(self, action: do.Refuse | do.Stop) -> None:
-        self._last_word(action, NEWS_BYTES)
+        self._last_message(action, NEWS_BYTES)
 
     def _reply(self, action: do.Reply) -> None:
-        self._last_word(action, REPLY_BYTES)
+        self._last_message(action, REPLY_BYTES)
 
-    def _last_word(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
+    def _last_message(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            heard_ns = call.edge.way.down_ns(size_bytes)
+            heard_ns = call.edge.link.down_ns(size_bytes)
             self._clock.at(heard_ns, call.edge.told, call, action, self._held_ns(call))
             # behind whatever else this event calls for, as the agent's loop would
             self._clock.at(self._clock.now_ns, self.hang_up, call)

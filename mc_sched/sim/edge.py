@@ -15,21 +15,21 @@ from itertools import accumulate
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.edge.machine import EdgeMachine
+from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.events import TimerKind
-from mc_sched.core.partition import payload_bytes
-from mc_sched.core.radio import REPLY_BYTES
+from mc_sched.core.payloads import payload_bytes
 from mc_sched.core.task import Outcome, Prediction, Site, Task
-from mc_sched.obs.summary import TaskResult
+from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.call import Call
 from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
 from mc_sched.sim.clock import Appointment, Clock
 from mc_sched.sim.cloud import SimCloud
-from mc_sched.sim.performing import Performers, Performing, Recorder
+from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
+from mc_sched.sim.radio_link import CONTROL_BYTES, RadioLink, Transfer
 from mc_sched.sim.spec import EdgeSpec
 from mc_sched.sim.truth import Truth
 from mc_sched.sim.watcher import Watcher
-from mc_sched.sim.way import CONTROL_BYTES, Transfer, Way
 
 GIVE_UP_GRACE_NS = 1_000_000_000
 """How long the cloud may take to confirm a give-up before the call is cut, as in the agent."""
@@ -54,13 +54,13 @@ class SimEdge:
         self,
         clock: Clock,
         spec: EdgeSpec,
-        way: Way,
+        link: RadioLink,
         cloud: SimCloud | None,
         truth: Truth,
         sink: Callable[[TaskResult], None],
         record: Recorder | None,
     ) -> None:
-        self.edge_id, self.way, self.truth = spec.edge_id, way, truth
+        self.edge_id, self.link, self.truth = spec.edge_id, link, truth
         self._clock, self._sink = clock, sink
         self._spec, self._cloud = spec, cloud
         self._table = with_thresholds(spec.table, None if cloud is None else cloud.table)
@@ -87,7 +87,7 @@ class SimEdge:
             do.CancelTimer: self._cancel_timer,
             do.Finish: self._finish,
         }
-        self._feed = Performing(self.edge_id, self.machine.handle, performers, record).feed
+        self._feed = MachineDriver(self.edge_id, self.machine.handle, performers, record).feed
 
     def start(self) -> None:
         """Meet the cloud agent and await the first task."""
@@ -229,7 +229,7 @@ class SimEdge:
         call = Call(self, action, self._tasks[action.task_id][0])
         call.transfer = Transfer(self._payload_bytes(action), lambda: received(call))
         self._calls[action.task_id] = call
-        self.way.send(call.transfer)
+        self.link.send(call.transfer)
 
     def _payload_bytes(self, action: do.SendToCloud) -> int:
         assert self._cloud is not None
@@ -243,7 +243,7 @@ class SimEdge:
             return
         assert self._cloud is not None
         call.given_up = True
-        self._clock.at(self.way.control_ns(CONTROL_BYTES), self._cloud.give_up, call)
+        self._clock.at(self.link.control_ns(CONTROL_BYTES), self._cloud.give_up, call)
         if call.accepted:
             self._clock.at(self._clock.now_ns + GIVE_UP_GRACE_NS, self._cut, call)
         else:
@@ -269,8 +269,8 @@ class SimEdge:
         assert self._cloud is not None
         assert call.transfer is not None
         self._closed(call)
-        self.way.drop(call.transfer)
-        self._clock.at(self.way.control_ns(CONTROL_BYTES), self._cloud.hang_up, call)
+        self.link.drop(call.transfer)
+        self._clock.at(self.link.control_ns(CONTROL_BYTES), self._cloud.hang_up, call)
 
     def _closed(self, call: Call) -> None:
         call.is_open = False

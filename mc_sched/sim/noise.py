@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from mc_sched.sim.chance import SIZE, normals, place, places, ranks, start_of
+from mc_sched.sim.random_table import SIZE, normals, place, places, ranks, start_of
 
 
 @dataclass(frozen=True)

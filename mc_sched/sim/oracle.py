@@ -24,19 +24,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mc_sched.core.confidence import loosest
-from mc_sched.core.partition import all_payload_bytes
-from mc_sched.core.radio import REPLY_BYTES
+from mc_sched.core.energy.radio import REPLY_BYTES
+from mc_sched.core.payloads import all_payload_bytes
+from mc_sched.core.policies.entropy_threshold import loosest
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import Task
 from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
 from mc_sched.sim.cloud import DECODER, head_piece
 from mc_sched.sim.edge import ENCODER, LOCAL_NET
 from mc_sched.sim.most_right import Answers, Option, most_right
+from mc_sched.sim.radio_link import CHUNK_BYTES, HEADER_BYTES
 from mc_sched.sim.spec import CloudSpec, EdgeSpec, WorldSpec
-from mc_sched.sim.steps import Steps
+from mc_sched.sim.step_function import Steps
 from mc_sched.sim.truth import Truth
-from mc_sched.sim.way import CHUNK_BYTES, HEADER_BYTES
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mc_sched.core.tables import CloudTable, LocalTable
 from mc_sched.core.task import Task
 from mc_sched.link.model import KINDS, LinkSpec
 from mc_sched.sim.noise import Noise
-from mc_sched.sim.steps import Steps
+from mc_sched.sim.step_function import Steps
 
 AS_PROFILED = Noise()
 STEADY = Steps((0,), (1.0,))
@@ -31,7 +31,7 @@ class DeviceSpec:
 
 
 @dataclass(frozen=True)
-class WaySpec:
+class RadioLinkSpec:
     """A link, and how much longer than its own round trip the way takes at a time."""
 
     link: LinkSpec = field(default_factory=lambda: KINDS["wifi"])
@@ -57,7 +57,7 @@ class EdgeSpec:
     """Its tasks in order of arrival; `submitted_ns` is the moment."""
     settings: EdgeSettings = field(default_factory=EdgeSettings)
     device: DeviceSpec = field(default_factory=DeviceSpec)
-    way: WaySpec = field(default_factory=WaySpec)
+    way: RadioLinkSpec = field(default_factory=RadioLinkSpec)
     cloud: int | None = 0
     """Which of the world's cloud agents it uses; None: it works alone."""
     radio: str = ""

@@ -24,7 +24,7 @@ from functools import cache
 from statistics import NormalDist
 
 from mc_sched.core.task import Prediction
-from mc_sched.sim.chance import normals, place, start_of
+from mc_sched.sim.random_table import normals, place, start_of
 
 OWN_NOISE = 0.3
 """s: how much an exit differs from its neighbours."""

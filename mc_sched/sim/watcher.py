@@ -13,8 +13,8 @@ from mc_sched.core import events as ev
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.cloud import SimCloud
+from mc_sched.sim.radio_link import CONTROL_BYTES
 from mc_sched.sim.spec import EdgeSpec
-from mc_sched.sim.way import CONTROL_BYTES
 
 if TYPE_CHECKING:
     from mc_sched.sim.edge import SimEdge
@@ -114,7 +114,7 @@ class Watcher:
         def arrive() -> None:
             load = self._cloud.probed(self._edge.edge_id, self._rtt_ns if is_probe else 0)
             size_bytes = CONTROL_BYTES + padding.down_bytes
-            back_ns = self._edge.way.down_ns(size_bytes)
+            back_ns = self._edge.link.down_ns(size_bytes)
             self._clock.at(back_ns, come_back, load.queue_ns, load.slowdown)
 
         def come_back(queue_ns: int, slowdown: float) -> None:
@@ -128,4 +128,4 @@ class Watcher:
                     )
                 )  # fmt: skip
 
-        self._clock.at(self._edge.way.control_ns(CONTROL_BYTES + padding.up_bytes), arrive)
+        self._clock.at(self._edge.link.control_ns(CONTROL_BYTES + padding.up_bytes), arrive)

@@ -33,10 +33,10 @@ from mc_sched.core.tables import CloudTable, LocalTable
 from mc_sched.core.task import Mode, Outcome, Task
 from mc_sched.link.model import LinkSpec, Outage, Unlimited
 from mc_sched.link.varying import SteppedRate
-from mc_sched.obs.event_log import Record
+from mc_sched.obs.log.event_log import Record
 from mc_sched.obs.replay import config_of, turns, value_of
-from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, WaySpec, WorldSpec
-from mc_sched.sim.steps import Steps
+from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
+from mc_sched.sim.step_function import Steps
 from mc_sched.sim.watcher import PROBE_TIMEOUT_NS
 
 EDGE_ID = "edge"
@@ -265,7 +265,7 @@ def _steps(samples: list[tuple[int, float]], start_ns: int) -> Steps:
     return Steps((0, *starts[1:]), tuple(values))
 
 
-def _way(recorded: Recorded, start_ns: int) -> WaySpec:
+def _way(recorded: Recorded, start_ns: int) -> RadioLinkSpec:
     end_ns = recorded.end_ns - start_ns + _MARGIN_NS
     samples: list[tuple[int, float]] = [(at_ns, float(bps)) for at_ns, bps in recorded.rates_bps]
     rates = _steps(samples, start_ns) if samples else Steps((0,), (float(UNKNOWN_UP_BPS),))
@@ -276,7 +276,7 @@ def _way(recorded: Recorded, start_ns: int) -> WaySpec:
         for dark_ns, lit_ns in recorded.dark
     )
     extra = _steps(rtts, start_ns) if rtts else None
-    return WaySpec(LinkSpec(up, Unlimited(), outages=outages), extra)
+    return RadioLinkSpec(LinkSpec(up, Unlimited(), outages=outages), extra)
 
 
 def _probe_interval_ns(recorded: Recorded) -> int:

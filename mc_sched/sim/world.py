@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mc_sched.obs.summary import TaskResult
+from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.edge import SimEdge
-from mc_sched.sim.performing import Recorder
+from mc_sched.sim.machine_driver import Recorder
+from mc_sched.sim.radio_link import RadioLink
 from mc_sched.sim.spec import EdgeSpec, WorldSpec
 from mc_sched.sim.truth import Truth
-from mc_sched.sim.way import Way
 
 Sink = Callable[[EdgeSpec, TaskResult], None]
 """Takes each result of an edge the moment its task ends; nothing else keeps it."""
@@ -27,13 +27,13 @@ def simulate(world: WorldSpec, sink: Sink, record: Recorder | None = None) -> fl
     clouds = [
         SimCloud(clock, f"cloud-{number}", spec, record) for number, spec in enumerate(world.clouds)
     ]
-    ways: dict[str, Way] = {}
+    links: dict[str, RadioLink] = {}
     edges = []
     for number, spec in enumerate(world.edges):
-        way = ways.setdefault(spec.radio or f"edge {number}", Way(clock, spec.way))
+        link = links.setdefault(spec.radio or f"edge {number}", RadioLink(clock, spec.way))
         cloud = None if spec.cloud is None else clouds[spec.cloud]
         truth = Truth(f"{world.seed}-{spec.edge_id}")
-        edges.append(SimEdge(clock, spec, way, cloud, truth, _to(sink, spec), record))
+        edges.append(SimEdge(clock, spec, link, cloud, truth, _to(sink, spec), record))
     for edge in edges:
         edge.start()
     clock.run()

@@ -1,16 +1,12 @@
 """The command as people run it, in this process: what it prints and how it leaves."""
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from mc_sched import client
 from mc_sched.cli.main import main
-
-sys.path.insert(0, str(Path(__file__).parent))
-from fake_edge import FakeEdge
+from tests.cli.fake_edge import FakeEdge
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import torch
 
 from cloud_agent.driver import CloudDriver
 from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable, Codec, Exit
 from mc_sched.core.task import ExitRule
-from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.log.event_log import EventLog
 
 MS = 1_000_000
 S = 1_000 * MS

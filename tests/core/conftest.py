@@ -1,15 +1,9 @@
 """Machines driven by hand. Each is validated after every event and brought to rest at teardown."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-pytest.register_assert_rewrite("scripted_edge", "scripted_cloud")
-sys.path.insert(0, str(Path(__file__).parent))
-
-from scripted_cloud import ScriptedCloud  # noqa: E402
-from scripted_edge import ScriptedEdge  # noqa: E402
+from tests.core.scripted_cloud import ScriptedCloud
+from tests.core.scripted_edge import ScriptedEdge
 
 
 @pytest.fixture

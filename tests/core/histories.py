@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 
-from round_figures import (
+from mc_sched.core import events as ev
+from mc_sched.core.task import ExitRule, Privacy
+from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
+from tests.core.round_figures import (
     BOTH_PAYLOADS,
     ENCODING_LOCAL,
     EVERY_POLICY_LOCAL,
     PARTITIONED,
     TWO_CODECS,
 )
-from scripted_cloud import ScriptedCloud
-from scripted_edge import ScriptedEdge
-
-from mc_sched.core import events as ev
-from mc_sched.core.task import ExitRule, Privacy
-from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
+from tests.core.scripted_cloud import ScriptedCloud
+from tests.core.scripted_edge import ScriptedEdge
 
 LOCALLY = {"policy": "edge-only"}
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.cloud.machine import CloudMachine
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.tables import CloudTable, Codec, EntropyThreshold, Exit, LocalTable
@@ -53,7 +53,7 @@ class Joined:
     def __init__(self, seed: int, loss: float, slowest: float) -> None:
         self.draw = random.Random(seed)
         self.loss, self.slowest = loss, slowest
-        self.edge_settings = EdgeSettings(max_tasks=12, whole_net=seed % 2 == 1)
+        self.edge_settings = EdgeSettings(max_tasks=12, cloud_net_on_edge=seed % 2 == 1)
         self.edge = EdgeMachine(self.edge_settings, LOCAL)
         self.cloud = CloudMachine(CloudSettings(max_tasks=6), CLOUD)
         self.now = 0
@@ -208,7 +208,7 @@ class Joined:
             self.to_cloud(
                 ev.Arrived(
                     self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
-                    action.down_ns, action.codec, action.exit_rule, action.wanted_ns,
+                    action.down_ns, action.codec, action.exit_rule, action.reply_in_ns,
                 )
             )  # fmt: skip
         else:

@@ -3,14 +3,13 @@
 from collections import Counter
 from typing import Any
 
-from round_figures import ANSWER, CLOUD, MS, START_NS, at, ns
-
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.cloud_machine import CloudMachine
+from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.scores import Score
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
+from tests.core.round_figures import ANSWER, CLOUD, MS, START_NS, at, ns
 
 
 class ScriptedCloud:
@@ -56,9 +55,18 @@ class ScriptedCloud:
         self, ms: float, task_id: str, budget: float, accuracy=0.75, down=5.0,
         rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg", wanted=None,
     ):  # fmt: skip
-        wanted_ns = None if wanted is None else ns(wanted)
+        reply_in_ns = None if wanted is None else ns(wanted)
         return self.tell(
-            ms, ev.Arrived, task_id, edge_id, accuracy, ns(budget), ns(down), codec, rule, wanted_ns
+            ms,
+            ev.Arrived,
+            task_id,
+            edge_id,
+            accuracy,
+            ns(budget),
+            ns(down),
+            codec,
+            rule,
+            reply_in_ns,
         )
 
     def step(self, took: float | None = None) -> list[do.CloudAction]:

@@ -3,15 +3,14 @@
 from collections import defaultdict
 from typing import Any
 
-from round_figures import ANSWER, CLOUD, IMAGE_BYTES, LOCAL, MS, RTT_MS, UP_MS, at, ns
-
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.events import TimerKind
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Outcome, OutcomeKind, Site, Task
+from tests.core.round_figures import ANSWER, CLOUD, IMAGE_BYTES, LOCAL, MS, RTT_MS, UP_MS, at, ns
 
 ENCODED_MS = 5
 CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
@@ -161,7 +160,7 @@ class ScriptedEdge:
                 (task_id, kind), at_ns = min(self.timers.items(), key=lambda timer: timer[1])
                 self.handle(ev.TimerFired(max(now, at_ns), task_id, kind))
         assert self.machine.is_idle
-        assert {task_id for task_id, told in self.outcomes.items() if told} == self.submitted
+        assert {task_id for task_id, reports in self.outcomes.items() if reports} == self.submitted
 
     # --- before the test's clock starts -----------------------------------------------------
 
@@ -222,8 +221,8 @@ def sent(
 
     Half the round trip is kept for the way back.
     """
-    wanted_ns = ns(budget if wanted is None else wanted)
-    return do.SendToCloud(task_id, codec, accuracy, ns(budget), ns(RTT_MS / 2), rule, wanted_ns)
+    reply_in_ns = ns(budget if wanted is None else wanted)
+    return do.SendToCloud(task_id, codec, accuracy, ns(budget), ns(RTT_MS / 2), rule, reply_in_ns)
 
 
 class Ended:

@@ -9,16 +9,16 @@ import asyncio
 import time
 
 import numpy as np
-from mc_models.preprocess import encode_jpeg
+from mc_models.data.preprocess import encode_jpeg
 
 from edge_agent.admission import Admitted
 from edge_agent.driver import EdgeDriver
 from mc_sched.core import events as ev
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable, Exit, LocalTable
 from mc_sched.core.task import Prediction, Task
-from mc_sched.obs.event_log import EventLog
+from mc_sched.obs.log.event_log import EventLog
 
 MS = 1_000_000
 S = 1_000 * MS

@@ -1,14 +1,14 @@
 """An edge machine driven by hand that writes its log, as an agent does."""
 
 import orjson
-from round_figures import CLOUD, LOCAL
-from scripted_edge import ScriptedEdge
 
-from mc_sched.obs.event_log import FORMAT, EventLog
 from mc_sched.obs.explain.explain import explain
+from mc_sched.obs.log.event_log import FORMAT, EventLog
 from mc_sched.obs.store.reader import StoreReader
 from mc_sched.obs.store.stores import Stores
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
+from tests.core.round_figures import CLOUD, LOCAL
+from tests.core.scripted_edge import ScriptedEdge
 
 
 class LoggedEdge(ScriptedEdge):

@@ -1,15 +1,9 @@
 """Simulated worlds whose machines are validated after every event."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-
-from mc_sched.core.cloud_machine import CloudMachine
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.cloud.machine import CloudMachine
+from mc_sched.core.edge.machine import EdgeMachine
 
 
 class ValidatedEdge(EdgeMachine):

@@ -3,16 +3,15 @@
 import dataclasses
 from functools import partial
 
-from round_figures import CLOUD, LOCAL, MS
-
 from mc_sched.core import actions as do
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.task import Mode
 from mc_sched.link.model import LinkSpec, Outage, mbps
 from mc_sched.sim.arrivals import Stream
 from mc_sched.sim.noise import lognormal
-from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, WaySpec, WorldSpec
+from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
 from mc_sched.sim.world import simulate
+from tests.core.round_figures import CLOUD, LOCAL, MS
 
 S = 1000 * MS
 LINK = LinkSpec(mbps(8), mbps(8), rtt_ns=10 * MS)
@@ -31,7 +30,7 @@ def edge(name="edge", link=LINK, cloud=0, noise=0.0, slowdown=STEADY, radio="", 
     tasks = stream(**wanted)
     return EdgeSpec(
         name, LOCAL, partial(tasks.run, name, f"{seed}-{name}"), EdgeSettings(**settings),
-        DeviceSpec(lognormal(noise, f"{seed}-{name}"), slowdown), WaySpec(link), cloud, radio,
+        DeviceSpec(lognormal(noise, f"{seed}-{name}"), slowdown), RadioLinkSpec(link), cloud, radio,
     )  # fmt: skip
 
 

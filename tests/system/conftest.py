@@ -1,19 +1,13 @@
 """One deployment for most system tests, and the frames that they send."""
 
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-TESTS = Path(__file__).parent.parent
-pytest.register_assert_rewrite("deployment", "nodes", "two_nodes")
-sys.path[:0] = [str(TESTS / "system"), str(TESTS / "edge_agent")]
-
-from deployment import Deployment, mc_sched  # noqa: E402
-from nodes import obstacle, until  # noqa: E402
-from two_nodes import TwoNodes, all_succeed  # noqa: E402
+from tests.system.deployment import Deployment, mc_sched
+from tests.system.nodes import obstacle, until
+from tests.system.two_nodes import TwoNodes, all_succeed
 
 
 @pytest.fixture(scope="session")

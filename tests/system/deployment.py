@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from mc_models.bundle import load_bundle
-from mc_models.bundle_files import SHIPPED as BUNDLES
+from mc_models.bundle.bundle import load_bundle
+from mc_models.bundle.files import SHIPPED as BUNDLES
 from mc_proto.channel import connect
 
 from mc_sched.client import Constraints, EdgeClient
-from mc_sched.obs.event_log import read_log
+from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed
 
 PATIENCE_S = 60.0

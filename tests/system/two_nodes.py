@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 
-from nodes import PATIENCE_S, REPO, SHARED, Node, debian_root, sh, until, wheel
+from tests.system.nodes import PATIENCE_S, REPO, SHARED, Node, debian_root, sh, until, wheel
 
 PATIENT = {"reconnect": "90s"}
 """A stream that outlasts a restart of the edge agent."""

@@ -11,12 +11,12 @@ from mc_sched.core.policy import CloudForecast, View
 from mc_sched.core.task import ExitRule
 
 
-def depth(option: CloudForecast, view: View, wanted_ns: int) -> float:
+def depth(option: CloudForecast, view: View, reply_in_ns: int) -> float:
     """Accuracy of the deepest exit by the option's codec that answers, on the mean, by then."""
     if view.exit_rule is ExitRule.EARLIEST:
         return option.accuracy
     deepest = option.accuracy
     for other in view.cloud:
-        if other.codec == option.codec and other.mean_ns <= wanted_ns:
+        if other.codec == option.codec and other.mean_ns <= reply_in_ns:
             deepest = max(deepest, other.accuracy)
     return deepest

@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mc_sched.core.confidence import alone, loosest
-from mc_sched.core.policies.chance import chance_beyond
+from mc_sched.core.policies.entropy_threshold import alone, loosest
+from mc_sched.core.policies.options import probability_beyond
 from mc_sched.core.policy import (
     EdgeFirst,
+    OnDeviceForecast,
     SiteForecast,
     View,
-    WholeForecast,
     allowed_options,
-    through_whole_net,
+    to_last_exit,
 )
 from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import Shortfall, Task
@@ -52,20 +52,20 @@ def local_first(task: Task, view: View) -> Iterator[LocalFirst]:
             yield way
 
 
-def _then_there(task: Task, view: View, whole: WholeForecast | None) -> Iterator[LocalFirst]:
+def _then_there(task: Task, view: View, whole: OnDeviceForecast | None) -> Iterator[LocalFirst]:
     """The cloud behind the local net; what it would be late with runs here, if that can be."""
     allowed = allowed_options(task, view)
     if isinstance(allowed, Shortfall):
         return
-    rescue = "" if whole is None else whole.exit
-    offload = replace(through_whole_net(allowed), fallback=True, rescue_exit=rescue)
+    fall_back = "" if whole is None else whole.exit
+    offload = replace(to_last_exit(allowed), fallback=True, fallback_exit=fall_back)
     threshold = _reaching(view, offload.codec)
     if threshold is not None:
         last = next(o for o in reversed(allowed) if o.codec == offload.codec)
-        yield _expected(view, EdgeFirst(threshold, offload), last, rescue=whole)
+        yield _expected(view, EdgeFirst(threshold, offload), last, fall_back=whole)
 
 
-def _then_here(view: View, whole: WholeForecast | None) -> Iterator[LocalFirst]:
+def _then_here(view: View, whole: OnDeviceForecast | None) -> Iterator[LocalFirst]:
     """The cloud net on the device, or nothing, behind the local net."""
     in_time = whole is not None and view.edge.mean_ns + whole.mean_ns <= view.remaining_ns
     behind = whole if in_time else None
@@ -102,7 +102,7 @@ def _expected(
     view: View,
     decision: EdgeFirst,
     behind: SiteForecast | None,
-    rescue: SiteForecast | None = None,
+    fall_back: SiteForecast | None = None,
 ) -> LocalFirst:
     """`behind` gets what the local net is not sure of; `rescue` what that is late with."""
     unsure = 1.0 - decision.threshold.kept
@@ -111,9 +111,9 @@ def _expected(
     late = _late(view, behind)
     goes_on = unsure if view.edge.mean_ns + behind.mean_ns <= view.remaining_ns else 0.0
     energy_j = view.edge.energy_j + goes_on * behind.energy_j
-    if rescue is not None:
-        energy_j += unsure * late * rescue.energy_j
-        late *= _late(view, rescue)
+    if fall_back is not None:
+        energy_j += unsure * late * fall_back.energy_j
+        late *= _late(view, fall_back)
     return LocalFirst(
         decision,
         in_time=1.0 - unsure * late,
@@ -123,4 +123,4 @@ def _expected(
 
 
 def _late(view: View, option: SiteForecast) -> float:
-    return chance_beyond(view.remaining_ns, option, after_ns=view.edge.mean_ns)
+    return probability_beyond(view.remaining_ns, option, after_ns=view.edge.mean_ns)

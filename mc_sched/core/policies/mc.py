@@ -26,19 +26,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mc_sched.core.policies.chance import chance_beyond
 from mc_sched.core.policies.depth import depth
 from mc_sched.core.policies.hedge import run_share
 from mc_sched.core.policies.local_first import local_first
+from mc_sched.core.policies.options import probability_beyond
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
     Offload,
+    OnDeviceForecast,
     Refuse,
     RunOnEdge,
     SiteForecast,
     View,
-    WholeForecast,
     cloud_choices,
     edge_shortfall,
 )
@@ -53,7 +53,7 @@ LEAST_RIGHT = 1e-9
 
 
 @value
-class Way:
+class Candidate:
     """One way to serve a task, and what is expected of it."""
 
     decision: Decision
@@ -71,52 +71,54 @@ class Way:
 
 def decide(task: Task, view: View) -> Decision:
     """Of the sure ways the best by the mode, or else the likeliest to a free site."""
-    ways = list(_ways(task, view))
-    sure = [way for way in ways if way.sure]
+    candidates = list(_candidates(task, view))
+    sure = [candidate for candidate in candidates if candidate.sure]
     if sure:
         return _best(sure, view).decision
-    hopes = [way for way in ways if way.free]
+    hopes = [candidate for candidate in candidates if candidate.free]
     if hopes:
-        return max(hopes, key=lambda way: way.in_time).decision
+        return max(hopes, key=lambda candidate: candidate.in_time).decision
     return _refusal(task, view)
 
 
-def _best(sure: list[Way], view: View) -> Way:
+def _best(sure: list[Candidate], view: View) -> Candidate:
     if view.mode is Mode.ENERGY:
         return min(sure, key=_joules_per_right)
-    at_home = (way for way in sure if way.decision == RunOnEdge())
-    return next(at_home, None) or min(sure, key=lambda way: way.time_ns)
+    at_home = (candidate for candidate in sure if candidate.decision == RunOnEdge())
+    return next(at_home, None) or min(sure, key=lambda candidate: candidate.time_ns)
 
 
-def _joules_per_right(way: Way) -> float:
-    return way.energy_j / max(LEAST_RIGHT, way.in_time * way.accuracy)
+def _joules_per_right(candidate: Candidate) -> float:
+    return candidate.energy_j / max(LEAST_RIGHT, candidate.in_time * candidate.accuracy)
 
 
-def _ways(task: Task, view: View) -> Iterator[Way]:
+def _candidates(task: Task, view: View) -> Iterator[Candidate]:
     """Those that are in time on the mean and accurate enough; the one here first."""
-    here = _what_runs_here(view)
-    sure_here = edge_shortfall(view, here=here) is None
-    if edge_shortfall(view, upper=False, here=here) is None or sure_here:
-        in_time = 1.0 - chance_beyond(view.remaining_ns, here)
-        yield Way(
-            _run(here),
-            here.upper_ns,
-            here.energy_j,
+    local = _local_option(view)
+    local_in_time = edge_shortfall(view, local=local) is None
+    if edge_shortfall(view, upper=False, local=local) is None or local_in_time:
+        in_time = 1.0 - probability_beyond(view.remaining_ns, local)
+        yield Candidate(
+            _run(local),
+            local.upper_ns,
+            local.energy_j,
             in_time,
-            here.accuracy,
-            sure_here,
+            local.accuracy,
+            local_in_time,
             view.edge_free,
         )
     for option in _cloud_options(task, view):
-        there = _there(option, view, here, sure_here)
+        there = _offload_candidate(option, view, local, local_in_time)
         if there is not None:
             yield there
     for first in local_first(task, view):
         sure, accuracy = first.in_time >= SURE, first.decision.accuracy
-        yield Way(first.decision, first.time_ns, first.energy_j, first.in_time, accuracy, sure)
+        yield Candidate(
+            first.decision, first.time_ns, first.energy_j, first.in_time, accuracy, sure
+        )
 
 
-def _what_runs_here(view: View) -> SiteForecast:
+def _local_option(view: View) -> SiteForecast:
     """The local net, or where it is not accurate enough the cloud net up to an exit that is."""
     fit = (option for option in view.whole if option.accuracy >= view.accuracy)
     return view.edge if view.edge.accuracy >= view.accuracy else next(fit, view.edge)
@@ -127,38 +129,42 @@ def _cloud_options(task: Task, view: View) -> tuple[CloudForecast, ...]:
     return () if isinstance(choices, Shortfall) else choices
 
 
-def _there(option: CloudForecast, view: View, here: SiteForecast, sure_here: bool) -> Way | None:
+def _offload_candidate(
+    option: CloudForecast, view: View, local: SiteForecast, local_in_time: bool
+) -> Candidate | None:
     """To the cloud: what is sure here is given away for good only where it has to be."""
-    left_ns, hedges = _take_back_ns(here, view), view.mode is Mode.ENERGY
-    if not sure_here:
-        return _alone(option, view, here)
+    left_ns, hedges = _latest_start_ns(local, view), view.mode is Mode.ENERGY
+    if not local_in_time:
+        return _alone(option, view, local)
     if (option.mean_ns if hedges else option.accepted_ns) <= left_ns:
-        return _rescued(option, view, here)
-    if _keeps_its_word(view) and chance_beyond(view.remaining_ns, option) <= RISK / 2:
-        return _alone(option, view, here)
-    return _rescued(option, view, here) if hedges and left_ns > 0 else None
+        return _with_fallback(option, view, local)
+    if _keeps_its_word(view) and probability_beyond(view.remaining_ns, option) <= RISK / 2:
+        return _alone(option, view, local)
+    return _with_fallback(option, view, local) if hedges and left_ns > 0 else None
 
 
-def _alone(option: CloudForecast, view: View, here: SiteForecast) -> Way:
+def _alone(option: CloudForecast, view: View, local: SiteForecast) -> Candidate:
     """To the cloud, and not taken back."""
-    in_time = 1.0 - chance_beyond(view.remaining_ns, option)
+    in_time = 1.0 - probability_beyond(view.remaining_ns, option)
     sure = option.upper_ns <= view.remaining_ns
     accuracy = depth(option, view, view.remaining_ns)
-    decision = _offload(option, view, here, take_back=False)
-    return Way(decision, option.upper_ns, option.energy_j, in_time, accuracy, sure, view.cloud_free)
+    decision = _offload(option, view, local, take_back=False)
+    return Candidate(
+        decision, option.upper_ns, option.energy_j, in_time, accuracy, sure, view.cloud_free
+    )
 
 
-def _rescued(option: CloudForecast, view: View, here: SiteForecast) -> Way:
+def _with_fallback(option: CloudForecast, view: View, local: SiteForecast) -> Candidate:
     """To the cloud, and taken back where it would be late."""
-    left_ns = _take_back_ns(here, view)
+    left_ns = _latest_start_ns(local, view)
     word_ns = option.accepted_ns - option.mean_ns
-    unheard = chance_beyond(left_ns, option, after_ns=word_ns)
+    unheard = probability_beyond(left_ns, option, after_ns=word_ns)
     hedged = view.mode is Mode.ENERGY and left_ns < option.upper_ns
-    runs = run_share(left_ns, here.mean_ns, option) if hedged else unheard
-    rescue_j = max(runs, chance_beyond(view.remaining_ns, option)) * here.energy_j
-    accuracy = unheard * here.accuracy + (1.0 - unheard) * depth(option, view, left_ns)
-    decision = _offload(option, view, here, hedged=hedged)
-    return Way(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, accuracy, True)
+    runs = run_share(left_ns, local.mean_ns, option) if hedged else unheard
+    rescue_j = max(runs, probability_beyond(view.remaining_ns, option)) * local.energy_j
+    accuracy = unheard * local.accuracy + (1.0 - unheard) * depth(option, view, left_ns)
+    decision = _offload(option, view, local, hedged=hedged)
+    return Candidate(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, accuracy, True)
 
 
 def _keeps_its_word(view: View) -> bool:
@@ -170,19 +176,19 @@ def _keeps_its_word(view: View) -> bool:
     return view.since_late * RISK / 2 >= 1 and (view.cloud_free or view.cloud_in_time)
 
 
-def _take_back_ns(here: SiteForecast, view: View) -> int:
+def _latest_start_ns(local: SiteForecast, view: View) -> int:
     """Time until the last moment at which this can still serve the task."""
-    return view.take_back_ns - (here.upper_ns - view.edge.upper_ns)
+    return view.latest_start_ns - (local.upper_ns - view.edge.upper_ns)
 
 
-def _run(here: SiteForecast) -> RunOnEdge:
-    return RunOnEdge(here.exit if isinstance(here, WholeForecast) else "")
+def _run(local: SiteForecast) -> RunOnEdge:
+    return RunOnEdge(local.exit if isinstance(local, OnDeviceForecast) else "")
 
 
 def _offload(
     option: CloudForecast,
     view: View,
-    here: SiteForecast,
+    local: SiteForecast,
     take_back: bool = True,
     hedged: bool = False,
 ) -> Offload:
@@ -192,13 +198,13 @@ def _offload(
         view.exit_rule,
         option.upper_ns,
         take_back=take_back,
-        rescue_exit=_run(here).exit,
+        fallback_exit=_run(local).exit,
         hedged=hedged,
     )
 
 
 def _refusal(task: Task, view: View) -> Refuse:
-    edge, cloud = edge_shortfall(view, here=_what_runs_here(view)), cloud_choices(task, view)
+    edge, cloud = edge_shortfall(view, local=_local_option(view)), cloud_choices(task, view)
     assert edge is not None
     assert isinstance(cloud, Shortfall)
     return Refuse((edge, cloud))

@@ -30,6 +30,6 @@ def decide(task: Task, view: View) -> Decision:
         view.accuracy,
         ExitRule.PURSUE,
         cloud.mean_ns,
-        keep_promised=False,
-        before_take_back=False,
+        keep_if_on_time=False,
+        reply_before_fallback=False,
     )

@@ -47,10 +47,10 @@ class CloudTimePredictor:
         self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.ways}
         """Per codec, profiled time from its payload to each exit that it can reach, in order."""
 
-    def aim(self, quantile: float) -> None:
+    def set_quantile(self, quantile: float) -> None:
         """Forecast at another upper quantile from now on."""
         self._quantile = quantile
-        self._level.aim(quantile)
+        self._level.set_quantile(quantile)
 
     def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
         """Something that is put at `profiled_ns` took `took_ns`."""

@@ -45,7 +45,7 @@ class AdaptiveLevel:
         self._highest = 1.0 + (LARGEST_STRETCH - 1.0) / STRETCH
         self._scored_ns = 0
 
-    def aim(self, target: float) -> None:
+    def set_quantile(self, target: float) -> None:
         """Another share from now on; what the level had learned beside the old one stays."""
         moved = self._moving + target - self._target
         self._moving = min(self._highest, max(LOWEST, moved))

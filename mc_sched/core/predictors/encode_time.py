@@ -22,9 +22,9 @@ class EncodeTimePredictor:
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR)
         self._level = AdaptiveLevel(quantile)
 
-    def aim(self, quantile: float) -> None:
+    def set_quantile(self, quantile: float) -> None:
         """Forecast at another upper quantile from now on."""
-        self._level.aim(quantile)
+        self._level.set_quantile(quantile)
 
     def needs_time(self, codec: str) -> bool:
         """Whether a payload of this codec has to be made first."""

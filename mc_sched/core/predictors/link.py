@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import deque
 
 from mc_sched.core.predictors.conformal import AdaptiveLevel
-from mc_sched.core.predictors.lately import LeastLately
 from mc_sched.core.predictors.probing import FASTER, Padding, Probing
+from mc_sched.core.predictors.sliding_min import SlidingMin
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.quantiles import DEVIATIONS
 from mc_sched.core.scores import Forecast, Predictor, Score
@@ -69,15 +69,15 @@ class LinkEstimator:
         self._up_level, self._down_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._left: deque[_Upload] = deque(maxlen=4)
         self._last_whole_ns = -1
-        self._best = LeastLately(LATELY_NS)
+        self._best = SlidingMin(LATELY_NS)
         """Of the uplink's means, nanoseconds per byte."""
         self._probing = Probing(least_samples=len(UP_PRIOR))
 
-    def aim(self, quantile: float) -> None:
+    def set_quantile(self, quantile: float) -> None:
         """Forecast at another upper quantile from now on."""
         self._quantile = quantile
         for level in (self._up_level, self._down_level):
-            level.aim(quantile)
+            level.set_quantile(quantile)
 
     # --- what happens -----------------------------------------------------------------------
 
@@ -220,15 +220,15 @@ class LinkEstimator:
         """Whether some direction lacks the samples, however old, that silence its prior."""
         return self._probing.never_done
 
-    def doubt_counts(self, now_ns: int) -> bool:
-        """See `Probing.doubt_counts`."""
-        return self._probing.doubt_counts(now_ns)
+    def worth_counts(self, now_ns: int) -> bool:
+        """See `Probing.worth_counts`."""
+        return self._probing.worth_counts(now_ns)
 
-    def wanted_padding(self, now_ns: int, in_doubt: bool = False) -> Padding:
-        """What the next probe should carry. `in_doubt`: see `Probing.wanted`."""
+    def wanted_padding(self, now_ns: int, probe_is_worth_it: bool = False) -> Padding:
+        """What the next probe should carry. `probe_is_worth_it`: see `Probing.wanted`."""
         if not self._rtt_ns.settled(now_ns):
             return Padding()  # what a transfer takes beyond the round trip could not be told
-        return self._probing.wanted(now_ns, self._up.settled(now_ns), in_doubt)
+        return self._probing.wanted(now_ns, self._up.settled(now_ns), probe_is_worth_it)
 
     # --- forecasts --------------------------------------------------------------------------
 

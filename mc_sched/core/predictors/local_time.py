@@ -24,7 +24,7 @@ ERROR_WEIGHT = 0.1
 
 
 @value
-class _HalfWay:
+class _Halfway:
     """Both forms of the residual, as of the layer behind which half of the profiled time lay."""
 
     now_ns: int
@@ -49,18 +49,18 @@ class LocalTimePredictor:
         self._whole_ns = 0
         """Profiled time of what runs if it is the cloud net, whose layers report nothing."""
         self._expected = NOTHING
-        self._half_way: _HalfWay | None = None
+        self._half_way: _Halfway | None = None
         self._layers_done = 0
         self._layer_done_ns = 0
         self._aborting = False
         self.busy_by_others: float | None = None
         """Share of the device that other programs use, in [0, 1]; None: no sensor has spoken."""
 
-    def aim(self, quantile: float) -> None:
+    def set_quantile(self, quantile: float) -> None:
         """Forecast at another upper quantile from now on."""
         self._quantile = quantile
         for level in (self._level, self._ops_level, self._calibrated_level):
-            level.aim(quantile)
+            level.set_quantile(quantile)
 
     # --- what happens -----------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class LocalTimePredictor:
         self._layer_done_ns = now_ns
         done_ns = self._done_ns[layer + 1]
         if self._half_way is None and done_ns * 2 >= self._total_ns > done_ns:
-            self._half_way = _HalfWay(
+            self._half_way = _Halfway(
                 now_ns,
                 self._spread(now_ns, self.residual_ops_ns(now_ns), self._ops_level),
                 self._spread(now_ns, self.residual_calibrated_ns(now_ns), self._calibrated_level),

@@ -65,17 +65,17 @@ class Probing:
         """How long the last sample of an uplink in doubt stands."""
         return min(FRESH_NS, IN_DOUBT_NS << self._in_vain)
 
-    def doubt_counts(self, now_ns: int) -> bool:
+    def worth_counts(self, now_ns: int) -> bool:
         """Whether it may matter to the next probe that the uplink is in doubt."""
         return _is_stale(self._up_ns, now_ns, self._undoubted_ns)
 
-    def wanted(self, now_ns: int, settled: bool, in_doubt: bool) -> Padding:
+    def wanted(self, now_ns: int, settled: bool, probe_is_worth_it: bool) -> Padding:
         """For the direction, if any, that is not fresh.
 
-        `settled`: the uplink's prior is silent. `in_doubt`: were the uplink as fast as at its best
-        lately, the next task would go up.
+        `settled`: the uplink's prior no longer counts. `probe_is_worth_it`: the next task would be
+        offloaded if the uplink were as fast as at its recent best.
         """
-        fresh_ns = self._undoubted_ns if in_doubt else FRESH_NS
+        fresh_ns = self._undoubted_ns if probe_is_worth_it else FRESH_NS
         if not settled or _is_stale(self._up_ns, now_ns, fresh_ns):
             return Padding(up_bytes=PADDING_BYTES)
         if _is_stale(self._down_ns, now_ns, SHOWN_NS):

@@ -10,14 +10,14 @@ from pathlib import Path
 import orjson
 
 from mc_sched import __version__
-from mc_sched.obs.console.asked import limit_of, query_of, width_s
 from mc_sched.obs.console.dashboard import dashboard
-from mc_sched.obs.explain.aside import explained_aside
+from mc_sched.obs.console.page_query import limit_of, query_of, width_s
+from mc_sched.obs.explain.subprocess import explain_in_subprocess
 from mc_sched.obs.store.bounds import SERVED, End, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.line import Labels
+from mc_sched.obs.store.live import pages
 from mc_sched.obs.store.query import LATEST_NS, Query
-from mc_sched.obs.store.served import pages
 from mc_sched.obs.store.stores import Ends, Stores, open_stores
 from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json, route
 
@@ -93,7 +93,7 @@ class LogApi:
         return Response(b"[" + b",".join(map(_line, lines)) + b"]")
 
     def _task(self, request: Request) -> Response:
-        return Response(explained_aside(self._paths, request.parts[0]))
+        return Response(explain_in_subprocess(self._paths, request.parts[0]))
 
     # --- what goes on ------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from mc_sched.obs.console.asked import width_s
+from mc_sched.obs.console.page_query import width_s
 from mc_sched.obs.store.bounds import Line
 from mc_sched.obs.store.query import Query, Term
 from mc_sched.obs.store.reader import Count

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mc_sched.core import actions as do
-from mc_sched.core.edge_machine import EdgeMachine
+from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.core.policies.depth import depth
@@ -27,8 +27,8 @@ from mc_sched.core.policy import (
     edge_shortfall,
 )
 from mc_sched.core.task import Mode, Shortfall
-from mc_sched.obs.event_log import Record
 from mc_sched.obs.explain.story import Story
+from mc_sched.obs.log.event_log import Record
 from mc_sched.obs.replay import config_of, value_of
 
 

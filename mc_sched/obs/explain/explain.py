@@ -9,14 +9,14 @@ from dataclasses import replace
 from mc_sched.core import events as ev
 from mc_sched.core.task import Site
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import Record
 from mc_sched.obs.explain.choices import Choices, choices_of
 from mc_sched.obs.explain.sentences import Explanation
 from mc_sched.obs.explain.story import Story, gather
+from mc_sched.obs.log.event_log import Record
+from mc_sched.obs.log.trace import is_trace_id
 from mc_sched.obs.replay import value_of
 from mc_sched.obs.store.query import Query, Term, of_task, of_trace
 from mc_sched.obs.store.stores import Stores
-from mc_sched.obs.trace import is_trace_id
 
 REMEMBERED_EVENTS = 20_000
 """Events before a task that are fed to the machine again; the predictors remember far fewer."""

@@ -11,8 +11,8 @@ from mc_sched.core import events as ev
 from mc_sched.core.scores import Score
 from mc_sched.core.task import Outcome, Task
 from mc_sched.errors import UserError
-from mc_sched.obs.event_log import CLASSES, Record
-from mc_sched.obs.moments import Moment
+from mc_sched.obs.log.event_log import CLASSES, Record
+from mc_sched.obs.log.moments import Moment
 from mc_sched.obs.replay import value_of
 
 

@@ -19,8 +19,8 @@ from mc_sched.obs.loki.labels import FIXED, NAMES, OURS, query_of, stored_name
 from mc_sched.obs.loki.logql import Constant, LogQuery, MetricQuery, Parsed, duration_ns, parse
 from mc_sched.obs.store.bounds import SERVED, Line
 from mc_sched.obs.store.follow import Follower
+from mc_sched.obs.store.live import pages
 from mc_sched.obs.store.query import LATEST_NS, Query
-from mc_sched.obs.store.served import pages
 from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json, route
 

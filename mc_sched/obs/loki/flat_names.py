@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from mc_sched.obs.event_log import CLASSES
+from mc_sched.obs.log.event_log import CLASSES
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
-from mc_sched.core.cloud_machine import CloudLoad
+from mc_sched.core.cloud.machine import CloudLoad
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.scores import Reliability
 from mc_sched.obs.metrics import families as of
@@ -15,28 +15,28 @@ from mc_sched.obs.metrics.collector import AgentCollector
 
 
 @dataclass(frozen=True)
-class CloudState:
+class CloudMetricsInput:
     """One look at the agent."""
 
     load: CloudLoad
     reliability: Mapping[str, Reliability]
     took: Mapping[str, Histogram]
-    endings: Mapping[tuple[str, ...], float]
+    outcomes: Mapping[tuple[str, ...], float]
     """How often a task ended here with which word, at which exit."""
     rails_w: Mapping[str, float]
     log_dropped: int
 
 
-class CloudCollector(AgentCollector[CloudState]):
+class CloudCollector(AgentCollector[CloudMetricsInput]):
     """Shows a cloud agent."""
 
-    def families(self, state: CloudState) -> Iterator[Metric]:
+    def families(self, state: CloudMetricsInput) -> Iterator[Metric]:
         """Its tasks, its queue, its speed, its forecasts."""
         yield of.counters(
             "mc_cloud_tasks",
             "Tasks by the last word about them.",
             ("word", "exit"),
-            state.endings.items(),
+            state.outcomes.items(),
         )
         yield of.gauge("mc_queue_depth", "Tasks that wait or run here.", state.load.tasks)
         yield of.gauge("mc_queue_seconds", "Work that waits here.", state.load.queue_ns / 1e9)

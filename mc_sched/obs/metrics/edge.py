@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
-from mc_sched.core.edge_books import EdgeSnapshot
+from mc_sched.core.edge.stats import EdgeSnapshot
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.tally import Tally
 from mc_sched.core.task import OutcomeKind
@@ -19,7 +19,7 @@ _NONE_YET = {(kind.value, "", ""): 0 for kind in OutcomeKind}
 
 
 @dataclass(frozen=True)
-class EdgeState:
+class EdgeMetricsInput:
     """One look at the agent."""
 
     snapshot: EdgeSnapshot
@@ -31,14 +31,14 @@ class EdgeState:
     """Whether one is configured; a link that is not there is not down."""
 
 
-class EdgeCollector(AgentCollector[EdgeState]):
+class EdgeCollector(AgentCollector[EdgeMetricsInput]):
     """Shows an edge agent."""
 
-    def told(self, state: EdgeState) -> Mapping[str, str]:
+    def told(self, state: EdgeMetricsInput) -> Mapping[str, str]:
         """What a reload may change."""
         return {"policy": state.snapshot.policy, "mode": state.snapshot.mode}
 
-    def families(self, state: EdgeState) -> Iterator[Metric]:
+    def families(self, state: EdgeMetricsInput) -> Iterator[Metric]:
         """Its tasks, its link, its joules, its forecasts."""
         yield from _tasks(state)
         if state.has_cloud:
@@ -47,11 +47,11 @@ class EdgeCollector(AgentCollector[EdgeState]):
         yield from of.forecasts(state.snapshot.predictors)
 
 
-def _tasks(state: EdgeState) -> Iterator[Metric]:
+def _tasks(state: EdgeMetricsInput) -> Iterator[Metric]:
     seen, tally = state.snapshot, state.tally
-    endings = {**_NONE_YET, **tally.endings}
+    outcomes = {**_NONE_YET, **tally.outcomes}
     yield of.counters(
-        "mc_tasks", "Tasks by how they ended.", ("outcome", "site", "exit"), endings.items()
+        "mc_tasks", "Tasks by how they ended.", ("outcome", "site", "exit"), outcomes.items()
     )
     yield of.histograms(
         "mc_task_latency_seconds",
@@ -74,7 +74,7 @@ def _link(seen: EdgeSnapshot) -> Iterator[Metric]:
     )  # fmt: skip
 
 
-def _energy(state: EdgeState) -> Iterator[Metric]:
+def _energy(state: EdgeMetricsInput) -> Iterator[Metric]:
     seen = state.snapshot
     watts = dict(state.rails_w)
     if not watts and seen.power_w is not None:

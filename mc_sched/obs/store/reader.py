@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from mc_sched.obs.store.asking import Asking
 from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, End, Line, page
 from mc_sched.obs.store.conditions import conditions, searched, with_words
 from mc_sched.obs.store.counting import (
@@ -24,6 +23,7 @@ from mc_sched.obs.store.counting import (
 )
 from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.query import Query
+from mc_sched.obs.store.query_connection import QueryConnection
 from mc_sched.obs.store.windows import windows
 
 RARE = 0.4
@@ -40,7 +40,7 @@ class StoreReader:
     """Reads one store. For one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds = UNBOUNDED) -> None:
-        self._asking = Asking(connection, bounds.patience_s)
+        self._asking = QueryConnection(connection, bounds.patience_s)
         self._bounds = bounds
         self._rows = self._asking.rows
 

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from mc_sched.config import Config, Duration, Size
-from mc_sched.core.energy import EnergyModel
+from mc_sched.core.energy.model import EnergyModel
+from mc_sched.core.energy.radio import RADIOS
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.radio import RADIOS
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.task import MAX_DEADLINE_NS, ExitRule, Mode, Privacy
 from mc_sched.sim.scenario.devices import DeviceConfig
@@ -62,7 +62,7 @@ class EdgeGroupConfig(Config):
     basic_accuracy: float = Field(default=EdgeSettings.basic_accuracy, ge=0, le=1)
     quantile: float = Field(default=EdgeSettings.quantile, ge=0.5, lt=1.0)
     margin: Duration = EdgeSettings.margin_ns
-    whole_net: bool = EdgeSettings.whole_net
+    cloud_net_on_edge: bool = EdgeSettings.cloud_net_on_edge
     max_tasks: int = Field(default=EdgeSettings.max_tasks, ge=1, le=10_000)
     max_uploads: int | None = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
     probe_interval: Duration = Field(default=200_000_000, ge=10_000_000)
@@ -99,7 +99,7 @@ class EdgeGroupConfig(Config):
             exit_rule=self.exit_rule,
             quantile=self.quantile,
             margin_ns=self.margin,
-            whole_net=self.whole_net,
+            cloud_net_on_edge=self.cloud_net_on_edge,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
             energy=energy,

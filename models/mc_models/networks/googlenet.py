@@ -10,7 +10,7 @@ from collections.abc import Callable
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d, Inception
 
-from mc_models.chains import Chain
+from mc_models.networks.chains import Chain
 from mc_models.networks.heads import FinalHead, initialise
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: table 1 of Szegedy et al. 2015

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
-from mc_models.chains import Chain
+from mc_models.networks.chains import Chain
 from mc_models.networks.heads import FinalHead
 
 # bottlenecks of each layer, and their inner channels

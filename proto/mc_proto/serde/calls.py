@@ -12,8 +12,8 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import MAX_DEADLINE_NS, ExitRule
-from mc_sched.obs.moments import Moment
-from mc_sched.obs.trace import is_trace_id
+from mc_sched.obs.log.moments import Moment
+from mc_sched.obs.log.trace import is_trace_id
 
 _RULE_TO_WIRE = {
     ExitRule.EARLIEST: common_pb2.EXIT_RULE_EARLIEST,
@@ -42,7 +42,7 @@ def open_to_wire(
         down_ns=action.down_ns,
         exit_rule=_RULE_TO_WIRE[action.exit_rule],
         bundle_hash=bundle_hash,
-        wanted_ns=action.wanted_ns,
+        reply_in_ns=action.reply_in_ns,
         head=payload[:head_bytes],
         trace_id=trace_id,
     )
@@ -121,7 +121,9 @@ def arrived_from_wire(
         down_ns=message.down_ns,
         codec=message.codec,
         exit_rule=_RULE_FROM_WIRE.get(message.exit_rule, rule),
-        wanted_ns=max(0, message.wanted_ns - spent_ns) if message.HasField("wanted_ns") else None,
+        reply_in_ns=max(0, message.reply_in_ns - spent_ns)
+        if message.HasField("reply_in_ns")
+        else None,
         transfer_ns=transfer_ns,
     )
 

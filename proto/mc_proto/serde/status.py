@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mc_proto.v1 import edge_pb2
-from mc_sched.core.edge_books import EdgeSnapshot
+from mc_sched.core.edge.stats import EdgeSnapshot
 
 
 def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:

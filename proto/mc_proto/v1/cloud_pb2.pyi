@@ -61,7 +61,7 @@ class DescribeReply(_message.Message):
 class InferRequest(_message.Message):
     __slots__ = ("open", "chunk")
     class Open(_message.Message):
-        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash", "wanted_ns", "head", "trace_id")
+        __slots__ = ("task_id", "edge_id", "codec", "payload_bytes", "accuracy", "budget_ns", "down_ns", "exit_rule", "bundle_hash", "reply_in_ns", "head", "trace_id")
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         EDGE_ID_FIELD_NUMBER: _ClassVar[int]
         CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -71,7 +71,7 @@ class InferRequest(_message.Message):
         DOWN_NS_FIELD_NUMBER: _ClassVar[int]
         EXIT_RULE_FIELD_NUMBER: _ClassVar[int]
         BUNDLE_HASH_FIELD_NUMBER: _ClassVar[int]
-        WANTED_NS_FIELD_NUMBER: _ClassVar[int]
+        REPLY_IN_NS_FIELD_NUMBER: _ClassVar[int]
         HEAD_FIELD_NUMBER: _ClassVar[int]
         TRACE_ID_FIELD_NUMBER: _ClassVar[int]
         task_id: str
@@ -83,10 +83,10 @@ class InferRequest(_message.Message):
         down_ns: int
         exit_rule: _common_pb2.ExitRule
         bundle_hash: str
-        wanted_ns: int
+        reply_in_ns: int
         head: bytes
         trace_id: str
-        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ..., wanted_ns: _Optional[int] = ..., head: _Optional[bytes] = ..., trace_id: _Optional[str] = ...) -> None: ...
+        def __init__(self, task_id: _Optional[str] = ..., edge_id: _Optional[str] = ..., codec: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., accuracy: _Optional[float] = ..., budget_ns: _Optional[int] = ..., down_ns: _Optional[int] = ..., exit_rule: _Optional[_Union[_common_pb2.ExitRule, str]] = ..., bundle_hash: _Optional[str] = ..., reply_in_ns: _Optional[int] = ..., head: _Optional[bytes] = ..., trace_id: _Optional[str] = ...) -> None: ...
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     open: InferRequest.Open

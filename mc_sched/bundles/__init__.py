@@ -1,0 +1,1 @@
+"""The core's tables, made from a bundle and a profile."""

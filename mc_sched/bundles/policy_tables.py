@@ -1,0 +1,35 @@
+"""Gives a bundle the figures that other policies than `mc` decide by, measured on its test images.
+
+Shared by `mc-sched evaluate --for-policies` and `mc-sched train`. The weights stay as they are; the
+bundle's hash changes, as the hash of any bundle whose tables do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mc_sched.core.policies.entropy_threshold import entropy_thresholds
+
+if TYPE_CHECKING:
+    from mc_models.bundle.bundle import Bundle
+    from mc_models.data.image_sets import ImageSet
+
+Report = Callable[[int, int], None]
+
+
+def add_policy_tables(bundle: Bundle, images: ImageSet, report: Report | None = None) -> Bundle:
+    """Measure on `images` and write them into bundle.json; the bundle as loaded back."""
+    from mc_models.bundle.bundle import rewrite_table
+    from mc_models.bundle.rows import ThresholdRow
+    from mc_models.evaluation.policy_figures import measure_policy_figures
+
+    found = measure_policy_figures(bundle, images, report)
+    curve = entropy_thresholds(found.entropies, found.local_right, found.cloud_right)
+    thresholds = tuple(
+        ThresholdRow(row.entropy, row.kept, row.accuracy, row.unsure_accuracy) for row in curve
+    )
+    return rewrite_table(
+        replace(bundle, exits=found.exits, splits=found.splits, thresholds=thresholds)
+    )

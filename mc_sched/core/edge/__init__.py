@@ -1,0 +1,1 @@
+"""Algorithm I: the scheduler on the edge device, as a state machine."""

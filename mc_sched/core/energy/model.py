@@ -1,0 +1,27 @@
+"""The declared energy model: what a task costs the edge, in joules above idle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mc_sched.core.energy.radio import RADIOS, RadioModel
+
+
+@dataclass(frozen=True)
+class EnergyModel:
+    """Declared power of the edge device above idle, and its radio.
+
+    `compute_w` is an estimate for a Jetson TX1's module under inference load (about 10 W in all)
+    less its idle draw; a device's own figure belongs in the configuration.
+    """
+
+    compute_w: float = 7.0
+    idle_w: float = 3.0
+    radio: RadioModel = field(default_factory=lambda: RADIOS["wifi"])
+    source: str = "model"
+    count_tail: bool = False
+    """Whether a forecast holds what a transfer would add to the radio's tail."""
+
+    def compute_j(self, duration_ns: int) -> float:
+        """Joules for computing during `duration_ns`."""
+        return self.compute_w * duration_ns * 1e-9

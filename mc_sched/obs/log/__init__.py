@@ -1,0 +1,1 @@
+"""The event log: one line per event, action and note."""

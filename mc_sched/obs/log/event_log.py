@@ -1,0 +1,221 @@
+"""The event log: every event and action of a daemon as a line of JSON.
+
+What happened is put on a bounded queue as it is, in about a microsecond; one thread encodes and
+writes what has gathered a few times a second, to a file, to the log store, or to both. That thread
+is never woken, and lets others go first every few lines. Under pressure lines are dropped and
+counted, a task never waits. The first record of a log, kind
+`config`, holds what is needed to build the same machine again, so that a log can be replayed
+through the core.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+from pydantic import TypeAdapter
+
+from mc_sched.core.actions import CloudAction, EdgeAction
+from mc_sched.core.events import CloudEvent, EdgeEvent
+from mc_sched.obs.log.background import background
+from mc_sched.obs.log.levels import level_of
+from mc_sched.obs.log.log_file import LogFile, Sink
+from mc_sched.obs.log.trace import TraceBook
+
+FORMAT = 1
+"""Of the log; in its config records. A log of another format was written by another version."""
+Record = dict[str, Any]
+Entry = tuple[int, int, str, Any, str]
+"""The node's clock, the wall clock, kind, value, and level if one is given."""
+MAX_QUEUE = 10_000
+"""Lines that may wait for the disk; at 200 tasks a second this is several seconds' worth."""
+GATHER_S = 0.05
+"""How long lines gather before they are written: the writer wakes once for many of them."""
+
+STORE_GATHER_S = 0.2
+"""The same with a store, where each transaction has a price."""
+
+CLASSES: dict[str, type] = {
+    cls.__name__: cls
+    for union in (EdgeEvent, EdgeAction, CloudEvent, CloudAction)
+    for cls in get_args(union)
+}
+"""Every event and action by name."""
+
+
+def to_json(value: Any) -> dict[str, Any]:
+    """The fields of an event or action, as JSON knows them."""
+    fields: dict[str, Any] = orjson.loads(orjson.dumps(value))
+    return fields
+
+
+def from_json(name: str, data: dict[str, Any]) -> Any:
+    """The event or action called `name`; KeyError for an unknown name, ValueError for bad data."""
+    return _adapter(name).validate_python(data)
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(CLASSES[name])
+
+
+class EventLog:
+    """Writes records to `path`, to the `store`, and to those who watch. For any thread."""
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        node: str,
+        max_queue: int = MAX_QUEUE,
+        store: Sink | None = None,
+    ) -> None:
+        self.dropped = 0
+        self._node = node
+        self._max_queue = max_queue
+        self._watchers: list[Callable[[Record], None]] = []
+        self._entries: deque[Entry] = deque()
+        self._dropping = threading.Lock()
+        self._closing = threading.Event()
+        self._traces = TraceBook()
+        self._thread: threading.Thread | None = None
+        sinks: list[Sink] = [] if path is None else [LogFile(path)]
+        if store is not None:
+            sinks.append(store)
+        if sinks:
+            self._thread = threading.Thread(
+                target=self._write_all,
+                args=(sinks, GATHER_S if store is None else STORE_GATHER_S),
+                name="event-log",
+                daemon=True,
+            )
+            self._thread.start()
+
+    def write(self, now_ns: int, kind: str, value: Any, level: str = "") -> None:
+        """Log an event, action or config (a dataclass), or a note (a mapping). Never blocks.
+
+        `value` must not change any more: it is encoded later, by the log's own thread. Its level
+        is by default the one that `level_of` gives it.
+        """
+        if self._thread is None and not self._watchers:
+            return
+        entry = (now_ns, time.time_ns(), kind, value, level)
+        if self._watchers:
+            line = self._encoded(entry)
+            for watcher in tuple(self._watchers):
+                watcher(orjson.loads(line))
+        if self._thread is None:
+            return
+        if len(self._entries) >= self._max_queue:
+            self._drop(1)
+            return
+        self._entries.append(entry)
+
+    def _drop(self, lines: int) -> None:
+        """Count lines that are not written; any thread may find them."""
+        with self._dropping:
+            self.dropped += lines
+
+    def _encoded(self, entry: Entry) -> bytes:
+        now_ns, wall_ns, kind, value, level = entry
+        record: Record = {
+            "t_ns": now_ns,
+            "wall": _wall(wall_ns),
+            "node": self._node,
+            "level": level or level_of(value),
+            "kind": kind,
+            "name": type(value).__name__ if dataclasses.is_dataclass(value) else kind,
+        }
+        task_id = _task_id(value)
+        if task_id:
+            record["task_id"] = task_id
+            trace_id = self._traces.of(task_id)
+            if trace_id:
+                record["trace_id"] = trace_id
+        record["data"] = value
+        return orjson.dumps(record)
+
+    def note_trace(self, task_id: str, trace_id: str) -> None:
+        """From now on the lines about this task say which trace it belongs to; any thread may."""
+        if trace_id:
+            self._traces.note(task_id, trace_id)
+
+    def subscribe(self, watcher: Callable[[Record], None]) -> Callable[[], None]:
+        """Call `watcher` with each record from now on; returns how to stop that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def close(self) -> None:
+        """Write what is queued and close the file."""
+        if self._thread is not None:
+            self._closing.set()
+            self._thread.join()
+            self._thread = None
+
+    def _write_all(self, sinks: Sequence[Sink], gather_s: float) -> None:
+        closing = False
+        while not closing:
+            closing = self._closing.wait(gather_s)
+            lines = self._waiting_lines()
+            taken = [sink.append(lines) for sink in sinks if lines]
+            if not all(taken):
+                self._drop(len(lines))
+        for sink in sinks:
+            sink.close()
+
+    def _waiting_lines(self) -> list[bytes]:
+        lines = []
+        for _ in background(range(len(self._entries))):
+            try:
+                lines.append(self._encoded(self._entries.popleft()))
+            except (TypeError, ValueError):  # text that no UTF-8 can hold
+                self._drop(1)
+        return lines
+
+
+def _wall(wall_ns: int) -> str:
+    """The wall clock as people write it, to the microsecond."""
+    return f"{_to_the_second(wall_ns // 10**9)}.{wall_ns // 1000 % 10**6:06d}+00:00"
+
+
+@lru_cache(4)
+def _to_the_second(wall_s: int) -> str:
+    return datetime.fromtimestamp(wall_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _task_id(value: Any) -> str:
+    """The one task that an event, action or note is about, wherever it holds it; "" for none."""
+    if isinstance(value, dict):
+        return str(value.get("task_id", ""))
+    about = (
+        getattr(value, "task", None)
+        or getattr(value, "again", None)
+        or getattr(value, "outcome", None)
+        or value
+    )
+    task_ids: tuple[str, ...] = getattr(about, "task_ids", ())
+    return task_ids[0] if len(task_ids) == 1 else getattr(about, "task_id", "")
+
+
+def read_log(path: str | Path) -> Iterator[Record]:
+    """The records of a log. A last line that was cut is skipped with a warning.
+
+    Raises ValueError with the line's number for any other line that is not JSON.
+    """
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                if not line.endswith(b"\n"):
+                    warnings.warn(f"{path}: line {number} is cut and was skipped", stacklevel=2)
+                    return
+                raise ValueError(f"{path}: line {number} is not JSON: {error}") from None

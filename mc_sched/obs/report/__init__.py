@@ -1,0 +1,1 @@
+"""Summary and figures of a run."""

@@ -1,0 +1,1 @@
+"""Parts that every daemon needs: configuration, reload, service manager, journal, heartbeat."""

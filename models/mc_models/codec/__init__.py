@@ -1,0 +1,1 @@
+"""Codecs: how an image leaves the device."""

@@ -1,0 +1,1 @@
+"""Image sets, preprocessing, and the generated images."""

@@ -1,0 +1,116 @@
+"""Image sets in memory: generated ones, and folders with one sub-folder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mc_models.data import synthetic
+from mc_models.data.preprocess import ImageError, Pixels, decode_image, encode_jpeg
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+Report = Callable[[int, int], None]
+
+
+class DataError(ValueError):
+    """The folder cannot be trained on or evaluated; the sentence says what to change."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images uint8 [n, px, px, 3] with labels int64 [n] into `class_names`."""
+
+    images: Pixels
+    labels: npt.NDArray[np.int64]
+    class_names: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+    generated: bool = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def generated_set(
+    split: synthetic.Split,
+    count: int,
+    seed: int,
+    px: int,
+    report: Report | None = None,
+    jpeg: bool = False,
+) -> ImageSet:
+    """`count` generated images of a split, rendered into memory.
+
+    With `jpeg` each is encoded and decoded once, as a camera's frames are when a net sees them.
+    """
+    images = np.empty((count, px, px, 3), np.uint8)
+    labels = np.empty(count, np.int64)
+    for i, (image, label) in enumerate(synthetic.render_split(split, count, seed, px)):
+        images[i] = decode_image(encode_jpeg(image), px) if jpeg else image
+        labels[i] = label
+        if report is not None:
+            report(i + 1, count)
+    return ImageSet(images, labels, synthetic.CLASS_NAMES, generated=True)
+
+
+def folder_set(root: Path, px: int, report: Report | None = None) -> ImageSet:
+    """Every JPEG and PNG below root/<class name>/; unreadable files are named and left out."""
+    files = _class_files(root)
+    classes = [path.relative_to(root).parts[0] for path in files]
+    names = tuple(sorted(set(classes)))
+    images = np.empty((len(files), px, px, 3), np.uint8)
+    labels: list[int] = []
+    unreadable: list[str] = []
+    for i, (path, name) in enumerate(zip(files, classes, strict=True)):
+        try:
+            images[len(labels)] = decode_image(path.read_bytes(), px)
+            labels.append(names.index(name))
+        except (ImageError, OSError):
+            unreadable.append(str(path))
+        if report is not None:
+            report(i + 1, len(files))
+    if len(set(labels)) < 2:
+        raise DataError(
+            f"{root} has readable images of {len(set(labels))} class(es), "
+            f"and {len(unreadable)} unreadable files; "
+            "give a folder with at least two sub-folders of JPEG or PNG files"
+        )
+    labels_read = np.array(labels, np.int64)
+    return ImageSet(images[: len(labels)], labels_read, names, tuple(unreadable))
+
+
+def _class_files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give 'generated' or a folder of class folders")
+    found = (p for p in root.glob("*/**/*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(found)
+
+
+def split_folder(images: ImageSet, seed: int) -> dict[str, ImageSet]:
+    """Cut a set into train, val and test (80, 10, 10 %), at random from `seed`, class by class.
+
+    Every class is in all three if it has three images or more; one of two is in train and test.
+    Raises DataError: a class has fewer than two images, or no class has three.
+    """
+    rng = np.random.default_rng(seed)
+    rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for label, name in enumerate(images.class_names):
+        order = rng.permutation(np.flatnonzero(images.labels == label)).tolist()
+        if len(order) < 2:
+            raise DataError(
+                f"class '{name}' has {len(order)} readable image(s), and needs 2, one to train on "
+                "and one to test with; add images or remove its folder"
+            )
+        held = max(1, round(len(order) / 10))
+        rows["test"] += order[:held]
+        rows["val"] += order[held : 2 * held] if len(order) > 2 else []
+        rows["train"] += order[2 * held :] if len(order) > 2 else order[held:]
+    if not rows["val"]:
+        raise DataError("no class has three images, so none is left to calibrate with; add images")
+    return {
+        name: ImageSet(images.images[part], images.labels[part], images.class_names)
+        for name, part in rows.items()
+    }

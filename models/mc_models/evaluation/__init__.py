@@ -1,0 +1,1 @@
+"""Accuracy and privacy of a bundle, measured on images."""

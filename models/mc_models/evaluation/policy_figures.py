@@ -1,0 +1,120 @@
+"""What only other policies than `mc` ask of a bundle, measured on held-out images.
+
+DDNN needs to know, image by image, how sure the local net is and who is right; partitioners need
+the accuracy of every exit behind every raw split.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.calibrate import hits, through_jpeg
+from mc_models.bundle.rows import ExitRow, SplitRow
+from mc_models.codec.features import NAME, FeatureCodec, behind_cut, load_codec
+from mc_models.codec.splits import quantised, split_rows
+from mc_models.data.image_sets import ImageSet
+from mc_models.data.preprocess import batch_input
+from mc_models.inference.predict import normalised_entropy
+from mc_models.networks.branches import BranchedNet
+
+BATCH = 32
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PolicyFigures:
+    """Of each image: the local net's normalised entropy, and whose top 5 hold its label."""
+
+    entropies: tuple[float, ...]
+    local_right: tuple[bool, ...]
+    cloud_right: dict[str, tuple[bool, ...]]
+    """Of the last exit, by codec."""
+    splits: tuple[SplitRow, ...]
+    exits: tuple[ExitRow, ...]
+    """The bundle's, with the accuracy behind each split."""
+
+
+@torch.inference_mode()
+def measure_policy_figures(
+    bundle: Bundle, images: ImageSet, report: Report | None = None
+) -> PolicyFigures:
+    """Measure on `images`, as a camera's JPEG shows them. Raises BundleError."""
+    local, cloud = bundle.edge_net(), bundle.cloud_net()
+    codec = load_codec(bundle) if bundle.codecs else None
+    cut = bundle.codec(NAME).stage if codec else 0
+    splits = split_rows(list(cloud.stages), bundle.input_px)
+    rng = torch.Generator().manual_seed(0)  # the same noise as the stored column has
+    entropies: list[float] = []
+    right: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
+    for start in range(0, len(images), BATCH):
+        end = min(start + BATCH, len(images))
+        x = batch_input(through_jpeg(images.images[start:end]))
+        labels = torch.from_numpy(images.labels[start:end])
+        here = local(x)
+        entropies += normalised_entropy(here, bundle.local.temperature).tolist()
+        right["", ""].append(torch.stack(hits(here, labels)))
+        for sent, logits in _sent(cloud, splits, codec, cut, x, rng):
+            for exit_, answers in logits.items():
+                right[sent, exit_].append(torch.stack(hits(answers, labels)))
+        if report is not None:
+            report(end, len(images))
+    return _figures(bundle, splits, entropies, {key: torch.cat(p, 1) for key, p in right.items()})
+
+
+def _sent(
+    net: BranchedNet,
+    splits: tuple[SplitRow, ...],
+    codec: FeatureCodec | None,
+    cut: int,
+    x: Tensor,
+    rng: torch.Generator,
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """By codec, logits of the exits behind it; of jpeg the last one's alone."""
+    name_of = {row.stage: row.name for row in splits}
+    for number, stage in enumerate(net.stages, start=1):
+        x = stage(x)
+        if codec is not None and number == cut:
+            yield NAME, behind_cut(net, cut, codec(x, rng))
+        if number in name_of:
+            yield name_of[number], behind_cut(net, number, quantised(x))
+    last = net.exit_names[-1]
+    yield "jpeg", {last: net.heads[last](x)}
+
+
+def _figures(
+    bundle: Bundle,
+    splits: tuple[SplitRow, ...],
+    entropies: list[float],
+    right: dict[tuple[str, str], Tensor],
+) -> PolicyFigures:
+    """From hits, a bool tensor [2, images] for top-1 and top-5 per codec and exit."""
+    names = {row.name for row in splits}
+    exits = []
+    for row in bundle.exits:
+        shares = {
+            codec: found.float().mean(1).tolist()
+            for (codec, exit_), found in right.items()
+            if exit_ == row.name and codec in names
+        }
+        top1 = {codec: round(first, 4) for codec, (first, _) in shares.items()}
+        top5 = {codec: round(five, 4) for codec, (_, five) in shares.items()}
+        exits.append(replace(row, top1={**row.top1, **top1}, top5={**row.top5, **top5}))
+    last = bundle.exits[-1].name
+    codecs = ("jpeg", *(row.name for row in bundle.codecs))
+    return PolicyFigures(
+        tuple(entropies),
+        _flags(right["", ""]),
+        {codec: _flags(right[codec, last]) for codec in codecs},
+        splits,
+        tuple(exits),
+    )
+
+
+def _flags(found: Tensor) -> tuple[bool, ...]:
+    return tuple(found[1].tolist())

@@ -1,0 +1,226 @@
+"""What leaves the device, attacked: jpeg and features side by side, by the same attackers.
+
+The originals are frames as a camera gives them, decoded. A reconstruction from nothing at all, the
+mean of the attackers' own pictures, says where the scales of similarity begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.calibrate import through_jpeg
+from mc_models.codec.features import NAME, before_cut, load_codec
+from mc_models.data.image_sets import ImageSet, generated_set, split_folder
+from mc_models.data.preprocess import PIXEL_MEAN, PIXEL_SCALE, Pixels, batch_input, encode_jpeg
+from mc_models.evaluation.attackers import (
+    CentreColour,
+    View,
+    psnr_db,
+    ssim,
+    train_guesser,
+    train_reconstructor,
+)
+from mc_models.training.fit import Budget
+
+JPEG = "jpeg"
+SHOWN = 6
+"""Test images whose reconstruction is kept for the picture."""
+_BATCH = 20
+
+_RECONSTRUCT = Budget(steps=600, batch=16, peak_lr=2e-3, seed=1)
+_GUESS = Budget(steps=300, batch=32, peak_lr=2e-3, seed=2)
+
+Report = Callable[[str, int, int, float | None], None]
+"""Called with the stage of the work, done, total, loss."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """The effort that goes into attacking each codec; the same for both."""
+
+    own_count: int = 2000
+    """Pictures of the attackers' own, where these are generated."""
+    test_count: int = 200
+    reconstruct: Budget = _RECONSTRUCT
+    guess: Budget = _GUESS
+
+
+@dataclass(frozen=True)
+class CodecPrivacy:
+    """One codec: what it sends, and what the attackers get out of it.
+
+    PSNR and SSIM of the reconstructions against the originals; accuracies in [0, 1].
+    """
+
+    codec: str
+    mean_bytes: float
+    psnr_db: float
+    ssim: float
+    attribute_accuracy: float
+    top5: float
+    """Of the last exit, from the bundle's table."""
+    reconstructions: Pixels
+    """Of the first test images, uint8 [SHOWN, px, px, 3]."""
+
+
+@dataclass(frozen=True)
+class PrivacyReport:
+    """Both codecs under the same attack, measured on `images` test images."""
+
+    bundle: str
+    images: int
+    blind_psnr_db: float
+    blind_ssim: float
+    """Of the mean of the attackers' own pictures: similarity without looking."""
+    attribute: str
+    chance: float
+    """Share of the attribute's most frequent value: accuracy without looking."""
+    originals: Pixels
+    rows: tuple[CodecPrivacy, ...]
+
+
+def attack_images(
+    bundle: Bundle, folder: ImageSet | None, attack: Attack, seed: int, report: Report
+) -> tuple[ImageSet, ImageSet]:
+    """The attackers' own pictures, and those that they are tested on.
+
+    From `folder`, cut at random from `seed`; generated ones where that is None.
+    """
+    if folder is not None:
+        parts = split_folder(folder, seed)
+        return parts["train"], parts["test"]
+
+    def generated(split: Literal["train", "test"], count: int) -> ImageSet:
+        stage = f"render {split} images"
+        return generated_set(
+            split, count, seed, bundle.input_px, lambda d, n: report(stage, d, n, None), jpeg=True
+        )
+
+    return generated("train", attack.own_count), generated("test", attack.test_count)
+
+
+def measure_privacy(
+    bundle: Bundle, own: ImageSet, test: ImageSet, attack: Attack, report: Report
+) -> PrivacyReport:
+    """Train both attackers against both codecs on `own` and measure them on `test`.
+
+    Raises BundleError for a bundle without a features codec.
+    """
+    row = bundle.codec(NAME)
+    attribute = CentreColour.of(own.images)
+    originals = batch_input(test.images)
+    values = attribute(originals)
+    mean = batch_input(own.images.mean(0, keepdims=True).round().astype(np.uint8))
+    mean = mean.expand_as(originals).contiguous()
+    targets = (
+        _Target(JPEG, _see_jpeg, (3, bundle.input_px), _jpeg_bytes(test)),
+        _Target(NAME, _see_features(bundle), (row.channels, row.side), row.message_bytes),
+    )
+    rows = tuple(
+        _attack(target, bundle.exits[-1].top5[target.codec], own, test, attribute, attack, report)
+        for target in targets
+    )
+    return PrivacyReport(
+        bundle=bundle.name,
+        images=len(test),
+        blind_psnr_db=psnr_db(mean, originals).mean().item(),
+        blind_ssim=ssim(mean, originals).mean().item(),
+        attribute="colour of the middle",
+        chance=values.bincount().max().item() / len(values),
+        originals=test.images[:SHOWN],
+        rows=rows,
+    )
+
+
+# --- what the attackers see -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A codec as the attackers see it: evidence of `shape` (channels, side) from a picture."""
+
+    codec: str
+    view: View
+    shape: tuple[int, int]
+    mean_bytes: float
+
+
+def _see_jpeg(x: Tensor, rng: torch.Generator) -> Tensor:
+    return batch_input(through_jpeg(to_pixels(x)))
+
+
+def _see_features(bundle: Bundle) -> View:
+    net, codec, stage = bundle.cloud_net(), load_codec(bundle), bundle.codec(NAME).stage
+
+    @torch.no_grad()
+    def view(x: Tensor, rng: torch.Generator) -> Tensor:
+        return codec.send(before_cut(net, stage, x), rng)
+
+    return view
+
+
+def _jpeg_bytes(test: ImageSet) -> float:
+    return float(np.mean([len(encode_jpeg(image)) for image in test.images]))
+
+
+def to_pixels(x: Tensor) -> Pixels:
+    """uint8 [n, px, px, 3] of network inputs [n, 3, px, px]."""
+    levels = (x * PIXEL_SCALE + PIXEL_MEAN).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+# --- the attack -----------------------------------------------------------------------------
+
+
+def _attack(
+    target: _Target,
+    top5: float,
+    own: ImageSet,
+    test: ImageSet,
+    attribute: CentreColour,
+    attack: Attack,
+    report: Report,
+) -> CodecPrivacy:
+    def stage(name: str) -> Callable[[int, int, float], None]:
+        return lambda done, total, loss: report(f"{name}, {target.codec}", done, total, loss)
+
+    painter = train_reconstructor(
+        target.view, target.shape, own, attack.reconstruct, stage("train reconstruction")
+    )
+    guesser = train_guesser(
+        target.view, target.shape, own, attribute, attack.guess, stage("train colour guess")
+    )
+    similarity, ratio_db, right, shown = [], [], [], []
+    for x, evidence in _evidence(target, test):
+        picture = painter(evidence).clamp(*_BLACK_WHITE)
+        similarity.append(ssim(picture, x))
+        ratio_db.append(psnr_db(picture, x))
+        right.append(guesser(evidence).argmax(1) == attribute(x))
+        shown.append(to_pixels(picture))
+    return CodecPrivacy(
+        codec=target.codec,
+        mean_bytes=target.mean_bytes,
+        psnr_db=torch.cat(ratio_db).mean().item(),
+        ssim=torch.cat(similarity).mean().item(),
+        attribute_accuracy=torch.cat(right).float().mean().item(),
+        top5=top5,
+        reconstructions=np.concatenate(shown)[:SHOWN],
+    )
+
+
+def _evidence(target: _Target, test: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Originals as network input, and what the attackers see of them."""
+    rng = torch.Generator().manual_seed(0)
+    for start in range(0, len(test), _BATCH):
+        x = batch_input(test.images[start : start + _BATCH])
+        yield x, target.view(x, rng)
+
+
+_BLACK_WHITE = (-PIXEL_MEAN / PIXEL_SCALE, (255 - PIXEL_MEAN) / PIXEL_SCALE)

@@ -1,0 +1,1 @@
+"""Networks prepared for a host, their measured times, and their answers."""

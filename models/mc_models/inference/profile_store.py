@@ -1,0 +1,123 @@
+"""Where profiles are kept between starts, and which of them an agent goes by.
+
+One file per bundle, `NAME-HASH.json`, in `$XDG_STATE_HOME/mc-sched/profiles` (else below
+`~/.local/state`), or the file that an agent's `profile:` names. Two agents may share it: each adds
+its own profiles; if both write at once, one of them measures again at its next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mc_models.bundle.bundle import Bundle
+from mc_models.inference.profile import Part, Profile, Times, blank_profile, measure_profiles
+
+if TYPE_CHECKING:
+    from mc_models.inference.runtime import Device
+
+FORMAT = 4
+QUIET = 0.2
+"""Largest disturbance (`Profile.disturbed`) of times that are worth keeping."""
+GAIN = 1.05
+"""How many times as fast reduced precision has to be for `auto` to choose it."""
+
+
+def default_file(bundle: Bundle) -> Path | None:
+    """Where this user's profiles of a bundle lie; None for a user without a home."""
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:
+        return None
+    name = re.sub(r"[^\w.-]", "_", bundle.name)  # a name is free text
+    return Path(state) / "mc-sched" / "profiles" / f"{name}-{bundle.hash[:12]}.json"
+
+
+def host_profile(
+    bundle: Bundle,
+    part: Part,
+    threads: int,
+    precision: str = "auto",
+    file: Path | None = None,
+    device: Device | None = None,
+) -> Profile:
+    """This host's profile of a network, in the precision that the setting `precision` leads to.
+
+    What `file` (default: the user's) does not hold is measured, in seconds, and kept there unless
+    the host was busy. Raises DeviceError, and OSError if a given `file` cannot be written.
+    """
+    from mc_models.inference.runtime import host_device, precisions
+
+    device = device or host_device()
+    choices = precisions(precision, device)
+    wanted = [blank_profile(bundle, part, threads, choice, device) for choice in choices]
+    stored = stored_profiles(wanted, file or default_file(bundle))
+    if len(stored) < len(wanted):
+        # all of them again: times that are compared have to come from the same minute
+        stored = measure_profiles(wanted, bundle, device)
+        keep_profiles(stored, bundle, file)
+    return best(stored)
+
+
+def best(profiles: Sequence[Profile]) -> Profile:
+    """The fastest profile; the first, float32, unless another is faster by more than noise."""
+    fastest = min(profiles, key=lambda profile: profile.total_ns)
+    return fastest if fastest.total_ns * GAIN < profiles[0].total_ns else profiles[0]
+
+
+def stored_profiles(wanted: Sequence[Profile], file: Path | None) -> list[Profile]:
+    """Those of the `wanted` profiles that `file` has, with their times."""
+    found = {profile.identity: profile for profile in read_profiles(file)}
+    return [found[blank.identity] for blank in wanted if blank.identity in found]
+
+
+def keep_profiles(profiles: Sequence[Profile], bundle: Bundle, file: Path | None = None) -> bool:
+    """Store profiles in `file` or the user's; False if the host was too busy or has no place.
+
+    Raises OSError if a given `file` cannot be written.
+    """
+    place = file or default_file(bundle)
+    if place is None or any(profile.disturbed > QUIET for profile in profiles):
+        return False
+    try:
+        _add_profiles(profiles, place)
+    except OSError:
+        if file is not None:
+            raise
+        return False  # a place that nobody asked for may be read-only
+    return True
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def read_profiles(file: Path | None) -> list[Profile]:
+    """The profiles in `file`; none if it is missing, damaged or of another format."""
+    if file is None:
+        return []
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        return [_parse(item) for item in raw["profiles"]] if raw["format"] == FORMAT else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _add_profiles(profiles: Sequence[Profile], file: Path) -> None:
+    """Add profiles to `file`, in place of those with the same identity. Raises OSError."""
+    kept = {profile.identity: profile for profile in [*read_profiles(file), *profiles]}
+    content = {"format": FORMAT, "profiles": [asdict(profile) for profile in kept.values()]}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(file)
+
+
+def _parse(item: Mapping[str, Any]) -> Profile:
+    kinds = ("layers", "stages", "heads", "images", "codecs", "splits")
+    times = {kind: {k: Times(**v) for k, v in item[kind].items()} for kind in kinds}
+    return Profile(**{**item, **times})

@@ -1,0 +1,1 @@
+"""Training of networks, exits and codecs, up to a finished bundle."""

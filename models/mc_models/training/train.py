@@ -1,0 +1,149 @@
+"""Training of one network from a seed, with checkpoints.
+
+The cloud net trains all its exits at once (`joint`, one weighted loss) or in rounds
+(`multi-round`, the paper's way: the first block with its head, then the next block and head merged
+onto the trained ones, in forward order; heads trained before go on with their blocks, so that they
+stay in step). Most epochs see small images, which cost a fraction of the full frame; the last ones
+see the full frame, so that pooled statistics fit the input that the deployed network gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mc_models.data.image_sets import ImageSet
+from mc_models.networks.branches import BranchedNet
+from mc_models.networks.local import EdgeNet
+from mc_models.training.augment import training_batch
+from mc_models.training.devices import mixed_precision, training_device
+from mc_models.training.losses import exits_loss
+from mc_models.training.schedule import Moment, Plan, TrainConfig
+
+Net = EdgeNet | BranchedNet
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After each step: where training stands. `work` is `done` at the end of the run."""
+
+    step: int
+    done: int
+    work: int
+    loss: float
+
+
+def plan_of(net: Net, config: TrainConfig, count: int) -> Plan:
+    """The plan that `train` follows for `count` images."""
+    return Plan(config, count, exits=len(net.stages) if isinstance(net, BranchedNet) else 1)
+
+
+def train(
+    net: Net,
+    data: ImageSet,
+    config: TrainConfig,
+    checkpoint: Path | None = None,
+    on_step: Callable[[Progress], None] = lambda _: None,
+    on_epoch: Callable[[int], None] = lambda _: None,
+    device: torch.device | None = None,
+) -> Net:
+    """Train `net` on `data`; resumes from `checkpoint` if that file exists."""
+    device = training_device() if device is None else device
+    net.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay)
+    plan = plan_of(net, config, len(data))
+    start = _resume(checkpoint, net, optimizer, device)
+    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+    for step in range(start, plan.steps):
+        epoch, place = divmod(step, plan.per_epoch)
+        if place == 0 or step == start:
+            order = _epoch_order(config.seed, epoch, len(data))
+        rows = order[place * config.batch : (place + 1) * config.batch]
+        torch.manual_seed(_key(config.seed, step, 2))  # dropout repeats after a resume, too
+        moment = plan.at(step)
+        rng = _rng(config.seed, step)
+        x = training_batch(images[rows], moment.phase, config.mirror, rng, device)
+        loss = _step(net, x, labels[rows].to(device), optimizer, config, moment, data.generated)
+        on_step(Progress(step + 1, plan.work(step + 1), plan.work(plan.steps), loss))
+        if place == plan.per_epoch - 1 or step == plan.steps - 1:
+            _save(checkpoint, net, optimizer, step + 1)
+            on_epoch(epoch)
+    net.eval()
+    return net
+
+
+def _step(
+    net: Net,
+    x: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    moment: Moment,
+    grouped: bool,
+) -> float:
+    net.train()
+    for group in optimizer.param_groups:
+        group["lr"] = moment.learning_rate
+    with mixed_precision(x.device):
+        logits = _logits(net, x, moment.exits)
+    last_weight = config.final_weight if moment.last_phase else 1.0
+    loss = exits_loss(logits, labels, last_weight, config.smoothing, grouped)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
+    optimizer.step()
+    return loss.item()
+
+
+def _logits(net: Net, x: Tensor, exits: int) -> list[Tensor]:
+    """Logits of the first `exits` exits; of the local net's one output."""
+    if isinstance(net, EdgeNet):
+        return [net(x)]
+    logits = []
+    for name, stage in zip(net.exit_names[:exits], net.stages, strict=False):
+        x = stage(x)
+        logits.append(net.heads[name](x))
+    return logits
+
+
+def _key(*parts: int) -> int:
+    """One seed from several numbers."""
+    value = 0
+    for part in parts:
+        value = value * 1_000_003 + part
+    return value
+
+
+def _rng(*parts: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_key(*parts))
+
+
+def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
+    return torch.randperm(count, generator=_rng(seed, epoch, 1))
+
+
+def _resume(
+    path: Path | None, net: Net, optimizer: torch.optim.Optimizer, device: torch.device
+) -> int:
+    """Load a checkpoint if there is one; the number of steps already done."""
+    if path is None or not path.exists():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    net.load_state_dict(state["net"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _save(path: Path | None, net: Net, optimizer: torch.optim.Optimizer, step: int) -> None:
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial
+    )
+    partial.replace(path)  # a crash while writing leaves the last good checkpoint

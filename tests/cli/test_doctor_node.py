@@ -1,0 +1,155 @@
+"""What the doctor says of an agent's place on a machine: each fault with its remedy."""
+
+import asyncio
+import json
+import socket
+import threading
+
+import pytest
+from mc_models.bundle.bundle import load_bundle
+from mc_proto.channel import bind, make_server
+from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
+
+from cloud_agent.config import CloudConfig
+from edge_agent.config import EdgeConfig
+from mc_sched import certs
+from mc_sched.config import parse_config
+from mc_sched.doctor import node, peer
+from mc_sched.doctor.node import Node
+
+MODELS = {"edge": EdgeConfig, "cloud": CloudConfig}
+OWN = load_bundle("set-a", verify=False).hash
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An agent's place with these keys in its configuration."""
+
+    def made(kind="edge", **keys):
+        return Node(kind, tmp_path / f"{kind}.yaml", parse_config(keys, MODELS[kind], "test"))
+
+    return made
+
+
+def test_every_check_of_a_node_has_its_line(run, tmp_path):
+    (tmp_path / "edge.yaml").write_text("cloud: null\n")
+    ran = run("doctor", "--node", "edge", "--config", tmp_path / "edge.yaml", "--output", "json")
+    found = {check["name"]: check for check in json.loads(ran.out)["checks"]}
+    assert list(found)[5:] == [
+        "edge configuration", "bundle", "profile", "certificate", "unit", "port", "peer",
+    ]  # fmt: skip
+    for check in found.values():
+        assert check["state"] in ("ok", "warning", "failed")
+        assert bool(check["remedy"]) == (check["state"] != "ok")
+
+
+def test_a_mistake_in_the_configuration_is_the_one_thing_to_correct(tmp_path):
+    (tmp_path / "edge.yaml").write_text("moed: energy\n")
+    (check,) = node.check_node("edge", tmp_path / "edge.yaml")
+    assert check.state == "failed"
+    assert "did you mean 'mode'?" in check.detail
+    assert "config check" in check.remedy
+
+
+def test_the_bundle_is_verified(place, tmp_path):
+    assert node.check_bundle(place()).facts["hash"] == OWN
+    assert node.check_bundle(place(bundle=str(tmp_path))).state == "failed"
+
+
+def test_a_missing_profile_is_a_warning(place, tmp_path):
+    check = node.check_profile(place(profile=str(tmp_path / "none.json")))
+    assert (check.state, check.facts) == ("warning", {})
+    assert "while the machine is quiet" in check.remedy
+
+
+@pytest.mark.parametrize(("days", "state"), [(397, "ok"), (12, "warning")])
+def test_a_certificate_is_told_with_the_days_that_are_left(place, tmp_path, days, state):
+    certs.make_authority(tmp_path)
+    folder = certs.make_node(tmp_path, "robot", [], days)
+    check = node.check_certificate(place(tls={"directory": str(folder)}))
+    assert (check.state, check.facts["days_left"]) == (state, days - 1)
+    assert ("certs renew" in check.remedy) == (state == "warning")
+
+
+def test_a_certificate_that_cannot_be_used_has_failed(place, tmp_path):
+    check = node.check_certificate(place(tls={"directory": str(tmp_path)}))
+    assert check.state == "failed"
+    assert "certs init" in check.remedy
+
+
+def test_a_unit_that_is_not_installed_says_how_to_install_it(place):
+    check = node.check_unit(place())
+    assert check.state == "warning"
+    assert "install-node edge" in check.remedy or "by hand" in check.remedy
+
+
+def test_the_port_is_open_or_not(place):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listen = f"127.0.0.1:{server.getsockname()[1]}"
+        assert node.check_port(place(listen=listen)).state == "ok"
+    check = node.check_port(place(listen=listen))
+    assert (check.state, listen in check.detail) == ("failed", True)
+
+
+# --- the peer ----------------------------------------------------------------------------------
+
+
+class Cloud(cloud_pb2_grpc.CloudAgentServicer):
+    """Hosts a bundle of the test's choice."""
+
+    def __init__(self, bundle_hash):
+        self.bundle_hash = bundle_hash
+
+    async def Describe(self, request, context):  # noqa: N802 - the wire's names
+        return cloud_pb2.DescribeReply(bundle_hash=self.bundle_hash)
+
+    async def Probe(self, request, context):  # noqa: N802
+        return cloud_pb2.ProbeReply()
+
+
+@pytest.fixture
+def cloud():
+    """Starts a cloud agent that hosts a bundle, on a loop of its own; its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    servers = []
+
+    async def serve(bundle_hash):
+        servers.append(make_server())
+        cloud_pb2_grpc.add_CloudAgentServicer_to_server(Cloud(bundle_hash), servers[-1])
+        port = bind(servers[-1], "127.0.0.1:0")
+        await servers[-1].start()
+        return f"127.0.0.1:{port}"
+
+    def start(bundle_hash):
+        return asyncio.run_coroutine_threadsafe(serve(bundle_hash), loop).result(10)
+
+    yield start
+    for server in servers:
+        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_a_peer_with_the_same_bundle(place, cloud):
+    check = peer.check_peer(place(cloud=cloud(OWN)).config)
+    assert check.state == "ok"
+    assert check.facts["rtt_ms"] > 0
+
+
+def test_a_peer_with_another_bundle(place, cloud):
+    check = peer.check_peer(place(cloud=cloud("0123")).config)
+    assert check.state == "warning"
+    assert "same bundle on both" in check.remedy
+
+
+def test_a_peer_that_does_not_answer(place):
+    check = peer.check_peer(place(cloud="127.0.0.1:9").config)
+    assert check.state == "failed"
+    assert "check that the cloud agent runs" in check.remedy
+
+
+def test_no_peer_is_needed_by_an_edge_that_works_alone(place):
+    assert peer.check_peer(place(cloud=None).config).state == "ok"

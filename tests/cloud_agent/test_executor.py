@@ -1,0 +1,184 @@
+"""The stages on their worker: what is told, what is held, and what a failure leaves behind."""
+
+import contextlib
+import queue
+import threading
+
+import pytest
+import torch
+
+from cloud_agent.executor import StageExecutor
+from mc_sched.core import events as ev
+from tests.cloud_agent.cloud_rig import LOGITS, PATIENCE_S
+
+
+class Told(queue.Queue):
+    """What the executor reports."""
+
+    def next(self):
+        return self.get(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def reports():
+    return Told()
+
+
+@contextlib.contextmanager
+def running(reports, *stages, heads=None, temperatures=None):
+    """An executor of these stages and heads."""
+    heads = heads or {"final": lambda x: x}
+    temperatures = temperatures or dict.fromkeys(heads, 1.0)
+    executor = StageExecutor(stages, heads, temperatures, reports.put)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def plus_one(x):
+    return x + 1
+
+
+def broken(error):
+    """A stage or head that raises."""
+
+    def run(x):
+        raise error
+
+    return run
+
+
+def test_stages_go_on_from_where_the_task_is_and_the_head_answers(reports):
+    with running(reports, plus_one, lambda x: x * 2) as executor:
+        executor.hold("a", LOGITS)
+        for stage in (0, 1):
+            executor.run_stage(("a",), stage)
+            done = reports.next()
+            assert (type(done), done.task_ids, done.stage) == (ev.StageDone, ("a",), stage)
+            assert done.took_ns >= 0
+        executor.run_head("a", "final")
+        done = reports.next()
+    wanted = ((LOGITS + 1) * 2).softmax(1)[0]
+    assert (type(done), done.task_id, done.exit) == (ev.HeadDone, "a", "final")
+    assert done.prediction.top[0] == (1, pytest.approx(wanted[1].item()))
+    assert len(done.prediction.top) == 5
+
+
+def test_a_head_does_not_move_the_task(reports):
+    """The next stage goes on from the stage before, not from the head."""
+    with running(reports, plus_one, heads={"e": lambda x: x * 0}) as executor:
+        executor.hold("a", LOGITS)
+        executor.run_head("a", "e")
+        executor.run_stage(("a",), 0)
+        reports.next()
+        reports.next()
+        assert torch.equal(executor._activations["a"], LOGITS + 1)
+
+
+def test_each_exit_has_its_own_temperature(reports):
+    heads = {"warm": lambda x: x, "cool": lambda x: x}
+    with running(reports, heads=heads, temperatures={"warm": 4.0, "cool": 1.0}) as executor:
+        executor.hold("a", LOGITS)
+        for name in heads:
+            executor.run_head("a", name)
+        warm, cool = reports.next(), reports.next()
+    assert warm.prediction.top[0] == (1, pytest.approx((LOGITS / 4).softmax(1)[0, 1].item()))
+    assert cool.prediction.top[0] == (1, pytest.approx(LOGITS.softmax(1)[0, 1].item()))
+
+
+def test_jobs_run_one_at_a_time_in_the_order_asked(reports):
+    with running(reports, plus_one, plus_one) as executor:
+        for task_id in "abc":
+            executor.hold(task_id, LOGITS)
+            executor.run_stage((task_id,), 0)
+        executor.run_head("b", "final")
+        ends = [reports.next() for _ in range(4)]
+    assert [getattr(e, "task_ids", "head") for e in ends] == [("a",), ("b",), ("c",), "head"]
+    times = [event.now_ns for event in ends]
+    assert times == sorted(times)
+
+
+def test_a_stage_can_run_for_several_tasks(reports):
+    with running(reports, plus_one) as executor:
+        for task_id in "ab":
+            executor.hold(task_id, LOGITS)
+        executor.run_stage(("a", "b"), 0)
+        assert reports.next().task_ids == ("a", "b")
+        assert all(torch.equal(executor._activations[i], LOGITS + 1) for i in "ab")
+
+
+def test_work_is_reported_from_the_worker_without_gradients(reports):
+    seen = []
+
+    def stage(x):
+        seen.append((threading.current_thread().name, torch.is_inference_mode_enabled()))
+        return x
+
+    reports = []
+    executor = StageExecutor(
+        [stage], {}, {}, lambda event: reports.append(threading.current_thread().name)
+    )
+    executor.hold("a", LOGITS)
+    executor.run_stage(("a",), 0)
+    executor.close()
+    assert (seen, reports) == ([("stages", True)], ["stages"])
+
+
+# --- failures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["stage", "head"])
+def test_a_failure_is_one_sentence_and_the_worker_goes_on(reports, where):
+    fails = broken(RuntimeError("out of memory\nat line 3\nof a long story"))
+    with running(reports, fails, plus_one, heads={"bad": fails, "final": plus_one}) as executor:
+        for task_id in "ab":
+            executor.hold(task_id, LOGITS)
+        if where == "stage":
+            executor.run_stage(("a",), 0)
+        else:
+            executor.run_head("a", "bad")
+        failed = reports.next()
+        assert (type(failed), failed.task_id) == (ev.ExecutorFailed, "a")
+        assert failed.reason == "the network failed: RuntimeError: out of memory"
+        executor.run_stage(("b",), 1)
+        assert isinstance(reports.next(), ev.StageDone)
+
+
+def test_a_task_that_was_dropped_fails_instead_of_being_made_up(reports):
+    with running(reports, plus_one) as executor:
+        executor.hold("a", LOGITS)
+        executor.drop("a")
+        executor.run_stage(("a",), 0)
+        assert isinstance(reports.next(), ev.ExecutorFailed)
+        assert executor._activations == {}
+
+
+@pytest.mark.parametrize("error", [MemoryError(), AssertionError()], ids=repr)
+def test_an_error_without_a_message_is_a_failure_too(reports, error):
+    with running(reports, broken(error)) as executor:
+        executor.hold("a", LOGITS)
+        executor.run_stage(("a",), 0)
+        assert reports.next().reason == f"the network failed: {type(error).__name__}"
+
+
+# --- what is held -----------------------------------------------------------------------------
+
+
+def test_nothing_is_held_of_dropped_tasks(reports):
+    with running(reports, plus_one) as executor:
+        for number in range(100):
+            executor.hold(f"t{number}", LOGITS)
+            executor.run_stage((f"t{number}",), 0)
+            reports.next()
+            executor.drop(f"t{number}")
+            executor.drop(f"t{number}")  # a second time does no harm
+        assert executor._activations == {}
+
+
+def test_close_waits_for_the_job_at_hand(reports):
+    with running(reports, plus_one) as executor:
+        executor.hold("a", LOGITS)
+        executor.run_stage(("a",), 0)
+    assert isinstance(reports.next(), ev.StageDone)
+    assert not executor._worker.is_alive()

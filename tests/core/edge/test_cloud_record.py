@@ -1,0 +1,65 @@
+"""The edge's own experience of the cloud: what was late there is not given away again soon."""
+
+from dataclasses import replace
+
+import pytest
+
+from mc_sched.core import events as ev
+from mc_sched.core.edge.cloud_record import NEVER, CloudRecord
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.policy import CloudForecast, Offload, RunOnEdge, SiteForecast, View
+from mc_sched.core.task import ExitRule, Mode, Task
+from tests.core.round_figures import ns
+
+FOR_GOOD = View(
+    now_ns=0,
+    remaining_ns=ns(84),
+    latest_start_ns=ns(30),
+    accuracy=0.75,
+    mode=Mode.ENERGY,
+    exit_rule=ExitRule.ADAPTIVE,
+    edge=SiteForecast(0.80, ns(44), ns(50), 0.3),
+    cloud=(CloudForecast(0.82, ns(58), ns(64), 0.2, exit="a", codec="jpeg", accepted_ns=ns(44)),),
+)
+"""The cloud accepts it too late for a take-back, and is next to certain to be in time."""
+
+
+def test_tasks_are_counted_since_one_that_was_late():
+    word = CloudRecord()
+    assert (word.in_time, word.tasks_since_late) == (False, NEVER)
+    word.ended(in_time=False)
+    word.task_came()
+    word.ended(in_time=True)
+    word.task_came()
+    assert (word.in_time, word.tasks_since_late) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("since_late", "kind"), [(NEVER, Offload), (200, Offload), (199, RunOnEdge), (0, RunOnEdge)]
+)
+def test_nothing_is_given_away_for_good_soon_after_one_was_late(since_late, kind):
+    situation = replace(FOR_GOOD, since_late=since_late, cloud_in_time=True)
+    assert isinstance(POLICIES["mc"](Task("a", "s", 0, ns(84)), situation), kind)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda edge: edge.tell(30, ev.CloudRefused, "a", "full"),
+        lambda edge: edge.tell(30, ev.CloudStopped, "a", "too slow"),
+        lambda edge: edge.tell(30, ev.CloudLost, "a", "cut"),
+        lambda edge: edge.deadline_fires(84, "a"),
+    ],
+)
+def test_whoever_does_not_answer_in_time_was_late(edge, end):
+    edge.submit(0, "a", 84, accuracy=0.9)
+    end(edge)
+    assert edge.machine._forecast.cloud_record.tasks_since_late == 0
+
+
+def test_who_answers_in_time_was_not(edge):
+    edge.submit(0, "a", 84, accuracy=0.9)
+    edge.accepted(20, "a", "exit3")
+    edge.replied(37, "a", "exit3")
+    assert edge.machine._forecast.cloud_record.in_time
+    assert edge.machine._forecast.cloud_record.tasks_since_late >= NEVER

@@ -1,0 +1,226 @@
+"""mc may ask the local net first, for a task of more accuracy than it has."""
+
+from dataclasses import replace
+
+import pytest
+
+from mc_sched.core import events as ev
+from mc_sched.core.actions import StartLocal
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.policies.local_first import local_first
+from mc_sched.core.policies.options import probability_beyond
+from mc_sched.core.policy import (
+    CloudForecast,
+    EdgeFirst,
+    Offload,
+    OnDeviceForecast,
+    Refuse,
+    SiteForecast,
+    View,
+)
+from mc_sched.core.tables import EntropyThreshold
+from mc_sched.core.task import ExitRule, Mode, Privacy, Site, Task
+from tests.core.round_figures import EVERY_POLICY_LOCAL, PARTITIONED, UNSURE, ns
+from tests.core.scripted_edge import deadline_timer, failed, succeeded
+
+MC = POLICIES["mc"]
+TASK = Task("a", "s", 0, ns(200))
+NONE = EntropyThreshold(0.0, 0.0, {"jpeg": 0.95}, 0.80)
+HALF = EntropyThreshold(0.4, 0.5, {"jpeg": 0.92}, 0.70)
+MOST = EntropyThreshold(0.6, 0.8, {"jpeg": 0.90}, 0.50)
+VIEW = View(
+    now_ns=0,
+    remaining_ns=ns(200),
+    latest_start_ns=ns(150),
+    accuracy=0.90,
+    mode=Mode.ENERGY,
+    exit_rule=ExitRule.ADAPTIVE,
+    edge=SiteForecast(accuracy=0.80, mean_ns=ns(20), upper_ns=ns(25), energy_j=0.10),
+    cloud=(
+        CloudForecast(0.91, ns(60), ns(70), 0.30, exit="near", codec="jpeg"),
+        CloudForecast(0.95, ns(70), ns(80), 0.30, exit="last", codec="jpeg"),
+    ),
+    thresholds=(NONE, HALF, MOST),
+)
+
+
+def view(**fields):
+    return replace(VIEW, **fields)
+
+
+def there(situation, task=TASK):
+    """The way with the cloud behind the local net."""
+    (way,) = (way for way in local_first(task, situation) if way.decision.offload)
+    return way
+
+
+def here(situation, task=TASK):
+    """The one that stays on the device."""
+    (way,) = (way for way in local_first(task, situation) if not way.decision.offload)
+    return way
+
+
+def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
+    first = there(VIEW)
+    assert first.decision.threshold is MOST  # the loosest that reaches the QoR
+    assert first.energy_j == pytest.approx(0.10 + 0.2 * 0.30)
+    assert first.time_ns == pytest.approx(ns(25 + 0.2 * 80))
+    assert first.in_time == pytest.approx(1.0)
+
+
+def test_images_that_go_up_after_the_local_net_may_be_late():
+    half = there(view(remaining_ns=ns(90)))  # 20 + 70 ms on the mean
+    assert half.in_time == pytest.approx(1 - 0.2 * 0.5)
+
+
+WHOLE = (
+    OnDeviceForecast(0.91, ns(80), ns(90), 0.5, exit="near"),
+    OnDeviceForecast(0.95, ns(100), ns(110), 0.6, exit="last"),
+)
+
+
+def test_a_device_that_holds_the_cloud_net_may_run_it_behind_the_local_net():
+    way = here(view(whole=WHOLE))
+    assert way.decision == EdgeFirst(MOST, None, "last")
+    assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.6)
+    assert way.in_time == pytest.approx(1.0)
+
+
+def test_and_what_the_cloud_would_be_late_with():
+    way = there(view(whole=WHOLE, remaining_ns=ns(120)))
+    late = probability_beyond(ns(120), VIEW.cloud[1], after_ns=ns(20))
+    assert way.decision.offload.fallback_exit == "last"
+    assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.30 + 0.2 * late * 0.6)
+    assert way.in_time == pytest.approx(1 - 0.2 * late * 0.5)
+
+
+def test_not_where_that_would_be_late_on_the_mean():
+    assert here(view(whole=WHOLE, remaining_ns=ns(119))).decision.exit == ""
+
+
+def test_with_nothing_behind_it_what_is_sure_has_to_reach_the_qor_by_itself():
+    """Of 80% that are right, the 80% that MOST keeps are in 70 of 80 cases, HALF's in 45 of 50."""
+    way = here(view(cloud=()))
+    assert way.decision.threshold == replace(HALF, accuracy={"jpeg": pytest.approx(0.90)})
+    assert way.decision.accuracy == pytest.approx(0.90)
+    assert (way.decision.exit, way.in_time, way.energy_j) == ("", 0.5, 0.10)
+
+
+def test_a_way_that_fails_more_often_than_not_is_none():
+    seldom = replace(MOST, kept=0.49)
+    assert not list(local_first(TASK, view(cloud=(), thresholds=(NONE, seldom))))
+
+
+def test_what_must_not_leave_stays():
+    private = replace(TASK, privacy=Privacy.EDGE_ONLY)
+    assert [way.decision.offload for way in local_first(private, VIEW)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("situation", "task"),
+    [
+        pytest.param(view(thresholds=()), TASK, id="nothing was measured"),
+        pytest.param(view(accuracy=0.96), TASK, id="the QoR is not reached"),
+        pytest.param(view(remaining_ns=ns(24)), TASK, id="the local net is late"),
+    ],
+)
+def test_it_is_no_way_where(situation, task):
+    assert not list(local_first(task, situation))
+
+
+@pytest.mark.parametrize(
+    ("situation", "kind"),
+    [
+        pytest.param(VIEW, EdgeFirst, id="energy: 0.16 J against 0.30"),
+        pytest.param(
+            view(edge=replace(VIEW.edge, energy_j=0.25)), Offload, id="energy: 0.31 J against 0.30"
+        ),
+        pytest.param(view(mode=Mode.PERFORMANCE), EdgeFirst, id="performance: 34 ms against 60"),
+        pytest.param(
+            view(
+                mode=Mode.PERFORMANCE, edge=replace(VIEW.edge, mean_ns=ns(50), upper_ns=ns(60))
+            ),
+            Offload,
+            id="performance: 64 ms against 60",
+        ),
+        pytest.param(
+            view(mode=Mode.PERFORMANCE, remaining_ns=ns(82)),
+            Offload,
+            id="performance: late more often",
+        ),
+        pytest.param(view(remaining_ns=ns(30)), EdgeFirst, id="the cloud would be late"),
+        pytest.param(
+            view(remaining_ns=ns(69), thresholds=(NONE, replace(HALF, kept=0.2))),
+            Offload,
+            id="the cloud is in time on the mean, and that is more",
+        ),
+        pytest.param(view(remaining_ns=ns(24)), Refuse, id="both would be late"),
+    ],
+)  # fmt: skip
+def test_mc_takes_it_where_it_is_better(situation, kind):
+    assert isinstance(MC(TASK, situation), kind)
+
+
+def test_a_task_that_the_local_net_can_serve_is_asked_of_it_alone():
+    assert not isinstance(MC(TASK, view(accuracy=0.75)), EdgeFirst)
+
+
+def test_a_chance_is_a_half_at_the_mean_and_a_twentieth_at_the_upper_quantile():
+    site = SiteForecast(0.9, ns(50), ns(60), 0.1)
+    assert probability_beyond(ns(50), site) == pytest.approx(0.5)
+    assert probability_beyond(ns(60), site) == pytest.approx(0.05, abs=1e-3)
+    assert probability_beyond(ns(80), site, after_ns=ns(20)) == pytest.approx(0.05, abs=1e-3)
+
+
+# --- in events and actions --------------------------------------------------------------------
+
+FINE = {"accuracy": 0.86}
+"""The threshold is 0.5: it keeps 0.7, and with pictures reaches 0.86."""
+
+
+@pytest.fixture
+def holding(make_edge):
+    """An edge that holds the cloud net, 12 ms a stage; its cloud has just gone."""
+    edge = make_edge(EVERY_POLICY_LOCAL, PARTITIONED, cloud_net_on_edge=True)
+    edge.tell(0, ev.CloudGone, "cut")
+    return edge
+
+
+def unsure(edge, ms, task_id="a"):
+    return edge.tell(ms, ev.LocalDone, task_id, UNSURE)
+
+
+def test_a_sure_answer_ends_the_task(holding):
+    assert holding.submit(0, "a", 100, **FINE) == [deadline_timer("a", 100), StartLocal("a")]
+    assert holding.local_done(20, "a")[-1] == succeeded("a", Site.EDGE, exit="local")
+
+
+def test_an_unsure_one_has_the_cloud_net_run_here(holding):
+    holding.submit(0, "a", 100, **FINE)
+    assert unsure(holding, 20) == [StartLocal("a", "exit4")]
+    assert holding.local_done(82, "a")[-1] == succeeded(
+        "a", Site.EDGE, exit="exit4", expected_accuracy=0.86
+    )
+    assert holding.outcome("a").energy.compute_j == pytest.approx(7.0 * 0.082)
+
+
+def test_one_that_the_cloud_net_would_be_late_with_stands_and_fails(holding):
+    holding.submit(0, "a", 45, **FINE)
+    assert unsure(holding, 20)[-1] == failed("a", site=Site.EDGE, expected_accuracy=0.50)
+
+
+def test_so_does_one_after_which_the_cloud_net_fails(holding):
+    holding.submit(0, "a", 100, **FINE)
+    unsure(holding, 20)
+    assert holding.tell(30, ev.LocalFailed, "a", "out of memory")[-1] == failed(
+        "a", site=Site.EDGE, prediction=UNSURE
+    )
+
+
+def test_what_went_up_after_the_local_net_is_taken_back_by_the_cloud_net(make_edge):
+    edge = make_edge(EVERY_POLICY_LOCAL, PARTITIONED, cloud_net_on_edge=True)
+    edge.submit(0, "a", 130, mode=Mode.PERFORMANCE, **FINE)
+    unsure(edge, 20)
+    edge.tell(30, ev.CloudLost, "a", "cut")
+    assert edge.running == "a"
+    assert edge.local_done(92, "a")[-1] == succeeded("a", Site.EDGE, exit="exit4")

@@ -1,0 +1,170 @@
+"""Measuring the link before a task has to: what a probe carries, and how soon the next one does."""
+
+from mc_sched.core import events as ev
+from mc_sched.core.predictors.probing import (
+    FRESH_NS,
+    IN_DOUBT_NS,
+    PADDING_BYTES,
+    SHOWN_NS,
+    Padding,
+    Probing,
+)
+from mc_sched.core.predictors.sliding_min import SlidingMin
+from tests.core.round_figures import IMAGE_BYTES, at, ns
+
+UP, DOWN, BARE = Padding(up_bytes=PADDING_BYTES), Padding(down_bytes=PADDING_BYTES), Padding()
+
+
+def measured():
+    """Both directions, at 0."""
+    probing = Probing(least_samples=1)
+    probing.up_told(0)
+    probing.down_probed(0)
+    return probing
+
+
+def wanted_in_doubt(probing, now_ns):
+    return probing.wanted(now_ns, settled=True, probe_is_worth_it=True)
+
+
+# --- how soon ---------------------------------------------------------------------------------
+
+
+def test_nothing_is_wanted_while_both_directions_are_fresh():
+    probing = measured()
+    assert probing.wanted(FRESH_NS, settled=True, probe_is_worth_it=False) == BARE
+    assert probing.wanted(FRESH_NS + 1, settled=True, probe_is_worth_it=False) == UP
+    probing.up_told(SHOWN_NS + 1)
+    assert probing.wanted(SHOWN_NS + 1, settled=True, probe_is_worth_it=False) == DOWN
+
+
+def test_while_the_prior_speaks_every_probe_is_padded():
+    assert measured().wanted(1, settled=False, probe_is_worth_it=False) == UP
+
+
+def test_an_uplink_in_doubt_is_probed_sooner():
+    assert wanted_in_doubt(measured(), IN_DOUBT_NS) == BARE
+    assert wanted_in_doubt(measured(), IN_DOUBT_NS + 1) == UP
+
+
+def test_a_doubt_counts_from_the_moment_on_when_it_could_call_for_a_probe():
+    probing = measured()
+    assert [probing.worth_counts(at) for at in (IN_DOUBT_NS, IN_DOUBT_NS + 1)] == [False, True]
+    probing.up_probed(0, faster=False)
+    assert not probing.worth_counts(IN_DOUBT_NS + 1)
+
+
+def test_each_probe_in_vain_lets_the_next_one_wait_twice_as_long():
+    probing = measured()
+    for wait_ns in (2 * IN_DOUBT_NS, 4 * IN_DOUBT_NS, FRESH_NS, FRESH_NS):
+        probing.up_probed(0, faster=False)
+        assert [wanted_in_doubt(probing, wait_ns), wanted_in_doubt(probing, wait_ns + 1)] == [
+            BARE,
+            UP,
+        ]
+
+
+def test_a_faster_link_or_an_upload_makes_them_quick_again():
+    for reports in (lambda probing: probing.up_probed(0, faster=True), lambda p: p.up_told(0)):
+        probing = measured()
+        probing.up_probed(0, faster=False)
+        reports(probing)
+        assert wanted_in_doubt(probing, IN_DOUBT_NS + 1) == UP
+
+
+def test_it_is_done_when_the_priors_are_silent():
+    probing = Probing(least_samples=2)
+    probing.up_told(0)
+    probing.down_probed(0)
+    assert probing.never_done
+    probing.up_probed(1, faster=False)
+    assert not probing.never_done
+
+
+def test_the_least_of_the_young_values():
+    least = SlidingMin(horizon_ns=10)
+    assert least.least(0, otherwise=7.0) == 7.0
+    for now_ns, value in ((0, 2.0), (4, 5.0), (5, 3.0)):
+        least.add(now_ns, value)
+    assert [least.least(now_ns, 7.0) for now_ns in (5, 10, 11, 15, 16)] == [2.0, 2.0, 3.0, 3.0, 7.0]
+
+
+# --- by the machine ---------------------------------------------------------------------------
+
+
+def meet(make_edge):
+    edge = make_edge(settled=False)
+    for number in range(3):
+        assert edge.machine.wanted_padding(at(number)) == BARE  # round trips are not known yet
+        edge.tell(number, ev.LinkSampled, ns(10))
+    return edge
+
+
+def test_a_link_that_was_never_measured_is_measured_until_its_priors_are_silent(make_edge):
+    edge = meet(make_edge)
+    for number in range(3):
+        assert edge.machine.wanted_padding(at(3 + number)) == UP
+        edge.handle(ev.LinkSampled(at(3 + number), ns(18), up_bytes=PADDING_BYTES))
+    assert edge.machine.wanted_padding(at(6)) == DOWN
+    edge.handle(ev.LinkSampled(at(60), ns(14), down_bytes=PADDING_BYTES))
+    assert edge.machine.wanted_padding(at(60)) == BARE
+    shown = edge.machine.snapshot(at(60))
+    assert (shown.uplink_bps, shown.downlink_bps, shown.rtt_ns) == (8e6, 16e6, ns(10))
+
+
+def after_slow_uploads(edge, **last):
+    """Three uploads at a tenth of the rate; the next task stays here."""
+    edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=PADDING_BYTES))
+    for number in range(3):
+        edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
+        edge.accepted(500 * number + 110, f"s{number}")
+        edge.replied(500 * number + 119, f"s{number}")
+    edge.submit(1_500, "here", 84, **last)
+    edge.local_done(1_520, "here")
+
+
+def test_in_doubt_is_a_link_whose_estimate_alone_keeps_tasks_here(edge):
+    after_slow_uploads(edge)
+    assert edge.outcome("here").site.value == "edge"
+    assert edge.machine.wanted_padding(at(1_520)) == UP
+
+
+def test_not_so_where_the_best_link_would_not_change_the_decision(edge):
+    after_slow_uploads(edge, policy="edge-only")
+    assert edge.machine.wanted_padding(at(1_520)) == BARE
+
+
+def test_nor_where_tasks_go_up_as_it_is(edge):
+    edge.submit(0, "there", 84)
+    edge.accepted(20, "there")
+    edge.replied(29, "there")
+    edge.handle(ev.LinkSampled(at(30), ns(14), down_bytes=PADDING_BYTES))
+    assert edge.machine.wanted_padding(at(700)) == BARE
+
+
+def test_never_beside_an_upload(edge):
+    assert edge.machine.wanted_padding(at(2_500)).up_bytes > 0
+    edge.submit(2_500, "a", 84)
+    assert edge.machine.wanted_padding(at(2_501)).up_bytes == 0
+
+
+def test_nor_while_no_tasks_come(edge):
+    edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=8_000))
+    edge.tell(11_000, ev.LinkSampled, ns(10))
+    edge.machine.snapshot(at(11_000))  # asks the forecasts, which lets the old samples fade
+    assert edge.machine.wanted_padding(at(11_000)).up_bytes == 0
+
+
+def test_a_slow_link_that_has_become_fast_is_found_without_a_task(edge):
+    """Three uploads at a tenth of the rate keep tasks here; three padded probes bring them back."""
+    for number in range(3):
+        edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
+        edge.accepted(500 * number + 110, f"s{number}")
+        edge.replied(500 * number + 119, f"s{number}")
+    edge.submit(1_500, "here", 84)
+    edge.local_done(1_520, "here")
+    for number in range(3):
+        edge.handle(ev.LinkSampled(at(2_000 + 100 * number), ns(18), up_bytes=8_000))
+    edge.submit(3_000, "there", 84)
+    assert (edge.outcome("here").site.value, edge.calls) == ("edge", {"there"})
+    assert IMAGE_BYTES == 10_000

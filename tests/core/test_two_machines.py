@@ -1,0 +1,147 @@
+"""Edge and cloud machine, joined by hand over the link of the round figures."""
+
+from dataclasses import fields
+
+import pytest
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.actions import SendToCloud, StartLocal
+from mc_sched.core.task import ExitRule, Site
+from tests.core.round_figures import ANSWER, CLOUD, MS, at, ns
+from tests.core.scripted_cloud import ScriptedCloud
+from tests.core.scripted_edge import failed, late, no_deadline, no_fallback, succeeded
+
+HEARD_AS = {
+    do.Accept: ev.CloudAccepted,
+    do.Refuse: ev.CloudRefused,
+    do.Progress: ev.CloudProgressed,
+    do.Reply: ev.CloudReplied,
+    do.Stop: ev.CloudStopped,
+}
+HALF_WAY_MS = 5
+UPLOAD_MS = 10
+
+
+class Pair:
+    """One task on its way: what an edge asks for arrives on a cloud, and the other way round."""
+
+    def __init__(self, edge, cloud: ScriptedCloud) -> None:
+        self.edge, self.cloud = edge, cloud
+
+    def carry(self, ms: float, actions) -> list[do.CloudAction]:
+        """The image leaves at `ms`; the cloud takes the transfer that it saw off the budget."""
+        (send,) = [action for action in actions if isinstance(action, SendToCloud)]
+        return self.cloud.handle(
+            ev.Arrived(
+                at(ms + HALF_WAY_MS + UPLOAD_MS), send.task_id, "edge", send.accuracy,
+                send.budget_ns - ns(UPLOAD_MS), send.down_ns, send.codec, send.exit_rule,
+                send.reply_in_ns - ns(UPLOAD_MS),
+            )
+        )  # fmt: skip
+
+    def hear(self, said: do.CloudAction) -> list[do.EdgeAction]:
+        """What the cloud says now, half a round trip later."""
+        heard = HEARD_AS[type(said)]
+        names = {field.name for field in fields(heard)}
+        words = {f.name: getattr(said, f.name) for f in fields(said) if f.name in names}
+        if heard is ev.CloudReplied:
+            words["reply_bytes"] = 400
+        now_ns = self.cloud.now_ns + ns(HALF_WAY_MS)
+        return self.edge.handle(heard(now_ns=now_ns, **words))
+
+    def until_the_end(self) -> list[do.EdgeAction]:
+        """The cloud works on; what the edge does about its last word."""
+        said = []
+        while self.cloud.piece is not None:
+            said = self.cloud.step()
+        return self.hear(said[0])
+
+
+@pytest.fixture
+def pair(edge, cloud):
+    return Pair(edge, cloud)
+
+
+def test_a_run_that_goes_as_predicted(pair):
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84, accuracy=0.91))
+    pair.hear(accepted)
+    assert pair.until_the_end()[-1] == succeeded("a", Site.CLOUD, exit="exit4", cloud_ns=ns(21))
+    assert pair.edge.outcome("a").latency_ns == ns(5 + 10 + 21 + 5)
+
+
+def test_a_target_that_is_reached_at_the_predicted_moment(make_edge, cloud):
+    pair = Pair(make_edge(exit_rule=ExitRule.EARLIEST), cloud)
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
+    pair.hear(accepted)
+    pair.until_the_end()
+    outcome = pair.edge.outcome("a")
+    assert outcome.predicted_ns == outcome.latency_ns == ns(29)
+
+
+@pytest.mark.parametrize("deadline", range(53, 84, 3))
+def test_an_adaptive_answer_is_back_before_the_task_would_be_taken_back(pair, deadline):
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", deadline))
+    pair.hear(accepted)
+    assert pair.until_the_end()[-1] == succeeded("a", Site.CLOUD)
+    assert pair.edge.outcome("a").latency_ns <= ns(deadline - 20 - 4)
+
+
+def test_a_cloud_that_turns_out_too_slow_has_until_the_task_is_taken_back(pair):
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
+    pair.hear(accepted)
+    assert pair.cloud.step(took=36) == [do.RunStage(("a",), 1)]  # at 51; the edge waits until 60
+    assert pair.edge.fallback_fires(60, "a") == [do.SendGiveUp("a"), StartLocal("a")]
+    assert pair.edge.local_done(80, "a")[-1] == succeeded("a", Site.EDGE)
+
+
+def test_a_task_that_only_the_cloud_could_serve_is_late_as_soon_as_that_is_certain(pair):
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84, accuracy=0.9))
+    pair.hear(accepted)
+    (stopped,) = pair.cloud.step(took=60)
+    assert pair.hear(stopped) == [no_deadline("a"), late("a", latency_ns=ns(80))]
+
+
+def test_a_refusal_sends_the_task_to_the_local_net(make_edge, make_cloud):
+    pair = Pair(make_edge(), make_cloud(max_tasks=0))
+    (refuse,) = pair.carry(0, pair.edge.submit(0, "a", 84))
+    assert pair.hear(refuse) == [no_fallback("a"), StartLocal("a")]
+
+
+def test_an_executor_that_fails_on_the_cloud_makes_a_failed_task_not_a_late_one(pair):
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84, accuracy=0.9))
+    pair.hear(accepted)
+    (stopped,) = pair.cloud.fail(16, "a", "out of memory")
+    assert pair.hear(stopped)[-1] == failed("a")
+
+
+def test_a_task_that_the_busy_edge_leaves_to_the_cloud_has_until_its_deadline(pair):
+    accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
+    pair.hear(accepted)
+    pair.edge.submit(52, "x", 30, policy="edge-only")  # the local net is busy until 72
+    pair.cloud.step()
+    said = pair.cloud.step(took=35)  # at 54; the head takes 1 ms more
+    assert said == [do.RunHead("a", "exit1")]
+    assert pair.until_the_end()[-1] == succeeded("a", Site.CLOUD)
+
+
+# --- the same events, the same actions --------------------------------------------------------
+
+
+def test_a_replayed_history_gives_the_same_actions(make_edge):
+    assert _history(make_edge()) == _history(make_edge())
+
+
+def _history(edge):
+    return [
+        edge.submit(0, "a", 84),
+        edge.submit(1, "b", 84, policy="edge-only"),
+        edge.submit(2, "c", 30, accuracy=0.9),
+        edge.accepted(20, "a"),
+        edge.local_done(21, "b"),
+        edge.handle(ev.CloudReplied(at(29), "a", "exit1", ANSWER, ns(9), 0, 1.0, 400)),
+        edge.tell(30, ev.CloudGone, "cut"),
+        edge.tell(31, ev.CloudFound, CLOUD),
+        edge.submit(32, "d", 84, stream_id="other"),
+        edge.handle(ev.ClientGone(at(32) + MS, "d")),
+    ]

@@ -1,0 +1,522 @@
+"""The cloud client on real connections: every task that was sent ends in exactly one event."""
+
+import asyncio
+import contextlib
+
+import grpc
+import pytest
+from mc_proto.v1 import common_pb2
+
+from edge_agent import cloud_client
+from edge_agent.cloud_client import CHUNK_BYTES, CloudClient
+from mc_sched.core import events as ev
+from mc_sched.core.actions import SendToCloud
+from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.task import ExitRule
+from mc_sched.obs.log.moments import CloudStory, Moment
+from tests.edge_agent.edge_rig import CLOUD, PATIENCE_S, S, until
+from tests.edge_agent.fake_cloud_agent import (
+    ACCEPTED,
+    PROGRESSED,
+    REFUSED,
+    RESULT,
+    STOPPED,
+    FakeCloudAgent,
+    Reply,
+    is_mute,
+)
+
+ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
+PROBE_S = 0.02
+
+
+class Link:
+    """A client, and all that it has fed."""
+
+    def __init__(self, address, bundle_hash="the bundle", **options):
+        self.events = []
+        self.client = CloudClient(
+            address, "robot", bundle_hash, self.events.append, PROBE_S, **options
+        )
+
+    def send(self, task_id, payload=b"jpeg", budget_s=30.0):
+        action = SendToCloud(
+            task_id=task_id, codec="jpeg", accuracy=0.75, budget_ns=int(budget_s * S), down_ns=3,
+            exit_rule=ExitRule.PURSUE, reply_in_ns=5,
+        )  # fmt: skip
+        self.client.send(action, payload)
+
+    def of(self, *kinds):
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def story(self, task_id):
+        """Names of the events of one task."""
+        return [type(e).__name__ for e in self.events if getattr(e, "task_id", None) == task_id]
+
+    def states(self):
+        """Found and gone, in order."""
+        return [type(event).__name__ for event in self.of(ev.CloudFound, ev.CloudGone)]
+
+    async def end(self, task_id):
+        """The task's one end."""
+        await until(lambda: [e for e in self.of(*ENDS) if e.task_id == task_id])
+        (end,) = [e for e in self.of(*ENDS) if e.task_id == task_id]
+        return end
+
+    async def met(self, times=1):
+        await until(lambda: len(self.of(ev.CloudFound)) >= times)
+
+
+@contextlib.asynccontextmanager
+async def linked(agent, **options):
+    """A client of this agent, started; closed at the end."""
+    if not agent.port:
+        await agent.start()
+    link = Link(agent.address, **options)
+    await link.client.start()
+    try:
+        yield link
+    finally:
+        await link.client.close()
+        await agent.die()
+        assert link.client._calls == {}
+
+
+@pytest.fixture
+async def agent():
+    return FakeCloudAgent(CLOUD)
+
+
+# --- meeting ----------------------------------------------------------------------------------
+
+
+async def test_it_meets_the_cloud_after_a_first_probe(agent):
+    async with linked(agent) as link:
+        await link.met()
+        assert [type(event) for event in link.events[:2]] == [ev.LinkSampled, ev.CloudFound]
+        (found,) = link.of(ev.CloudFound)
+        assert (found.table.stage_ns, found.table.exits) == (CLOUD.stage_ns, CLOUD.exits)
+
+
+async def test_probes_bring_the_clouds_load_and_take_the_round_trip_along(agent):
+    async with linked(agent) as link:
+        await until(lambda: len(agent.probes) > 3)
+        first, second = link.of(ev.LinkSampled)[:2]
+        assert (first.queue_ns, first.slowdown) == (11, 1.25)
+        assert 0 < first.rtt_ns < PATIENCE_S * S
+        assert [p.last_rtt_ns for p in agent.probes[:3]] == [0, first.rtt_ns, second.rtt_ns]
+        assert agent.probes[0].edge_id == "robot"
+
+
+async def test_nobody_at_the_address_is_said_once():
+    agent = FakeCloudAgent(CLOUD)
+    await agent.start()
+    await agent.die()
+    link = Link(agent.address)
+    await link.client.start()
+    await until(lambda: link.events)
+    await asyncio.sleep(2.5 * cloud_client.RETRY_S)
+    reasons = [event.reason for event in link.of(ev.CloudGone)]
+    assert reasons == [f"{agent.address} does not answer (unavailable)"]
+    await link.client.close()
+
+
+async def test_a_cloud_that_comes_later_is_found(agent):
+    await agent.start()
+    await agent.die()
+    async with contextlib.AsyncExitStack() as stack:
+        link = Link(agent.address)
+        await link.client.start()
+        stack.push_async_callback(link.client.close)
+        await until(lambda: link.states() == ["CloudGone"])
+        await agent.start()
+        stack.push_async_callback(agent.die)
+        await link.met()
+
+
+async def test_another_bundle_is_never_used_and_said_once(agent):
+    async with linked(agent, bundle_hash="another bundle") as link:
+        await until(lambda: link.states())
+        await asyncio.sleep(2.5 * cloud_client.RETRY_S)
+        (gone,) = link.events
+        assert gone.reason == "the cloud runs another bundle; install the same one on both"
+        assert agent.probes == []
+
+
+async def test_the_right_bundle_is_used_once_it_is_installed(agent):
+    agent.bundle_hash = "another bundle"
+    async with linked(agent) as link:
+        await until(lambda: link.states() == ["CloudGone"])
+        agent.bundle_hash = "the bundle"
+        await link.met()
+        assert link.states() == ["CloudGone", "CloudFound"]
+
+
+# --- one task ---------------------------------------------------------------------------------
+
+
+async def test_the_clouds_words_become_events_in_order(agent):
+    async with linked(agent) as link:
+        await link.met()
+        link.send("a")
+        end = await link.end("a")
+        assert link.story("a") == ["CloudAccepted", "CloudProgressed", "CloudReplied"]
+        (accepted,) = link.of(ev.CloudAccepted)
+        assert (accepted.exit, accepted.predicted_ns) == ("final", 5)
+        assert (accepted.queue_ns, accepted.held_ns) == (2, 1)
+        assert (end.exit, end.prediction.top, end.compute_ns) == ("final", ((3, 1.0),), 7)
+        assert (end.slowdown, end.reply_bytes) == (1.5, RESULT.ByteSize())
+
+
+async def test_the_open_message_says_what_is_demanded(agent):
+    async with linked(agent) as link:
+        link.send("a", b"a payload", budget_s=2.0)
+        await link.end("a")
+        opened = agent.uploads["a"].opened
+        assert (opened.task_id, opened.edge_id, opened.codec) == ("a", "robot", "jpeg")
+        assert (opened.accuracy, opened.budget_ns, opened.down_ns) == (0.75, 2 * S, 3)
+        assert (opened.reply_in_ns, opened.exit_rule) == (5, common_pb2.EXIT_RULE_PURSUE)
+        assert (opened.bundle_hash, opened.payload_bytes) == ("the bundle", len(b"a payload"))
+
+
+@pytest.mark.parametrize(
+    ("size", "messages"),
+    [(1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (5 * CHUNK_BYTES, 5), (300_000, 19)],
+)
+async def test_a_payload_arrives_whole_its_head_in_the_first_message(agent, size, messages):
+    payload = bytes(number % 251 for number in range(size))
+    async with linked(agent) as link:
+        link.send("a", payload)
+        await link.end("a")
+        upload = agent.uploads["a"]
+        assert bytes(upload.payload) == payload
+        assert upload.messages == messages
+        assert len(upload.opened.head) == min(size, CHUNK_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("said", "end", "reason"),
+    [
+        ((REFUSED,), ev.CloudRefused, "too busy"),
+        ((STOPPED,), ev.CloudStopped, "hopeless"),
+        ((ACCEPTED, STOPPED), ev.CloudStopped, "hopeless"),
+        ((ACCEPTED, PROGRESSED), ev.CloudLost, "no answer came"),
+        ((), ev.CloudLost, "no answer came"),
+    ],
+)
+async def test_every_way_a_call_can_end(agent, said, end, reason):
+    async def infer(upload):
+        await upload.read_all()
+        await upload.say(*said)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a")
+        got = await link.end("a")
+        assert (type(got), got.reason) == (end, reason)
+
+
+async def test_what_comes_after_the_last_word_is_not_heard(agent):
+    async def infer(upload):
+        await upload.read_all()
+        await upload.say(REFUSED, RESULT)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a")
+        await link.end("a")
+        link.send("b")
+        await link.end("b")
+        assert link.story("a") == ["CloudRefused"]
+
+
+async def turned_away(agent, task_ids):
+    async with linked(agent) as link:
+        for task_id in task_ids:
+            link.send(task_id, bytes(500_000))
+        return {(type(end), end.reason) for end in [await link.end(i) for i in task_ids]}
+
+
+async def test_a_call_that_is_turned_away_is_lost_with_the_clouds_reason(agent):
+    async def infer(upload):
+        await upload.read_all()
+        await upload.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 256 calls")
+
+    agent.infer = infer
+    assert await turned_away(agent, "abc") == {(ev.CloudLost, "overload: 256 calls")}
+
+
+async def test_a_call_that_is_turned_away_during_its_upload_is_lost(agent):
+    """Why is said where gRPC lets it through: a write that fails may hide the status behind it."""
+
+    async def infer(upload):
+        await upload.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 256 calls")
+
+    agent.infer = infer
+    task_ids = [f"t{number}" for number in range(24)]
+    assert {kind for kind, _ in await turned_away(agent, task_ids)} == {ev.CloudLost}
+
+
+async def test_a_word_that_says_nothing_loses_the_task_and_no_other(agent):
+    async def infer(upload):
+        await upload.read_all()
+        await upload.say(Reply() if upload.opened.task_id == "a" else RESULT)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a")
+        link.send("b")
+        assert isinstance(await link.end("a"), ev.CloudLost)
+        assert isinstance(await link.end("b"), ev.CloudReplied)
+
+
+async def test_a_cloud_that_stays_mute_is_lost_when_the_budget_is_over(agent, monkeypatch):
+    monkeypatch.setattr(cloud_client, "GIVE_UP_GRACE_S", 0.05)
+    agent.infer = is_mute
+    async with linked(agent) as link:
+        link.send("a", budget_s=0.05)
+        assert isinstance(await link.end("a"), ev.CloudLost)
+
+
+async def test_many_tasks_at_once_end_once_each(agent):
+    async with linked(agent) as link:
+        for number in range(40):
+            link.send(f"t{number}", bytes(40_000))
+        for number in range(40):
+            assert isinstance(await link.end(f"t{number}"), ev.CloudReplied)
+
+
+# --- give up ----------------------------------------------------------------------------------
+
+
+async def test_a_give_up_during_an_upload_stops_the_upload(agent):
+    payload, under_way = bytes(8 * 2**20), asyncio.Event()
+
+    async def infer(upload):
+        while await upload.read():
+            if upload.messages == 4:
+                under_way.set()
+            await asyncio.sleep(0.001)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a", payload)
+        await asyncio.wait_for(under_way.wait(), PATIENCE_S)
+        link.client.give_up("a")
+        end = await link.end("a")
+        assert (type(end), end.reason) == (ev.CloudStopped, "the upload was stopped")
+        upload = agent.uploads["a"]
+        await asyncio.wait_for(upload.hung_up.wait(), PATIENCE_S)
+        assert 4 * CHUNK_BYTES <= len(upload.payload) < len(payload) // 2
+        await until(lambda: agent.given_up == ["robot/a"])
+
+
+async def test_a_give_up_of_accepted_work_waits_for_the_clouds_word(agent):
+    async def infer(upload):
+        await upload.read_all()
+        await upload.say(ACCEPTED)
+        await until(lambda: agent.given_up)
+        await upload.say(STOPPED)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a")
+        await until(lambda: link.of(ev.CloudAccepted))
+        link.client.give_up("a")
+        assert (await link.end("a")).reason == "hopeless"
+        assert agent.given_up == ["robot/a"]
+
+
+async def test_a_reply_that_crosses_the_give_up_is_heard(agent):
+    async def infer(upload):
+        await upload.read_all()
+        await upload.say(ACCEPTED)
+        await until(lambda: agent.given_up)
+        await upload.say(RESULT)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a")
+        await until(lambda: link.of(ev.CloudAccepted))
+        link.client.give_up("a")
+        assert isinstance(await link.end("a"), ev.CloudReplied)
+
+
+async def test_a_give_up_that_nobody_confirms_cuts_the_call(agent, monkeypatch):
+    monkeypatch.setattr(cloud_client, "GIVE_UP_GRACE_S", 0.1)
+
+    async def infer(upload):
+        await upload.read_all()
+        await upload.say(ACCEPTED)
+        await asyncio.sleep(3600)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        link.send("a")
+        await until(lambda: link.of(ev.CloudAccepted))
+        link.client.give_up("a")
+        end = await link.end("a")
+        assert (type(end), end.reason) == (ev.CloudLost, "the connection was cut")
+        await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
+
+
+async def test_a_give_up_of_a_task_that_is_over_says_nothing(agent):
+    async with linked(agent) as link:
+        link.send("a")
+        await link.end("a")
+        link.client.give_up("a")
+        link.client.give_up("never")
+        seen = len(agent.probes)
+        await until(lambda: len(agent.probes) > seen + 2)
+        assert agent.given_up == []
+
+
+async def test_give_ups_and_probes_never_share_a_connection_with_images(agent):
+    agent.infer = is_mute
+    async with linked(agent) as link:
+        await link.met()
+        link.send("a")
+        await until(lambda: "a" in agent.uploads)
+        link.client.give_up("a")
+        await until(lambda: agent.given_up)
+        assert len(agent.control_peers) == len(agent.data_peers) == 1
+        assert agent.control_peers.isdisjoint(agent.data_peers)
+
+
+async def test_a_task_given_up_in_the_moment_it_is_sent_ends_too(agent):
+    async with linked(agent) as link:
+        await link.met()
+        link.send("a")
+        link.client.give_up("a")
+        assert isinstance(await link.end("a"), ev.CloudStopped)
+        assert "a" not in agent.uploads
+
+
+# --- losing the cloud -------------------------------------------------------------------------
+
+
+async def test_when_the_cloud_dies_its_calls_are_lost_and_it_is_used_again_when_it_is_back(agent):
+    agent.infer = is_mute
+    async with linked(agent) as link:
+        await link.met()
+        for task_id in "abc":
+            link.send(task_id)
+        await until(lambda: len(agent.uploads) == 3)
+        await agent.die()
+        assert [type(await link.end(task_id)) for task_id in "abc"] == [ev.CloudLost] * 3
+        await until(lambda: link.states() == ["CloudFound", "CloudGone"])
+        link.send("d")
+        assert isinstance(await link.end("d"), ev.CloudLost)
+        agent.infer = FakeCloudAgent(CLOUD).infer
+        await agent.start()
+        await link.met(times=2)
+        link.send("e")
+        assert isinstance(await link.end("e"), ev.CloudReplied)
+
+
+async def test_one_missed_probe_is_forgiven(agent, monkeypatch):
+    monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.3)
+    async with linked(agent) as link:
+        await link.met()
+        agent.deaf_probes = 1
+        await until(lambda: agent.deaf_probes == 0)
+        seen = len(link.of(ev.LinkSampled))
+        await until(lambda: len(link.of(ev.LinkSampled)) > seen + 2)
+        assert link.states() == ["CloudFound"]
+
+
+async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, monkeypatch):
+    monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.3)
+    agent.infer = is_mute
+    async with linked(agent) as link:
+        await link.met()
+        link.send("a")
+        await until(lambda: "a" in agent.uploads)
+        agent.deaf_probes = cloud_client.MISSED_PROBES
+        end = await link.end("a")
+        assert (type(end), end.reason) == (ev.CloudLost, "the connection was cut")
+        (gone,) = link.of(ev.CloudGone)
+        assert gone.reason == f"{agent.address} does not answer (deadline_exceeded)"
+        await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
+        await link.met(times=2)  # it answers again
+
+
+async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent):
+    going_on = asyncio.Event()
+
+    async def infer(upload):
+        await upload.read_all()
+        await going_on.wait()
+        await upload.say(RESULT)
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        await link.met()
+        link.send("a")
+        await until(lambda: "a" in agent.uploads)
+        agent.draining = True
+        await until(lambda: link.of(ev.CloudGone))
+        assert link.of(ev.CloudGone)[0].reason == "the cloud agent is shutting down"
+        going_on.set()
+        assert isinstance(await link.end("a"), ev.CloudReplied)
+
+
+async def test_a_cloud_that_drains_is_not_found(agent):
+    agent.draining = True
+    async with linked(agent) as link:
+        await until(lambda: link.states())
+        await asyncio.sleep(2.5 * cloud_client.RETRY_S)
+        assert link.states() == ["CloudGone"]
+
+
+# --- hanging up -------------------------------------------------------------------------------
+
+
+async def test_close_ends_every_task_and_leaves_nothing_running(agent):
+    agent.infer = is_mute
+    before = asyncio.all_tasks()
+    async with linked(agent) as link:
+        await link.met()
+        for task_id in "ab":
+            link.send(task_id)
+        await until(lambda: len(agent.uploads) == 2)
+        link.client.give_up("b")
+    assert [link.story(task_id) for task_id in "ab"] == [["CloudLost"], ["CloudStopped"]]
+    await until(lambda: asyncio.all_tasks() <= before)
+
+
+# --- padded probes ----------------------------------------------------------------------------
+
+
+async def test_a_probe_carries_what_is_wanted(agent):
+    wanted = iter((Padding(up_bytes=5_000), Padding()))
+    async with linked(agent, wanted_padding=lambda now_ns: next(wanted, Padding())) as link:
+        await until(lambda: len(agent.probes) > 3)
+    padded = [len(probe.padding) for probe in agent.probes]
+    assert padded[:3] == [5_000, 0, 0]
+    sampled = link.of(ev.LinkSampled)
+    assert [event.up_bytes for event in sampled[:3]] == padded[:3]
+
+
+async def test_a_padded_round_trip_is_none_that_the_cloud_is_told(agent):
+    async with linked(agent, wanted_padding=lambda now_ns: Padding(up_bytes=5_000)):
+        await until(lambda: len(agent.probes) > 3)
+    assert len(agent.probes[0].padding) == 5_000
+    assert agent.probes[1].last_rtt_ns == 0
+
+
+async def test_the_clouds_part_of_the_story_is_told(agent):
+    stories = []
+
+    async def tells(upload):
+        await upload.read_all()
+        moments = [Reply.Moment(name="StageDone", at_ns=7, took_ns=3, detail="stage 0")]
+        reports = Reply(story=moments)
+        reports.MergeFrom(RESULT)
+        await upload.say(ACCEPTED, reports)
+
+    agent.infer = tells
+    async with linked(agent, tell=stories.append) as link:
+        link.send("a")
+        await link.end("a")
+    assert stories == [CloudStory("a", (Moment("StageDone", 7, 3, "stage 0"),))]

@@ -1,0 +1,101 @@
+"""The encoder's worker: one payload at a time, and a word for each."""
+
+import queue
+import threading
+
+import pytest
+
+from edge_agent.encoder import PayloadEncoder
+from mc_sched.core import events as ev
+from tests.edge_agent.edge_rig import PATIENCE_S
+
+
+class Bench:
+    """An encoder whose reports are kept."""
+
+    def __init__(self, encode):
+        self.reports = queue.Queue()
+        encoders = {"features": encode, "split1": lambda pixels: b"split of " + encode(pixels)}
+        self.encoder = PayloadEncoder(encoders, lambda *report: self.reports.put(report))
+
+    def next(self):
+        return self.reports.get(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def bench():
+    made = []
+
+    def make(encode):
+        made.append(Bench(encode))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.encoder.close()
+
+
+def test_a_payload_comes_with_the_time_it_took(bench):
+    made = bench(lambda pixels: b"payload of " + pixels)
+    made.encoder.start("a", "features", b"pixels")
+    event, payload = made.next()
+    assert (type(event), event.task_id, payload) == (ev.Encoded, "a", b"payload of pixels")
+    assert event.took_ns >= 0
+
+
+def test_payloads_are_made_one_after_the_other_in_order(bench):
+    busy = threading.Lock()
+
+    def encode(pixels):
+        assert busy.acquire(blocking=False), "two at once"
+        busy.release()
+        return pixels
+
+    made = bench(encode)
+    for name in "abc":
+        made.encoder.start(name, "features", name.encode())
+    assert [made.next()[1] for _ in range(3)] == [b"a", b"b", b"c"]
+
+
+def test_the_loop_is_free_meanwhile(bench):
+    """`start` returns before the payload is made; another thread makes it."""
+    go_on, where = threading.Event(), []
+
+    def encode(pixels):
+        assert go_on.wait(PATIENCE_S)
+        where.append(threading.current_thread())
+        return b""
+
+    made = bench(encode)
+    made.encoder.start("a", "features", b"")
+    go_on.set()
+    made.next()
+    assert where[0] is not threading.current_thread()
+
+
+def test_a_failure_is_told_in_a_sentence_and_the_next_one_is_made(bench):
+    def encode(pixels):
+        if pixels == b"bad":
+            raise RuntimeError("out of memory\nand a trace")
+        return pixels
+
+    made = bench(encode)
+    made.encoder.start("a", "features", b"bad")
+    made.encoder.start("b", "features", b"good")
+    event, payload = made.next()
+    assert (type(event), payload) == (ev.EncodeFailed, b"")
+    assert "out of memory" in event.reason
+    assert "trace" not in event.reason
+    assert made.next()[1] == b"good"
+
+
+def test_each_codec_has_its_own_way_of_making_a_payload(bench):
+    made = bench(lambda pixels: pixels)
+    made.encoder.start("a", "split1", b"pixels")
+    assert made.next()[1] == b"split of pixels"
+
+
+def test_a_codec_that_this_agent_cannot_make_fails(bench):
+    made = bench(lambda pixels: pixels)
+    made.encoder.start("a", "split9", b"pixels")
+    assert isinstance(made.next()[0], ev.EncodeFailed)

@@ -1,0 +1,597 @@
+"""The EdgeAgent service over real connections: what people send, and what they are told."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from mc_proto.channel import bind, connect, make_server
+from mc_proto.v1 import edge_pb2, edge_pb2_grpc
+
+from edge_agent import admission
+from edge_agent.admission import Admission
+from edge_agent.servicer import EdgeServicer
+from mc_sched.core import events as ev
+from mc_sched.obs.log.trace import is_trace_id
+from mc_sched.obs.store.writer import StoreWriter
+from tests.edge_agent.edge_rig import FAST_LOCAL, LABELS, PATIENCE_S, Rig, S, until
+from tests.edge_agent.made_images import TEXT, cut_jpeg, huge_png, image_bytes
+
+JPEG = image_bytes()
+LARGE = image_bytes(size=(300, 300))
+ABOUT = edge_pb2.StatusReply(
+    version="0.0.1", bundle="small", bundle_hash="the bundle", labels=LABELS
+)
+
+
+def wanted(task_id="", image=JPEG, deadline=60.0, **fields):
+    """A task as a person sends it."""
+    fields.setdefault("policy", "edge-only")
+    return edge_pb2.Task(task_id=task_id, image=image, deadline_ns=int(deadline * S), **fields)
+
+
+class Agent(Rig):
+    """The service around a driver. The local net answers at once unless `patient`."""
+
+    patient = False
+
+    async def start(self, pool):
+        self.find_cloud()
+        self.pool, self.door = pool, Admission(32, pool)
+        started, note = self.net.started, self.net.start
+
+        def start(task_id, prepare, exit_):
+            note(task_id, prepare, exit_)
+            if not self.patient:
+                asyncio.get_running_loop().call_soon(self.net.done, started[-1])
+
+        self.net.start = start
+        self.server = make_server()
+        self.servicer = EdgeServicer(self.driver, self.log, self.door, ABOUT)
+        edge_pb2_grpc.add_EdgeAgentServicer_to_server(self.servicer, self.server)
+        self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
+        await self.server.start()
+        self.stub = edge_pb2_grpc.EdgeAgentStub(self.channel)
+
+    async def stop(self):
+        await self.channel.close(None)
+        await self.server.stop(None)
+
+    @contextlib.contextmanager
+    def busy_pool(self):
+        """No large image is decoded meanwhile."""
+        release = threading.Event()
+        self.pool.submit(release.wait, PATIENCE_S)
+        try:
+            yield
+        finally:
+            release.set()
+
+    async def ask(self, message):
+        """Submit one task."""
+        return await self.stub.Submit(message, timeout=PATIENCE_S)
+
+    async def stream(self, messages):
+        """All of a stream's outcomes, in the order they came."""
+        call = self.stub.Stream(iter(messages), timeout=PATIENCE_S)
+        return [outcome async for outcome in call]
+
+
+@pytest.fixture
+async def agent():
+    made = Agent(local=FAST_LOCAL)
+    with ThreadPoolExecutor(1) as pool:
+        await made.start(pool)
+        yield made
+        await made.stop()
+
+
+async def refused_as(code, call):
+    """The sentence of a call that is answered with this status."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    assert caught.value.code() is code
+    sentence = caught.value.details()
+    assert "Traceback" not in sentence
+    assert "\n" not in sentence
+    return sentence
+
+
+# --- one image --------------------------------------------------------------------------------
+
+
+async def test_an_image_is_answered_with_its_labels(agent):
+    outcome = await agent.ask(wanted("a", stream_id="door"))
+    assert (outcome.task_id, outcome.stream_id, outcome.kind) == ("a", "door", "succeeded")
+    assert (outcome.site, outcome.exit, outcome.error) == ("edge", "local", "")
+    assert [label.name for label in outcome.prediction.top] == ["cross", "star"]
+    assert 0 < outcome.latency_ns < 60 * S
+    assert outcome.energy.compute_j > 0
+
+
+async def test_a_task_without_an_id_gets_one_of_its_own(agent):
+    outcomes = [await agent.ask(wanted()) for _ in range(3)]
+    assert len({outcome.task_id for outcome in outcomes} - {""}) == 3
+
+
+async def test_a_task_without_an_id_never_gets_one_that_is_taken(agent):
+    agent.patient = True
+    first = asyncio.ensure_future(agent.ask(wanted("t1")))
+    await until(lambda: agent.net.started == ["t1"])
+    agent.patient = False
+    second = asyncio.ensure_future(agent.ask(wanted()))
+    await asyncio.wait([second], timeout=0.3)
+    agent.net.done("t1")
+    await first
+    assert (await second).kind == "succeeded"
+
+
+async def test_a_refusal_is_an_outcome_and_no_error(agent):
+    outcome = await agent.ask(wanted("a", accuracy=0.99))
+    assert (outcome.kind, outcome.error) == ("refused", "")
+    assert "0.990 is demanded" in outcome.reason
+
+
+BAD = {
+    "deadline 0": ("deadline_ns", {"deadline": 0}),
+    "deadline of a minute and more": ("deadline_ns", {"deadline": 60.1}),
+    "accuracy 1.5": ("accuracy", {"accuracy": 1.5}),
+    "accuracy below 0": ("accuracy", {"accuracy": -0.1}),
+    "accuracy nan": ("accuracy", {"accuracy": float("nan")}),
+    "unknown mode": ("mode", {"mode": "fast"}),
+    "unknown policy": ("policy", {"policy": "best"}),
+    "unknown privacy": ("privacy", {"privacy": "none"}),
+    "long id": ("task_id", {"task_id": "x" * 129}),
+    "id with a line break": ("task_id", {"task_id": "a\nb"}),
+    "long stream id": ("stream_id", {"stream_id": "x" * 129}),
+    "no image": ("image", {"image": b""}),
+    "text": ("image", {"image": TEXT}),
+    "cut jpeg": ("image", {"image": cut_jpeg()}),
+    "cut photo": ("image", {"image": cut_jpeg((300, 300))}),
+    "100 megapixels": ("image", {"image": huge_png()}),
+    "8 MiB and more": ("image", {"image": JPEG.ljust(8 * 2**20 + 1, b"\0")}),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+async def test_bad_input_is_invalid_and_the_sentence_names_the_field(agent, kind):
+    field, fields = BAD[kind]
+    sentence = await refused_as(
+        grpc.StatusCode.INVALID_ARGUMENT, agent.ask(wanted(**{"task_id": "bad", **fields}))
+    )
+    assert sentence.startswith(f"{field}: ")
+    assert (agent.net.started, agent.held()) == ([], {})
+    assert (await agent.ask(wanted("good"))).kind == "succeeded"
+
+
+async def test_the_deadline_counts_from_the_messages_arrival(agent):
+    """Time that goes by while the image waits to be decoded is the task's own."""
+    with agent.busy_pool():
+        waiting = asyncio.ensure_future(agent.ask(wanted("a", LARGE)))
+        await until(lambda: agent.door._waiting == 1)
+        await asyncio.sleep(0.1)
+    assert (await waiting).latency_ns >= 0.1 * S
+
+
+async def test_too_many_large_images_are_refused_as_overload(agent, monkeypatch):
+    monkeypatch.setattr(admission, "MAX_WAITING", 0)
+    outcome = await agent.ask(wanted("a", LARGE, stream_id="door"))
+    assert (outcome.task_id, outcome.stream_id, outcome.kind) == ("a", "door", "refused")
+    assert outcome.reason.startswith("overload: ")
+    assert (await agent.ask(wanted("b"))).kind == "succeeded"
+
+
+async def test_a_caller_that_hangs_up_frees_its_work(agent):
+    agent.patient = True
+    call = agent.stub.Submit(wanted("a"))
+    await until(lambda: agent.net.started == ["a"])
+    call.cancel()
+    await until(lambda: agent.net.aborted == ["a"])
+    agent.net.stopped("a")
+    assert agent.held() == {}
+
+
+# --- the same id twice ------------------------------------------------------------------------
+
+
+async def test_an_id_that_is_open_is_not_taken_twice(agent):
+    agent.patient = True
+    first = asyncio.ensure_future(agent.ask(wanted("a")))
+    await until(lambda: agent.net.started == ["a"])
+    sentence = await refused_as(grpc.StatusCode.INVALID_ARGUMENT, agent.ask(wanted("a")))
+    assert sentence == "task_id: 'a' is the id of a task that is still open"
+    agent.net.done("a")
+    assert (await first).kind == "succeeded"
+
+
+async def test_an_id_may_be_used_again_when_its_task_is_over(agent):
+    for _ in range(3):
+        assert (await agent.ask(wanted("a"))).kind == "succeeded"
+
+
+async def test_a_double_in_a_stream_is_told_and_both_have_one_outcome(agent):
+    agent.patient = True
+    outcomes = asyncio.ensure_future(agent.stream([wanted("a"), wanted("a"), wanted("b")]))
+    await until(lambda: agent.driver.known("b"))
+    assert agent.net.started == ["a"]
+    agent.net.done("a")
+    await until(lambda: agent.net.started == ["a", "b"])
+    agent.net.done("b")
+    ends = [(o.task_id, o.kind, o.error[:8]) for o in await outcomes]
+    assert sorted(ends) == [
+        ("a", "refused", "task_id:"), ("a", "succeeded", ""), ("b", "succeeded", "")
+    ]  # fmt: skip
+
+
+async def _both_wait(agent):
+    await until(lambda: agent.door._waiting == 2)
+
+
+async def test_doubles_that_wait_to_be_decoded_have_one_outcome_each(agent):
+    with agent.busy_pool():
+        waiting = [asyncio.ensure_future(agent.ask(wanted("a", LARGE))) for _ in range(2)]
+        await asyncio.wait([asyncio.create_task(_both_wait(agent)), *waiting],
+                           return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+    ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
+    assert sorted(isinstance(end, grpc.aio.AioRpcError) for end in ends) == [False, True]
+
+
+async def test_an_id_can_be_used_again_as_soon_as_its_outcome_is_told(agent):
+    late = await agent.ask(wanted("a", deadline=0.05, policy="server"))
+    assert late.kind == "late"
+    again = await agent.ask(wanted("a"))  # while the cloud has not confirmed the give-up
+    assert again.reason != "an error in the agent; its log has the story"
+
+
+# --- a stream ---------------------------------------------------------------------------------
+
+
+async def test_every_image_of_a_stream_has_one_outcome(agent):
+    outcomes = await agent.stream([wanted(f"t{number}") for number in range(50)])
+    assert sorted(o.task_id for o in outcomes) == sorted(f"t{number}" for number in range(50))
+    assert {o.kind for o in outcomes} == {"succeeded"}
+    assert agent.held() == {}
+
+
+async def test_a_stream_of_nothing_ends(agent):
+    assert await agent.stream([]) == []
+
+
+async def test_bad_images_are_told_and_the_stream_goes_on(agent):
+    bad = [wanted(**{"task_id": f"bad{n}", **BAD[kind][1]}) for n, kind in enumerate(BAD)]
+    good = [wanted(f"good{number}") for number in range(len(bad))]
+    mixed = [message for pair in zip(bad, good, strict=True) for message in pair]
+    outcomes = await agent.stream(mixed)
+    assert len(outcomes) == len(mixed)
+    reports = {o.task_id: o for o in outcomes}
+    assert {reports[m.task_id].kind for m in good} == {"succeeded"}
+    for message, (field, _) in zip(bad, BAD.values(), strict=True):
+        outcome = reports[message.task_id]
+        assert (outcome.kind, outcome.reason) == ("refused", outcome.error)
+        assert outcome.error.startswith(f"{field}: ")
+
+
+async def test_outcomes_come_in_the_order_they_end(agent):
+    outcomes = asyncio.ensure_future(agent.stream([wanted(i, policy="server") for i in "abc"]))
+    await until(lambda: {"a", "b"} <= set(agent.cloud.sent))  # as many as cover the round trip
+    agent.replied("b")
+    await until(lambda: "c" in agent.cloud.sent)
+    agent.replied("c")
+    agent.replied("a")
+    assert [o.task_id for o in await outcomes] == ["b", "c", "a"]
+
+
+async def test_outcomes_come_while_the_stream_is_open(agent):
+    call = agent.stub.Stream()
+    for task_id in "abc":
+        await call.write(wanted(task_id))
+        outcome = await asyncio.wait_for(call.read(), PATIENCE_S)
+        assert outcome.task_id == task_id
+    await call.done_writing()
+    assert await asyncio.wait_for(call.read(), PATIENCE_S) is grpc.aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_a_client_that_leaves_its_stream_frees_all_its_work(agent):
+    agent.patient = True
+    call = agent.stub.Stream()
+    for number in range(5):
+        await call.write(wanted(f"edge{number}"))
+        await call.write(wanted(f"cloud{number}", policy="server"))
+    await until(lambda: len(agent.driver._waiting) == 10)
+    call.cancel()
+    await until(lambda: agent.driver._waiting == {})
+    agent.net.stopped("edge0")
+    for task_id in tuple(agent.cloud.sent):
+        agent.tell(ev.CloudStopped, task_id, "given up")
+    assert (agent.net.started, agent.held()) == (["edge0"], {})
+
+
+async def test_a_leaving_stream_does_not_disturb_another(agent):
+    agent.patient = True
+    leaving = agent.stub.Stream()
+    await leaving.write(wanted("a"))
+    await until(lambda: agent.net.started == ["a"])
+    staying = asyncio.ensure_future(agent.stream([wanted("b")]))
+    await until(lambda: agent.driver.known("b"))
+    leaving.cancel()
+    await until(lambda: agent.net.aborted == ["a"])
+    agent.net.stopped("a")
+    await until(lambda: agent.net.started == ["a", "b"])
+    agent.net.done("b")
+    (outcome,) = await staying
+    assert (outcome.task_id, outcome.kind) == ("b", "succeeded")
+
+
+async def test_a_draining_agent_refuses_what_comes_and_the_stream_stays_open(agent):
+    agent.patient = True
+    call = agent.stub.Stream()
+    await call.write(wanted("a"))
+    await until(lambda: agent.net.started == ["a"])
+    drain = asyncio.create_task(agent.driver.drain())
+    await call.write(wanted("b"))
+    outcome = await asyncio.wait_for(call.read(), PATIENCE_S)
+    assert (outcome.task_id, outcome.kind) == ("b", "refused")
+    assert "shutting down" in outcome.reason
+    agent.net.done("a")
+    assert (await asyncio.wait_for(call.read(), PATIENCE_S)).kind == "succeeded"
+    await asyncio.wait_for(drain, PATIENCE_S)
+    assert (await agent.stub.Status(edge_pb2.StatusRequest())).draining
+    call.cancel()
+
+
+# --- traces -----------------------------------------------------------------------------------
+
+TRACE, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"
+
+
+def parent_of(trace_id):
+    """A traceparent, as a program sends it that traces."""
+    return f"00-{trace_id}-00f067aa0ba902b7-01"
+
+
+def traces(agent):
+    """By task, the traces that the lines of the log say."""
+    found = {}
+    for record in agent.records:
+        if "task_id" in record:
+            found.setdefault(record["task_id"], set()).add(record.get("trace_id"))
+    return found
+
+
+async def test_a_task_belongs_to_the_trace_that_its_submitter_names(agent):
+    metadata = (("traceparent", parent_of(TRACE)),)
+    await agent.stub.Submit(wanted("a"), metadata=metadata, timeout=PATIENCE_S)
+    named = wanted("b", traceparent=parent_of(OTHER))
+    await agent.stub.Submit(named, metadata=metadata, timeout=PATIENCE_S)
+    call = agent.stub.Stream(metadata=metadata)
+    await call.write(wanted("c"))
+    await call.done_writing()
+    assert (await call.read()).task_id == "c"
+    assert traces(agent) == {"a": {TRACE}, "b": {OTHER}, "c": {TRACE}}
+    (submitted,) = (r for r in agent.logged("Submitted") if r["task_id"] == "a")
+    assert submitted["data"]["task"]["trace_id"] == TRACE
+
+
+async def test_a_task_whose_submitter_names_none_gets_a_trace_of_its_own(agent):
+    for task_id in "ab":
+        await agent.ask(wanted(task_id, stream_id="s"))
+    (a,), (b,) = traces(agent)["a"], traces(agent)["b"]
+    assert is_trace_id(a)
+    assert is_trace_id(b)
+    assert a != b
+
+
+@pytest.mark.parametrize("given", ["no trace", parent_of("0" * 32), "x" * 5000])
+async def test_a_traceparent_that_is_none_is_noted_and_ignored(agent, given):
+    outcome = await agent.ask(wanted("a", traceparent=given))
+    assert outcome.kind == "succeeded"
+    (note,) = (r for r in agent.logged("note") if "ignored_traceparent" in r["data"])
+    assert (note["level"], note["data"]["ignored_traceparent"]) == ("debug", given[:100])
+    (submitted,) = agent.logged("Submitted")
+    assert is_trace_id(submitted["trace_id"])
+
+
+async def test_a_cloud_is_told_the_trace(agent):
+    asked = wanted("a", policy="server", accuracy=0.85, traceparent=parent_of(TRACE))
+    waiting = asyncio.ensure_future(agent.ask(asked))
+    await until(lambda: agent.cloud.sent)
+    assert agent.cloud.traces == {"a": TRACE}
+    agent.replied("a")
+    assert (await waiting).site == "cloud"
+
+
+async def test_a_second_try_belongs_to_the_trace_of_the_first(agent):
+    await agent.ask(wanted("a", traceparent=parent_of(TRACE)))
+    await agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="a"), timeout=PATIENCE_S)
+    assert traces(agent)["a+1"] == {TRACE}
+
+
+async def test_a_failure_is_told_with_the_ids_that_find_it(agent, caplog):
+    agent.patient = True
+    waiting = asyncio.ensure_future(agent.ask(wanted("a", traceparent=parent_of(TRACE))))
+    await until(lambda: agent.net.started)
+    agent.net.failed("a", "out of memory")
+    assert (await waiting).kind == "failed"
+    (said,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert said.getMessage().startswith("task a: failed, ")
+    assert said.fields == {"TASK_ID": "a", "TRACE_ID": TRACE}
+
+
+# --- not satisfied ----------------------------------------------------------------------------
+
+
+async def test_feedback_runs_the_image_again_one_step_higher(agent):
+    first = await agent.ask(wanted("a"))
+    again = await agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="a"), timeout=PATIENCE_S)
+    assert (again.task_id, again.kind) == ("a+1", "succeeded")
+    assert again.required_accuracy == pytest.approx(first.required_accuracy + 0.05)
+    assert [label.name for label in again.prediction.top] == ["cross", "star"]
+
+
+async def test_feedback_on_an_unknown_task_says_so(agent):
+    sentence = await refused_as(
+        grpc.StatusCode.NOT_FOUND, agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="x"))
+    )
+    assert sentence == "task_id: 'x' is not among the last finished tasks"
+
+
+# --- status -----------------------------------------------------------------------------------
+
+
+async def status(agent):
+    return await agent.stub.Status(edge_pb2.StatusRequest(), timeout=PATIENCE_S)
+
+
+async def test_the_status_says_what_the_agent_is(agent):
+    reply = await status(agent)
+    assert (reply.version, reply.bundle, reply.bundle_hash) == ("0.0.1", "small", "the bundle")
+    assert (tuple(reply.labels), reply.policy, reply.mode) == (LABELS, "mc", "energy")
+    assert (reply.cloud, reply.basic_accuracy, reply.log_dropped) == ("up", 0.75, 0)
+    assert (await status(agent)).uptime_ns > reply.uptime_ns > 0
+
+
+async def test_the_status_counts_what_was_done(agent):
+    await agent.ask(wanted("a"))
+    await agent.ask(wanted("b", accuracy=0.99))
+    agent.patient = True
+    waiting = asyncio.ensure_future(agent.ask(wanted("c")))
+    await until(lambda: agent.net.started == ["a", "c"])
+    reply = await status(agent)
+    assert (reply.outcomes["succeeded"], reply.outcomes["refused"]) == (1, 1)
+    assert (reply.sites["edge"], reply.tasks_open, reply.local_busy) == (1, 1, True)
+    assert reply.energy_j > 0
+    agent.net.done("c")
+    await waiting
+    assert (await status(agent)).tasks_open == 0
+
+
+async def test_the_status_says_why_the_cloud_is_not_used(agent):
+    agent.tell(ev.CloudGone, "the cloud runs another bundle")
+    reply = await status(agent)
+    assert (reply.cloud, reply.cloud_detail) == ("down", "the cloud runs another bundle")
+
+
+# --- watch ------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def watching(agent, task_id=""):
+    """A call that is subscribed; hung up at the end."""
+    before = len(agent.log._watchers)
+    call = agent.stub.Watch(edge_pb2.WatchRequest(task_id=task_id))
+    await until(lambda: len(agent.log._watchers) == before + 1)
+    yield call
+    call.cancel()
+    await until(lambda: len(agent.log._watchers) == before)
+
+
+async def lines(call, count):
+    read = [await asyncio.wait_for(call.read(), PATIENCE_S) for _ in range(count)]
+    return [json.loads(event.json) for event in read]
+
+
+async def test_a_watcher_sees_the_log_live(agent):
+    async with watching(agent) as call:
+        await agent.ask(wanted("a"))
+        records = await lines(call, 4)
+    assert [r["name"] for r in records] == ["Submitted", "SetTimer", "StartLocal", "LocalDone"]
+    assert {r["node"] for r in records} == {"edge"}
+
+
+async def test_a_watcher_of_one_task_sees_only_that(agent):
+    async with watching(agent, "b") as call:
+        for task_id in "abc":
+            await agent.ask(wanted(task_id))
+        records = await lines(call, 8)
+    assert {r["task_id"] for r in records} == {"b"}
+    assert records[-1]["name"] == "Finish"
+
+
+async def test_a_watcher_that_does_not_read_holds_nobody_up(agent, monkeypatch):
+    monkeypatch.setattr("edge_agent.servicer.WATCH_QUEUE", 3)
+    async with watching(agent) as call:
+        outcomes = await agent.stream([wanted(f"t{number}") for number in range(200)])
+        assert len(outcomes) == 200
+        await lines(call, 3)
+
+
+async def test_watchers_do_not_share_lines(agent):
+    async with watching(agent) as one, watching(agent) as two:
+        await agent.ask(wanted("a"))
+        assert await lines(one, 5) == await lines(two, 5)
+
+
+# --- one client among others -------------------------------------------------------------------
+
+
+async def test_one_client_cannot_have_every_task(agent):
+    """What is too much is refused; the other tasks go on."""
+    agent.patient = True
+    agent.servicer.tasks.most = 2
+    held = [asyncio.ensure_future(agent.ask(wanted(name))) for name in "ab"]
+    await until(lambda: agent.driver.known("a") and agent.driver.known("b"))
+    refused = await agent.ask(wanted("c"))
+    assert (refused.task_id, refused.kind) == ("c", "refused")
+    assert refused.reason == "overload: 127.0.0.1 has 2 tasks open already"
+    for call in held:
+        call.cancel()
+    await until(lambda: not agent.driver.known("a") and not agent.driver.known("b"))
+
+
+# --- the stored log ---------------------------------------------------------------------------
+
+
+def logs(agent, store, **request):
+    """A call for the lines of this store."""
+    agent.servicer.store = store
+    return agent.stub.Logs(edge_pb2.LogsRequest(**request), timeout=PATIENCE_S)
+
+
+def line(n, text):
+    wall = f"2099-01-01T00:00:0{n}.000000+00:00"
+    record = {"wall": wall, "node": "edge", "level": "info", "kind": "note", "name": "note"}
+    return json.dumps({**record, "data": {"text": text}}).encode()
+
+
+def written(path):
+    store = StoreWriter(path)
+    store.append([line(1, "the first"), line(2, "the second"), line(3, "the third")])
+    return store
+
+
+async def test_the_stored_log_is_told_oldest_first(agent, tmp_path):
+    written(tmp_path / "s.db").close()
+    for request, found in (
+        ({}, ["the first", "the second", "the third"]),
+        ({"limit": 2}, ["the second", "the third"]),
+        ({"words": ["second"]}, ["the second"]),
+    ):
+        call = logs(agent, tmp_path / "s.db", **request)
+        reports = [json.loads(event.json)["data"]["text"] async for event in call]
+        assert reports == found
+
+
+async def test_the_stored_log_is_followed(agent, tmp_path):
+    store = written(tmp_path / "s.db")
+    call = logs(agent, tmp_path / "s.db", limit=1, follow=True)
+    assert "the third" in (await call.read()).json
+    store.append([line(4, "the fourth")])
+    assert "the fourth" in (await call.read()).json
+    call.cancel()
+    store.close()
+
+
+async def test_an_agent_without_a_store_says_so(agent):
+    call = logs(agent, None)
+    sentence = await refused_as(grpc.StatusCode.FAILED_PRECONDITION, call.read())
+    assert "set log_store in its configuration" in sentence
+
+
+async def test_a_condition_on_the_log_that_is_none_is_named(agent, tmp_path):
+    term = edge_pb2.LogsRequest.Term(field="a b", operator="=")
+    call = logs(agent, tmp_path / "s.db", terms=[term])
+    assert "no name of a field" in await refused_as(grpc.StatusCode.INVALID_ARGUMENT, call.read())

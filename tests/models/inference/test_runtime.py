@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import torch
+from mc_models.codec.features import (
+    FeatureDecoder,
+    before_cut,
+    behind_cut,
+    load_codec,
+    load_encoder,
+)
+from mc_models.data.preprocess import to_input
+from mc_models.data.synthetic import render
+from mc_models.inference import runtime
+from mc_models.inference.runtime import (
+    DeviceError,
+    checked_device,
+    host_device,
+    precisions,
+    prepare_cloud,
+    prepare_decoder,
+    prepare_encoder,
+    prepare_local,
+)
+
+X = to_input(render(0, 0))
+BFLOAT16 = "bfloat16" in precisions("auto", "cpu")
+
+
+def difference(found, expected):
+    return float((found.float() - expected).norm() / expected.norm())
+
+
+def test_prepared_networks_in_float32_give_the_bundles_logits(small_bundle):
+    local, cloud = prepare_local(small_bundle), prepare_cloud(small_bundle)
+    assert len(local.layers) == len(small_bundle.local.layers)
+    assert len(cloud.stages) == len(small_bundle.stages)
+    assert [*cloud.heads] == [row.name for row in small_bundle.exits]
+    assert difference(local(X), small_bundle.edge_net()(X)) < 1e-4
+    expected = small_bundle.cloud_net().forward_all(X)
+    found = cloud.forward_all(X)
+    assert all(difference(found[name], expected[name]) < 1e-4 for name in expected)
+    assert torch.equal(cloud(X), found["final"])
+
+
+@pytest.mark.skipif(not BFLOAT16, reason="this CPU has no bfloat16")
+def test_reduced_precision_stays_near_and_gives_float32_logits(small_bundle):
+    local = prepare_local(small_bundle, "bfloat16", "cpu")(X)
+    cloud = prepare_cloud(small_bundle, "bfloat16", "cpu").forward_all(X)
+    assert local.dtype is torch.float32
+    assert difference(local, small_bundle.edge_net()(X)) < 0.05
+    for name, expected in small_bundle.cloud_net().forward_all(X).items():
+        assert cloud[name].dtype is torch.float32
+        assert difference(cloud[name], expected) < 0.05
+
+
+def test_a_prepared_encoder_sends_what_the_trained_one_sends(coded_bundle):
+    found, expected = (
+        np.frombuffer(encode(X), np.uint8).astype(int)
+        for encode in (prepare_encoder(coded_bundle, seed=1), load_encoder(coded_bundle, seed=1))
+    )
+    assert found.size == coded_bundle.codec("features").message_bytes
+    assert abs(found - expected).max() <= 1  # a value between two levels may go to either
+
+
+def test_a_prepared_decoder_gives_what_the_trained_one_gives(coded_bundle):
+    message = load_encoder(coded_bundle, seed=1)(X)
+    expected = FeatureDecoder(load_codec(coded_bundle).receive, coded_bundle.codec("features"))
+    assert difference(prepare_decoder(coded_bundle)(message), expected(message)) < 1e-4
+
+
+@pytest.mark.skipif(not BFLOAT16, reason="this CPU has no bfloat16")
+@pytest.mark.parametrize("edge", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cloud", ["float32", "bfloat16"])
+def test_edge_and_cloud_may_differ_in_precision(coded_bundle, edge, cloud):
+    stage = coded_bundle.codec("features").stage
+    net, codec = coded_bundle.cloud_net(), load_codec(coded_bundle)
+    prepared = prepare_cloud(coded_bundle, cloud, "cpu")
+    with torch.inference_mode():
+        x = prepare_decoder(coded_bundle, cloud, "cpu")(
+            prepare_encoder(coded_bundle, edge, "cpu", seed=1)(X)
+        )
+        for piece in prepared.stages[stage:]:
+            x = piece(x)
+        sent = codec(before_cut(net, stage, X), torch.Generator().manual_seed(1))
+        expected = behind_cut(net, stage, sent)["final"]
+    assert difference(prepared.heads["final"](x), expected) < 0.1
+
+
+def test_preparing_leaves_the_input_alone(small_bundle):
+    local, cloud, before = prepare_local(small_bundle), prepare_cloud(small_bundle), X.clone()
+    local(X), cloud.forward_all(X)
+    assert torch.equal(X, before)
+
+
+def test_a_stage_takes_what_a_codec_gives_in_any_layout_and_precision(small_bundle):
+    cloud = prepare_cloud(small_bundle, device="cpu")
+    with torch.inference_mode():
+        activation = cloud.stages[0](X)
+        expected = cloud.stages[1](activation)
+        restored = activation.contiguous(memory_format=torch.contiguous_format).double()
+        assert torch.allclose(cloud.stages[1](restored), expected, atol=1e-5)
+
+
+def test_a_setting_leaves_precisions_to_choose_from(monkeypatch):
+    monkeypatch.setattr(runtime, "_has_bfloat16", lambda device: True)
+    assert precisions("auto", "cpu") == ("float32", "bfloat16")
+    assert precisions("auto", "cuda") == ("float32", "float16")
+    assert precisions("float32", "cpu") == ("float32",)
+    assert precisions("bfloat16", "cpu") == ("bfloat16",)
+
+
+def test_a_cpu_without_bfloat16_stays_with_float32_and_says_so(monkeypatch):
+    monkeypatch.setattr(runtime, "_has_bfloat16", lambda device: False)
+    assert precisions("auto", "cpu") == ("float32",)
+    with pytest.raises(DeviceError, match="no bfloat16; set the precision to auto or float32"):
+        precisions("bfloat16", "cpu")
+
+
+def test_unknown_choices_are_named():
+    with pytest.raises(DeviceError, match="'half' is unknown"):
+        precisions("half", "cpu")
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert checked_device("auto") == checked_device("cpu") == "cpu"
+    with pytest.raises(DeviceError, match="no GPU"):
+        checked_device("cuda")
+
+
+class FakeClock:
+    """Time that passes only while a form runs."""
+
+    def __init__(self, monkeypatch):
+        self.now_s = 0.0
+        monkeypatch.setattr(runtime.time, "perf_counter", lambda: self.now_s)
+
+    def form(self, takes_s, gives):
+        def run(x):
+            self.now_s += takes_s
+            return x * gives
+
+        return run
+
+
+def test_the_fastest_form_that_agrees_is_chosen(monkeypatch):
+    clock, x = FakeClock(monkeypatch), torch.ones(3)
+    plain, packed, wrong = clock.form(3.0, 2.0), clock.form(2.0, 2.0), clock.form(1.0, 5.0)
+    assert runtime._fastest([plain, packed, wrong], x, 1e-3) is packed
+    assert runtime._fastest([packed, plain], x, 1e-3) is packed
+    assert runtime._fastest([plain, wrong], x, 1e-3) is plain
+
+    def broken(x):
+        raise RuntimeError("no such kernel")
+
+    assert runtime._fastest([plain, broken], x, 1e-3) is plain
+
+
+@pytest.mark.skipif(host_device() != "cuda", reason="no GPU here")
+class TestOnAGpu:
+    def test_graphs_give_the_same_and_keep_their_answers_apart(self, small_bundle):
+        cloud = prepare_cloud(small_bundle, "float16", "cuda")
+        expected = small_bundle.cloud_net().forward_all(X)
+        with torch.inference_mode():
+            first = cloud.forward_all(X)
+            cloud.forward_all(-X)  # a second replay must not change what the first returned
+        for name, logits in expected.items():
+            assert difference(first[name].cpu(), logits) < 0.05
+
+    def test_other_shapes_run_without_the_graph(self, small_bundle):
+        local = prepare_local(small_bundle, "float32", "cuda")
+        with torch.inference_mode():
+            found = local(torch.cat([X, X])).cpu()
+        assert difference(found[1:], small_bundle.edge_net()(X)) < 1e-2

@@ -1,0 +1,32 @@
+"""An agent serves nobody with networks that do not work on its device."""
+
+import pytest
+import torch
+from mc_models.bundle.bundle import load_bundle
+from mc_models.inference.self_test import SelfTestFailed, try_cloud, try_local
+
+BUNDLE = load_bundle("set-a", verify=False)
+LABELS = len(BUNDLE.labels)
+
+
+def answers(logits):
+    return lambda x: logits
+
+
+def test_finite_logits_for_every_label_pass():
+    try_local([answers(torch.zeros(1, LABELS))], BUNDLE, runs=1)
+
+
+@pytest.mark.parametrize(
+    "logits", [torch.full((1, LABELS), float("nan")), torch.zeros(1, LABELS - 1)]
+)
+def test_anything_else_fails_with_what_to_try(logits):
+    with pytest.raises(SelfTestFailed, match=r"fails its self-test.*precision: float32"):
+        try_local([answers(logits)], BUNDLE, runs=1)
+
+
+def test_each_exit_of_the_cloud_net_is_tried():
+    good, bad = torch.zeros(1, LABELS), torch.full((1, LABELS), float("inf"))
+    heads = {"exit1": answers(good), "exit2": answers(bad)}
+    with pytest.raises(SelfTestFailed, match="exit2 fails"):
+        try_cloud([lambda x: x, lambda x: x], heads, BUNDLE, runs=1)

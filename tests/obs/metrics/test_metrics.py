@@ -1,0 +1,170 @@
+"""/metrics: names, units and values, read from the state at scrape time."""
+
+import ssl
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mc_sched.core.cloud.machine import CloudLoad
+from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram
+from mc_sched.core.scores import Reliability
+from mc_sched.obs.metrics.cloud import CloudCollector, CloudMetricsInput
+from mc_sched.obs.metrics.edge import EdgeCollector, EdgeMetricsInput
+from mc_sched.obs.web.config import HttpConfig
+from mc_sched.obs.web.http import Request
+from mc_sched.obs.web.serving import metrics_route, serving
+from tests.core.scripted_edge import ScriptedEdge
+from tests.obs.certificates import made_certificate
+
+NAMES = (
+    "mc_task_latency_seconds", "mc_tasks", "mc_deadline_slack_seconds", "mc_queue_depth",
+    "mc_power_watts", "mc_energy_joules", "mc_give_ups", "mc_link_bandwidth_bits_per_second",
+    "mc_prediction_error_ratio",
+)  # fmt: skip
+"""What people's dashboards are built on."""
+
+
+def scraped(collector):
+    """Every sample of ours by name and labels."""
+    _, handler = metrics_route(collector, {})
+    response = handler(Request("/metrics", {}, {}))
+    assert response.content_type.startswith("text/plain")
+    families = list(text_string_to_metric_families(response.body.decode()))
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    return {family.name for family in families}, samples
+
+
+@pytest.fixture
+def edge():
+    return ScriptedEdge()
+
+
+def collector_of(edge, rails_w=None, dropped=0, has_cloud=True):
+    def look():
+        machine = edge.machine
+        snapshot = machine.snapshot(edge.now_ns)
+        tally, took = machine.tally(), machine.took()
+        return EdgeMetricsInput(snapshot, tally, took, rails_w or {}, dropped, has_cloud)
+
+    return EdgeCollector(look, {"node": "edge", "version": "1", "bundle": "small"})
+
+
+def test_the_names_are_those_that_are_promised(edge):
+    names, _ = scraped(collector_of(edge))
+    assert set(NAMES) <= names
+    assert {"process_cpu_seconds", "mc_agent_info"} <= names
+
+
+def test_values_are_those_of_the_moment(edge):
+    collector = collector_of(edge, {"VDD_IN": 5.5, "VDD_CPU": 1.25}, dropped=3)
+    ending = ("mc_tasks_total", ("exit", "exit1"), ("outcome", "succeeded"), ("site", "cloud"))
+    before = scraped(collector)[1]
+    edge.submit(0, "a", 84)
+    assert scraped(collector)[1][("mc_queue_depth",)] == 1
+    edge.accepted(20, "a")
+    edge.replied(29, "a")
+    after = scraped(collector)[1]
+    assert after[ending] == before.get(ending, 0) + 1
+    count = ("mc_task_latency_seconds_count", ("stage", "total"))
+    assert after[count] == before[count] + 1
+    assert after[("mc_queue_depth",)] == 0
+    assert after[("mc_link_up",)] == 1
+    assert after[("mc_link_rtt_seconds",)] == pytest.approx(0.010)
+    assert after[("mc_link_bandwidth_bits_per_second", ("direction", "up"))] == pytest.approx(8e6)
+    assert after[("mc_power_watts", ("rail", "VDD_CPU"))] == 1.25
+    assert after[("mc_log_lines_dropped_total",)] == 3
+    assert after[("mc_prediction_coverage_ratio", ("predictor", "cloud_total"))] == 1.0
+    assert after[("mc_energy_joules_total", ("part", "tasks"))] > 0
+
+
+def test_buckets_add_up_and_end_in_all(edge):
+    _, samples = scraped(collector_of(edge))
+    buckets = [
+        value for (name, *labels), value in samples.items()
+        if name == "mc_task_latency_seconds_bucket" and ("stage", "total") in labels
+    ]  # fmt: skip
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == samples[("mc_task_latency_seconds_count", ("stage", "total"))] > 0
+
+
+def test_no_task_id_becomes_a_label(edge):
+    edge.submit(0, "secret-id", 84, stream_id="secret-stream")
+    edge.deadline_fires(84, "secret-id")
+    _, handler = metrics_route(collector_of(edge), {})
+    assert b"secret" not in handler(Request("/metrics", {}, {})).body
+
+
+def test_a_cloud_agent(edge):
+    took = Histogram(LATENCY_BOUNDS_NS)
+    took.add(4_000_000)
+    state = CloudMetricsInput(
+        CloudLoad(12_000_000, 1.25, 2), {"stage": Reliability(9, 0.9, 0.1, 0.2)}, {"stage": took},
+        Counter({("reply", "exit2"): 5, ("refuse", ""): 1}), {"gpu0": 61.5}, 0,
+    )  # fmt: skip
+    now = [state]
+    collector = CloudCollector(lambda: now[0], {"node": "cloud"})
+    _, samples = scraped(collector)
+    assert samples[("mc_cloud_tasks_total", ("exit", "exit2"), ("word", "reply"))] == 5
+    assert samples[("mc_queue_seconds",)] == pytest.approx(0.012)
+    assert samples[("mc_slowdown_ratio",)] == 1.25
+    assert samples[("mc_power_watts", ("rail", "gpu0"))] == 61.5
+    assert samples[("mc_task_latency_seconds_bucket", ("le", "0.005"), ("stage", "stage"))] == 1
+    now[0] = replace(state, log_dropped=7)
+    assert scraped(collector)[1][("mc_log_lines_dropped_total",)] == 7
+
+
+def test_every_outcome_has_a_count_from_the_start():
+    """Or the share of deadlines met has no value, and no alert fires, as long as none was met."""
+    edge = ScriptedEdge(settled=False)
+    counts = {
+        dict(labels)["outcome"]: value
+        for (name, *labels), value in scraped(collector_of(edge))[1].items()
+        if name == "mc_tasks_total"
+    }
+    assert counts == {"succeeded": 0, "late": 0, "refused": 0, "failed": 0}
+
+
+def test_an_edge_without_a_cloud_has_no_link_that_could_be_down(edge):
+    names, _ = scraped(collector_of(edge, has_cloud=False))
+    assert not [name for name in names if name.startswith("mc_link")]
+    assert "mc_energy_joules" in names
+
+
+@pytest.fixture
+def config(tmp_path):
+    pair = [str(path) for path in made_certificate(tmp_path, days=9)]
+    http = HttpConfig(listen="127.0.0.1:0", certificate=pair[0], key=pair[1])
+    return SimpleNamespace(listen="127.0.0.1:7070", http=http)
+
+
+def test_the_ends_of_both_ports_certificates_are_those_in_use(edge, config, capsys, tmp_path):
+    """A file that was renewed since is not what the port shows."""
+    soon = datetime(2027, 1, 2, tzinfo=timezone.utc)
+    with serving(config, "edge", collector_of(edge), expires=soon):
+        address = capsys.readouterr().err.split()[-1]
+        made_certificate(tmp_path, days=99)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with urlopen(f"{address}/metrics", timeout=10, context=context) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+    (family,) = (f for f in families if f.name == "mc_certificate_expiry_timestamp_seconds")
+    ends = {sample.labels["port"]: sample.value for sample in family.samples}
+    assert ends["grpc"] == soon.timestamp()
+    left_s = ends["http"] - datetime.now(timezone.utc).timestamp()
+    assert 8.9 * 86_400 < left_s < 9 * 86_400
+
+
+def test_a_port_without_a_certificate_has_none_that_ends(edge):
+    assert (
+        b"mc_certificate_expiry_timestamp_seconds{"
+        not in metrics_route(collector_of(edge), {})[1](Request("/metrics", {}, {})).body
+    )

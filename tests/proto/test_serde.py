@@ -1,0 +1,390 @@
+"""What goes over the wire comes out as it went in; what must not go in is named."""
+
+import math
+from dataclasses import asdict, fields, replace
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mc_models.data import preprocess
+from mc_proto import serde
+from mc_proto.serde import MAX_ID, MAX_IMAGE_BYTES, BadField
+from mc_proto.v1 import cloud_pb2, edge_pb2
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.edge.stats import EdgeSnapshot
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.tables import CloudTable, Codec
+from mc_sched.core.task import (
+    MAX_DEADLINE_NS,
+    ExitRule,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    Prediction,
+    Privacy,
+    Site,
+)
+from mc_sched.obs.log.moments import Moment
+from mc_sched.obs.store.query import OPERATORS, ORDERED, Query, Term
+from tests.obs import arbitrary
+
+LABELS = [f"label{i}" for i in range(100)]
+MAX_PAYLOAD = 8 * 2**20
+CODECS = (Codec("jpeg"),)
+SHARES = st.floats(0, 1)
+NAMES = st.text(min_size=1, max_size=12)
+IDS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=MAX_ID)
+
+# the wire has probabilities of 32 bits and indexes of 32 bits
+TOP = st.lists(st.tuples(st.integers(0, 99), st.floats(0, 1, width=32)), max_size=5).map(tuple)
+PREDICTIONS = st.builds(Prediction, TOP)
+SMALL = st.integers(0, 2**32 - 1)
+
+quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
+def sent(message):
+    """The message after its way over the wire."""
+    return type(message).FromString(message.SerializeToString())
+
+
+# --- logs -------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.lists(st.builds(Moment, NAMES, SMALL, SMALL, NAMES), max_size=9).map(tuple))
+def test_the_clouds_story(moments):
+    reply = cloud_pb2.InferReply(story=serde.story_to_wire(moments))
+    assert serde.story_from_wire(sent(reply)) == moments
+
+
+@quick
+@given(NAMES, st.sampled_from(OPERATORS), st.text(), st.integers(), SMALL, st.booleans())
+def test_a_query_of_the_logs(word, operator, text, number, since_ns, follow):
+    value = str(number) if operator in ORDERED else text
+    query = Query(since_ns, terms=(Term("outcome.reason", operator, value),), words=(word,))
+    message = sent(serde.query_to_wire(query, 7, follow))
+    assert serde.query_from_wire(message) == query
+    assert (message.limit, message.follow) == (7, follow)
+
+
+@pytest.mark.parametrize(
+    "term", [("a b", "="), ("a", "=="), ("", "="), ("a", ""), ('x"', "="), ("a", ">")]
+)
+def test_a_condition_that_is_none_is_named(term):
+    message = edge_pb2.LogsRequest(
+        terms=[edge_pb2.LogsRequest.Term(field=term[0], operator=term[1])]
+    )
+    with pytest.raises(BadField, match="terms"):
+        serde.query_from_wire(message)
+
+
+# --- there and back ---------------------------------------------------------------------------
+
+
+@quick
+@given(PREDICTIONS)
+def test_predictions_travel_with_their_labels_names(prediction):
+    message = sent(serde.prediction_to_wire(prediction, LABELS))
+    assert serde.prediction_from_wire(message) == prediction
+    assert [label.name for label in message.top] == [LABELS[i] for i, _ in prediction.top]
+
+
+@quick
+@given(arbitrary.of(CloudTable, ints=SMALL))
+def test_a_cloud_table_travels_whole(table):
+    message = sent(serde.describe_to_wire(table, "1.2.3"))
+    assert serde.describe_from_wire(message) == table
+    assert message.version == "1.2.3"
+
+
+@quick
+@given(arbitrary.of(do.SendToCloud, accuracy=SHARES), NAMES, st.binary(max_size=9), SMALL)
+def test_a_task_arrives_on_the_cloud_as_it_was_sent(action, edge_id, payload, upload_ns):
+    opened = sent(serde.open_to_wire(action, edge_id, payload, 4, "hash")).open
+    event = serde.arrived_from_wire(opened, "key", 7 + upload_ns, 7, ExitRule.EARLIEST, 3)
+
+    def left(ns):
+        return max(0, ns - upload_ns)
+
+    assert event == ev.Arrived(
+        7 + upload_ns, "key", edge_id, action.accuracy, left(action.budget_ns), action.down_ns,
+        action.codec, action.exit_rule, left(action.reply_in_ns), 3,
+    )  # fmt: skip
+    assert (opened.task_id, opened.bundle_hash) == (action.task_id, "hash")
+    assert (opened.payload_bytes, opened.head) == (len(payload), payload[:4])
+
+
+def test_a_task_that_is_wanted_back_at_once_arrives_so():
+    action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, reply_in_ns=0)
+    opened = serde.open_to_wire(action, "e", b"jpeg", 4, "hash").open
+    assert serde.arrived_from_wire(opened, "t", 0, 0, ExitRule.ADAPTIVE).reply_in_ns == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [("", ""), ("ab" * 16, "ab" * 16), ("AB" * 16, ""), ("0" * 32, "")]
+)
+def test_a_trace_arrives_if_it_is_one(given, known):
+    action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, reply_in_ns=0)
+    opened = sent(serde.open_to_wire(action, "e", b"jpeg", 4, "hash", given)).open
+    assert serde.opened_trace(opened) == known
+
+
+def test_a_call_that_names_no_exit_rule_gets_the_agents():
+    opened = cloud_pb2.InferRequest.Open(task_id="t", edge_id="e")
+    assert serde.arrived_from_wire(opened, "t", 0, 0, ExitRule.PURSUE).exit_rule is ExitRule.PURSUE
+
+
+CLOUD_ACTIONS = st.one_of(
+    arbitrary.of(do.Accept),
+    arbitrary.of(do.Refuse),
+    arbitrary.of(do.Progress, stage=SMALL),
+    arbitrary.of(do.Reply, prediction=PREDICTIONS),
+    arbitrary.of(do.Stop),
+)
+NEWS = {
+    do.Accept: ev.CloudAccepted,
+    do.Refuse: ev.CloudRefused,
+    do.Progress: ev.CloudProgressed,
+    do.Reply: ev.CloudReplied,
+    do.Stop: ev.CloudStopped,
+}
+
+
+@quick
+@given(CLOUD_ACTIONS)
+def test_what_the_cloud_says_is_what_the_edge_hears(action):
+    message = sent(serde.cloud_action_to_wire(action, LABELS, held_ns=5, transfer_ns=6))
+    event = serde.cloud_event_from_wire(message, action.task_id, 7)
+    assert type(event) is NEWS[type(action)]
+    said = {field.name: getattr(action, field.name) for field in fields(action)}
+    heard = {field.name: getattr(event, field.name) for field in fields(event)}
+    assert heard == {**said, "now_ns": 7, **_added(message, event)}
+
+
+def _added(message, event):
+    """What an event says beyond its action."""
+    if isinstance(event, ev.CloudReplied):
+        return {"reply_bytes": message.ByteSize(), "held_ns": 5}
+    return {"held_ns": 5, "transfer_ns": 6} if isinstance(event, ev.CloudAccepted) else {}
+
+
+def test_every_message_of_the_cloud_has_its_event():
+    kinds = {field.name for field in cloud_pb2.InferReply.DESCRIPTOR.oneofs[0].fields}
+    assert len(kinds) == len(NEWS) == len(get_args(serde.CloudNews))
+    assert set(NEWS.values()) == set(get_args(serde.CloudNews))
+
+
+def test_a_message_without_content_is_an_error():
+    with pytest.raises(ValueError, match="without a message"):
+        serde.cloud_event_from_wire(cloud_pb2.InferReply(), "t", 0)
+
+
+def _consistent(outcome):
+    """As the machine makes them: an accuracy exactly where there is a prediction, and the score of
+    what has ended."""
+    if outcome.total is not None:
+        outcome = replace(outcome, total=replace(outcome.total, unfinished=False))
+    if outcome.prediction is None:
+        return replace(outcome, expected_accuracy=None)
+    return replace(outcome, expected_accuracy=outcome.expected_accuracy or 0.5)
+
+
+OUTCOMES = arbitrary.of(
+    Outcome,
+    prediction=st.none() | PREDICTIONS,
+    exit=st.none() | NAMES,
+    codec=st.none() | NAMES,
+    site=st.none() | st.sampled_from(Site),
+).map(_consistent)
+
+
+@quick
+@given(OUTCOMES)
+def test_outcomes_travel_whole(outcome):
+    assert serde.outcome_from_wire(sent(serde.outcome_to_wire(outcome, LABELS))) == outcome
+
+
+@quick
+@given(
+    deadline_ns=st.integers(1, MAX_DEADLINE_NS),
+    accuracy=st.none() | SHARES,
+    mode=st.none() | st.sampled_from(Mode),
+    policy=st.none() | st.sampled_from(sorted(POLICIES)),
+    privacy=st.sampled_from(Privacy),
+    stream_id=st.just("") | IDS,
+)
+def test_a_persons_demands_become_the_tasks(
+    deadline_ns, accuracy, mode, policy, privacy, stream_id
+):
+    message = edge_pb2.Task(
+        task_id="theirs", stream_id=stream_id, image=b"jpeg", deadline_ns=deadline_ns,
+        accuracy=accuracy, mode=mode.value if mode else "", policy=policy or "",
+        privacy=privacy.value,
+    )  # fmt: skip
+    task = serde.task_from_wire(sent(message), "t1", 5, POLICIES, {"jpeg": 9})
+    assert (task.task_id, task.stream_id, task.submitted_ns) == ("t1", stream_id, 5)
+    assert (task.deadline_ns, task.accuracy, task.mode) == (deadline_ns, accuracy, mode)
+    assert (task.policy, task.privacy, task.payload_bytes) == (policy, privacy, {"jpeg": 9})
+
+
+def test_what_a_person_leaves_out_is_the_agents_to_choose():
+    message = edge_pb2.Task(image=b"jpeg", deadline_ns=1)
+    task = serde.task_from_wire(message, "t1", 0, POLICIES, {})
+    assert (task.accuracy, task.mode, task.policy, task.privacy) == (None, None, None, Privacy.ANY)
+
+
+def test_an_accuracy_of_zero_is_a_demand_and_not_an_omission():
+    message = edge_pb2.Task(image=b"jpeg", deadline_ns=1, accuracy=0.0)
+    assert serde.task_from_wire(sent(message), "t1", 0, POLICIES, {}).accuracy == 0.0
+
+
+def _shown(message, name):
+    """A field as Python has it: a mapping as a dict, one that is unset as None."""
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.has_presence and not message.HasField(name):
+        return None
+    value = getattr(message, name)
+    return {key: _fields(part) for key, part in value.items()} if field.message_type else value
+
+
+def _fields(part):
+    """A message as a mapping, a plain value as it is."""
+    if not hasattr(part, "DESCRIPTOR"):
+        return part
+    return {field.name: getattr(part, field.name) for field in part.DESCRIPTOR.fields}
+
+
+@quick
+@given(arbitrary.of(EdgeSnapshot, tasks_open=SMALL))
+def test_a_status_shows_every_field_of_the_machines_snapshot(snapshot):
+    message = sent(serde.status_to_wire(snapshot))
+    shown = {name: _shown(message, name) for name in asdict(snapshot)}
+    assert shown == asdict(snapshot)
+
+
+# --- what must not go in ----------------------------------------------------------------------
+
+GOOD_TASK = {"image": b"jpeg", "deadline_ns": 84_000_000}
+
+
+def test_good_tasks_pass():
+    serde.check_task(edge_pb2.Task(**GOOD_TASK), POLICIES)
+    longest = {"task_id": "ä" * MAX_ID, "stream_id": "a b" + "x" * (MAX_ID - 3)}
+    edges = {"deadline_ns": MAX_DEADLINE_NS, "accuracy": 1.0}
+    serde.check_task(edge_pb2.Task(**{**GOOD_TASK, **longest, **edges}), POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("deadline_ns", 0, "1 to 60000000000"),
+        ("deadline_ns", MAX_DEADLINE_NS + 1, "1 to 60000000000"),
+        ("deadline_ns", 2**64 - 1, "1 to 60000000000"),
+        ("accuracy", 1.5, "0 to 1"),
+        ("accuracy", -0.001, "0 to 1"),
+        ("accuracy", math.nan, "0 to 1"),
+        ("accuracy", math.inf, "0 to 1"),
+        ("mode", "fast", "performance, energy"),
+        ("mode", "Energy", "performance, energy"),
+        ("policy", "best", "mc, mc-paper, ddnn, server, jointdnn, edge-only, neurosurgeon, edgent"),
+        ("privacy", "secret", "edge-only, features, any"),
+        ("task_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
+        ("task_id", "a\nb", "at most 128 printable characters"),
+        ("stream_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
+        ("stream_id", "nul\0", "at most 128 printable characters"),
+        ("stream_id", "\u2028", "at most 128 printable characters"),
+        ("image", b"", "JPEG or PNG"),
+        ("image", bytes(MAX_IMAGE_BYTES + 1), "at most 8,388,608"),
+    ],
+)
+def test_a_constraint_out_of_range_is_named_with_what_is_allowed(field, value, allowed):
+    with pytest.raises(BadField, match=f"^{field}: ") as caught:
+        serde.check_task(edge_pb2.Task(**{**GOOD_TASK, field: value}), POLICIES)
+    assert caught.value.field == field
+    assert allowed in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_largest_image_is_the_largest_that_the_nets_take():
+    assert MAX_IMAGE_BYTES == preprocess.MAX_BYTES
+    serde.check_image(bytes(MAX_IMAGE_BYTES))
+
+
+def test_task_from_wire_checks_as_well():
+    with pytest.raises(BadField, match=r"^deadline_ns"):
+        serde.task_from_wire(edge_pb2.Task(image=b"jpeg"), "t", 0, POLICIES, {})
+
+
+def test_bad_input_is_an_outcome_that_names_the_field():
+    message = edge_pb2.Task(task_id="t", stream_id="s", image=b"x")
+    answer = sent(serde.bad_input_to_wire(message, "t", BadField("deadline_ns", "is no good")))
+    assert answer.error == answer.reason == "deadline_ns: is no good"
+    outcome = serde.outcome_from_wire(answer)
+    assert (outcome.task_id, outcome.stream_id, outcome.kind) == ("t", "s", OutcomeKind.REFUSED)
+    assert (outcome.prediction, outcome.site, outcome.expected_accuracy) == (None, None, None)
+
+
+GOOD_OPEN = {
+    "task_id": "t", "edge_id": "e", "codec": "jpeg", "payload_bytes": 9, "accuracy": 0.75,
+    "budget_ns": 1,
+}  # fmt: skip
+
+
+def check_open(**changed):
+    opened = cloud_pb2.InferRequest.Open(**{**GOOD_OPEN, **changed})
+    serde.check_open(opened, MAX_PAYLOAD, CODECS)
+
+
+def test_good_calls_pass():
+    check_open()
+    check_open(payload_bytes=MAX_PAYLOAD, budget_ns=MAX_DEADLINE_NS, accuracy=0.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("task_id", "", "empty"),
+        ("task_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
+        ("task_id", "a\tb", "at most 128 printable characters"),
+        ("edge_id", "", "empty"),
+        ("edge_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
+        ("codec", "webp", "use jpeg"),
+        ("codec", "", "use jpeg"),
+        ("payload_bytes", 0, f"1 to {MAX_PAYLOAD}"),
+        ("payload_bytes", MAX_PAYLOAD + 1, f"1 to {MAX_PAYLOAD}"),
+        ("payload_bytes", 2**64 - 1, f"1 to {MAX_PAYLOAD}"),
+        ("accuracy", 1.5, "0 to 1"),
+        ("accuracy", math.nan, "0 to 1"),
+        ("budget_ns", 0, "1 to 60000000000"),
+        ("budget_ns", MAX_DEADLINE_NS + 1, "1 to 60000000000"),
+    ],
+)
+def test_a_call_out_of_range_is_named_with_what_is_allowed(field, value, allowed):
+    with pytest.raises(BadField, match=f"^open.{field}: ") as caught:
+        check_open(**{field: value})
+    assert caught.value.field == f"open.{field}"
+    assert allowed in str(caught.value)
+
+
+def test_an_unknown_exit_rule_is_named():
+    with pytest.raises(BadField, match=r"^open.exit_rule"):
+        check_open(exit_rule=17)
+
+
+def check_with(field, value):
+    if field == "codec":
+        check_open(codec=value)
+    else:
+        serde.check_task(edge_pb2.Task(**{**GOOD_TASK, field: value}), POLICIES)
+
+
+@pytest.mark.parametrize("field", ["mode", "policy", "privacy", "codec"])
+def test_the_sentence_stays_short_enough_for_grpc_to_carry(field):
+    """A status whose details exceed 8 kB reaches the client as RESOURCE_EXHAUSTED."""
+    with pytest.raises(BadField) as caught:
+        check_with(field, "x" * 100_000)
+    assert len(str(caught.value)) < 4096

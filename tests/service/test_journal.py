@@ -1,0 +1,59 @@
+"""Sentences about tasks, in the journal's native protocol."""
+
+import socket
+
+import pytest
+
+from mc_sched.service import journal
+from mc_sched.service.logger import about_task, process_log
+
+
+@pytest.fixture
+def taken(tmp_path, monkeypatch):
+    """A journal's socket, and what it is sent."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.settimeout(5)
+        monkeypatch.setattr(journal, "SOCKET", str(tmp_path / "socket"))
+        monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+        yield server
+
+
+def fields_of(datagram):
+    """As systemd reads them: a name, and a value with its length in 8 bytes before it."""
+    found = {}
+    while datagram:
+        name, _, rest = datagram.partition(b"\n")
+        size = int.from_bytes(rest[:8], "little")
+        found[name.decode()] = rest[8 : 8 + size].decode()
+        assert rest[8 + size : 9 + size] == b"\n"
+        datagram = rest[9 + size :]
+    return found
+
+
+def test_a_tasks_sentence_has_its_ids_as_fields(taken, capsys):
+    said = process_log("agent", "debug")
+    said.warning("task %s: failed", "a\nPRIORITY=0", extra=about_task("a\nPRIORITY=0", "f" * 32))
+    assert fields_of(taken.recv(10_000)) == {
+        "MESSAGE": "agent: task a\nPRIORITY=0: failed",
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "agent",
+        "TASK_ID": "a\nPRIORITY=0",
+        "TRACE_ID": "f" * 32,
+    }
+    said.info("serving")
+    assert capsys.readouterr().err == "<6>agent: serving\n"
+
+
+def test_a_task_without_a_trace_has_no_such_field(taken):
+    process_log("agent").warning("x", extra=about_task("a", ""))
+    assert "TRACE_ID" not in fields_of(taken.recv(10_000))
+
+
+def test_without_a_journal_it_goes_to_stderr(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(journal, "SOCKET", str(tmp_path / "none"))
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    process_log("agent").warning("x", extra=about_task("a", ""))
+    monkeypatch.delenv("JOURNAL_STREAM")
+    process_log("agent").warning("y", extra=about_task("a", ""))
+    assert capsys.readouterr().err == "<4>agent: x\nagent: y\n"

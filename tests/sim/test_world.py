@@ -1,0 +1,205 @@
+"""Worlds run to their end: the same every time, with one outcome per task, as the agents would."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mc_sched.core import actions as do
+from mc_sched.core import events as ev
+from mc_sched.core.policies import POLICIES
+from mc_sched.core.task import Mode, OutcomeKind, Privacy, Site
+from mc_sched.link.model import LinkSpec, mbps
+from mc_sched.sim.step_function import Phase, scripted
+from tests.core.round_figures import LOCAL_MS
+from tests.sim.worlds import MS, S, Story, dark, edge, world
+
+PERFORMANCE = {"mode": Mode.PERFORMANCE}
+
+
+# --- the same every time ------------------------------------------------------------------------
+
+
+def busy_world(seed):
+    """All that chance decides, at once."""
+    link = LinkSpec(mbps(4), mbps(8), 20 * MS, jitter_ns=10 * MS, seed=seed)
+    edges = [
+        edge(f"e{n}", link, noise=0.2, seed=seed, arrivals="poisson", size_spread=0.5, fps=15)
+        for n in range(3)
+    ]
+    return world(*edges, seed=seed, noise=0.2)
+
+
+def test_one_seed_gives_one_stream_of_events():
+    first, again, other = Story(busy_world(1)), Story(busy_world(1)), Story(busy_world(2))
+    assert first.steps == again.steps
+    assert first.results == again.results
+    assert first.seconds == again.seconds
+    assert first.steps != other.steps
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@given(
+    seed=st.integers(0, 1000), policy=st.sampled_from(sorted(POLICIES)),
+    mode=st.sampled_from(Mode), deadline_ms=st.integers(10, 300), fps=st.sampled_from((5, 30, 80)),
+    mbps_up=st.sampled_from((0.5, 4, 50)), accuracy=st.sampled_from((None, 0.5, 0.8, 0.92, 0.99)),
+    outage_s=st.sampled_from((0, 0.05, 1.5, 6)), privacy=st.sampled_from(Privacy),
+)  # fmt: skip
+def test_every_task_has_one_outcome_whatever_happens(
+    seed, policy, mode, deadline_ms, fps, mbps_up, accuracy, outage_s, privacy
+):
+    link = replace(
+        dark((1, outage_s)) if outage_s else dark(), up=mbps(mbps_up), jitter_ns=5 * MS, seed=seed
+    )
+    story = Story(
+        world(
+            edge(
+                link=link, settings={"policy": policy, "mode": mode}, seed=seed, fps=fps,
+                deadline_ns=deadline_ms * MS, accuracy=accuracy, noise=0.3, arrivals="poisson",
+                privacy=privacy,
+            ),
+            noise=0.3, max_tasks=4,
+        )
+    )  # fmt: skip
+    assert sorted(story.finishes()) == sorted(f"edge-{n}" for n in range(60))
+    for outcome in story.outcomes:
+        if outcome.kind is OutcomeKind.SUCCEEDED:
+            assert outcome.latency_ns <= deadline_ms * MS
+        if privacy is not Privacy.ANY:
+            assert outcome.bytes_up == 0
+
+
+def test_both_policies_of_one_seed_meet_the_same_images():
+    at_home = Story(world(edge(settings={"policy": "edge-only"})))
+    away = Story(world(edge(settings={"policy": "server"}, deadline_ns=500 * MS)))
+    # whoever the deep net fails, the local net fails too, mostly
+    failed = {r.outcome.task_id for _, r in away.results if r.correct is False}
+    also = {r.outcome.task_id for _, r in at_home.results if r.correct is False}
+    assert len(failed - also) <= max(1, len(failed) // 3)
+
+
+# --- sites --------------------------------------------------------------------------------------
+
+
+def test_on_the_edge_a_task_takes_the_profiled_time():
+    story = Story(world(edge(settings=PERFORMANCE)))
+    assert {o.latency_ns for o in story.outcomes} == {LOCAL_MS * MS}
+    assert {o.site for o in story.outcomes} == {Site.EDGE}
+
+
+def test_on_the_cloud_it_takes_the_way_the_stages_and_the_way_back():
+    story = Story(world(edge(settings={"policy": "server"})))
+    last = story.outcomes[-1]
+    # 10.2 ms up, 10 ms of round trip, 21 ms to the last exit, and the reply's own bytes
+    assert last.site is Site.CLOUD
+    assert last.latency_ns / MS == pytest.approx(10.2 + 10 + 21 + 0.4, abs=0.2)
+    # the first comes before the cloud has been met
+    assert story.kinds() == ["refused", *["succeeded"] * 59]
+
+
+def test_an_edge_alone_answers_alone():
+    story = Story(world(edge(cloud=None), clouds=0))
+    assert {o.site for o in story.outcomes} == {Site.EDGE}
+    assert not story.events(ev.LinkSampled)
+
+
+def test_contention_makes_what_starts_in_it_slower():
+    slow = scripted((Phase(2 * S, 1 * S, 2.0),))
+    story = Story(world(edge(settings=PERFORMANCE, slowdown=slow)))
+    taken = [o.latency_ns // MS for o in story.outcomes]
+    assert taken[:24] == [LOCAL_MS] * 24
+    assert taken[24:36] == [2 * LOCAL_MS] * 12
+    assert taken[36:] == [LOCAL_MS] * 24
+
+
+def test_layers_are_told_before_what_comes_after_them():
+    story = Story(world(edge(settings=PERFORMANCE, tasks=3)))
+    kinds = [type(e).__name__ for n, e, _ in story.steps if getattr(e, "task_id", "") == "edge-1"]
+    assert kinds == ["LocalStarted", *["LocalLayerDone"] * 4, "LocalDone"]
+    times = [e.now_ns for n, e, _ in story.steps if n == "edge"]
+    assert times == sorted(times)
+
+
+def test_admission_counts_against_the_deadline():
+    spec = replace(edge(settings=PERFORMANCE), admission_ns=7 * MS)
+    assert {o.latency_ns for o in Story(world(spec)).outcomes} == {(LOCAL_MS + 7) * MS}
+
+
+# --- the link breaks ----------------------------------------------------------------------------
+
+
+def test_in_a_long_outage_the_cloud_is_lost_and_found_again():
+    story = Story(world(edge(link=dark((1, 4)), tasks=120)))
+    (gone,) = story.events(ev.CloudGone)
+    found = story.events(ev.CloudFound)
+    assert 2 * S < gone.now_ns < 4 * S  # two probes unanswered, a second each
+    assert len(found) == 2
+    assert 5 * S < found[1].now_ns < 7 * S
+    assert "succeeded" in story.kinds()[-5:]
+
+
+def test_a_task_whose_answer_is_overdue_is_taken_back_in_time():
+    story = Story(world(edge(link=dark((1.01, 0.4)))))
+    taken_back = [o for o in story.outcomes if o.gave_up and o.site is Site.EDGE]
+    assert taken_back
+    assert all(o.kind is OutcomeKind.SUCCEEDED for o in taken_back)
+
+
+def test_calls_in_flight_are_lost_with_the_cloud():
+    story = Story(
+        world(edge(link=dark((1, 4)), deadline_ns=9 * S, settings={"policy": "server"}, fps=4))
+    )  # fmt: skip
+    lost = story.events(ev.CloudLost)
+    assert lost
+    assert {event.reason for event in lost} == {"the connection was cut"}
+
+
+def test_no_stage_starts_after_the_cloud_was_told_to_give_up():
+    slow = scripted((Phase(1 * S, 2 * S, 6.0),))
+    story = Story(world(edge(settings={"policy": "mc-paper"}), slowdown=slow))
+    unwanted = set()
+    for node, event, actions in story.steps:
+        if node != "cloud-0":
+            continue
+        if isinstance(event, ev.GiveUpReceived):
+            unwanted.add(event.task_id)
+        for action in actions:
+            started = getattr(action, "task_ids", ())
+            assert not unwanted & set(started)
+    assert unwanted
+
+
+# --- several edges ------------------------------------------------------------------------------
+
+
+def test_edges_that_share_a_link_wait_for_each_other():
+    def slowest(**wanted):
+        link = LinkSpec(mbps(2), mbps(8), 10 * MS)
+        edges = [
+            edge(
+                f"e{n}", link, n, settings={"policy": "server"}, deadline_ns=2 * S, fps=5, **wanted
+            )
+            for n in range(3)
+        ]  # fmt: skip
+        return max(o.latency_ns for o in Story(world(*edges, clouds=3)).outcomes)
+
+    assert slowest(radio="one") > slowest() + 50 * MS
+
+
+def test_more_edges_than_a_cloud_carries_are_refused_explicitly():
+    edges = [
+        edge(f"e{n}", settings={"policy": "server"}, fps=20, deadline_ns=120 * MS)
+        for n in range(12)
+    ]  # fmt: skip
+    story = Story(world(*edges, max_tasks=3))
+    reasons = [a.reason for a in story.actions(do.Refuse)]
+    assert any("max_tasks" in reason for reason in reasons)
+    assert len(story.outcomes) == 12 * 60
+
+
+def test_two_clouds_share_the_edges():
+    edges = [edge(f"e{n}", cloud=n % 2) for n in range(4)]
+    story = Story(world(*edges, clouds=2))
+    for name in ("cloud-0", "cloud-1"):
+        assert story.events(ev.Arrived, name)

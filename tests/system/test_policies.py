@@ -1,0 +1,132 @@
+"""Every policy live, on the shipped bundle: outcomes, privacy, and a log that replays exactly."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from mc_models.inference.profile import Times, blank_profile
+from mc_models.inference.profile_store import keep_profiles
+from mc_models.inference.runtime import host_device
+
+from mc_sched.client import Constraints
+from mc_sched.core.policies import PARTITIONERS, POLICIES
+from mc_sched.obs.log.event_log import read_log
+from mc_sched.obs.replay import replay
+from tests.system.deployment import (
+    GENEROUS,
+    LOCAL_WILL_DO,
+    TABLE,
+    Stream,
+    edge_daemon,
+    kinds,
+    sites,
+    status,
+    until,
+)
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+
+COUNT = 24
+DEMANDING = 0.98
+"""A QoR for which ddnn keeps about two thirds of the frames."""
+
+
+async def stream(address, frames, name, policy, privacy="any", accuracy=LOCAL_WILL_DO, mode=""):
+    """The outcomes of a short stream under this policy."""
+    demands = Constraints(int(GENEROUS * 1e9), accuracy, mode, policy, privacy, stream_id=name)
+    return await Stream(address, frames, COUNT, 8, demands).outcomes()
+
+
+async def served(deployment, policy, privacy="any", accuracy=LOCAL_WILL_DO, mode="performance"):
+    """The same of the deployment's agent, with its log."""
+    name = f"{policy}-{privacy}-{mode}-{accuracy:.3f}"
+    address, frames = deployment.edge_address, deployment.frames
+    outcomes = await stream(address, frames, name, policy, privacy, accuracy, mode)
+    return outcomes, await deployment.edge_log_of(name)
+
+
+def sent_by(records):
+    return {r["data"]["codec"] for r in records if r["name"] == "SendToCloud"}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_every_frame_is_served(deployment, policy):
+    outcomes, _ = await served(deployment, policy)
+    assert kinds(outcomes) == {"succeeded": COUNT}
+
+
+async def test_ddnn_answers_here_what_it_is_sure_of_and_asks_the_cloud_for_the_rest(deployment):
+    outcomes, records = await served(deployment, "ddnn", accuracy=DEMANDING)
+    assert kinds(outcomes) == {"succeeded": COUNT}
+    assert sites(outcomes).keys() == {"edge", "cloud"}
+    done = [r for r in records if r["name"] == "LocalDone"]
+    reports = {r["task_id"]: r["data"]["prediction"]["entropy"] for r in done}
+    here = [reports[o.task_id] for o in outcomes if o.site.value == "edge"]
+    there = [reports[o.task_id] for o in outcomes if o.site.value == "cloud"]
+    assert max(here) < min(there)
+
+
+@pytest.mark.parametrize("policy", sorted(PARTITIONERS))
+async def test_what_must_not_leave_runs_through_the_whole_network_here(deployment, policy):
+    outcomes, records = await served(deployment, policy, "edge-only")
+    assert sites(outcomes) == {"edge": COUNT}
+    assert {outcome.exit for outcome in outcomes} == {"final"}
+    assert sent_by(records) == set()
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES.keys() - {"edge-only"}))
+async def test_private_frames_leave_as_features_if_at_all(deployment, policy):
+    _, records = await served(deployment, policy, "features", mode="energy")
+    assert sent_by(records) <= {"features"}
+
+
+async def test_the_log_of_all_this_replays_exactly(deployment):
+    await asyncio.sleep(0.3)
+    steps = list(replay(read_log(deployment.edge_log)))
+    assert len(steps) > COUNT * len(POLICIES)
+    assert [step.event for step in steps if not step.same] == []
+
+
+# --- a device that is said to be quick at all stages but the last --------------------------------
+
+
+def times(ms):
+    return Times(*(round(ms * 1e6),) * 3, 20)
+
+
+@pytest.fixture
+def quick_but_for_the_end(tmp_path):
+    """A made-up profile by which it is best to cut the net before its last stage."""
+    *early, last = TABLE.stages
+    profile = replace(
+        blank_profile(TABLE, "edge", 1, "float32", host_device()),
+        layers={row.name: times(1) for row in TABLE.local.layers},
+        stages={row.name: times(0.001) for row in early} | {last.name: times(10_000)},
+        heads={row.name: times(1) for row in TABLE.exits},
+        images={"decode": times(1), "encode": times(1)},
+        codecs={row.name: times(3) for row in TABLE.codecs},
+        splits={row.name: times(0.01) for row in TABLE.splits},
+    )
+    file = tmp_path / "profile.json"
+    assert keep_profiles([profile], TABLE, file)
+    return file
+
+
+@pytest.mark.parametrize("policy", sorted(PARTITIONERS))
+async def test_a_split_goes_up_and_the_cloud_goes_on(
+    deployment, policy, quick_but_for_the_end, profiles, tmp_path
+):
+    log = tmp_path / "edge.jsonl"
+    keys = {"profile": quick_but_for_the_end, "precision": "float32", "event_log": log}
+    cloud = deployment.cloud_address
+    async with edge_daemon(tmp_path, profiles, cloud, policy=policy, **keys) as edge:
+
+        async def met():
+            return (await status(edge.address)).cloud == "up"
+
+        await until(met)
+        outcomes = await stream(edge.address, deployment.frames, "s", "", mode="performance")
+        await asyncio.sleep(0.3)
+    assert kinds(outcomes) == {"succeeded": COUNT}
+    assert {outcome.exit for outcome in outcomes} == {"final"}
+    assert "split4" in sent_by(read_log(log))

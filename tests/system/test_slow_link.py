@@ -1,0 +1,79 @@
+"""A link that falls short: the device notices, gives up what will not come, and goes on itself."""
+
+import pytest
+
+from tests.system.deployment import kinds, sites, until
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+
+ENDS = {"CloudReplied", "CloudRefused", "CloudStopped", "CloudLost"}
+
+
+def names_by_task(records):
+    """Names of each task's events and actions, in the log's order."""
+    by_task = {}
+    for record in records:
+        by_task.setdefault(record["task_id"], []).append(record["name"])
+    return by_task
+
+
+def check_that_no_call_is_forgotten(records):
+    """Every call ends, and one that had not ended at its task's outcome was given up."""
+    for names in names_by_task(records).values():
+        assert names.count("Finish") == 1
+        if "SendToCloud" in names:
+            assert names.count("SendToCloud") == len(ENDS & set(names)) == 1
+            (end,) = ENDS & set(names)
+            assert "SendGiveUp" in names or names.index(end) < names.index("Finish")
+
+
+async def test_a_link_that_turns_slow_is_given_up_and_the_local_net_answers(deployment):
+    """Half a second less the margin is enough for an image over Wi-Fi, and not for one over 3G."""
+    await deployment.uses_the_cloud()
+    await deployment.stream("calm", count=60).outcomes()  # what came before made forecasts wide
+    stream = deployment.stream("slow", count=40, deadline_s=0.5)
+
+    async def cloud_has_answered():
+        return sites(answer.outcome for answer in stream.answers)["cloud"] > 2
+
+    await until(cloud_has_answered, 3)
+    await deployment.set_link("3g")
+    outcomes = await stream.outcomes()
+    taken_back = [o for o in outcomes if o.gave_up and o.site and o.site.value == "edge"]
+    assert taken_back
+    assert "succeeded" in kinds(taken_back)
+    assert kinds(outcomes)["succeeded"] >= 35
+    records = await deployment.edge_log_of("slow")
+    check_that_no_call_is_forgotten(records)
+    by_task = names_by_task(records)
+    for outcome in taken_back:
+        names = by_task[outcome.task_id]
+        # an upload that may yet come goes on beside the local run, and is given up for its answer
+        begun = max(names.index("SendGiveUp"), names.index("StartLocal"))
+        assert begun < names.index("Finish")
+
+
+async def test_over_3g_tasks_run_on_the_device(deployment):
+    await deployment.set_link("3g")
+    await until(lambda: _round_trip_is_long(deployment))
+    outcomes = await deployment.stream("far", count=20, deadline_s=0.1).outcomes()
+    assert sites(outcomes)["cloud"] == 0
+    assert sites(outcomes)["edge"] > 0
+    check_that_no_call_is_forgotten(await deployment.edge_log_of("far"))
+
+
+async def test_what_is_sent_over_3g_all_the_same_is_given_up_at_its_deadline(deployment):
+    """Policy server looks at no forecast; 84 ms are less than the link's round trip."""
+    await deployment.set_link("3g")
+    stream = deployment.stream("stubborn", count=10, deadline_s=0.084, policy="server")
+    outcomes = await stream.outcomes()
+    assert kinds(outcomes) == {"late": 10}
+    records = await deployment.edge_log_of("stubborn")
+    check_that_no_call_is_forgotten(records)
+    for names in names_by_task(records).values():
+        assert ("SendGiveUp" in names) == ("SendToCloud" in names)
+    assert sum("SendGiveUp" in names for names in names_by_task(records).values()) > 0
+
+
+async def _round_trip_is_long(deployment):
+    return (await deployment.status()).rtt_ns > 100e6
