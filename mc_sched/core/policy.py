@@ -6,6 +6,7 @@ site would deliver for this very task if it were sent there now.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
 from mc_sched.core.edge.cloud_record import NEVER
@@ -90,28 +91,46 @@ class RunOnEdge:
     exit: str = ""
 
 
+class Fallback(str, Enum):
+    """When an offloaded task runs locally after all, provided that this can be in time.
+
+    The latest start is the last moment at which a local run still meets the deadline.
+    """
+
+    NEVER = "never"
+    """Not even if the cloud fails."""
+    ON_FAILURE = "on-failure"
+    """Only if the cloud refuses the task, stops it or is lost."""
+    AT_LATEST_START = "at-latest-start"
+    """Also at the latest start, in any case; the offload is given up then."""
+    UNLESS_ACCEPTED = "unless-accepted"
+    """As above, unless the cloud has accepted the task and reports that it is on time. The cloud is
+    asked to pursue no exit beyond the latest start."""
+    HEDGED = "hedged"
+    """As above, but an upload in progress continues beside the local run; the first answer wins."""
+
+    @property
+    def has_timer(self) -> bool:
+        """True if the local run may begin at the latest start."""
+        return self is not Fallback.NEVER and self is not Fallback.ON_FAILURE
+
+    @property
+    def keeps_accepted(self) -> bool:
+        """True if a task that the cloud has accepted and reports on time stays there."""
+        return self is Fallback.UNLESS_ACCEPTED or self is Fallback.HEDGED
+
+
 @value
 class Offload:
-    """Send the image to the cloud, asking for an exit of at least `accuracy`.
-
-    `fallback`: run the task locally if the cloud is lost or refuses, and that can be in time.
-    `take_back`: also at the latest moment at which the device can still serve it, with
-    `keep_if_on_time` unless the cloud is working on it and reports that it is on time.
-    `reply_before_fallback`: the cloud is asked to pursue no exit beyond that moment. `hedged`: the
-    upload then continues beside the local run, and the first answer ends the other.
-    `fallback_exit`: the exit of the cloud net that runs locally; empty for the local net.
-    """
+    """Send the image to the cloud, asking for an exit of at least `accuracy`."""
 
     codec: str
     accuracy: float
     exit_rule: ExitRule
     predicted_ns: int
-    fallback: bool = True
-    take_back: bool = True
-    keep_if_on_time: bool = True
-    reply_before_fallback: bool = True
-    hedged: bool = False
+    fallback: Fallback
     fallback_exit: str = ""
+    """The exit of the cloud net that a fallback runs locally; empty for the local net."""
 
 
 @value
@@ -175,8 +194,8 @@ def to_last_exit(allowed: list[CloudForecast]) -> Offload:
 
 
 def without_fallback(option: CloudForecast) -> Offload:
-    """This very way, with neither fallback nor give-up, as static methods send."""
-    return Offload(option.codec, option.accuracy, ExitRule.EARLIEST, option.mean_ns, fallback=False)
+    """Offload by exactly this option, without fallback or give-up, as static methods do."""
+    return Offload(option.codec, option.accuracy, ExitRule.EARLIEST, option.mean_ns, Fallback.NEVER)
 
 
 def raw_options(task: Task, view: View) -> list[CloudForecast]:

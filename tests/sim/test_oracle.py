@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import Offload, RunOnEdge
+from mc_sched.core.policy import Fallback, Offload, RunOnEdge
 from mc_sched.core.task import ExitRule, Mode, OutcomeKind, Privacy
 from mc_sched.link.model import Outage, mbps
 from mc_sched.sim.oracle import Bound, Oracle
@@ -40,7 +40,7 @@ def forced(codec, exit_):
     if exit_ is None:
         return lambda task, view: RunOnEdge()
     return lambda task, view: Offload(
-        codec, exit_.accuracy[codec], ExitRule.EARLIEST, 0, fallback=False
+        codec, exit_.accuracy[codec], ExitRule.EARLIEST, 0, Fallback.NEVER
     )
 
 

@@ -9,6 +9,7 @@ from mc_sched.core.edge.state import EdgeState
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.energy.radio import RadioTail
 from mc_sched.core.events import TimerKind
+from mc_sched.core.policy import Fallback
 from mc_sched.core.task import OutcomeKind
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
@@ -76,7 +77,8 @@ class EdgeDispatch:
                 continue
             assert entry.offload is not None
             # a policy that watches the clock sends nothing that would only make the others late
-            if entry.offload.fallback and not self._forecast.cloud_can_serve(entry, now_ns):
+            watches = entry.offload.fallback is not Fallback.NEVER
+            if watches and not self._forecast.cloud_can_serve(entry, now_ns):
                 entry.move_cloud("withdraw")
                 self._outcomes.fall_back(
                     entry, OutcomeKind.LATE, "the uplink was taken for too long"

@@ -9,7 +9,7 @@ from mc_sched.core.edge.learning import EdgeLearning
 from mc_sched.core.edge.state import EdgeState
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import EdgeFirst, Offload, RunOnEdge
+from mc_sched.core.policy import EdgeFirst, Fallback, Offload, RunOnEdge
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
 
@@ -39,16 +39,16 @@ class EdgeLegs:
         entry.move_local("queue")
 
     def offload(self, entry: EdgeTask, offload: Offload) -> None:
-        """Into the uplink's queue, with a timer for the take-back if there may be one."""
+        """Put the task into the uplink's queue, with a timer if it may fall back by one."""
         now_ns = self._state.now_ns
         waited_ns = now_ns - entry.task.submitted_ns
         entry.offload, entry.predicted_ns = offload, waited_ns + offload.predicted_ns
         entry.payload_bytes = self._forecast.payload_bytes(entry.task, offload.codec)
         entry.reply_by_ns, entry.offloaded_ns = entry.task.due_ns, now_ns
         entry.move_cloud("queue")
-        if offload.fallback:
+        if offload.fallback is not Fallback.NEVER:
             self._set_local_run(entry, offload.fallback_exit)
-            if offload.take_back and self.local_is_accurate(entry):
+            if offload.fallback.has_timer and self.local_is_accurate(entry):
                 self._watch(entry, offload)
 
     def _watch(self, entry: EdgeTask, offload: Offload) -> None:
@@ -57,13 +57,15 @@ class EdgeLegs:
         at_ns = now_ns + self._forecast.latest_start_ns(entry, now_ns, self._state.entries)
         if at_ns > now_ns:
             self._state.set_timer(entry, TimerKind.FALLBACK, at_ns)
-            if offload.reply_before_fallback:
+            if offload.fallback.keeps_accepted:
                 entry.reply_by_ns = at_ns
 
-    def take_back(self, entry: EdgeTask) -> None:
-        """Only this device is still in time for certain; a hedged upload may yet bring the first
-        answer. Not so a cloud that has the image and breaks its word."""
-        hedged = entry.offload is not None and entry.offload.hedged
+    def fall_back_in_time(self, entry: EdgeTask) -> None:
+        """Run the task locally, as only that is sure to be in time; a hedged upload continues.
+
+        A cloud that has accepted the task and is late is given up even if the task is hedged.
+        """
+        hedged = entry.offload is not None and entry.offload.fallback is Fallback.HEDGED
         if not hedged or entry.cloud is not CloudLeg.UPLOADING:
             self.leave_cloud(entry)
         self.queue_local(entry)

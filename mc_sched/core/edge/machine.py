@@ -299,12 +299,14 @@ class EdgeMachine:
             self._outcomes.finish(entry, OutcomeKind.LATE, "no result at the deadline")
         elif self._legs.local_can_serve(entry) and not self._is_promised(entry):
             # only the local net can still be in time for certain: Algorithm I, lines 24 to 27
-            self._legs.take_back(entry)
+            self._legs.fall_back_in_time(entry)
 
     def _is_promised(self, entry: EdgeTask) -> bool:
         """Whether the cloud works on the task and says, not in vain so far, that it is in time."""
         offload = entry.offload
-        if offload is None or not offload.keep_if_on_time or entry.cloud is not CloudLeg.RUNNING:
+        if offload is None or not offload.fallback.keeps_accepted:
+            return False
+        if entry.cloud is not CloudLeg.RUNNING:
             return False
         latest_ns = entry.expected_at_ns + self._forecast.delay_ns(self._state.now_ns)
         return self._state.now_ns <= entry.expected_at_ns and latest_ns <= entry.task.due_ns

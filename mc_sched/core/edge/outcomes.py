@@ -9,6 +9,7 @@ from mc_sched.core.edge.state import EdgeState
 from mc_sched.core.edge.stats import EdgeStats
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.events import TimerKind
+from mc_sched.core.policy import Fallback
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site
 from mc_sched.core.transitions import LocalLeg
 from mc_sched.core.value import value
@@ -88,8 +89,9 @@ class EdgeOutcomes:
         if not entry.open or entry.local is not LocalLeg.IDLE:
             return
         self._state.cancel_timer(entry, TimerKind.FALLBACK)
-        fallback = entry.offload is not None and entry.offload.fallback
-        if fallback and self._legs.local_can_serve(entry):
+        offload = entry.offload
+        may_fall_back = offload is not None and offload.fallback is not Fallback.NEVER
+        if may_fall_back and self._legs.local_can_serve(entry):
             self._legs.queue_local(entry)
         elif entry.unsure is not None:
             self.answer_unsure(entry)

@@ -17,6 +17,7 @@ from mc_sched.core.policies.entropy_threshold import alone, loosest
 from mc_sched.core.policies.options import probability_beyond
 from mc_sched.core.policy import (
     EdgeFirst,
+    Fallback,
     OnDeviceForecast,
     SiteForecast,
     View,
@@ -58,7 +59,9 @@ def _then_there(task: Task, view: View, whole: OnDeviceForecast | None) -> Itera
     if isinstance(allowed, Shortfall):
         return
     fall_back = "" if whole is None else whole.exit
-    offload = replace(to_last_exit(allowed), fallback=True, fallback_exit=fall_back)
+    offload = replace(
+        to_last_exit(allowed), fallback=Fallback.UNLESS_ACCEPTED, fallback_exit=fall_back
+    )
     threshold = _reaching(view, offload.codec)
     if threshold is not None:
         last = next(o for o in reversed(allowed) if o.codec == offload.codec)

@@ -33,6 +33,7 @@ from mc_sched.core.policies.options import probability_beyond
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
+    Fallback,
     Offload,
     OnDeviceForecast,
     Refuse,
@@ -148,7 +149,7 @@ def _alone(option: CloudForecast, view: View, local: SiteForecast) -> Candidate:
     in_time = 1.0 - probability_beyond(view.remaining_ns, option)
     sure = option.upper_ns <= view.remaining_ns
     accuracy = depth(option, view, view.remaining_ns)
-    decision = _offload(option, view, local, take_back=False)
+    decision = _offload(option, view, local, Fallback.ON_FAILURE)
     return Candidate(
         decision, option.upper_ns, option.energy_j, in_time, accuracy, sure, view.cloud_free
     )
@@ -163,7 +164,8 @@ def _with_fallback(option: CloudForecast, view: View, local: SiteForecast) -> Ca
     runs = run_share(left_ns, local.mean_ns, option) if hedged else unheard
     rescue_j = max(runs, probability_beyond(view.remaining_ns, option)) * local.energy_j
     accuracy = unheard * local.accuracy + (1.0 - unheard) * depth(option, view, left_ns)
-    decision = _offload(option, view, local, hedged=hedged)
+    fallback = Fallback.HEDGED if hedged else Fallback.UNLESS_ACCEPTED
+    decision = _offload(option, view, local, fallback)
     return Candidate(decision, option.upper_ns, option.energy_j + rescue_j, 1.0, accuracy, True)
 
 
@@ -185,21 +187,14 @@ def _run(local: SiteForecast) -> RunOnEdge:
     return RunOnEdge(local.exit if isinstance(local, OnDeviceForecast) else "")
 
 
-def _offload(
-    option: CloudForecast,
-    view: View,
-    local: SiteForecast,
-    take_back: bool = True,
-    hedged: bool = False,
-) -> Offload:
+def _offload(option: CloudForecast, view: View, local: SiteForecast, fallback: Fallback) -> Offload:
     return Offload(
         option.codec,
         view.accuracy,
         view.exit_rule,
         option.upper_ns,
-        take_back=take_back,
+        fallback,
         fallback_exit=_run(local).exit,
-        hedged=hedged,
     )
 
 

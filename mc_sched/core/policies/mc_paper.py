@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mc_sched.core.policy import (
     Decision,
+    Fallback,
     Offload,
     Refuse,
     RunOnEdge,
@@ -30,6 +31,5 @@ def decide(task: Task, view: View) -> Decision:
         view.accuracy,
         ExitRule.PURSUE,
         cloud.mean_ns,
-        keep_if_on_time=False,
-        reply_before_fallback=False,
+        Fallback.AT_LATEST_START,
     )

@@ -6,7 +6,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.actions import Encode, SendToCloud, StartLocal
 from mc_sched.core.energy.model import EnergyModel
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import Offload
+from mc_sched.core.policy import Fallback, Offload
 from mc_sched.core.task import ExitRule, Mode, Privacy, Site
 from tests.core.round_figures import BOTH_PAYLOADS, ENCODING_LOCAL, TWO_CODECS, ns
 from tests.core.scripted_edge import (
@@ -275,7 +275,7 @@ def test_a_stream_of_features_without_an_encoder_is_refused_for_its_privacy(make
 
 def test_a_policy_that_breaks_privacy_is_stopped(edge, monkeypatch):
     def rogue(task, view):
-        return Offload("jpeg", 0.0, ExitRule.EARLIEST, 0)
+        return Offload("jpeg", 0.0, ExitRule.EARLIEST, 0, Fallback.UNLESS_ACCEPTED)
 
     monkeypatch.setitem(POLICIES, "rogue", rogue)
     assert edge.submit(0, "a", 84, policy="rogue", **PRIVATE) == [refused("a")]

@@ -11,6 +11,7 @@ from mc_sched.core.policies.local_first import local_first
 from mc_sched.core.policy import (
     CloudForecast,
     EdgeFirst,
+    Fallback,
     Offload,
     OnDeviceForecast,
     Refuse,
@@ -67,18 +68,18 @@ FORBIDDEN = cloud_short("privacy", 1, 0)
 
 
 def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
-    """What mc says when it offloads: predicted on the upper quantile, back before the take-back."""
-    return Offload(option.codec, accuracy, rule, option.upper_ns)
+    """mc's usual offload: predicted by the upper quantile, answered before the latest start."""
+    return Offload(option.codec, accuracy, rule, option.upper_ns, Fallback.UNLESS_ACCEPTED)
 
 
 def hedges(option):
-    """Where it may still come after the take-back."""
-    return replace(sends(option), hedged=True)
+    """The offload of a task whose answer may still come after the latest start."""
+    return replace(sends(option), fallback=Fallback.HEDGED)
 
 
 def sends_for_good(option, accuracy=0.75):
-    """Where the device could not take it back, or not before it is known to have come."""
-    return replace(sends(option, accuracy), take_back=False)
+    """The offload of a task that the device cannot serve by a timer."""
+    return replace(sends(option, accuracy), fallback=Fallback.ON_FAILURE)
 
 
 # --- mc ---------------------------------------------------------------------------------------
@@ -220,10 +221,8 @@ def test_mc(situation, decision):
 
 
 def paper_sends(option, accuracy=0.75):
-    return replace(
-        Offload(option.codec, accuracy, ExitRule.PURSUE, option.mean_ns),
-        keep_if_on_time=False,
-        reply_before_fallback=False,
+    return Offload(
+        option.codec, accuracy, ExitRule.PURSUE, option.mean_ns, Fallback.AT_LATEST_START
     )
 
 
@@ -255,7 +254,7 @@ def test_mc_paper(situation, decision):
 
 # --- the baselines ----------------------------------------------------------------------------
 
-ALL_THE_WAY = Offload("jpeg", 0.91, ExitRule.EARLIEST, ns(50), fallback=False)
+ALL_THE_WAY = Offload("jpeg", 0.91, ExitRule.EARLIEST, ns(50), Fallback.NEVER)
 
 
 @pytest.mark.parametrize(
@@ -270,14 +269,7 @@ ALL_THE_WAY = Offload("jpeg", 0.91, ExitRule.EARLIEST, ns(50), fallback=False)
     ],
 )
 def test_server(situation, decision):
-    assert _without_take_back(SERVER(TASK, situation)) == decision
-
-
-def _without_take_back(decision):
-    """A policy without a fallback takes nothing back."""
-    return (
-        decision if isinstance(decision, Refuse) else replace(decision, reply_before_fallback=True)
-    )
+    assert SERVER(TASK, situation) == decision
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from mc_sched.core.policies import PARTITIONERS, POLICIES
 from mc_sched.core.policies.baselines.jointdnn import shortest_path
 from mc_sched.core.policy import (
     CloudForecast,
+    Fallback,
     Offload,
     OnDeviceForecast,
     Refuse,
@@ -70,7 +71,7 @@ VIEW = View(
 
 
 def goes(codec, mean, accuracy=0.9):
-    return Offload(codec, accuracy, ExitRule.EARLIEST, ns(mean), fallback=False)
+    return Offload(codec, accuracy, ExitRule.EARLIEST, ns(mean), Fallback.NEVER)
 
 
 @pytest.mark.parametrize(
