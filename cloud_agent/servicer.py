@@ -58,10 +58,10 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
         *,
         version: str,
         limits: Limits = Limits(),
-        says: logging.Logger | None = None,
+        logger: logging.Logger | None = None,
     ) -> None:
-        """`says` tells how tasks end."""
-        self._says = says or logging.getLogger(__name__)
+        """`logger` logs how tasks end."""
+        self._logger = logger or logging.getLogger(__name__)
         self._driver = driver
         self._table = table
         self._labels = labels
@@ -251,15 +251,15 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
                 word.story.extend(serde.story_to_wire(call.story))
             await context.write(word)
             if isinstance(message, LAST):
-                self._say(message, call.trace_id)
+                self._log_outcome(message, call.trace_id)
                 return
 
-    def _say(self, message: Refuse | Reply | Stop, trace_id: str) -> None:
-        """For the journal; many a second, so that only failures are told at the usual level."""
+    def _log_outcome(self, message: Refuse | Reply | Stop, trace_id: str) -> None:
+        """Log the end of a task: a warning if it failed, else at debug level, as there are many."""
         failed = isinstance(message, Stop) and message.failed
         level = logging.WARNING if failed else logging.DEBUG
-        if self._says.isEnabledFor(level):
+        if self._logger.isEnabledFor(level):
             how = message.exit if isinstance(message, Reply) else message.reason
             reports = (message.task_id, type(message).__name__.lower(), how)
             about = about_task(message.task_id, trace_id)
-            self._says.log(level, "task %s: %s, %s", *reports, extra=about)
+            self._logger.log(level, "task %s: %s, %s", *reports, extra=about)

@@ -1,4 +1,4 @@
-"""An edge agent put together: who knows whom, and in which order they start and end."""
+"""An edge agent: its parts, how they are connected, and the order in which they start and stop."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from datetime import datetime
 import torch
 from mc_models.bundle.bundle import Bundle, load_bundle
 from mc_models.data.preprocess import to_input
-from mc_proto.channel import bind, make_server
-from mc_proto.health import Health
+from mc_models.inference.profile import Profile
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from edge_agent import parts
+from edge_agent import builders
 from edge_agent.admission import Admission
 from edge_agent.config import EdgeConfig
 from edge_agent.driver import EdgeDriver
@@ -29,78 +28,78 @@ from mc_sched.obs.log.agent_log import open_log, store_file
 from mc_sched.obs.log.event_log import FORMAT
 from mc_sched.obs.metrics.edge import EdgeCollector
 from mc_sched.obs.web.serving import on_loop
-from mc_sched.service import daemon
+from mc_sched.service.grpc_port import GrpcPort, identity_for
 from mc_sched.service.logger import set_level
 
 SERVICE = "mc.v1.EdgeAgent"
 CLOUD_LINK = "cloud-link"
-"""Name under which the health service tells whether the cloud can be used."""
+"""Name under which the health service reports whether the cloud agent can be used."""
 
 
 class EdgeAgent:
     """Made, started and stopped on the loop that it serves on.
 
-    OSError or ValueError, with a sentence, where the port, the certificates, the bundle or its
+    The constructor raises OSError or ValueError if the port, the certificates, the bundle or its
     profile cannot be used.
     """
 
-    def __init__(self, config: EdgeConfig, says: logging.Logger) -> None:
-        self._config, self._says = config, says
-        self._gate = daemon.make_gate(config, says)
-        self._server = make_server(self._gate)
-        own = daemon.identity_for(config, config.listen)
-        self._port = bind(self._server, config.listen, own)
-        self._health = Health(self._server)
-        self._identity = own or (
-            daemon.identity_for(config, config.cloud) if config.cloud else None
-        )
-        self._notes: set[asyncio.Task[None]] = set()
+    def __init__(self, config: EdgeConfig, logger: logging.Logger) -> None:
+        self._config, self._logger = config, logger
+        self._port = GrpcPort(config, SERVICE, logger)
+        self._identity = self._port.identity
+        if self._identity is None and config.cloud is not None:
+            self._identity = identity_for(config, config.cloud)
+        self._health_updates: set[asyncio.Task[None]] = set()
         torch.set_num_threads(config.threads)
         self._bundle = load_bundle(config.bundle)
-        self._put_together()
-
-    def _put_together(self) -> None:
-        config, bundle = self._config, self._bundle
-        profile = parts.known_profile(bundle, config)
+        profile = builders.load_profile(self._bundle, config)
         self._log = open_log(config, "edge")
-        table, settings = local_table(bundle, profile), config.settings()
+        self._driver = self._make_driver(profile)
+        self._connect_workers(profile)
+        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="admit")
+        self._servicer = self._make_servicer()
+
+    def _make_driver(self, profile: Profile) -> EdgeDriver:
+        table, settings = local_table(self._bundle, profile), self._config.settings()
         first = {"format": FORMAT, "settings": settings, "table": table}
         self._log.write(time.monotonic_ns(), "config", first)
-        self._driver = driver = EdgeDriver(EdgeMachine(settings, table), self._log, to_input)
-        nets = bundle, driver, config.threads, profile.precision
-        self._whole = whole = parts.make_cloud_net_on_edge(bundle, config, profile.precision)
-        self._executor = parts.make_executor(*nets, whole)
-        self._cloud = parts.make_cloud_client(config, bundle, driver)
-        self._encoder = parts.make_encoder(*nets, whole)
-        driver.attach(self._executor, self._cloud, self._cloud_changed, self._encoder)
-        self._sampler = parts.make_sampler(config.sensors, driver, self._log, self._says)
-        self._admitting = ThreadPoolExecutor(1, thread_name_prefix="admit")
-        self._servicer = self._make_servicer(driver, bundle)
+        return EdgeDriver(EdgeMachine(settings, table), self._log, to_input)
 
-    def _make_servicer(self, driver: EdgeDriver, bundle: Bundle) -> EdgeServicer:
+    def _connect_workers(self, profile: Profile) -> None:
+        config, bundle, driver = self._config, self._bundle, self._driver
+        nets = bundle, driver, config.threads, profile.precision
+        self._cloud_net = builders.make_cloud_net(bundle, config, profile.precision)
+        self._executor = builders.make_executor(*nets, self._cloud_net)
+        self._cloud = builders.make_cloud_client(config, bundle, driver)
+        self._encoder = builders.make_encoder(*nets, self._cloud_net)
+        driver.attach(self._executor, self._cloud, self._on_cloud_state, self._encoder)
+        self._sampler = builders.make_sampler(config.sensors, driver, self._log, self._logger)
+
+    def _make_servicer(self) -> EdgeServicer:
+        config, bundle = self._config, self._bundle
         about = edge_pb2.StatusReply(
             version=__version__, bundle=bundle.name, bundle_hash=bundle.hash, labels=bundle.labels
         )
         if self.expires is not None:
             about.certificate_expires_s = int(self.expires.timestamp())
         return EdgeServicer(
-            driver,
+            self._driver,
             self._log,
-            Admission(bundle.input_px, self._admitting),
+            Admission(bundle.input_px, self._decoding),
             about,
-            {row.name: row.message_bytes for row in bundle.codecs},
-            self._config.limits.tasks_per_client,
-            store_file(self._config, "edge"),
-            self._says,
+            _message_bytes(bundle),
+            config.limits.tasks_per_client,
+            store_file(config, "edge"),
+            self._logger,
         )
 
     @property
     def expires(self) -> datetime | None:
-        """When the certificate in use ends; None without one."""
+        """When the certificate in use expires; None without one."""
         return None if self._identity is None else self._identity.expires
 
     def collector(self) -> EdgeCollector:
-        """What the metrics are read from, from any thread."""
+        """Return the source of the metrics; it is read from other threads."""
         look = on_loop(
             asyncio.get_running_loop(), lambda: self._driver.state(self._sampler.rails_w)
         )
@@ -109,48 +108,49 @@ class EdgeAgent:
         )
 
     def progressing(self) -> bool:
-        """Whether what was begun goes on."""
+        """Return True unless the machine or a worker hangs."""
         return self._driver.progressing
 
     def apply(self, new: EdgeConfig) -> None:
-        """Go by another configuration from now on, as far as that is possible without a restart."""
-        if self._whole is not None and new.policy in PARTITIONERS:
-            asyncio.get_running_loop().run_in_executor(None, self._whole.load)
+        """Put a reloaded configuration into force."""
+        if self._cloud_net is not None and new.policy in PARTITIONERS:
+            asyncio.get_running_loop().run_in_executor(None, self._cloud_net.load)
         self._driver.handle(EdgeReconfigured(time.monotonic_ns(), new.settings()))
-        daemon.set_limits(self._gate, new)
+        self._port.set_limits(new)
         self._servicer.tasks.most = new.limits.tasks_per_client
-        set_level(self._says, new.log_level)
+        set_level(self._logger, new.log_level)
 
     async def start(self) -> None:
         """Look for the cloud agent and take tasks."""
         self._sampler.start()
-        edge_pb2_grpc.add_EdgeAgentServicer_to_server(self._servicer, self._server)
-        await self._server.start()
-        await self._health.set_part(False, CLOUD_LINK)
+        edge_pb2_grpc.add_EdgeAgentServicer_to_server(self._servicer, self._port.server)
+        await self._port.start()
+        await self._port.health.set_part(False, CLOUD_LINK)
         if self._cloud is not None:
             await self._cloud.start()
-        await self._health.set(True, SERVICE)
-        host = self._config.listen.rpartition(":")[0]
-        self._says.info("serving on %s:%d", host, self._port)
+        await self._port.set_serving()
 
     async def stop(self) -> None:
-        """Take no more tasks, end those that are here, and let go of everything."""
-        await self._health.set(False, SERVICE)
-        await daemon.bounded(self._driver.drain())
-        await daemon.stop(self._server)
+        """Take no more tasks, end the open ones, and release everything."""
+        await self._port.stop(self._driver.drain())
         if self._cloud is not None:
             await self._cloud.close()
-        self._admitting.shutdown()
+        self._decoding.shutdown()
         self._sampler.close()
         self._executor.close()
         if self._encoder is not None:
             self._encoder.close()
         self._log.close()
 
-    def _cloud_changed(self, up: bool, why: str) -> None:
-        self._says.info(
-            "the cloud agent can be used" if up else f"no cloud agent can be used: {why}"
+    def _on_cloud_state(self, up: bool, reason: str) -> None:
+        self._logger.info(
+            "the cloud agent can be used" if up else f"no cloud agent can be used: {reason}"
         )
-        note = asyncio.create_task(self._health.set_part(up, CLOUD_LINK))
-        self._notes.add(note)
-        note.add_done_callback(self._notes.discard)
+        update = asyncio.create_task(self._port.health.set_part(up, CLOUD_LINK))
+        self._health_updates.add(update)
+        update.add_done_callback(self._health_updates.discard)
+
+
+def _message_bytes(bundle: Bundle) -> dict[str, int]:
+    """Payload size by codec, for the codecs that encode a task only when it is sent."""
+    return {row.name: row.message_bytes for row in bundle.codecs}

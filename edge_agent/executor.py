@@ -49,11 +49,11 @@ class LocalExecutor:
         report: Report,
         note: Report,
         threads: int = 1,
-        whole: CloudNetOnEdge | None = None,
+        cloud_net: CloudNetOnEdge | None = None,
     ) -> None:
         # a layer without operations says nothing about progress
         self._local = Run(layers, temperature, [ops > 0 for ops in layer_ops])
-        self._whole = whole
+        self._cloud_net = cloud_net
         self._report, self._note = report, note
         self._threads = threads
         self._open: dict[str, _Job] = {}
@@ -97,9 +97,9 @@ class LocalExecutor:
     def _asked(self, job: _Job) -> AbstractContextManager[Run]:
         if not job.exit:
             return nullcontext(self._local)
-        if self._whole is None:
+        if self._cloud_net is None:
             raise ValueError("the bundle was not measured for running its cloud net here")
-        return self._whole.run_to(job.exit)
+        return self._cloud_net.run_to(job.exit)
 
     def _run(self, job: _Job, run: Run) -> ev.LocalDone | ev.LocalAborted:
         self._note(ev.LocalStarted(time.monotonic_ns(), job.task_id))

@@ -57,13 +57,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         made_bytes: Mapping[str, int] | None = None,
         tasks_per_client: int = 256,
         store: Path | None = None,
-        says: logging.Logger | None = None,
+        logger: logging.Logger | None = None,
     ) -> None:
         """`made_bytes`: size of a payload by codec, of those that are made when they are sent.
 
-        `store`: the agent's log store, if it has one. `says` tells how tasks end.
+        `store`: the agent's log store, if it has one. `logger` logs how tasks end.
         """
-        self._says = says or logging.getLogger(__name__)
+        self._logger = logger or logging.getLogger(__name__)
         self.store = store
         self._driver = driver
         self._log = log
@@ -225,17 +225,17 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             request, task_id, arrived_ns, POLICIES, sizes, image.encoding_ns, trace_id
         )
         outcome = await self._driver.submit(task, image)
-        self._say(outcome, trace_id)
+        self._log_outcome(outcome, trace_id)
         return serde.outcome_to_wire(outcome, self._labels)
 
-    def _say(self, outcome: Outcome, trace_id: str) -> None:
-        """For the journal; many a second, so that only failures are told at the usual level."""
+    def _log_outcome(self, outcome: Outcome, trace_id: str) -> None:
+        """Log the end of a task: a warning if it failed, else at debug level, as there are many."""
         level = logging.WARNING if outcome.kind is OutcomeKind.FAILED else logging.DEBUG
-        if self._says.isEnabledFor(level):
+        if self._logger.isEnabledFor(level):
             reports = (
                 outcome.task_id,
                 outcome.kind.value,
                 outcome.reason or outcome.exit or "",
             )
             about = about_task(outcome.task_id, trace_id)
-            self._says.log(level, "task %s: %s, %s", *reports, extra=about)
+            self._logger.log(level, "task %s: %s, %s", *reports, extra=about)

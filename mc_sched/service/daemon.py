@@ -1,58 +1,100 @@
-"""What both daemons do around their work: options, signals, watchdog, the last twenty seconds."""
+"""The process of a daemon: configuration, logger, signals, reload, watchdog, orderly end."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
 
-from mc_proto.gate import Gate
-from mc_proto.tls import Identity, load_identity
+from prometheus_client.registry import Collector
 
-from mc_sched.config import Config, parse_config, read_yaml
 from mc_sched.errors import UserError
+from mc_sched.obs.log.agent_log import store_file
+from mc_sched.obs.routes import agent_routes
+from mc_sched.obs.web.serving import serving
 from mc_sched.service.config import AgentConfig
+from mc_sched.service.logger import process_log
+from mc_sched.service.options import configure
+from mc_sched.service.reload import Reloader
 from mc_sched.service.systemd import notify, notify_reloading, ping_interval_s
 
-STOP_GRACE_S, LAST_TURNS_S = 1.0, 0.05
-DRAIN_S = 18.0
-"""Longest drain; the process has to be gone 20 s after SIGTERM."""
-
-ConfigT = TypeVar("ConfigT", bound=Config)
+ConfigT = TypeVar("ConfigT", bound=AgentConfig)
+AppliedT = TypeVar("AppliedT", bound=AgentConfig, contravariant=True)
 
 
-class Stoppable(Protocol):
-    """What a gRPC server is to this file."""
+class Agent(Protocol[AppliedT]):
+    """An agent as the process sees it."""
 
-    async def stop(self, grace: float | None) -> None:
-        """Take no new calls, cut off those that last longer than `grace` seconds."""
+    @property
+    def expires(self) -> datetime | None:
+        """When the certificate of the gRPC port expires; None without one."""
+
+    def collector(self) -> Collector:
+        """Return the source of the metrics; it is read from other threads."""
+
+    def progressing(self) -> bool:
+        """Return True unless the agent hangs; the watchdog is fed only then."""
+
+    def apply(self, new: AppliedT) -> None:
+        """Put a reloaded configuration into force."""
+
+    async def start(self) -> None:
+        """Take tasks."""
+
+    async def stop(self) -> None:
+        """Drain, and release everything."""
 
 
-def configure(args: argparse.Namespace, model: type[ConfigT]) -> ConfigT:
-    """The configuration file, if one is named, with the command line's options on top."""
-    values = read_yaml(args.config) if args.config else {}
-    # alone first, so that an option is not blamed for what is wrong in the file
-    parse_config(values, model, args.config or "defaults")
-    given = {k: v for k, v in vars(args).items() if k != "config" and v is not None}
-    return parse_config(_merged(values, given), model, "command line")
+@dataclass(frozen=True)
+class Daemon(Generic[ConfigT]):
+    """One kind of agent and how to make it."""
 
+    node: str
+    """`edge` or `cloud`."""
+    config: type[ConfigT]
+    live: frozenset[str]
+    """Keys that a reload changes."""
+    make: Callable[[ConfigT, logging.Logger], Agent[ConfigT]]
+    """Makes the agent, on the loop that it serves on."""
 
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """What is above covers what is below, in nested parts key by key."""
-    merged = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], dict) and isinstance(above[key], dict):
-            merged[key] = _merged(below[key], above[key])
-    return merged
+    @property
+    def name(self) -> str:
+        """Name of the process, in its messages."""
+        return f"mc-{self.node}-agent"
+
+    def main(self, args: argparse.Namespace) -> int:
+        """Run an agent until SIGTERM; returns the exit code."""
+
+        def read() -> ConfigT:
+            return configure(args, self.config)
+
+        try:
+            config = read()
+        except UserError as error:
+            print(f"{self.name}: {error}", file=sys.stderr)
+            return error.exit_code
+        return run(self._serve(config, read), self.name)
+
+    async def _serve(self, config: ConfigT, read: Callable[[], ConfigT]) -> None:
+        """Load, warm up, serve, drain; `read` reads the configuration again."""
+        logger = process_log(self.name, config.log_level)
+        agent = self.make(config, logger)
+        reloader = Reloader(config, read, self.live, agent.apply, logger)
+        await agent.start()
+        routes = agent_routes(self.node, store_file(config, self.node))
+        with serving(config, self.node, agent.collector(), routes, agent.expires):
+            await until_stopped(agent.progressing, reloader.reload)
+        await agent.stop()
 
 
 def run(main: Coroutine[Any, Any, None], name: str) -> int:
-    """Run a daemon to its end; errors for people become a sentence and exit code 1."""
+    """Run a daemon to its end; print an expected error as one sentence and return 1."""
     try:
         asyncio.run(main)
     except (UserError, OSError, ValueError) as error:
@@ -61,40 +103,20 @@ def run(main: Coroutine[Any, Any, None], name: str) -> int:
     return 0
 
 
-def identity_for(config: AgentConfig, address: str) -> Identity | None:
-    """The certificates for a connection; None where it is plain. ValueError or OSError."""
-    directory = config.tls_for(address)
-    return None if directory is None else load_identity(directory)
-
-
-def make_gate(config: AgentConfig, log: logging.Logger) -> Gate:
-    """Who may call this agent, and how much."""
-    allowed = config.tls.allow if config.tls else ()
-    gate = Gate(allowed, log=log)
-    set_limits(gate, config)
-    return gate
-
-
-def set_limits(gate: Gate, config: AgentConfig) -> None:
-    """The configuration's limits, from now on."""
-    # a client asks, probes and gives up beside its tasks
-    gate.calls.most = 2 * config.limits.tasks_per_client + 16
-    gate.upload_s = config.limits.upload / 1e9
-
-
 async def until_stopped(
-    alive: Callable[[], bool] = lambda: True, reload: Callable[[], None] = lambda: None
+    progressing: Callable[[], bool] = lambda: True, reload: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGTERM or SIGINT arrives; SIGHUP calls `reload`.
 
-    The service manager hears that the agent is ready, and of it as long as it is `alive`.
+    The service manager is notified that the agent is ready, and its watchdog is fed while
+    `progressing` returns True.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, reload)
-    feeding = asyncio.create_task(_feed_watchdog(alive))
+    feeding = asyncio.create_task(_feed_watchdog(progressing))
     notify("READY=1")
     await stopped.wait()
     notify("STOPPING=1")
@@ -109,22 +131,10 @@ def _reload(reload: Callable[[], None]) -> None:
         notify("READY=1")
 
 
-async def _feed_watchdog(alive: Callable[[], bool]) -> None:
-    """Tell the service manager that the loop turns, and with it all that `alive` looks at."""
+async def _feed_watchdog(progressing: Callable[[], bool]) -> None:
+    """Ping the service manager while the loop runs and `progressing` returns True."""
     interval_s = ping_interval_s()
     while interval_s is not None:
-        if alive():
+        if progressing():
             notify("WATCHDOG=1")
         await asyncio.sleep(interval_s)
-
-
-async def stop(server: Stoppable) -> None:
-    """Stop a gRPC server; the calls that it cuts off get the turns of the loop that they need."""
-    await server.stop(STOP_GRACE_S)
-    await asyncio.sleep(LAST_TURNS_S)
-
-
-async def bounded(drain: Coroutine[Any, Any, None]) -> None:
-    """Wait for a drain, but not beyond what a service manager allows."""
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(drain, DRAIN_S)

@@ -1,58 +1,13 @@
-"""What both daemons do around their work."""
+"""The process of a daemon: its signals, its errors, the end of its drain."""
 
-import argparse
 import asyncio
 import os
 import signal
 
 import pytest
 
-from edge_agent.config import EdgeConfig
-from mc_sched.errors import ConfigError, UserError
-from mc_sched.service import daemon
-
-
-def configured(tmp_path, text, **options):
-    """An edge agent's configuration from a file of this text and these options."""
-    path = tmp_path / "edge.yaml"
-    path.write_text(text)
-    return daemon.configure(argparse.Namespace(config=str(path), **options), EdgeConfig)
-
-
-def test_options_go_on_top_of_the_file(tmp_path):
-    config = configured(tmp_path, "threads: 2\nmax_tasks: 9\n", threads=3, bundle=None)
-    assert (config.threads, config.max_tasks, config.bundle) == (3, 9, "set-a")
-
-
-def test_without_a_file_there_are_the_options_and_the_defaults():
-    args = argparse.Namespace(config=None, listen="127.0.0.1:1", mode=None, edge_id="robot")
-    assert daemon.configure(args, EdgeConfig) == EdgeConfig(listen="127.0.0.1:1", edge_id="robot")
-
-
-def test_a_bad_option_names_the_command_line():
-    with pytest.raises(ConfigError, match=r"^command line: key 'mode', value 'fast'"):
-        daemon.configure(argparse.Namespace(config=None, mode="fast"), EdgeConfig)
-
-
-def test_a_bad_file_names_the_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"edge.yaml: unknown key 'moed'; did you mean 'mode'"):
-        configured(tmp_path, "moed: energy\n")
-
-
-def test_an_option_changes_only_its_own_part_of_a_nested_key(tmp_path):
-    """`--radio 4g` beside a file that declares the device's power."""
-    text = "energy:\n  compute_w: 5.5\n  radio: wifi\n"
-    config = configured(tmp_path, text, energy={"radio": "4g"})
-    assert (config.energy.radio, config.energy.compute_w) == ("4g", 5.5)
-
-
-def test_a_bad_option_beside_a_good_file_does_not_blame_the_file(tmp_path):
-    with pytest.raises(ConfigError) as caught:
-        configured(tmp_path, "threads: 2\n", threads=0)
-    assert "edge.yaml" not in str(caught.value)
-
-
-# --- the end of a process ---------------------------------------------------------------------
+from mc_sched.errors import UserError
+from mc_sched.service import daemon, grpc_port
 
 
 async def nothing():
@@ -95,8 +50,8 @@ async def test_a_signal_ends_the_wait(number):
 
 
 async def test_a_drain_that_does_not_end_is_left(monkeypatch):
-    monkeypatch.setattr(daemon, "DRAIN_S", 0.01)
-    await asyncio.wait_for(daemon.bounded(asyncio.Event().wait()), 5)
+    monkeypatch.setattr(grpc_port, "DRAIN_S", 0.01)
+    await asyncio.wait_for(grpc_port.within_drain_limit(asyncio.Event().wait()), 5)
 
 
 async def test_a_drain_is_waited_for():
@@ -106,9 +61,9 @@ async def test_a_drain_is_waited_for():
         await asyncio.sleep(0)
         done.append(True)
 
-    await daemon.bounded(drain())
+    await grpc_port.within_drain_limit(drain())
     assert done == [True]
 
 
 def test_the_process_can_be_gone_20_s_after_sigterm():
-    assert daemon.DRAIN_S < 20
+    assert grpc_port.DRAIN_S < 20

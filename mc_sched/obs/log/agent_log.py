@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import sqlite3
@@ -42,14 +41,6 @@ class AgentConfig(Protocol):
     @property
     def log_store(self) -> LogStoreConfig:
         """The store."""
-
-
-def set_nested(args: argparse.Namespace) -> None:
-    """Turn the options --log-store and --http into the configuration's keys."""
-    if args.log_store:
-        args.log_store = {"file": args.log_store}
-    if args.http:
-        args.http = {"listen": args.http}
 
 
 def open_log(config: AgentConfig, node: str) -> EventLog:

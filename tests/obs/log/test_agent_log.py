@@ -1,13 +1,12 @@
 """An agent's log as its configuration wants it."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 
 from edge_agent.config import EdgeConfig
 from mc_sched.config import parse_config
-from mc_sched.obs.log.agent_log import open_log, set_nested, store_file
+from mc_sched.obs.log.agent_log import open_log, store_file
 from mc_sched.obs.store.query import Query
 from mc_sched.obs.store.stores import open_stores
 
@@ -61,12 +60,3 @@ def test_a_place_that_cannot_be_written_is_said(state, capsys):
     (state / "logs").write_text("a file")
     open_log(config(), "edge").close()
     assert "no log store at" in capsys.readouterr().err
-
-
-def test_options_become_keys():
-    args = argparse.Namespace(log_store="s.db", http="none")
-    set_nested(args)
-    assert (args.log_store, args.http) == ({"file": "s.db"}, {"listen": "none"})
-    args = argparse.Namespace(log_store=None, http=None)
-    set_nested(args)
-    assert (args.log_store, args.http) == (None, None)

@@ -1,4 +1,4 @@
-"""The parts of an edge agent that need more than their constructor: networks, sensors, the link."""
+"""Builders of an edge agent's parts: cloud client, sensors, networks on their workers."""
 
 from __future__ import annotations
 
@@ -27,51 +27,54 @@ from mc_sched.core.policies import PARTITIONERS
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.sensors.chooser import LOAD, Chooser
 from mc_sched.sensors.inventory import load_candidates, power_chooser
-from mc_sched.service import daemon
+from mc_sched.service.grpc_port import identity_for
 
 
 def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) -> CloudClient | None:
-    """The client of the configured cloud agent; None for an edge that works alone."""
+    """Return the client of the configured cloud agent; None for an edge that works alone."""
     if config.cloud is None:
         return None
     return CloudClient(
         config.cloud, config.edge_id, bundle.hash, driver.handle, config.probe_interval / 1e9,
-        driver.wanted_padding, daemon.identity_for(config, config.cloud), driver.tell,
+        driver.wanted_padding, identity_for(config, config.cloud), driver.tell,
     )  # fmt: skip
 
 
 def make_sampler(
-    config: EdgeSensorsConfig, driver: EdgeDriver, log: EventLog, says: logging.Logger
+    config: EdgeSensorsConfig, driver: EdgeDriver, log: EventLog, logger: logging.Logger
 ) -> Sampler:
-    """The sensors of this machine; what there is to say of them goes to stderr and the log."""
+    """Return the sampler of this machine's sensors; their messages go to stderr and the log."""
     loop = asyncio.get_running_loop()
 
-    def say(what: str) -> None:
-        says.info(what)
-        note = {"sensors": what}
+    def report(message: str) -> None:
+        logger.info(message)
+        note = {"sensors": message}
         loop.call_soon_threadsafe(log.write, time.monotonic_ns(), "note", note, "warning")
 
-    power = power_chooser(config.power, host_device() == "cuda", say)
-    load = Chooser(LOAD, load_candidates(), say)
+    power = power_chooser(config.power, host_device() == "cuda", report)
+    load = Chooser(LOAD, load_candidates(), report)
     return Sampler(power, load, config.interval, driver.note, driver.report)
 
 
-def known_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
-    """The stored profile of this host, or one measured now."""
+def load_profile(bundle: Bundle, config: EdgeConfig) -> Profile:
+    """Return the stored profile of this host, or measure one."""
     file = Path(config.profile) if config.profile else None
     return host_profile(bundle, "edge", config.threads, config.precision, file)
 
 
-def make_cloud_net_on_edge(
+def make_cloud_net(
     bundle: Bundle, config: EdgeConfig, precision: Precision
 ) -> CloudNetOnEdge | None:
-    """The cloud net for this device, loaded where it may run here; None if it was not measured."""
+    """Return the cloud net for this device; None if the bundle has no measurements for it.
+
+    It is loaded at once if a task may need it from the start.
+    """
     if not bundle.splits:
         return None
-    whole = CloudNetOnEdge(bundle, precision)
+    cloud_net = CloudNetOnEdge(bundle, precision)
     if config.cloud_net_on_edge or config.policy in PARTITIONERS:
-        whole.load()
-    return whole
+        cloud_net.load()
+    return cloud_net
 
 
 def make_executor(
@@ -79,9 +82,9 @@ def make_executor(
     driver: EdgeDriver,
     threads: int,
     precision: Precision,
-    whole: CloudNetOnEdge | None,
+    cloud_net: CloudNetOnEdge | None,
 ) -> LocalExecutor:
-    """The local net on its worker, warm and tried."""
+    """Prepare and self-test the local net; return the worker that runs it."""
     net = prepare_local(bundle, precision)
     try_local(net.layers, bundle)
     return LocalExecutor(
@@ -91,7 +94,7 @@ def make_executor(
         driver.report,
         driver.note,
         threads,
-        whole,
+        cloud_net,
     )
 
 
@@ -100,17 +103,17 @@ def make_encoder(
     driver: EdgeDriver,
     threads: int,
     precision: Precision,
-    whole: CloudNetOnEdge | None,
+    cloud_net: CloudNetOnEdge | None,
 ) -> PayloadEncoder | None:
-    """What makes payloads other than jpeg, on its worker; None where the bundle has none."""
-    encoders = {} if whole is None else dict(whole.encoders)
+    """Return the worker that encodes payloads other than jpeg; None if the bundle has none."""
+    encoders = {} if cloud_net is None else dict(cloud_net.encoders)
     if bundle.codecs:
         encoders[FEATURES] = warm_features_encoder(bundle, precision)
     return PayloadEncoder(encoders, driver.encoded, threads) if encoders else None
 
 
 def warm_features_encoder(bundle: Bundle, precision: Precision) -> Encode:
-    """The edge's half of the bundle's features codec, warm."""
+    """Return the encoder of the bundle's features codec, after its warm-up runs."""
     features = prepare_encoder(bundle, precision)
 
     def encode(pixels: Pixels) -> bytes:

@@ -1,4 +1,4 @@
-"""The parts of a cloud agent that need more than their constructor: the network, codecs, power."""
+"""Builders of a cloud agent's parts: executor, decoders, power sensor, limits."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from mc_sched.sensors.chooser import Chooser
 from mc_sched.sensors.inventory import power_chooser
 
 CALLS_PER_TASK = 4
-"""Calls that may be open, most of them uploading, for each task that may wait or run."""
+"""Open calls allowed per task that may wait or run; most of them are uploading."""
 
 
-def make_power(config: CloudConfig, log: EventLog, says: logging.Logger) -> Chooser | None:
-    """Who tells this machine's power; what there is to say of it goes to stderr and the log."""
+def make_power(config: CloudConfig, log: EventLog, logger: logging.Logger) -> Chooser | None:
+    """Return the sensor of this machine's power; its messages go to stderr and the event log."""
 
-    def say(what: str) -> None:
-        says.info(what)
-        log.write(time.monotonic_ns(), "note", {"sensors": what}, "warning")
+    def report(message: str) -> None:
+        logger.info(message)
+        log.write(time.monotonic_ns(), "note", {"sensors": message}, "warning")
 
-    return power_chooser(config.sensors.power, host_device() == "cuda", say)
+    return power_chooser(config.sensors.power, host_device() == "cuda", report)
 
 
 def limits_of(config: CloudConfig) -> Limits:
-    """The configuration's part that the servicer goes by."""
+    """Return the limits that the servicer enforces."""
     return Limits(
         exit_rule=config.exit_rule,
         max_payload_bytes=config.max_payload_bytes,
@@ -48,7 +48,7 @@ def limits_of(config: CloudConfig) -> Limits:
 
 
 def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
-    """By codec, from a payload to what the network's stage behind the cut takes."""
+    """Return a decoder per codec: from a payload to the input of the first stage it enters."""
     decoders: dict[str, Decode] = {
         "jpeg": lambda payload: to_input(decode_image(payload, bundle.input_px))
     }
@@ -59,8 +59,8 @@ def make_decoders(bundle: Bundle, precision: Precision) -> dict[str, Decode]:
     return decoders
 
 
-def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
-    """The stored profile of this host, or one measured now."""
+def load_profile(bundle: Bundle, config: CloudConfig) -> Profile:
+    """Return the stored profile of this host, or measure one."""
     file = Path(config.profile) if config.profile else None
     return host_profile(bundle, "cloud", config.threads, config.precision, file)
 
@@ -68,7 +68,7 @@ def known_profile(bundle: Bundle, config: CloudConfig) -> Profile:
 def make_executor(
     bundle: Bundle, report: Report, threads: int, precision: Precision
 ) -> StageExecutor:
-    """The cloud net on its worker, warm and tried."""
+    """Prepare and self-test the cloud net; return the worker that runs it."""
     net = prepare_cloud(bundle, precision)
     try_cloud(net.stages, net.heads, bundle)
     return StageExecutor(
