@@ -19,6 +19,8 @@ from edge_agent.admission import Admission
 from edge_agent.config import EdgeConfig
 from edge_agent.driver import EdgeDriver
 from edge_agent.servicer import EdgeServicer
+from edge_agent.submission import Submissions
+from edge_agent.traces import TaskTraces
 from mc_sched import __version__
 from mc_sched.bundles.tables import local_table
 from mc_sched.core.edge.machine import EdgeMachine
@@ -57,6 +59,14 @@ class EdgeAgent:
         self._driver = self._make_driver(profile)
         self._connect_workers(profile)
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="admit")
+        self._submissions = Submissions(
+            self._driver,
+            Admission(self._bundle.input_px, self._decoding),
+            TaskTraces(self._log),
+            _message_bytes(self._bundle),
+            config.limits.tasks_per_client,
+            logger,
+        )
         self._servicer = self._make_servicer()
 
     def _make_driver(self, profile: Profile) -> EdgeDriver:
@@ -82,16 +92,8 @@ class EdgeAgent:
         )
         if self.expires is not None:
             about.certificate_expires_s = int(self.expires.timestamp())
-        return EdgeServicer(
-            self._driver,
-            self._log,
-            Admission(bundle.input_px, self._decoding),
-            about,
-            _message_bytes(bundle),
-            config.limits.tasks_per_client,
-            store_file(config, "edge"),
-            self._logger,
-        )
+        store = store_file(config, "edge")
+        return EdgeServicer(self._driver, self._log, self._submissions, about, store)
 
     @property
     def expires(self) -> datetime | None:
@@ -117,7 +119,7 @@ class EdgeAgent:
             asyncio.get_running_loop().run_in_executor(None, self._cloud_net.load)
         self._driver.handle(EdgeReconfigured(time.monotonic_ns(), new.settings()))
         self._port.set_limits(new)
-        self._servicer.tasks.most = new.limits.tasks_per_client
+        self._submissions.set_tasks_per_client(new.limits.tasks_per_client)
         set_level(self._logger, new.log_level)
 
     async def start(self) -> None:

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 from mc_proto import serde
 from mc_proto.gate import client_of
-from mc_proto.quota import Quota, QuotaExceeded
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from edge_agent.admission import Admission, Overloaded
 from edge_agent.driver import EdgeDriver
-from edge_agent.traces import Traces, traceparent_of
-from mc_sched.core.policies import POLICIES
-from mc_sched.core.task import Outcome, OutcomeKind
+from edge_agent.submission import Caller, Submissions
+from edge_agent.traces import traceparent_of
 from mc_sched.errors import UserError
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.obs.store.live import DEFAULT_LINES, follow_store, stored_lines
-from mc_sched.service.logger import about_task
 
 WATCH_QUEUE = 1000
-"""Log lines that a slow watcher may lag behind before lines are left out for it."""
+"""Log lines that a slow watcher may lag behind; further lines are left out for it."""
 Context = Any
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who submits tasks, and to which trace they say that these belong."""
-
-    client: str
-    traceparent: str
 
 
 def _caller(context: Context) -> Caller:
@@ -52,52 +37,41 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         self,
         driver: EdgeDriver,
         log: EventLog,
-        admission: Admission,
+        submissions: Submissions,
         about: edge_pb2.StatusReply,
-        made_bytes: Mapping[str, int] | None = None,
-        tasks_per_client: int = 256,
         store: Path | None = None,
-        logger: logging.Logger | None = None,
     ) -> None:
-        """`made_bytes`: size of a payload by codec, of those that are made when they are sent.
-
-        `store`: the agent's log store, if it has one. `logger` logs how tasks end.
-        """
-        self._logger = logger or logging.getLogger(__name__)
+        """`about` is the part of the status that never changes, `store` the log store's file."""
         self.store = store
         self._driver = driver
         self._log = log
-        self._admission = admission
+        self._submissions = submissions
         self._about = about
-        self._made_bytes = made_bytes or {}
-        self.tasks = Quota(tasks_per_client, "tasks")
-        self._labels: Sequence[str] = list(about.labels)
-        self._traces = Traces(log)
-        self._numbers = itertools.count(1)
-        self._arriving: set[str] = set()
-        """Ids of tasks whose image is being decoded."""
+        self._labels = list(about.labels)
         self._started_ns = time.monotonic_ns()
 
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
-        """One image in, one outcome out."""
+        """Run one image to its outcome."""
+        arrived_ns = time.monotonic_ns()
         try:
-            return await self._outcome(request, time.monotonic_ns(), _caller(context))
+            outcome = await self._submissions.outcome(request, arrived_ns, _caller(context))
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise
+        return serde.outcome_to_wire(outcome, self._labels)
 
     async def Stream(self, requests: Any, context: Context) -> AsyncIterator[edge_pb2.Outcome]:
-        """A stream of images; outcomes come back as they end."""
+        """Run a stream of images; outcomes are sent in the order in which tasks end."""
         outcomes: asyncio.Queue[edge_pb2.Outcome | None] = asyncio.Queue()
         running: set[asyncio.Task[None]] = set()
         caller = _caller(context)
 
-        async def one(request: edge_pb2.Task, arrived_ns: int) -> None:
+        async def run(request: edge_pb2.Task, arrived_ns: int) -> None:
             await outcomes.put(await self._outcome_or_error(request, arrived_ns, caller))
 
         async def read() -> None:
             async for request in requests:
-                task = asyncio.create_task(one(request, time.monotonic_ns()))
+                task = asyncio.create_task(run(request, time.monotonic_ns()))
                 running.add(task)
                 task.add_done_callback(running.discard)
             await asyncio.gather(*running)
@@ -112,11 +86,21 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             for task in running:
                 task.cancel()
 
+    async def _outcome_or_error(
+        self, request: edge_pb2.Task, arrived_ns: int, caller: Caller
+    ) -> edge_pb2.Outcome:
+        """Encode bad input as an outcome, so that the other tasks of a stream continue."""
+        try:
+            outcome = await self._submissions.outcome(request, arrived_ns, caller)
+        except serde.BadField as error:
+            return serde.bad_input_to_wire(request, request.task_id, error)
+        return serde.outcome_to_wire(outcome, self._labels)
+
     async def Feedback(
         self, request: edge_pb2.FeedbackRequest, context: Context
     ) -> edge_pb2.Outcome:
-        """Not satisfied: the same image once more, at a QoR one step higher."""
-        outcome = await self._driver.again(request.task_id)
+        """Run a finished image again, at a QoR one step higher."""
+        outcome = await self._submissions.again(request.task_id)
         if outcome is None:
             await context.abort(
                 grpc.StatusCode.NOT_FOUND,
@@ -126,7 +110,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         return serde.outcome_to_wire(outcome, self._labels)
 
     async def Status(self, request: Any, context: Context) -> edge_pb2.StatusReply:
-        """What the agent is and how it does."""
+        """Describe the agent and its state."""
         reply = serde.status_to_wire(self._driver.snapshot())
         reply.MergeFrom(self._about)
         reply.uptime_ns = time.monotonic_ns() - self._started_ns
@@ -136,7 +120,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def Watch(
         self, request: edge_pb2.WatchRequest, context: Context
     ) -> AsyncIterator[edge_pb2.Event]:
-        """The event log, live."""
+        """Send the event log's lines as they are written."""
         lines: asyncio.Queue[str] = asyncio.Queue(WATCH_QUEUE)
 
         def take(record: dict[str, Any]) -> None:
@@ -154,7 +138,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def Logs(
         self, request: edge_pb2.LogsRequest, context: Context
     ) -> AsyncIterator[edge_pb2.Event]:
-        """What the store holds; with `follow` also what comes."""
+        """Send lines of the log store; with `follow` also those that are written later."""
         if self.store is None:
             reason = "the agent keeps no log store; set log_store in its configuration"
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
@@ -170,72 +154,3 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
                 yield edge_pb2.Event(json=line.body)
         except UserError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-
-    def _free_id(self) -> str:
-        """An id for a task that came without one."""
-        return next(i for n in self._numbers if not self._is_taken(i := f"t{n}"))
-
-    def _is_taken(self, task_id: str) -> bool:
-        return task_id in self._arriving or self._driver.known(task_id)
-
-    async def _outcome_or_error(
-        self, request: edge_pb2.Task, arrived_ns: int, caller: Caller
-    ) -> edge_pb2.Outcome:
-        try:
-            return await self._outcome(request, arrived_ns, caller)
-        except serde.BadField as error:
-            return serde.bad_input_to_wire(request, request.task_id, error)
-
-    async def _outcome(
-        self, request: edge_pb2.Task, arrived_ns: int, caller: Caller
-    ) -> edge_pb2.Outcome:
-        """Admit and run one task, unless its client has too many here."""
-        try:
-            with self.tasks.one(caller.client):
-                return await self._run(request, arrived_ns, caller.traceparent)
-        except (Overloaded, QuotaExceeded) as error:
-            return edge_pb2.Outcome(
-                task_id=request.task_id or self._free_id(),
-                stream_id=request.stream_id,
-                kind="refused",
-                reason=str(error),
-            )
-
-    async def _run(
-        self, request: edge_pb2.Task, arrived_ns: int, traceparent: str
-    ) -> edge_pb2.Outcome:
-        """Admit and run one task. The deadline counts from `arrived_ns`."""
-        serde.check_task(request, POLICIES)
-        task_id = request.task_id or self._free_id()
-        if self._is_taken(task_id):
-            raise serde.BadField("task_id", f"{task_id!r} is the id of a task that is still open")
-        privacy = serde.privacy_from_wire(request)
-        self._arriving.add(task_id)
-        try:
-            image = await self._admission.admit(request.image, privacy.allows("jpeg"))
-        except ValueError as error:
-            raise serde.BadField("image", str(error)) from None
-        finally:
-            self._arriving.discard(task_id)
-        sizes = {codec: n for codec, n in self._made_bytes.items() if privacy.allows(codec)}
-        if image.jpeg is not None:
-            sizes["jpeg"] = len(image.jpeg)
-        trace_id = self._traces.of(request, task_id, traceparent)
-        task = serde.task_from_wire(
-            request, task_id, arrived_ns, POLICIES, sizes, image.encoding_ns, trace_id
-        )
-        outcome = await self._driver.submit(task, image)
-        self._log_outcome(outcome, trace_id)
-        return serde.outcome_to_wire(outcome, self._labels)
-
-    def _log_outcome(self, outcome: Outcome, trace_id: str) -> None:
-        """Log the end of a task: a warning if it failed, else at debug level, as there are many."""
-        level = logging.WARNING if outcome.kind is OutcomeKind.FAILED else logging.DEBUG
-        if self._logger.isEnabledFor(level):
-            reports = (
-                outcome.task_id,
-                outcome.kind.value,
-                outcome.reason or outcome.exit or "",
-            )
-            about = about_task(outcome.task_id, trace_id)
-            self._logger.log(level, "task %s: %s, %s", *reports, extra=about)

@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from edge_agent.admission import Admission
 from edge_agent.encoder import PayloadEncoder
 from edge_agent.servicer import EdgeServicer
+from edge_agent.submission import Submissions
+from edge_agent.traces import TaskTraces
 from mc_sched.core import events as ev
 from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import OutcomeKind, Privacy
@@ -151,9 +153,10 @@ class PrivateAgent(PrivateRig):
     async def start(self, pool):
         self.server = make_server()
         about = edge_pb2.StatusReply(labels=LABELS)
-        servicer = EdgeServicer(
-            self.driver, self.log, Admission(32, pool), about, {"features": MESSAGE_BYTES}
+        submissions = Submissions(
+            self.driver, Admission(32, pool), TaskTraces(self.log), {"features": MESSAGE_BYTES}
         )
+        servicer = EdgeServicer(self.driver, self.log, submissions, about)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, self.server)
         self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
         await self.server.start()

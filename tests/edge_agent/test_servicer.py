@@ -14,6 +14,8 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 from edge_agent import admission
 from edge_agent.admission import Admission
 from edge_agent.servicer import EdgeServicer
+from edge_agent.submission import Submissions
+from edge_agent.traces import TaskTraces
 from mc_sched.core import events as ev
 from mc_sched.obs.log.trace import is_trace_id
 from mc_sched.obs.store.writer import StoreWriter
@@ -50,7 +52,8 @@ class Agent(Rig):
 
         self.net.start = start
         self.server = make_server()
-        self.servicer = EdgeServicer(self.driver, self.log, self.door, ABOUT)
+        self.submissions = Submissions(self.driver, self.door, TaskTraces(self.log))
+        self.servicer = EdgeServicer(self.driver, self.log, self.submissions, ABOUT)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(self.servicer, self.server)
         self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
         await self.server.start()
@@ -531,7 +534,7 @@ async def test_watchers_do_not_share_lines(agent):
 async def test_one_client_cannot_have_every_task(agent):
     """What is too much is refused; the other tasks go on."""
     agent.patient = True
-    agent.servicer.tasks.most = 2
+    agent.submissions.set_tasks_per_client(2)
     held = [asyncio.ensure_future(agent.ask(wanted(name))) for name in "ab"]
     await until(lambda: agent.driver.known("a") and agent.driver.known("b"))
     refused = await agent.ask(wanted("c"))
