@@ -20,7 +20,7 @@ from mc_sched import __version__
 from mc_sched.bundles.tables import cloud_table
 from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.events import CloudReconfigured
-from mc_sched.obs.log.agent_log import open_log
+from mc_sched.obs.agent_log import open_log
 from mc_sched.obs.log.event_log import FORMAT
 from mc_sched.obs.metrics.cloud import CloudCollector
 from mc_sched.sensors.meter import PowerMeter

@@ -21,7 +21,7 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.machine import CloudLoad, CloudMachine
 from mc_sched.core.errors import MachineError
-from mc_sched.obs.log.event_log import EventLog
+from mc_sched.obs.log.event_log import EventLog, Kind
 from mc_sched.obs.log.moments import Moment, moment_of
 from mc_sched.obs.metrics.cloud import CloudMetricsInput
 
@@ -99,7 +99,7 @@ class CloudDriver:
                 load, machine.reliability(), machine.took(), outcomes, rails_w, self._log.dropped
             )
 
-    def _write(self, now_ns: int, kind: str, value: ev.CloudEvent | do.CloudAction) -> None:
+    def _write(self, now_ns: int, kind: Kind, value: ev.CloudEvent | do.CloudAction) -> None:
         """Into the log, and into the story of the task that it is about."""
         self._log.write(now_ns, kind, value)
         for task_id in getattr(value, "task_ids", None) or (getattr(value, "task_id", ""),):

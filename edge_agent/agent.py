@@ -26,7 +26,7 @@ from mc_sched.bundles.tables import local_table
 from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.events import EdgeReconfigured
 from mc_sched.core.policies import PARTITIONERS
-from mc_sched.obs.log.agent_log import open_log, store_file
+from mc_sched.obs.agent_log import open_log, store_file
 from mc_sched.obs.log.event_log import FORMAT
 from mc_sched.obs.metrics.edge import EdgeCollector
 from mc_sched.obs.web.serving import on_loop

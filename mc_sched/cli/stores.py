@@ -26,7 +26,7 @@ def add_stores(parser: argparse.ArgumentParser) -> None:
 
 def chosen_stores(args: argparse.Namespace) -> Stores:
     """The stores, open. UserError where there is none."""
-    from mc_sched.obs.log.agent_log import default_directory
+    from mc_sched.obs.agent_log import default_directory
     from mc_sched.obs.store.stores import open_stores
 
     folders = dict.fromkeys((default_directory(), SERVICE_LOGS))

@@ -1,1 +1,1 @@
-"""Event log and summaries: what is written about a run."""
+"""Observability: event log, log store, explanations, reports, metrics and the HTTP port."""

@@ -1,8 +1,8 @@
-"""Replay: what a daemon's event log says, asked of the core once more.
+"""Replay of a daemon's event log through the core.
 
-The log holds every event of a machine and the actions that each called for. The same machine, built
-from the log's `config` record and fed the same events, asks for the same actions; where it does
-not, the code has changed, or the log is not whole.
+The log holds every event of a machine and the actions that followed each. A machine built from the
+log's `config` record and fed the same events returns the same actions. If it does not, the code has
+changed or the log is incomplete.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ CONFIGS: dict[Any, tuple[type[Any], type[Any]]] = {
     "edge": (EdgeSettings, LocalTable),
     "cloud": (CloudSettings, CloudTable),
 }
-"""Per node, what its config records hold: settings and table."""
+"""Node -> classes of the settings and the table in its config records."""
 LINE = "line"
-"""Key under which `numbered` puts a record's line."""
+"""Key under which `numbered` stores a record's line number."""
 Event = EdgeEvent | CloudEvent
 Action = EdgeAction | CloudAction
 
 
 class Machine(Protocol):
-    """Either machine, as a replay sees it."""
+    """The interface of either machine that a replay needs."""
 
     def handle(self, event: Any) -> list[Any]:
-        """Take one event, return the actions it calls for, in order."""
+        """Take one event and return the resulting actions in order."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One event of a log, with the actions it called for then and now."""
+    """One event of a log, with the recorded and the replayed actions."""
 
     event: Event
     recorded: tuple[Action, ...]
     replayed: tuple[Action, ...]
     error: str = ""
-    """Set when the machine does not allow this event now; then it asks for nothing."""
+    """Set if the machine does not allow this event now; then it returns no actions."""
     line: int = 0
-    """Of the event in its log, from 1; 0 if the records are not numbered."""
+    """Line number of the event in its log, from 1; 0 if the records are not numbered."""
 
     @property
     def same(self) -> bool:
-        """Whether the machine asks for what it asked for then."""
+        """True if the replayed actions equal the recorded ones."""
         return self.recorded == self.replayed
 
 
 def replay(records: Iterable[Record]) -> Iterator[Step]:
-    """Each event of one node's log, in order, through the machine of its `config` record.
+    """Feed each event of one node's log, in order, to the machine of its `config` record.
 
-    A `config` record starts a fresh machine, so a log that spans restarts of its daemon is fine.
-    An event that the machine does not allow is a step with `error`; as in the daemon, the replay
-    goes on behind it. Raises ValueError for what is not such a log, not its beginning, or of
-    another version; with the line, where the records are `numbered`.
+    A `config` record starts a new machine, so a log may span restarts of its daemon. An event that
+    the machine does not allow becomes a step with `error`; as in the daemon, the replay continues
+    after it. Raise ValueError if the records are not the beginning of one node's log, or if another
+    version wrote them. The message has the line number if the records are `numbered`.
     """
     machine: Machine | None = None
     node = ""
@@ -73,29 +73,31 @@ def replay(records: Iterable[Record]) -> Iterator[Step]:
         if opening["kind"] == "config":
             machine, node = machine_of(opening), opening["node"]
         elif machine is None:
-            raise ValueError("the log has no config record before its first event; give it whole")
+            raise ValueError(
+                "the log has no config record before its first event; pass the complete log"
+            )
         elif opening.get("node") != node:
             with _at(opening):
                 raise ValueError(
-                    f"the log mixes {node} and {opening.get('node')}; give one node's log"
+                    f"the log mixes {node} and {opening.get('node')}; pass the log of one node"
                 )
         else:
             event = value_of(opening)
-            replayed, error = _asked(machine, event)
+            replayed, error = _handled(machine, event)
             yield Step(event, recorded, replayed, error, opening.get(LINE, 0))
 
 
 def numbered(records: Iterable[Any]) -> Iterator[Record]:
-    """The records with the number of their line. ValueError for what is no record."""
+    """Add its line number to each record. Raise ValueError for a line that is not a record."""
     for line, record in enumerate(records, start=1):
         if not isinstance(record, dict):
-            raise ValueError(f"line {line}: is no record of an event log")
+            raise ValueError(f"line {line}: not a record of an event log")
         yield {**record, LINE: line}
 
 
 @contextmanager
 def _at(record: Record) -> Iterator[None]:
-    """Name the record's line in whatever is wrong with it."""
+    """Prefix every ValueError with the record's line number."""
     try:
         yield
     except ValidationError as error:
@@ -111,7 +113,7 @@ def _line(record: Record) -> str:
 
 
 def machine_of(config: Record) -> Machine:
-    """The machine whose daemon wrote this `config` record; ValueError if it describes none."""
+    """Build the machine that a `config` record describes. Raise ValueError if it describes none."""
     settings, table = config_of(config)
     if isinstance(settings, EdgeSettings):
         return EdgeMachine(settings, table)
@@ -119,26 +121,26 @@ def machine_of(config: Record) -> Machine:
 
 
 def config_of(config: Record) -> tuple[Any, Any]:
-    """Settings and table in a `config` record, edge's or cloud's; ValueError if it has none."""
+    """Read settings and table from a `config` record. Raise ValueError if it lacks them."""
     with _at(config):
         node, data = config.get("node"), config.get("data", {})
         if data.get("format", FORMAT) != FORMAT:
             raise ValueError(
-                f"the log has format {data['format']}, this version reads {FORMAT}; replay it with "
-                "the version that wrote it"
+                f"the log has format {data['format']}, but this version reads format {FORMAT}; "
+                "replay it with the version that wrote it"
             )
         if not {"settings", "table"} <= data.keys():
             raise ValueError("the config record lacks the machine's settings or table")
         if node not in CONFIGS:
             raise ValueError(
-                f"the config record is of node {node!r}; only edge and cloud have a machine"
+                f"the config record names node {node!r}; only edge and cloud have a machine"
             )
         settings, table = CONFIGS[node]
         return _read(settings, data["settings"]), _read(table, data["table"])
 
 
 def turns(records: Iterable[Record]) -> Iterator[tuple[Record, tuple[Action, ...]]]:
-    """Each event or config record, with the actions that follow it; notes are left out."""
+    """Yield each event or config record with the actions that follow it; skip notes."""
     opening: Record | None = None
     recorded: list[Action] = []
     for record in records:
@@ -149,17 +151,17 @@ def turns(records: Iterable[Record]) -> Iterator[tuple[Record, tuple[Action, ...
             opening, recorded = record, []
         elif kind == "action":
             if opening is None:
-                raise ValueError("the log begins with an action; give it whole")
+                raise ValueError("the log begins with an action; pass the complete log")
             recorded.append(value_of(record))
         elif kind != "note":
             with _at(record):
-                raise ValueError(f"a record of kind {kind!r} does not belong to an event log")
+                raise ValueError(f"an event log has no records of kind {kind!r}")
     if opening is not None:
         yield opening, tuple(recorded)
 
 
-def _asked(machine: Machine, event: Event) -> tuple[tuple[Action, ...], str]:
-    """The actions that the event calls for, or why it is not allowed."""
+def _handled(machine: Machine, event: Event) -> tuple[tuple[Action, ...], str]:
+    """Return the actions that follow the event, or the reason why it is not allowed."""
     try:
         return tuple(machine.handle(event)), ""
     except MachineError as error:
@@ -167,14 +169,14 @@ def _asked(machine: Machine, event: Event) -> tuple[tuple[Action, ...], str]:
 
 
 def value_of(record: Record) -> Any:
-    """The event or action that a record holds; ValueError where this version knows none such."""
+    """Build the event or action of a record. Raise ValueError if this version lacks it."""
     name, data = record.get("name"), record.get("data")
     with _at(record):
         if name not in CLASSES or not isinstance(data, dict):
-            raise ValueError(f"{name!r} is no event or action that this version knows")
+            raise ValueError(f"this version has no event or action {name!r}")
         unknown = data.keys() - {field.name for field in fields(CLASSES[name])}
         if unknown:
-            raise ValueError(f"{name} has a field {min(unknown)!r} that this version does not know")
+            raise ValueError(f"{name} has a field {min(unknown)!r} that this version lacks")
         return from_json(name, data)
 
 

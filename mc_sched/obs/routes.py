@@ -1,4 +1,4 @@
-"""What an agent serves beside its metrics."""
+"""HTTP routes of an agent, besides its metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mc_sched.obs.web.http import Route
 
 
 def agent_routes(node: str, store: Path | None) -> list[Route]:
-    """The console and its questions, and Loki's; nothing for an agent without a log store."""
+    """Return the routes of the console and of Loki's API; none for an agent without a store."""
     if store is None:
         return []
     return [*page_routes(), *LogApi(node, [store]).routes(), *LokiApi([store]).routes()]

@@ -1,4 +1,4 @@
-"""Where an agent keeps what has to outlive it."""
+"""The folder for an agent's files that must survive a restart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def state_directory() -> Path:
-    """What the service manager gave us, or the user's own: `~/.local/state/mc-sched`."""
+    """Return the service manager's folder or, without one, `~/.local/state/mc-sched`."""
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from mc_sched.config import Address, Config, Duration
-from mc_sched.obs.log.agent_log import LogStoreConfig
+from mc_sched.obs.agent_log import LogStoreConfig
 from mc_sched.obs.web.config import HttpConfig
 from mc_sched.sensors.inventory import POWER_NAMES
 from mc_sched.units import format_ns, is_loopback, parse_address

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from prometheus_client.registry import Collector
 
 from mc_sched.errors import UserError
-from mc_sched.obs.log.agent_log import store_file
+from mc_sched.obs.agent_log import store_file
 from mc_sched.obs.routes import agent_routes
 from mc_sched.obs.web.serving import serving
 from mc_sched.service.config import AgentConfig

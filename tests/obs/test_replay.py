@@ -222,8 +222,8 @@ def test_two_nodes_in_one_log_are_an_error():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "gossip"}, "'gossip' does not belong"),
-        ({"name": "Teleported"}, "'Teleported' is no event"),
+        ({"kind": "gossip"}, "no records of kind 'gossip'"),
+        ({"name": "Teleported"}, "no event or action 'Teleported'"),
         ({"data": {}}, "now_ns"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Work on a thread of its own that lets the others go first."""
+"""Iteration on a background thread that lets the other threads run in between."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-TURN = 64
-"""Items of some ten microseconds each; the pause itself costs as much as a few of them."""
+ITEMS_PER_PAUSE = 64
+"""An item takes some ten microseconds; the pause itself costs as much as a few items."""
 T = TypeVar("T")
 
 
-def background(items: Iterable[T]) -> Iterator[T]:
-    """The items; every few of them, the interpreter is free for whoever waits for it.
+def yielding(items: Iterable[T]) -> Iterator[T]:
+    """Yield the items, and release the interpreter lock after every few of them.
 
-    Python takes it from a thread only after 5 ms, as long as a whole frame may last.
+    Without this, Python takes the lock from a thread only after 5 ms, which may be all the time
+    that a frame has.
     """
     for number, item in enumerate(items, start=1):
         yield item
-        if number % TURN == 0:
+        if number % ITEMS_PER_PAUSE == 0:
             time.sleep(0)

@@ -1,11 +1,11 @@
 """The event log: every event and action of a daemon as a line of JSON.
 
-What happened is put on a bounded queue as it is, in about a microsecond; one thread encodes and
-writes what has gathered a few times a second, to a file, to the log store, or to both. That thread
-is never woken, and lets others go first every few lines. Under pressure lines are dropped and
-counted, a task never waits. The first record of a log, kind
-`config`, holds what is needed to build the same machine again, so that a log can be replayed
-through the core.
+Writing an entry puts it on a bounded queue, which takes about a microsecond. A thread encodes and
+writes the queued entries a few times a second, to a file, to the log store, or to both. It sleeps
+between the writes, so that writing an entry wakes nobody, and it lets other threads run every few
+lines. When the queue is full, lines are dropped and counted; a task never waits for its log. The
+first record of a log has kind `config` and holds what is needed to build the same machine again,
+so that the log can be replayed through the core.
 """
 
 from __future__ import annotations
@@ -19,47 +19,49 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 from pydantic import TypeAdapter
 
 from mc_sched.core.actions import CloudAction, EdgeAction
 from mc_sched.core.events import CloudEvent, EdgeEvent
-from mc_sched.obs.log.background import background
+from mc_sched.obs.log.background import yielding
 from mc_sched.obs.log.levels import level_of
 from mc_sched.obs.log.log_file import LogFile, Sink
-from mc_sched.obs.log.trace import TraceBook
+from mc_sched.obs.log.trace import TaskTraces
 
-FORMAT = 1
-"""Of the log; in its config records. A log of another format was written by another version."""
+FORMAT = 2
+"""Format of the log, written in its config records. Another format means another version."""
 Record = dict[str, Any]
-Entry = tuple[int, int, str, Any, str]
-"""The node's clock, the wall clock, kind, value, and level if one is given."""
+Kind = Literal["event", "action", "config", "note"]
+Entry = tuple[int, int, Kind, Any, str]
+"""The node's clock, the wall clock, kind, value, and level ("" for the value's own)."""
 MAX_QUEUE = 10_000
-"""Lines that may wait for the disk; at 200 tasks a second this is several seconds' worth."""
+"""Lines that may wait for the disk: several seconds' worth at 200 tasks a second."""
 GATHER_S = 0.05
-"""How long lines gather before they are written: the writer wakes once for many of them."""
+"""Pause between two writes to a file, so that one write takes many lines."""
 
 STORE_GATHER_S = 0.2
-"""The same with a store, where each transaction has a price."""
-
+"""Pause between two writes if there is a store, as each transaction costs time."""
 CLASSES: dict[str, type] = {
     cls.__name__: cls
     for union in (EdgeEvent, EdgeAction, CloudEvent, CloudAction)
     for cls in get_args(union)
 }
-"""Every event and action by name."""
+"""Class of every event and action by name."""
 
 
 def to_json(value: Any) -> dict[str, Any]:
-    """The fields of an event or action, as JSON knows them."""
+    """Return the fields of an event or action as JSON values."""
     fields: dict[str, Any] = orjson.loads(orjson.dumps(value))
     return fields
 
 
 def from_json(name: str, data: dict[str, Any]) -> Any:
-    """The event or action called `name`; KeyError for an unknown name, ValueError for bad data."""
+    """Build the event or action called `name`. Raise KeyError if there is none by that name,
+    ValueError if the data does not fit it.
+    """
     return _adapter(name).validate_python(data)
 
 
@@ -69,7 +71,7 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 class EventLog:
-    """Writes records to `path`, to the `store`, and to those who watch. For any thread."""
+    """Writes records to a file, to the `store` and to subscribers. Thread-safe."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class EventLog:
         self._entries: deque[Entry] = deque()
         self._dropping = threading.Lock()
         self._closing = threading.Event()
-        self._traces = TraceBook()
+        self._traces = TaskTraces()
         self._thread: threading.Thread | None = None
         sinks: list[Sink] = [] if path is None else [LogFile(path)]
         if store is not None:
@@ -99,11 +101,11 @@ class EventLog:
             )
             self._thread.start()
 
-    def write(self, now_ns: int, kind: str, value: Any, level: str = "") -> None:
+    def write(self, now_ns: int, kind: Kind, value: Any, level: str = "") -> None:
         """Log an event, action or config (a dataclass), or a note (a mapping). Never blocks.
 
-        `value` must not change any more: it is encoded later, by the log's own thread. Its level
-        is by default the one that `level_of` gives it.
+        `value` must not change afterwards, as another thread encodes it later. Without `level`,
+        `level_of` decides it.
         """
         if self._thread is None and not self._watchers:
             return
@@ -120,7 +122,7 @@ class EventLog:
         self._entries.append(entry)
 
     def _drop(self, lines: int) -> None:
-        """Count lines that are not written; any thread may find them."""
+        """Count lines that are not written. Thread-safe."""
         with self._dropping:
             self.dropped += lines
 
@@ -144,12 +146,12 @@ class EventLog:
         return orjson.dumps(record)
 
     def note_trace(self, task_id: str, trace_id: str) -> None:
-        """From now on the lines about this task say which trace it belongs to; any thread may."""
+        """Add the trace id to all later lines about this task. Thread-safe."""
         if trace_id:
             self._traces.note(task_id, trace_id)
 
     def subscribe(self, watcher: Callable[[Record], None]) -> Callable[[], None]:
-        """Call `watcher` with each record from now on; returns how to stop that."""
+        """Call `watcher` with each record from now on; call the returned function to stop."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
@@ -165,24 +167,24 @@ class EventLog:
         while not closing:
             closing = self._closing.wait(gather_s)
             lines = self._waiting_lines()
-            taken = [sink.append(lines) for sink in sinks if lines]
-            if not all(taken):
+            written = [sink.append(lines) for sink in sinks if lines]
+            if not all(written):
                 self._drop(len(lines))
         for sink in sinks:
             sink.close()
 
     def _waiting_lines(self) -> list[bytes]:
         lines = []
-        for _ in background(range(len(self._entries))):
+        for _ in yielding(range(len(self._entries))):
             try:
                 lines.append(self._encoded(self._entries.popleft()))
-            except (TypeError, ValueError):  # text that no UTF-8 can hold
+            except (TypeError, ValueError):  # a string that is not valid UTF-8
                 self._drop(1)
         return lines
 
 
 def _wall(wall_ns: int) -> str:
-    """The wall clock as people write it, to the microsecond."""
+    """Format the wall clock as ISO 8601 in UTC, to the microsecond."""
     return f"{_to_the_second(wall_ns // 10**9)}.{wall_ns // 1000 % 10**6:06d}+00:00"
 
 
@@ -192,7 +194,10 @@ def _to_the_second(wall_s: int) -> str:
 
 
 def _task_id(value: Any) -> str:
-    """The one task that an event, action or note is about, wherever it holds it; "" for none."""
+    """Return the id of the task that an event, action or note is about.
+
+    Return "" if it is about no task or about several.
+    """
     if isinstance(value, dict):
         return str(value.get("task_id", ""))
     about = (
@@ -206,9 +211,9 @@ def _task_id(value: Any) -> str:
 
 
 def read_log(path: str | Path) -> Iterator[Record]:
-    """The records of a log. A last line that was cut is skipped with a warning.
+    """Yield the records of a log. Skip an incomplete last line with a warning.
 
-    Raises ValueError with the line's number for any other line that is not JSON.
+    Raise ValueError with the line's number for any other line that is not JSON.
     """
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
@@ -216,6 +221,6 @@ def read_log(path: str | Path) -> Iterator[Record]:
                 yield orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 if not line.endswith(b"\n"):
-                    warnings.warn(f"{path}: line {number} is cut and was skipped", stacklevel=2)
+                    warnings.warn(f"{path}: skipped line {number}: incomplete", stacklevel=2)
                     return
                 raise ValueError(f"{path}: line {number} is not JSON: {error}") from None

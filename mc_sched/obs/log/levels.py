@@ -1,4 +1,4 @@
-"""How grave an event or action is, for people who look through a log."""
+"""Log level of each event and action, for people who search a log."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _OUTCOMES = {
     OutcomeKind.FAILED: "error",
 }
 _LEVELS: dict[type, str] = {
-    # what comes many times a second, and nobody reads by itself
+    # many times a second; nobody reads these one by one
     **dict.fromkeys(
         (ev.LinkSampled, ev.DeviceSampled, ev.PowerSampled, ev.LocalLayerDone, ev.CloudProgressed,
          ev.StageDone, do.SetTimer, do.CancelTimer, do.RecordScore, do.RunStage, do.Progress),
         "debug",
     ),
-    # a plan that did not hold
+    # the task did not go as planned
     **dict.fromkeys(
         (ev.CloudRefused, ev.CloudStopped, ev.CloudGone, ev.GiveUpReceived, do.SendGiveUp,
          do.Refuse, do.Stop),
         "warning",
     ),
-    # something broke
+    # a component failed
     **dict.fromkeys((ev.CloudLost, ev.LocalFailed, ev.EncodeFailed, ev.ExecutorFailed), "error"),
 }  # fmt: skip
 
 
 def level_of(value: Any) -> str:
-    """Its level; info where nothing is known against it."""
+    """Return the level of an event, action or note; info by default."""
     if isinstance(value, do.Finish):
         return _OUTCOMES[value.outcome.kind]
     if isinstance(value, ev.TimerFired) and value.kind is TimerKind.FALLBACK:

@@ -1,4 +1,4 @@
-"""Where log lines go: a file to append to. The log store is another such sink."""
+"""Sinks for log lines: the interface, and a plain file. The log store is another sink."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from typing import IO, Protocol
 
 
 class Sink(Protocol):
-    """What the event log's thread writes to."""
+    """Destination that the event log's thread writes to."""
 
     def append(self, lines: Sequence[bytes]) -> bool:
-        """Take these lines, all or none; whether they were taken. Never raises."""
+        """Write all these lines or none; return True if they were written. Never raises."""
 
     def close(self) -> None:
-        """No more lines come."""
+        """Release the sink; no more lines follow."""
 
 
 class LogFile:
-    """A file without a buffer, at the start of a line; folders are made. OSError names it."""
+    """An unbuffered file of JSON lines, for appending."""
 
     def __init__(self, path: str | Path) -> None:
+        """Open the file; create its folders. Raise OSError if that fails."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
-            _take_off_cut_line(path)
+            _remove_incomplete_line(path)
         self._file: IO[bytes] = open(path, "ab", buffering=0)  # noqa: SIM115 - closed in `close`
 
     def append(self, lines: Sequence[bytes]) -> bool:
-        """All of them or, on a full disk, nothing: half a line would spoil the next."""
+        """Write all the lines or, if the disk is full, none: half a line would spoil the next."""
         return _append(self._file, b"".join(line + b"\n" for line in lines))
 
     def close(self) -> None:
@@ -40,13 +41,13 @@ class LogFile:
             self._file.close()
 
 
-def _take_off_cut_line(path: Path) -> None:
-    """A daemon that was killed leaves its last line cut: nobody can read it, nor what follows."""
+def _remove_incomplete_line(path: Path) -> None:
+    """Remove the incomplete last line of a killed daemon: appending to it would spoil the next."""
     with open(path, "r+b") as file:
         if file.seek(0, os.SEEK_END) > 0:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
-                whole_lines = log.rfind(b"\n") + 1
-            file.truncate(whole_lines)
+                end = log.rfind(b"\n") + 1
+            file.truncate(end)
 
 
 def _append(file: IO[bytes], data: bytes) -> bool:

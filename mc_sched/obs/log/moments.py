@@ -1,7 +1,7 @@
-"""The cloud's part of a task's story, small enough to come home with its reply.
+"""The cloud's part of a task's story, small enough to travel with the reply.
 
-Times count from the moment when the task's call reached the cloud; no clock reading crosses the
-wire. The edge logs them as one note, so that its log has the whole timeline.
+Times count from the arrival of the task's call at the cloud; no clock reading crosses the wire.
+The edge logs the moments as one note, so that its log holds the task's complete timeline.
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from mc_sched.core import events as ev
 
 @dataclass(frozen=True)
 class Moment:
-    """Something that happened to a task on the cloud, and how long it had taken then."""
+    """An event or action of a task in the cloud."""
 
     name: str
+    """The class of the event or action."""
     at_ns: int
+    """Since the call arrived."""
     took_ns: int = 0
     detail: str = ""
 
 
 @dataclass(frozen=True)
 class CloudStory:
-    """What the cloud told of one task, in order."""
+    """The moments of one task that the cloud reported, in order."""
 
     task_id: str
     moments: tuple[Moment, ...]
 
 
 def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | None:
-    """The moment that an event or action is, `at_ns` after the call; None if it is not told."""
+    """Return the moment for an event or action, `at_ns` after the call; None if it has none."""
     name = type(value).__name__
     if isinstance(value, ev.Arrived):
         return Moment(name, at_ns, value.transfer_ns, value.codec)

@@ -1,5 +1,6 @@
-"""Traces, as W3C Trace Context names them (https://www.w3.org/TR/trace-context/): one id by which
-the lines of both nodes, and of whoever submitted a task, are found together.
+"""Traces as in W3C Trace Context (https://www.w3.org/TR/trace-context/).
+
+A trace id joins the log lines of both nodes and of the client that submitted the task.
 """
 
 from __future__ import annotations
@@ -9,24 +10,24 @@ import re
 import threading
 
 METADATA_KEY = "traceparent"
-"""The key that the standard gives, in a call's metadata."""
+"""Key of a call's metadata, named by the standard."""
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _TRACEPARENT = re.compile(
     rf"(?P<version>(?!ff)[0-9a-f]{{2}})-(?P<trace>{_TRACE_ID.pattern})"
     r"-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
 )
-"""Section 3.2.2: version, trace, parent, flags; only a version after 00 may have more."""
+"""Section 3.2.2: version, trace, parent, flags; only versions after 00 may append fields."""
 REMEMBERED_TASKS = 10_000
-"""More than are open at any time; a task's last lines come soon after its end."""
+"""More than are open at any time; a task's last lines are written soon after its end."""
 
 
 def is_trace_id(text: str) -> bool:
-    """Whether it is 16 bytes in lower-case hexadecimal digits, not all of them 0."""
+    """Return True if the text is 16 bytes in lower-case hexadecimal digits, not all 0."""
     return _TRACE_ID.fullmatch(text) is not None
 
 
 def trace_of(traceparent: str) -> str:
-    """The trace that a `traceparent` names; "" where it is none, which the standard ignores."""
+    """Return the trace id in a `traceparent`; "" if it is not valid (the standard ignores it)."""
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is None or (found["version"] == "00" and found["more"] is not None):
         return ""
@@ -34,24 +35,24 @@ def trace_of(traceparent: str) -> str:
 
 
 def derived_trace(*about: str) -> str:
-    """A trace's id made of what it is about: the same of the same, another of anything else."""
+    """Derive a trace id from strings that identify a task: equal strings give an equal id."""
     return hashlib.blake2b("\0".join(about).encode(errors="replace"), digest_size=16).hexdigest()
 
 
-class TraceBook:
-    """Which trace the tasks of a log belong to. Any thread may ask."""
+class TaskTraces:
+    """Trace ids of the tasks in a log. Thread-safe."""
 
     def __init__(self) -> None:
         self._traces: dict[str, str] = {}
         self._writing = threading.Lock()
 
     def note(self, task_id: str, trace_id: str) -> None:
-        """A task begins; the oldest one is forgotten."""
+        """Store the trace of a new task; forget the oldest task if there are too many."""
         with self._writing:
             if len(self._traces) >= REMEMBERED_TASKS:
                 del self._traces[next(iter(self._traces))]
             self._traces[task_id] = trace_id
 
     def of(self, task_id: str) -> str:
-        """The task's trace; "" where none is known."""
+        """Return the task's trace id; "" if none is known."""
         return self._traces.get(task_id, "")

@@ -1,5 +1,6 @@
-"""Loki's read API, as far as Grafana's Explore asks it, answered from the log store.
+"""The part of Loki's read API that Grafana's Explore uses, served from the log store.
 
-`logql.py` reads a query, `labels.py` says how lines look as Loki's streams, `answers.py` makes the
-documented shapes, `api.py` has the endpoints, `websocket.py` the live tail's frames.
+`logql.py` parses queries, `labels.py` maps the store's lines to Loki streams, `counting.py` counts
+lines over time, `answers.py` builds the JSON, `api.py` has the endpoints, and `websocket.py` the
+frames of the live tail.
 """

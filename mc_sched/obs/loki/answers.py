@@ -1,4 +1,7 @@
-"""The documented shapes: stream times are nanoseconds as text, sample times seconds as numbers."""
+"""Loki's response formats. Times of lines are nanoseconds as text, of samples seconds as numbers.
+
+See https://grafana.com/docs/loki/latest/reference/loki-http-api/.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ from mc_sched.obs.store.bounds import Line
 from mc_sched.obs.web.http import Response, as_json
 
 Samples = Mapping[tuple[tuple[str, str], ...], list[tuple[float, float]]]
-"""Values over time, by labels."""
+"""Labels of a series -> (time in seconds, value) pairs."""
 
 
 def success(data: Any) -> Response:
-    """A good answer."""
+    """Wrap the data of a successful answer."""
     return as_json({"status": "success", "data": data})
 
 
 def streams(lines: Iterable[Line], with_metadata: bool) -> list[dict[str, Any]]:
-    """Lines by their labels, in the order they come."""
+    """Group lines by their labels; keep their order."""
     found: dict[tuple[tuple[str, str], ...], list[list[Any]]] = {}
     for line in lines:
         record = line.record
@@ -31,7 +34,7 @@ def streams(lines: Iterable[Line], with_metadata: bool) -> list[dict[str, Any]]:
 
 
 def of_streams(lines: Iterable[Line], with_metadata: bool) -> Response:
-    """The answer to a log query."""
+    """Build the answer to a log query."""
     data: dict[str, Any] = {
         "resultType": "streams", "result": streams(lines, with_metadata), "stats": {},
     }  # fmt: skip
@@ -41,7 +44,7 @@ def of_streams(lines: Iterable[Line], with_metadata: bool) -> Response:
 
 
 def matrix(samples: Samples) -> Response:
-    """The answer to a metric query over a range."""
+    """Build the answer to a metric query over a range."""
     result = [
         {"metric": dict(labels), "values": [[at, _number(value)] for at, value in values]}
         for labels, values in samples.items()
@@ -51,7 +54,7 @@ def matrix(samples: Samples) -> Response:
 
 
 def vector(samples: Samples) -> Response:
-    """The answer to a metric query at one moment."""
+    """Build the answer to a metric query at one moment."""
     result = [
         {"metric": dict(labels), "value": [values[-1][0], _number(values[-1][1])]}
         for labels, values in samples.items()

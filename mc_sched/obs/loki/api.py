@@ -1,4 +1,4 @@
-"""The endpoints, below /loki/api/v1."""
+"""The endpoints below /loki/api/v1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from mc_sched.errors import UserError
 from mc_sched.obs.loki import answers, websocket
 from mc_sched.obs.loki.counting import counted
 from mc_sched.obs.loki.labels import FIXED, NAMES, OURS, query_of, stored_name
-from mc_sched.obs.loki.logql import Constant, LogQuery, MetricQuery, Parsed, duration_ns, parse
+from mc_sched.obs.loki.logql import (
+    Constant,
+    LogQLError,
+    LogQuery,
+    MetricQuery,
+    Parsed,
+    duration_ns,
+    parse,
+)
 from mc_sched.obs.store.bounds import SERVED, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.live import pages
@@ -27,49 +35,51 @@ from mc_sched.obs.web.http import BadRequest, Request, Response, Route, as_json,
 HOUR_NS = 3600 * 10**9
 MOST_LINES = 5000
 POINTS = 250
-"""Of a range query that names no step."""
+"""Number of points in the answer to a range query without a step."""
 MOST_POINTS = 11_000
 """Loki's own limit."""
 
 
 class LokiApi:
-    """Answers from the stores at `paths`, opened for each question."""
+    """Loki's endpoints over the stores at `paths`, which are opened for each request."""
 
     def __init__(self, paths: list[Path]) -> None:
         self._paths = paths
 
     def routes(self) -> list[Route]:
-        """All of it."""
+        """Return every endpoint."""
         base = "/loki/api/v1"
         return [
             route("/ready", lambda request: Response(b"ready\n", "text/plain")),
             route(f"{base}/status/buildinfo", lambda request: as_json({"version": "3.0.0"})),
-            route(f"{base}/query", self._asked(self._query)),
-            route(f"{base}/query_range", self._asked(self._query_range)),
-            route(f"{base}/labels?", self._asked(lambda s, r: answers.success(sorted(NAMES)))),
-            route(f"{base}/label/([^/]+)/values", self._asked(self._values)),
-            route(f"{base}/series", self._asked(self._series)),
-            route(f"{base}/index/stats", self._asked(self._stats)),
-            route(f"{base}/index/volume", self._asked(self._volume)),
+            route(f"{base}/query", self._with_stores(self._query)),
+            route(f"{base}/query_range", self._with_stores(self._query_range)),
+            route(
+                f"{base}/labels?", self._with_stores(lambda s, r: answers.success(sorted(NAMES)))
+            ),
+            route(f"{base}/label/([^/]+)/values", self._with_stores(self._values)),
+            route(f"{base}/series", self._with_stores(self._series)),
+            route(f"{base}/index/stats", self._with_stores(self._stats)),
+            route(f"{base}/index/volume", self._with_stores(self._volume)),
             route(f"{base}/tail", self._tail),
         ]
 
-    def _asked(
+    def _with_stores(
         self, answer: Callable[[Stores, Request], Response]
     ) -> Callable[[Request], Response]:
         def handler(request: Request) -> Response:
             try:
                 with open_stores(self._paths, SERVED) as stores:
                     return answer(stores, request)
-            except (BadRequest, UserError) as error:
-                return _refused(error)
+            except (BadRequest, LogQLError, UserError) as error:
+                return _bad_request(error)
 
         return handler
 
     # --- queries ----------------------------------------------------------------------------
 
     def _query(self, stores: Stores, request: Request) -> Response:
-        """At one moment."""
+        """Answer an instant query."""
         at_ns = _time_ns(request.one("time"), time.time_ns())
         parsed = parse(request.one("query"))
         if isinstance(parsed, Constant):
@@ -118,7 +128,7 @@ class LokiApi:
         return answers.success(rows)
 
     def _stats(self, stores: Stores, request: Request) -> Response:
-        """How much a query would read."""
+        """Estimate how much a query would read."""
         query = self._selected(stores, parse(request.one("query", "{}")), *_range(request))
         lines = 0 if query is None else sum(n for _, _, n in stores.counts(query, 86_400, ["node"]))
         whole, size_bytes = stores.size()
@@ -128,7 +138,7 @@ class LokiApi:
                         "bytes": int(size_bytes * share)})  # fmt: skip
 
     def _volume(self, stores: Stores, request: Request) -> Response:
-        """Lines by label. Loki tells bytes; Explore shows either as shares of the whole."""
+        """Count lines by label. Loki returns bytes; Explore shows either as shares of a whole."""
         query = self._selected(stores, parse(request.one("query", "{}")), *_range(request))
         wanted = [n for n in request.one("targetLabels").split(",") if n in OURS] or ["component"]
         names = [stored_name(name) for name in wanted]
@@ -147,7 +157,7 @@ class LokiApi:
         self, stores: Stores, parsed: Parsed, since_ns: int, until_ns: int
     ) -> Query | None:
         if not isinstance(parsed, LogQuery):
-            raise BadRequest('a selector is expected here, like {level="error"}')
+            raise BadRequest('expected a log query, for example {level="error"}')
         return query_of(parsed, since_ns, until_ns, stores.label_values)
 
     # --- live -------------------------------------------------------------------------------
@@ -156,31 +166,31 @@ class LokiApi:
         headers = websocket.upgrade_headers(request.headers)
         try:
             if headers is None:
-                raise BadRequest("a WebSocket is expected here")
+                raise BadRequest("this endpoint needs a WebSocket connection")
             with open_stores(self._paths, SERVED) as stores:
                 parsed, since_ns = parse(request.one("query")), _time_ns(request.one("start"), 0)
                 query = self._selected(stores, parsed, 0, LATEST_NS)
                 ends = stores.ends()
                 if since_ns:
                     ends = tuple(replace(end, line_id=since_ns - 1) for end in ends)
-        except (BadRequest, UserError) as error:
-            return _refused(error)
+        except (BadRequest, LogQLError, UserError) as error:
+            return _bad_request(error)
         frames = iter(()) if query is None else self._frames(Follower(query, ends))
         return Response(b"", status=101, headers=headers, stream=frames)
 
     def _frames(self, follower: Follower) -> Iterator[bytes]:
         for lines in pages(self._paths, follower):
             if lines:
-                yield websocket.text_frame(orjson.dumps(_told(lines)))
-            yield websocket.ping_frame()  # fails once nobody listens
+                yield websocket.text_frame(orjson.dumps(_tail_message(lines)))
+            yield websocket.ping_frame()  # sending it fails when the client has left
 
 
-def _refused(error: Exception) -> Response:
-    """Loki's errors are plain text."""
+def _bad_request(error: Exception) -> Response:
+    """Return the error as plain text, as Loki does."""
     return Response(f"{error}\n".encode(), "text/plain; charset=utf-8", 400)
 
 
-def _told(lines: list[Line]) -> dict[str, Any]:
+def _tail_message(lines: list[Line]) -> dict[str, Any]:
     return {"streams": answers.streams(lines, False), "dropped_entries": None}
 
 
@@ -190,7 +200,7 @@ def _range(request: Request) -> tuple[int, int]:
 
 
 def _moments(request: Request, since_ns: int, until_ns: int) -> range:
-    """The moments that are asked for, in whole seconds."""
+    """Return the requested moments in whole seconds since 1970."""
     start_s, end_s = since_ns // 10**9, max(since_ns, until_ns) // 10**9
     step = request.one("step")
     step_ns = duration_ns(step) if step else (until_ns - since_ns) // POINTS
@@ -201,7 +211,7 @@ def _moments(request: Request, since_ns: int, until_ns: int) -> range:
 
 
 def _time_ns(text: str, default: int) -> int:
-    """Nanoseconds, seconds with a fraction, or RFC 3339, as Loki takes them."""
+    """Parse nanoseconds, seconds with a fraction, or RFC 3339, the formats that Loki takes."""
     if not text:
         return default
     if re.fullmatch(r"\d{11,19}", text):
@@ -212,6 +222,6 @@ def _time_ns(text: str, default: int) -> int:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise BadRequest(
-            f"{text[:40]!r} is no time; write nanoseconds, seconds or RFC 3339"
+            f"{text[:40]!r} is not a valid time; write nanoseconds, seconds or RFC 3339"
         ) from None
     return round(moment.timestamp() * 1e6) * 1000

@@ -1,4 +1,4 @@
-"""Counts of lines over time, as a metric query asks for them."""
+"""Counts of lines over time, for LogQL's metric queries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Key = tuple[tuple[str, str], ...]
 
 
 def counted(
-    stores: Stores, asked: MetricQuery, moments: range
+    stores: Stores, metric: MetricQuery, moments: range
 ) -> dict[Key, list[tuple[float, float]]]:
-    """At each moment, in seconds since 1970: the lines of the range before it, by labels."""
+    """Count, at each moment (seconds since 1970), the lines of the range before it, by labels."""
     start_s, end_s, step_s = moments[0], moments[-1], moments.step
-    range_s = max(1, asked.range_ns // 10**9)
+    range_s = max(1, metric.range_ns // 10**9)
     since_ns = max(0, start_s - range_s) * 10**9
-    query = query_of(asked.lines, since_ns, end_s * 10**9, stores.label_values)
-    by = tuple(dict.fromkeys((*FIXED, *OURS) if asked.by is None else asked.by))
+    query = query_of(metric.lines, since_ns, end_s * 10**9, stores.label_values)
+    by = tuple(dict.fromkeys((*FIXED, *OURS) if metric.by is None else metric.by))
     names = list(dict.fromkeys(name for name in map(stored_name, by) if name in Labels._fields))
     if query is None:
         return {}
@@ -32,14 +32,14 @@ def counted(
     for bar, values, count in stores.counts(query, width_s, names):
         key = _key(by, dict(zip(names, values, strict=True)))
         bars[key][bar // width_s] = bars[key].get(bar // width_s, 0) + count
-    per = range_s if asked.is_rate else 1
+    per = range_s if metric.is_rate else 1
     return {key: _summed(found, moments, range_s, width_s, per) for key, found in bars.items()}
 
 
 def _summed(
     bars: dict[int, int], moments: range, range_s: int, width_s: int, per: int
 ) -> list[tuple[float, float]]:
-    """Moments at which there is anything, with the sum over the range that ends there."""
+    """Sum the bars of the range that ends at each moment; leave out moments without lines."""
     known = sorted(bars)
     sums = [0, *accumulate(bars[bar] for bar in known)]
 

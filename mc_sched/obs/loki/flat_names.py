@@ -1,7 +1,8 @@
-"""Nested fields by the names that Loki's `json` parser gives them: outcome_latency_ns.
+"""Names that Loki's `json` parser gives to nested fields, for example outcome_latency_ns.
 
-LogQL's grammar has no dot in a name; the store's conditions have, as a `_` alone does not tell
-where one name ends. So the names are those of the events' and actions' own fields.
+LogQL allows no dots in names, so Loki joins the parts with `_`. The store joins them with dots,
+because a `_` may also be part of a name. The table is built from the fields of all events and
+actions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from mc_sched.obs.log.event_log import CLASSES
 
 @cache
 def flat_names() -> dict[str, str]:
-    """The store's name of each nested field by Loki's; what is a field by itself stays that."""
+    """Map Loki's name of each nested field to the store's; names of top-level fields win."""
     found = [path for cls in CLASSES.values() for path in _paths(cls)]
     alone = {path[0] for path in found if len(path) == 1}
     flat = {"_".join(path): ".".join(path) for path in found if len(path) > 1}
@@ -33,7 +34,7 @@ def _paths(cls: type) -> Iterator[tuple[str, ...]]:
 
 
 def _held(type_: Any) -> list[Any]:
-    """The dataclasses that a field of this type may hold by itself, not in a sequence."""
+    """Return the dataclasses that a field of this type may hold directly, not in a sequence."""
     if getattr(type_, "__origin__", None) in (tuple, list, dict):
         return []
     return [part for part in (type_, *get_args(type_)) if is_dataclass(part)]

@@ -1,4 +1,4 @@
-"""Lines as Loki's streams: few labels, the rest beside the line as structured metadata."""
+"""The store's lines as Loki streams: few labels, all else as structured metadata of the line."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mc_sched.obs.loki.flat_names import flat_names
-from mc_sched.obs.loki.logql import Condition, LogQuery
+from mc_sched.obs.loki.logql import Condition, LogQLError, LogQuery
 from mc_sched.obs.store.line import Labels, field_of
 from mc_sched.obs.store.patterns import BadPattern, compiled, is_match
 from mc_sched.obs.store.query import Query, Term, condition
-from mc_sched.obs.web.http import BadRequest
 
 SERVICE = "mc-sched"
 FIXED = {"service_name": SERVICE, "host": socket.gethostname()}
 OURS = {"component": "node", "level": "level"}
-"""Loki's label to the store's."""
+"""Label in Loki -> label in the store."""
 NAMES = (*FIXED, *OURS)
 METADATA = (
     ("task_id", "task"),
@@ -25,71 +24,74 @@ METADATA = (
     ("stream_id", "outcome.stream_id"),
     *((name, name) for name in ("name", "kind", "site", "outcome", "exit")),
 )
-"""What stands beside a line, and where it is found; a name may be found in several places."""
+"""Name of a metadata entry and the store's field that holds it; the first field found counts."""
 _ALIASES = {"detected_level": "level", "task_id": "task", "component": "node", "__error__": ""}
 Values = Callable[[str], Iterable[str]]
 
 
 def stream_of(record: Mapping[str, Any]) -> dict[str, str]:
-    """The labels of a line."""
+    """Return the Loki labels of a line."""
     return {**FIXED, "component": str(record["node"]), "level": str(record["level"])}
 
 
 def metadata_of(record: dict[str, Any]) -> dict[str, str]:
-    """What stands beside it."""
-    known = ((name, field_of(record, field)) for name, field in METADATA)
-    return {name: value for name, value in known if value}
+    """Return the structured metadata of a line."""
+    found = ((name, field_of(record, field)) for name, field in METADATA)
+    return {name: value for name, value in found if value}
 
 
 def stored_name(name: str) -> str:
-    """What the store calls a label or field of Loki's."""
+    """Return the store's name of a Loki label or field; "" for one that the store ignores."""
     return _ALIASES[name] if name in _ALIASES else flat_names().get(name, name)
 
 
 def query_of(parsed: LogQuery, since_ns: int, until_ns: int, values: Values) -> Query | None:
-    """The store's query; None where no line can match. `values` are those a label has."""
+    """Translate a log query for the store; None if no line can match.
+
+    `values` returns the values that a label has in the store.
+    """
     terms: list[Term] = []
-    for asked in parsed.conditions:
-        name = stored_name(asked.name)
-        if asked.name in FIXED:
-            if not _holds(asked, FIXED[asked.name]):
+    for matcher in parsed.conditions:
+        name = stored_name(matcher.name)
+        if matcher.name in FIXED:
+            if not _matches(matcher, FIXED[matcher.name]):
                 return None
-        elif name in Labels._fields and asked.operator in ("=~", "!~"):
-            unwanted = [v for v in ("", *values(name)) if not _holds(asked, v)]
+        elif name in Labels._fields and matcher.operator in ("=~", "!~"):
+            unwanted = [v for v in ("", *values(name)) if not _matches(matcher, v)]
             terms += [Term(name, "!=", value) for value in unwanted]
         elif name:
-            terms.append(_term(name, asked))
-    return Query(since_ns, until_ns, tuple(terms), (), *_on_the_line(parsed))
+            terms.append(_term(name, matcher))
+    return Query(since_ns, until_ns, tuple(terms), (), *_line_filters(parsed))
 
 
-def _term(name: str, asked: Condition) -> Term:
-    if asked.operator in ("=~", "!~"):
-        raise BadRequest(f"{asked.name}: {asked.operator} is for labels; use = or !=")
-    return condition(name, asked.operator, asked.value)
+def _term(name: str, matcher: Condition) -> Term:
+    if matcher.operator in ("=~", "!~"):
+        raise LogQLError(f"{matcher.name}: {matcher.operator} works on labels only; use = or !=")
+    return condition(name, matcher.operator, matcher.value)
 
 
-def _on_the_line(
+def _line_filters(
     parsed: LogQuery,
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, bool], ...]]:
-    """Texts that must occur, that must not, and patterns."""
+    """Return texts that must occur, texts that must not, and patterns."""
 
-    def of(sign: str) -> tuple[str, ...]:
-        return tuple(text for operator, text in parsed.line if operator == sign and text)
+    def texts(operator: str) -> tuple[str, ...]:
+        return tuple(text for used, text in parsed.line if used == operator and text)
 
-    patterns = [(_checked(pattern), True) for pattern in of("|~")]
-    patterns += [(_checked(pattern), False) for pattern in of("!~")]
-    return of("|="), of("!="), tuple(patterns)
+    patterns = [(_checked(pattern), True) for pattern in texts("|~")]
+    patterns += [(_checked(pattern), False) for pattern in texts("!~")]
+    return texts("|="), texts("!="), tuple(patterns)
 
 
-def _holds(asked: Condition, value: str) -> bool:
-    if asked.operator in ("=", "!="):
-        return (value == asked.value) is (asked.operator == "=")
-    return is_match(_checked(asked.value), value) is (asked.operator == "=~")
+def _matches(matcher: Condition, value: str) -> bool:
+    if matcher.operator in ("=", "!="):
+        return (value == matcher.value) is (matcher.operator == "=")
+    return is_match(_checked(matcher.value), value) is (matcher.operator == "=~")
 
 
 def _checked(pattern: str) -> str:
     try:
         compiled(pattern)
     except BadPattern as error:
-        raise BadRequest(str(error)) from None
+        raise LogQLError(str(error)) from None
     return pattern

@@ -4,7 +4,8 @@
     sum by (level) (count_over_time({component="edge"} |= "text" [1m]))
     vector(1)+vector(1)
 
-Parsers (`json`, `logfmt`) and `drop` or `keep` change nothing here: a line's fields are known.
+Parsers (`json`, `logfmt`) and `drop` or `keep` are accepted and ignored, as the store knows the
+fields of a line without them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import json
 import re
 from dataclasses import dataclass
 
-from mc_sched.obs.web.http import BadRequest
 from mc_sched.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 _TOKEN = re.compile(
@@ -27,6 +27,10 @@ _PASSES = ("json", "logfmt", "unpack", "decolorize")
 _COUNTS = ("count_over_time", "rate")
 
 
+class LogQLError(ValueError):
+    """The query is not LogQL, or outside the supported part; the message names the token."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """A label or field, an operator (= != =~ !~ < > <= >=) and a value."""
@@ -38,27 +42,27 @@ class Condition:
 
 @dataclass(frozen=True)
 class LogQuery:
-    """Which lines."""
+    """A selection of lines."""
 
     conditions: tuple[Condition, ...] = ()
     line: tuple[tuple[str, str], ...] = ()
-    """Operator (|= != |~ !~) and text, on the whole line."""
+    """Filters on the whole line: operator (|= != |~ !~) and text."""
 
 
 @dataclass(frozen=True)
 class MetricQuery:
-    """How many lines, by labels, in each `range_ns` before a moment."""
+    """Number of lines, by labels, in the `range_ns` before each moment."""
 
     lines: LogQuery
     range_ns: int
     is_rate: bool
     by: tuple[str, ...] | None
-    """None: every stream by itself; () is the sum of all."""
+    """Labels to group by. None: one series per stream; (): one series for all streams."""
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A number, the same at every moment."""
+    """A number that does not change over time."""
 
     value: float
 
@@ -67,7 +71,7 @@ Parsed = LogQuery | MetricQuery | Constant
 
 
 def parse(text: str) -> Parsed:
-    """BadRequest says what is not understood here."""
+    """Parse a LogQL query. Raise LogQLError if it is not in the supported part."""
     parser = _Parser(text)
     parsed = parser.expression()
     parser.end()
@@ -82,7 +86,7 @@ class _Parser:
         while at < len(text):
             found = _TOKEN.match(text, at)
             if found is None:
-                raise BadRequest(f"parse error at position {at}: {text[at : at + 20]!r}")
+                raise LogQLError(f"parse error at position {at}: {text[at : at + 20]!r}")
             self._tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
             at = found.end()
         self._at = 0
@@ -96,24 +100,24 @@ class _Parser:
     def _take(self, *wanted: str) -> str:
         token = self._peek()
         if wanted and token not in wanted:
-            raise BadRequest(f"parse error: {token!r} where {' or '.join(wanted)} is expected")
+            raise LogQLError(f"parse error: expected {' or '.join(wanted)}, got {token!r}")
         self._at += 1
         return token
 
     def _kind(self, kind: str) -> str:
         if self._at >= len(self._tokens) or self._tokens[self._at][0] != kind:
-            raise BadRequest(f"parse error: {self._peek()!r} where a {kind} is expected")
+            raise LogQLError(f"parse error: expected a {kind}, got {self._peek()!r}")
         return self._take()
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Raise LogQLError if tokens are left over."""
         if self._at < len(self._tokens):
-            raise BadRequest(f"parse error: {self._peek()!r} is not understood here")
+            raise LogQLError(f"parse error: unexpected {self._peek()!r} after the query")
 
     # --- expressions ------------------------------------------------------------------------
 
     def expression(self) -> Parsed:
-        """A log query, a count, or a sum of numbers."""
+        """Parse a log query, a count of lines, or a sum of constants."""
         token = self._peek()
         if token == "{":
             return self._log_query()
@@ -123,7 +127,10 @@ class _Parser:
             return self._sum()
         if token in _COUNTS:
             return self._count(None)
-        raise BadRequest(f"parse error: {token!r} is not understood here; {{..}}, sum or rate are")
+        raise LogQLError(
+            f"parse error: a query cannot start with {token!r}; "
+            "use {...}, sum, count_over_time, rate or vector"
+        )
 
     def _vectors(self) -> Constant:
         total = 0.0
@@ -220,14 +227,16 @@ class _Parser:
         try:
             return str(json.loads(written))
         except ValueError:
-            raise BadRequest(f"parse error: {written[:40]} is no text; escape \\ as \\\\") from None
+            raise LogQLError(
+                f"parse error: {written[:40]} is not a valid string; escape \\ as \\\\"
+            ) from None
 
 
 def duration_ns(text: str) -> int:
-    """Nanoseconds in "1m", "1m30s" or "15" (seconds)."""
+    """Convert "1m", "1m30s" or "15" (seconds) to nanoseconds."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return int(float(text) * NS_PER_S)
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|us|ns|[smhdw])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise BadRequest(f"{text[:40]!r} is no duration; write 1m or 15s")
+        raise LogQLError(f"{text[:40]!r} is not a valid duration; write for example 1m or 15s")
     return sum(int(float(number) * _UNITS_NS[unit]) for number, unit in parts)

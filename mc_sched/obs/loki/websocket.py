@@ -1,4 +1,4 @@
-"""Frames of a WebSocket, as far as a server needs them that only speaks (RFC 6455)."""
+"""WebSocket frames (RFC 6455) for a server that only sends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEXT, _PING = 0x81, 0x89
 
 
 def upgrade_headers(headers: Mapping[str, str]) -> dict[str, str] | None:
-    """What accepts the change of protocol; None for a request that asks for none."""
+    """Return the headers that accept a WebSocket upgrade; None if the request asks for none."""
     key = headers.get("sec-websocket-key", "")
     if headers.get("upgrade", "").lower() != "websocket" or not key:
         return None
@@ -22,12 +22,12 @@ def upgrade_headers(headers: Mapping[str, str]) -> dict[str, str] | None:
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A whole message."""
+    """Encode a text message as one frame."""
     return _frame(_TEXT, payload)
 
 
 def ping_frame() -> bytes:
-    """Asks whether the other side is still there."""
+    """Encode a ping, which the client must answer."""
     return _frame(_PING, b"")
 
 

@@ -1,8 +1,8 @@
-"""Regular expressions that cannot hang: searched in linear time, whatever pattern and text are.
+"""Regular expressions that cannot hang: any pattern is searched in linear time.
 
-Python's own engine tries every way to match, holds the interpreter meanwhile and has no time limit;
-a pattern like (a+)+$ would stop an agent. The one here is Rust's, which comes with pydantic and
-reads the syntax of RE2, as Loki does.
+Python's engine backtracks, holds the interpreter lock meanwhile and has no time limit, so a pattern
+like (a+)+$ could block an agent. This module uses Rust's engine, which comes with pydantic and
+takes the syntax of RE2, as Loki does.
 """
 
 from __future__ import annotations
@@ -13,30 +13,32 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 LONGEST_PATTERN = 1000
 SEARCHED_CHARACTERS = 100_000
-"""Of a line: a pattern of many counted parts takes a microsecond for each, and tasks wait."""
+"""Only the beginning of a line is searched: a pattern with many counted repetitions takes a
+microsecond per character, and tasks wait meanwhile.
+"""
 
 
 class BadPattern(ValueError):
-    """The sentence says why it is no regular expression."""
+    """The text is not a valid regular expression; the message says why."""
 
 
 @lru_cache(64)
 def compiled(pattern: str) -> SchemaValidator:
-    """What tells with `isinstance_python` whether a text holds a match; BadPattern if it cannot."""
+    """Compile a pattern; `isinstance_python` of the result searches a text. Raise BadPattern."""
     if len(pattern) > LONGEST_PATTERN:
-        raise BadPattern(f"a pattern has at most {LONGEST_PATTERN} characters")
+        raise BadPattern(f"the pattern is longer than {LONGEST_PATTERN} characters")
     try:
         return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
     except SchemaError as error:
         reason = str(error).strip().splitlines()[-1].strip().removeprefix("error: ")
-        raise BadPattern(f"{pattern[:40]!r} is no regular expression: {reason}") from None
+        raise BadPattern(f"{pattern[:40]!r} is not a valid regular expression: {reason}") from None
 
 
 def has_match(pattern: str, text: str) -> bool:
-    """Whether the beginning of the text holds a match somewhere."""
+    """Return True if the beginning of the text contains a match."""
     return compiled(pattern).isinstance_python(text[:SEARCHED_CHARACTERS])
 
 
 def is_match(pattern: str, text: str) -> bool:
-    """Whether the whole text is one."""
+    """Return True if the whole text matches."""
     return has_match(rf"^(?:{pattern})$", text)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mc_sched.obs.log.background import background
+from mc_sched.obs.log.background import yielding
 from mc_sched.obs.store.line import Indexed, Labels, index, words_of
 from mc_sched.obs.store.reader import StoreReader
 from mc_sched.obs.store.schema import create
@@ -67,7 +67,7 @@ class StoreWriter:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._insert([index(line, now_ns) for line in background(lines)])
+                self._insert([index(line, now_ns) for line in yielding(lines)])
                 self._prune_in_time(len(lines), now_ns)
             except BaseException:
                 self._streams.clear()
@@ -185,7 +185,7 @@ class StoreWriter:
         many = self._connection.executemany
         many(
             "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
-            [(line_id, words_of(body)) for line_id, _, body in background(rows)],
+            [(line_id, words_of(body)) for line_id, _, body in yielding(rows)],
         )
         many("DELETE FROM lines WHERE id = ?", [(line_id,) for line_id, _, _ in rows])
         many(

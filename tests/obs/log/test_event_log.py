@@ -202,7 +202,7 @@ def test_a_last_line_that_was_cut_is_skipped_with_a_warning(tmp_path):
     path = tmp_path / "log"
     written(path, ev.Drain(1), ev.Drain(2))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.warns(UserWarning, match="line 2 is cut"):
+    with pytest.warns(UserWarning, match="skipped line 2"):
         assert [record["data"]["now_ns"] for record in read_log(path)] == [1]
 
 

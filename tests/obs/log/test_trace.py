@@ -6,7 +6,7 @@ import pytest
 from mc_sched.errors import UserError
 from mc_sched.obs.log import trace
 from mc_sched.obs.log.event_log import EventLog
-from mc_sched.obs.log.trace import TraceBook, derived_trace, is_trace_id, trace_of
+from mc_sched.obs.log.trace import TaskTraces, derived_trace, is_trace_id, trace_of
 from mc_sched.obs.loki.labels import metadata_of
 from mc_sched.obs.store.query import Query, of_trace, parse_where
 from mc_sched.obs.store.writer import REMEMBERED, StoreWriter
@@ -61,12 +61,12 @@ def test_a_derived_trace_is_one_and_depends_on_all_that_it_is_about():
     assert all(map(is_trace_id, made))
 
 
-def test_the_book_forgets_the_oldest(monkeypatch):
+def test_the_oldest_task_is_forgotten(monkeypatch):
     monkeypatch.setattr(trace, "REMEMBERED_TASKS", 2)
-    book = TraceBook()
+    traces = TaskTraces()
     for number in range(3):
-        book.note(f"t{number}", TRACE)
-    assert [book.of(f"t{number}") for number in range(3)] == ["", TRACE, TRACE]
+        traces.note(f"t{number}", TRACE)
+    assert [traces.of(f"t{number}") for number in range(3)] == ["", TRACE, TRACE]
 
 
 def test_every_line_of_a_task_says_its_trace_and_no_other_does():

@@ -8,10 +8,17 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mc_sched.obs.loki.logql import Condition, Constant, LogQuery, MetricQuery, duration_ns, parse
+from mc_sched.obs.loki.logql import (
+    Condition,
+    Constant,
+    LogQLError,
+    LogQuery,
+    MetricQuery,
+    duration_ns,
+    parse,
+)
 from mc_sched.obs.routes import agent_routes
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
-from mc_sched.obs.web.http import BadRequest
 from mc_sched.obs.web.server import WebServer
 from tests.obs.stored import START_S, finish, line, stores_of
 
@@ -63,7 +70,7 @@ def test_what_explore_sends_is_understood(text, parsed):
      'avg_over_time({}[1m])', '{level="\\q"}', "sum(count_over_time({}[soon]))", "{} extra", "§"],
 )  # fmt: skip
 def test_what_is_not_understood_is_said(text):
-    with pytest.raises(BadRequest, match=r"parse error|no duration"):
+    with pytest.raises(LogQLError, match=r"parse error|not a valid duration"):
         parse(text)
 
 
@@ -250,17 +257,17 @@ def test_labels_series_statistics_and_volume(loki):
     ("path", "query", "says"),
     [
         ("query_range", {"query": "topk(1, x)"}, "parse error"),
-        ("query_range", {"query": '{} |~ "("'}, "no regular expression"),
-        ("query_range", {"query": '{level=~"["}'}, "no regular expression"),
-        ("query_range", {"query": "{}", "start": "yesterday"}, "no time"),
+        ("query_range", {"query": '{} |~ "("'}, "not a valid regular expression"),
+        ("query_range", {"query": '{level=~"["}'}, "not a valid regular expression"),
+        ("query_range", {"query": "{}", "start": "yesterday"}, "not a valid time"),
         ("query_range", {"query": "{}", "limit": "1000000"}, "limit"),
         ("query_range", {"query": "sum(rate({}[1s]))", "step": "1s", "start": "1"}, "longer step"),
         ("query_range", {"query": "vector(1)", "step": "1s", "start": "1"}, "longer step"),
         ("query_range", {"query": "{} | latency_ns > `x`"}, "only numbers"),
         ("query_range", {"query": '{} |= "' + "x" * 9000 + '"'}, "characters to search for"),
-        ("tail", {"query": "vector(1)"}, "a WebSocket is expected"),
-        ("series", {"match[]": "vector(1)"}, "a selector is expected"),
-        ("tail", {"query": "{}"}, "a WebSocket is expected"),
+        ("tail", {"query": "vector(1)"}, "needs a WebSocket"),
+        ("series", {"match[]": "vector(1)"}, "expected a log query"),
+        ("tail", {"query": "{}"}, "needs a WebSocket"),
     ],
 )
 def test_errors_are_sentences(loki, path, query, says):

@@ -55,11 +55,11 @@ def test_a_cut_answer_of_two_stores_leaves_no_line_out(large, tmp_path):
 def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp_path, monkeypatch):
     path = tmp_path / "s.db"
     stores_of(*(line(n / 1000, n=n) for n in range(3000)), path=path).close()
-    monkeypatch.setattr(asking, "LOOK_EVERY_OPS", 100)
+    monkeypatch.setattr(asking, "CHECK_EVERY_OPS", 100)
     with open_stores([path], Bounds(patience_s=-1.0)) as stores:
-        with pytest.raises(UserError, match="ask for a shorter time"):
+        with pytest.raises(UserError, match="choose a shorter time"):
             stores.lines(Query(phrases=("no such thing",)), 9)
-        with pytest.raises(UserError, match="ask for a shorter time"):
+        with pytest.raises(UserError, match="choose a shorter time"):
             stores.counts(Query(phrases=("no such thing",)), 1, ["level"])
     with open_stores([path], Bounds(patience_s=60.0)) as stores:
         assert stores.lines(Query(phrases=("no such thing",)), 9) == []

@@ -6,7 +6,7 @@ import pytest
 
 from edge_agent.config import EdgeConfig
 from mc_sched.config import parse_config
-from mc_sched.obs.log.agent_log import open_log, store_file
+from mc_sched.obs.agent_log import open_log, store_file
 from mc_sched.obs.store.query import Query
 from mc_sched.obs.store.stores import open_stores
 
@@ -51,7 +51,7 @@ def test_a_second_agent_on_the_same_store_goes_on_without(state, capsys):
     second.write(1, "note", {"text": "lost"})
     second.close()
     first.close()
-    assert "another agent writes to it; give this one its own log_store" in capsys.readouterr().err
+    assert "another agent writes to it; set log_store.file to another" in capsys.readouterr().err
     open_log(config(), "edge").close()  # it is free again
     assert capsys.readouterr().err == ""
 

@@ -1,4 +1,4 @@
-"""An agent's log as its configuration wants it: a file, the store, both or neither."""
+"""An agent's log as configured: a file, the log store, both or neither."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mc_sched.units import parse_address
 
 
 class LogStoreConfig(Config):
-    """Where an agent's log store is, and how much it keeps."""
+    """The configuration key `log_store`: place and limits of an agent's log store."""
 
     file: str = "auto"
     max_size: Size = Field(default=Limits.max_bytes, ge=1_000_000)
@@ -28,23 +28,23 @@ class LogStoreConfig(Config):
 
 
 class AgentConfig(Protocol):
-    """What this file needs of either agent's configuration."""
+    """The keys that both agents' configurations share and this module needs."""
 
     @property
     def listen(self) -> str:
-        """The agent's address."""
+        """Address of the agent's gRPC port."""
 
     @property
     def event_log(self) -> str | None:
-        """A file for JSON lines."""
+        """Path of a file for JSON lines; None for no file."""
 
     @property
     def log_store(self) -> LogStoreConfig:
-        """The store."""
+        """Place and limits of the store."""
 
 
 def open_log(config: AgentConfig, node: str) -> EventLog:
-    """The agent's event log. One that can have no store says so and goes on without."""
+    """Open the agent's event log. If its store cannot be opened, warn and continue without it."""
     place = store_file(config, node)
     store = None
     if place is not None:
@@ -57,9 +57,10 @@ def open_log(config: AgentConfig, node: str) -> EventLog:
 
 
 def store_file(config: AgentConfig, node: str) -> Path | None:
-    """Where the agent's store is; None if it has none.
+    """Return the path of the agent's store; None if it has none.
 
-    An agent on a port that the system chose cannot be found again, so `auto` gives it none.
+    `auto` gives no store to an agent on port 0: the system chooses another port at each start, so
+    nobody would find the store again.
     """
     named, port = config.log_store.file, parse_address(config.listen)[1]
     if named == "none" or (named == "auto" and port == 0):
@@ -68,30 +69,30 @@ def store_file(config: AgentConfig, node: str) -> Path | None:
 
 
 def default_directory() -> Path:
-    """Where the stores of this machine's agents are."""
+    """Return the folder that holds the stores of this machine's agents."""
     return state_directory() / "logs"
 
 
 class OwnedStore:
-    """A store that no other process writes to, as long as this one does."""
+    """A store that this process locks, so that no other process writes to it."""
 
     def __init__(self, place: Path, limits: Limits) -> None:
-        """OSError or sqlite3.Error where it cannot be had."""
+        """Raise OSError or sqlite3.Error if the store cannot be locked or opened."""
         place.parent.mkdir(parents=True, exist_ok=True)
         self._lock: IO[bytes] = open(f"{place}.lock", "ab")  # noqa: SIM115 - held until `close`
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise OSError("another agent writes to it; give this one its own log_store") from None
+            raise OSError("another agent writes to it; set log_store.file to another") from None
         self._writer = StoreWriter(place, limits)
 
     def append(self, lines: Sequence[bytes]) -> bool:
-        """Store the lines; whether they were."""
+        """Store all lines or none; return True if they were stored."""
         return self._writer.append(lines)
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close and unlock the store."""
         with contextlib.suppress(OSError):
             self._writer.close()
             self._lock.close()
