@@ -1,8 +1,8 @@
-"""The cloud net as a graph of stages between two sites, for a policy that cuts it in two.
+"""The cloud net as a graph of stages on two sites, for policies that partition it.
 
-As JointDNN has it (Eshratifar et al. 2019, arXiv 1801.08618): each layer could run on the device
-or on the cloud, and between two layers the activation may go up. Everything here is static: the
-profiles' times, no queue, and the link's long-run mean.
+After JointDNN (Eshratifar et al. 2019, arXiv 1801.08618): each stage may run on the device or in
+the cloud, and between two stages the activation may be uploaded. All costs are static: profiled
+times, no queues, and the link's long-run mean.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step takes, and what it costs the device above idle."""
+    """Time of one edge of the graph, and the joules above idle that it costs the device."""
 
     time_ns: int
     energy_j: float
@@ -20,7 +20,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Upload:
-    """The way up behind `stage` stages: packing, sending and unpacking what `codec` sends."""
+    """Upload after `stage` stages: making, sending and decoding the payload of `codec`."""
 
     codec: str
     stage: int
@@ -29,13 +29,13 @@ class Upload:
 
 @dataclass(frozen=True)
 class StageGraph:
-    """Costs of the graph's edges. The last stage's hold the network's own head."""
+    """Costs of the graph's edges. The last stage's cost includes the network's own head."""
 
     device: tuple[Cost, ...]
     cloud: tuple[Cost, ...]
     uploads: tuple[Upload, ...]
-    """None while no cloud agent can be used."""
+    """Empty while no cloud agent can be used."""
     reply: Cost
-    """The result's way down."""
+    """Download of the result."""
     exit: str
-    """The network's own head."""
+    """Name of the last exit, the network's own head."""

@@ -103,33 +103,46 @@ class Prediction:
     entropy: float = 0.0
 
 
+class Constraint(str, Enum):
+    """What a site lacks for a task."""
+
+    ACCURACY = "accuracy"
+    DEADLINE = "deadline"
+    PRIVACY = "privacy"
+    LINK = "link"
+    CAPACITY = "capacity"
+    TABLES = "tables"
+
+
 @value
 class Shortfall:
-    """A constraint that a site cannot meet, and by how much."""
+    """A constraint that a site cannot meet, and by how much.
+
+    `needed` and `offered` are nanoseconds for the deadline and accuracies for the accuracy.
+    """
 
     site: Site
-    constraint: str
-    """One of: accuracy, deadline, privacy, link, capacity, tables."""
+    constraint: Constraint
     needed: float
     offered: float
 
     def sentence(self) -> str:
-        """The shortfall in plain words."""
+        """Describe the shortfall for the client."""
         site = self.site.value
-        if self.constraint == "deadline":
+        if self.constraint is Constraint.DEADLINE:
             over = (self.needed - self.offered) / 1e6
             return (
-                f"{site} needs {self.needed / 1e6:.1f} ms of {self.offered / 1e6:.1f} ms left: "
+                f"{site} needs {self.needed / 1e6:.1f} ms, {self.offered / 1e6:.1f} ms are left: "
                 f"{over:.1f} ms too long"
             )
-        if self.constraint == "accuracy":
-            return f"{site} reaches accuracy {self.offered:.3f}, {self.needed:.3f} is demanded"
+        if self.constraint is Constraint.ACCURACY:
+            return f"{site} reaches accuracy {self.offered:.3f}, {self.needed:.3f} is required"
         return {
-            "privacy": f"{site} is not allowed by the stream's privacy demand",
-            "link": f"{site} is not reachable",
-            "capacity": f"{site} has {self.offered:.0f} tasks waiting, its limit",
-            "tables": f"{site} has no figures for this policy in its bundle; measure them with "
-            "`mc-sched evaluate BUNDLE --for-policies`",
+            Constraint.PRIVACY: f"{site} is not allowed by the stream's privacy setting",
+            Constraint.LINK: f"{site} is not reachable",
+            Constraint.CAPACITY: f"{site} has {self.offered:.0f} tasks waiting, its limit",
+            Constraint.TABLES: f"{site} lacks this policy's tables in its bundle; measure them "
+            "with `mc-sched evaluate BUNDLE --for-policies`",
         }[self.constraint]
 
 

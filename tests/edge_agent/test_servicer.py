@@ -135,7 +135,7 @@ async def test_a_task_without_an_id_never_gets_one_that_is_taken(agent):
 async def test_a_refusal_is_an_outcome_and_no_error(agent):
     outcome = await agent.ask(wanted("a", accuracy=0.99))
     assert (outcome.kind, outcome.error) == ("refused", "")
-    assert "0.990 is demanded" in outcome.reason
+    assert "0.990 is required" in outcome.reason
 
 
 BAD = {

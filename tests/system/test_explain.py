@@ -25,7 +25,7 @@ async def test_a_refused_task(deployment):
     found = await explained(deployment, outcome.task_id)
     assert found["outcome"] == "refused"
     assert found["cause"] == f"it was refused when it came: {outcome.reason}"
-    assert "1.000 is demanded" in found["cause"]
+    assert "1.000 is required" in found["cause"]
     assert found["faithful"]
 
 

@@ -110,11 +110,11 @@ class EdgeForecast:
             edge=edge,
             cloud=self._cloud_options(task, now_ns, others, sizes),
             thresholds=self.local_table.thresholds,
-            whole=self._instead(task, now_ns, others),
+            on_device=self._instead(task, now_ns, others),
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
             cloud_in_time=self.cloud_record.in_time,
-            since_late=self.cloud_record.tasks_since_late,
+            tasks_since_late=self.cloud_record.tasks_since_late,
         )
 
     def partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
@@ -126,8 +126,8 @@ class EdgeForecast:
         return replace(
             self.view(task, now_ns, others),
             cloud=self._cloud_options(task, now_ns, others, sizes),
-            whole=tuple(self._whole(task, now_ns, others)),
-            layers=build_stage_graph(task.task, local, cloud, self.long_run_link, energy),
+            on_device=tuple(self._whole(task, now_ns, others)),
+            stage_graph=build_stage_graph(task.task, local, cloud, self.long_run_link, energy),
         )
 
     def whole_ns(self, exit_: str) -> int:

@@ -9,7 +9,7 @@ from mc_sched.core.edge.learning import EdgeLearning
 from mc_sched.core.edge.state import EdgeState
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import EdgeFirst, Fallback, Offload, RunOnEdge
+from mc_sched.core.policy import Fallback, LocalFirst, Offload, RunOnEdge
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
 
@@ -21,9 +21,9 @@ class EdgeLegs:
 
     # --- into them --------------------------------------------------------------------------
 
-    def run_locally(self, entry: EdgeTask, decision: RunOnEdge | EdgeFirst) -> None:
+    def run_locally(self, entry: EdgeTask, decision: RunOnEdge | LocalFirst) -> None:
         """A policy wants the answer of this device, be it only the first."""
-        if isinstance(decision, EdgeFirst):
+        if isinstance(decision, LocalFirst):
             entry.first = decision
         else:
             self._set_local_run(entry, decision.exit)

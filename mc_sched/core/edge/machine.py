@@ -43,7 +43,7 @@ from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.policies import PARTITIONERS, POLICIES
-from mc_sched.core.policy import Decision, EdgeFirst, Offload, Refuse, View
+from mc_sched.core.policy import Decision, LocalFirst, Offload, Refuse, View
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
@@ -211,9 +211,9 @@ class EdgeMachine:
         view = self._look(entry, name, self._state.now_ns)
         entry.options = view.cloud
         decision = POLICIES[name](task, view)
-        offload = decision.offload if isinstance(decision, EdgeFirst) else decision
+        offload = decision.offload if isinstance(decision, LocalFirst) else decision
         if isinstance(offload, Offload) and not task.privacy.allows(offload.codec):
-            return f"policy {name} would send {offload.codec} against the task's privacy demand"
+            return f"policy {name} would send {offload.codec} against the task's privacy setting"
         return decision
 
     def _apply(self, entry: EdgeTask, decision: Decision | str) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from mc_sched.core.energy.ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
-from mc_sched.core.policy import CloudForecast, EdgeFirst, Offload
+from mc_sched.core.policy import CloudForecast, LocalFirst, Offload
 from mc_sched.core.scores import NOTHING, Score, format_story_line
 from mc_sched.core.task import Energy, Outcome, Prediction, Task
 from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
@@ -37,7 +37,7 @@ class EdgeTask:
         """Which exit of the cloud net runs here; empty for the local net."""
         self.on_device_ns = 0
         """Profiled time of the cloud net here up to it; 0 for the local net."""
-        self.first: EdgeFirst | None = None
+        self.first: LocalFirst | None = None
         """Set while the local net's answer decides whether the image goes to the cloud."""
         self.unsure: Prediction | None = None
         """The local net's answer, if it was not sure enough to stand."""

@@ -21,4 +21,4 @@ POLICIES: dict[str, Policy] = {
     "edgent": edgent,
 }
 PARTITIONERS = frozenset(("jointdnn", "neurosurgeon", "edgent"))
-"""Those that may run stages of the cloud net on the device: what they look at holds every split."""
+"""Policies that may run stages of the cloud net on the device; their views hold every split."""

@@ -1,8 +1,8 @@
-"""How accurate an answer of the cloud is expected to be: it may go deeper than it is asked to.
+"""Expected accuracy of the cloud's answer, which may come from a deeper exit than requested.
 
-The target is the acceptable exit closest to the input. Under `pursue`, and under `adaptive` while
-no other task waits there, the cloud goes on to the deepest exit that is in time, which costs this
-device nothing. Whether others wait is not known here; they seldom do.
+The target is the acceptable exit closest to the input. Under the rule `pursue`, and under
+`adaptive` while no other task waits in the cloud, the cloud continues to the deepest exit that is
+in time, at no cost to the device. The edge does not know whether others wait there; they seldom do.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from mc_sched.core.policy import CloudForecast, View
 from mc_sched.core.task import ExitRule
 
 
-def depth(option: CloudForecast, view: View, reply_in_ns: int) -> float:
-    """Accuracy of the deepest exit by the option's codec that answers, on the mean, by then."""
+def accuracy_by(option: CloudForecast, view: View, reply_in_ns: int) -> float:
+    """Return the accuracy of the option's deepest exit whose mean time is within `reply_in_ns`."""
     if view.exit_rule is ExitRule.EARLIEST:
         return option.accuracy
     deepest = option.accuracy

@@ -1,8 +1,8 @@
-"""How DDNN's threshold is tuned: the curve of what each threshold keeps and what it reaches.
+"""Tuning of DDNN's entropy threshold: the share of images kept and the accuracy, per threshold.
 
 Teerapittayanon et al. 2017, "Distributed Deep Neural Networks over the Cloud, the Edge and End
-Devices" (ICDCS): an answer leaves at the device if its normalised entropy is at most a threshold T,
-and T is chosen on held-out images. The curve has a point for every 40th of the images.
+Devices" (ICDCS): the device answers if the normalised entropy of its answer is at most a threshold
+T, which is chosen on held-out images. The tuning tries one threshold per 40th of the images.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ def entropy_thresholds(
     local_right: Sequence[bool],
     cloud_right: Mapping[str, Sequence[bool]],
 ) -> tuple[EntropyThreshold, ...]:
-    """The curve on these images: each one's entropy, and who is right about it, by codec.
+    """Return the tried thresholds in ascending order, each with its results on these images.
 
-    Thresholds are rounded up, so that an image that is counted as kept is kept.
+    Per image: `entropies` of the local net's answer, whether that is right, and whether the cloud
+    net is right, by codec. Thresholds are rounded up, so that every image counted as kept is kept.
     """
     order = sorted(entropies)
     ends = (order[math.ceil(len(order) * point / POINTS) - 1] for point in range(1, POINTS + 1))
@@ -38,13 +39,13 @@ def _point(
     local_right: Sequence[bool],
     cloud_right: Mapping[str, Sequence[bool]],
 ) -> EntropyThreshold:
-    stays = [entropy <= threshold for entropy in entropies]
-    rest = [right for right, kept in zip(local_right, stays, strict=True) if not kept]
+    kept = [entropy <= threshold for entropy in entropies]
+    unsure = [right for right, stays in zip(local_right, kept, strict=True) if not stays]
     accuracy = {}
     for codec, answers in cloud_right.items():
-        mixed = zip(stays, local_right, answers, strict=True)
-        accuracy[codec] = _share([here if kept else there for kept, here, there in mixed])
-    return EntropyThreshold(threshold, _share(stays), accuracy, _share(rest))
+        mixed = zip(kept, local_right, answers, strict=True)
+        accuracy[codec] = _share([local if stays else cloud for stays, local, cloud in mixed])
+    return EntropyThreshold(threshold, _share(kept), accuracy, _share(unsure))
 
 
 def _share(flags: Sequence[bool]) -> float:
@@ -52,20 +53,20 @@ def _share(flags: Sequence[bool]) -> float:
 
 
 def alone(row: EntropyThreshold, codec: str, local_accuracy: float) -> EntropyThreshold:
-    """The rule with nothing behind it: its accuracy is that of the answers that stay.
+    """Return the threshold with the accuracy of the kept answers only, for want of a second net.
 
-    `local_accuracy`: of the local net on all images, of which those that do not stay have
-    `unsure_accuracy`.
+    `local_accuracy` is that of the local net on all images; on those that are not kept it is
+    `row.unsure_accuracy`.
     """
     right = local_accuracy - (1.0 - row.kept) * row.unsure_accuracy
-    stays = min(1.0, right / row.kept) if row.kept > 0.0 else 0.0
-    return replace(row, accuracy={codec: stays})
+    kept_accuracy = min(1.0, right / row.kept) if row.kept > 0.0 else 0.0
+    return replace(row, accuracy={codec: kept_accuracy})
 
 
 def loosest(
     thresholds: Sequence[EntropyThreshold], codec: str, accuracy: float
 ) -> EntropyThreshold | None:
-    """The largest threshold that reaches `accuracy`, or where none does the most accurate one.
+    """Return the largest threshold that reaches `accuracy`, or the most accurate one if none does.
 
     None if this codec was not measured.
     """

@@ -1,12 +1,12 @@
-"""What it costs to take a task back and still listen: a hedged request.
+"""Expected cost of a hedge: a local run that starts while the offload is still in progress.
 
-Dean and Barroso 2013, "The Tail at Scale" (CACM 56:2): ask a second time when the first answer is
-overdue, use whichever comes first and cancel the other. Here the second one asked is this device.
-Most answers that are missing at the take-back are under way and come soon; then the run here is
-broken off and has cost its beginning only.
+Dean and Barroso 2013, "The Tail at Scale" (CACM 56:2): if the first answer is overdue, send a
+second request, use whichever answer comes first and cancel the other. Here the second request is a
+run on the device. Most answers that are overdue at the latest start are on their way and arrive
+soon; the local run is then aborted and has cost only its beginning.
 
-The run begins at a moment t if the cloud's word has not come by then, and takes L. With the word at
-A, normal, and the answer g after it, it goes on for
+The run starts at time t if the cloud's acceptance has not arrived by then, and takes L. Acceptance
+arrives at a normally distributed time A, and the answer g later. The run's expected duration is
 
     E min((A - t)+ + g [A > t], L)  =  g P(A > t) + G(t) - G(t + L - g),   g <= L
 
@@ -22,19 +22,22 @@ from mc_sched.core.quantiles import DEVIATIONS, normal_beyond
 
 
 def run_share(at_ns: int, run_ns: int, option: CloudForecast) -> float:
-    """Share of a run here, begun at `at_ns` beside the option, that is done on the mean."""
-    spread_ns = option.upper_ns - option.mean_ns
-    mean_ns, upper_ns = option.accepted_ns, option.accepted_ns + spread_ns
+    """Return the expected share of a local run, started at `at_ns`, that is done before it ends."""
+    margin_ns = option.upper_ns - option.mean_ns
+    mean_ns, upper_ns = option.accepted_ns, option.accepted_ns + margin_ns
     answer_ns = min(run_ns, max(0, option.mean_ns - option.accepted_ns))
     done_ns = answer_ns * normal_beyond(at_ns, mean_ns, upper_ns)
-    done_ns += _loss_ns(at_ns, mean_ns, spread_ns)
-    done_ns -= _loss_ns(at_ns + run_ns - answer_ns, mean_ns, spread_ns)
+    done_ns += _loss_ns(at_ns, mean_ns, margin_ns)
+    done_ns -= _loss_ns(at_ns + run_ns - answer_ns, mean_ns, margin_ns)
     return done_ns / max(1, run_ns)
 
 
-def _loss_ns(limit_ns: int, mean_ns: int, spread_ns: int) -> float:
-    """By how much a normal time is beyond the limit, on the mean; at most the limit: 0."""
-    deviation_ns = max(1.0, spread_ns / DEVIATIONS)
+def _loss_ns(limit_ns: int, mean_ns: int, margin_ns: int) -> float:
+    """Return the expected excess of a normal time over the limit; times below it count as 0.
+
+    `margin_ns` is the distance from the mean to the upper quantile.
+    """
+    deviation_ns = max(1.0, margin_ns / DEVIATIONS)
     z = (limit_ns - mean_ns) / deviation_ns
     density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     return deviation_ns * (density - z * 0.5 * math.erfc(z / math.sqrt(2)))

@@ -14,17 +14,16 @@ from mc_sched.core import actions as do
 from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.errors import MachineError
 from mc_sched.core.policies import PARTITIONERS, POLICIES
-from mc_sched.core.policies.depth import depth
+from mc_sched.core.policies.depth import accuracy_by
+from mc_sched.core.policies.options import cloud_choices, edge_shortfall
 from mc_sched.core.policy import (
     CloudForecast,
     Decision,
-    EdgeFirst,
+    LocalFirst,
     Offload,
     Refuse,
     RunOnEdge,
     View,
-    cloud_choices,
-    edge_shortfall,
 )
 from mc_sched.core.task import Mode, Shortfall
 from mc_sched.obs.explain.story import Story
@@ -78,7 +77,7 @@ def _went(story: Story, decision: Decision) -> bool:
         return isinstance(decision, Refuse) and refused
     leaves = story.first(do.SendToCloud, do.Encode)
     codec = leaves[1].codec if leaves else story.outcome.codec if story.outcome else None
-    if isinstance(decision, EdgeFirst):
+    if isinstance(decision, LocalFirst):
         return any(isinstance(step, do.StartLocal | do.SetTimer) for step in at_once)
     return (decision.codec if isinstance(decision, Offload) else None) == codec
 
@@ -98,9 +97,9 @@ def why(story: Story, found: Choices) -> str:
         if edge is None:
             return f"only the edge could serve it: {cloud.sentence()}"
         short = f"{edge.sentence()}; {cloud.sentence()}"
-        if isinstance(decision, EdgeFirst) and decision.offload is None:
+        if isinstance(decision, LocalFirst) and decision.offload is None:
             return f"the local net alone could not serve it: {edge.sentence()}"
-        if isinstance(decision, EdgeFirst):
+        if isinstance(decision, LocalFirst):
             return f"neither site alone is sure to serve it, and both may together: {short}"
         return f"no site is sure to serve it, and a free one is tried where it may: {short}"
     if edge is None:
@@ -114,7 +113,7 @@ def _preference(view: View, options: tuple[CloudForecast, ...], decision: Decisi
     here = isinstance(decision, RunOnEdge)
     if view.mode is Mode.PERFORMANCE:
         return "performance mode keeps it on the device" if here else "this is the fastest"
-    right = {option: depth(option, view, view.remaining_ns) for option in options}
+    right = {option: accuracy_by(option, view, view.remaining_ns) for option in options}
     edge_mj = _per_right_mj(view.edge.energy_j, view.edge.accuracy)
     cloud_mj = min(_per_right_mj(option.energy_j, share) for option, share in right.items())
     less = "costs fewer joules per right answer"
@@ -143,10 +142,10 @@ def told(decision: Decision, view: View) -> str:
     if isinstance(decision, Refuse):
         return "refuse it: " + "; ".join(s.sentence() for s in decision.shortfalls)
     if isinstance(decision, RunOnEdge):
-        here = next((o for o in view.whole if o.exit == decision.exit), view.edge)
+        here = next((o for o in view.on_device if o.exit == decision.exit), view.edge)
         what = f" up to {decision.exit} of the cloud net" if decision.exit else ""
         return f"run it on the edge{what}, {_times(here.mean_ns, here.upper_ns)}"
-    if isinstance(decision, EdgeFirst):
+    if isinstance(decision, LocalFirst):
         times = _times(view.edge.mean_ns, view.edge.upper_ns)
         return f"run it on the edge, {times}{_behind(decision)}"
     option = chosen_option(view, decision)
@@ -156,7 +155,7 @@ def told(decision: Decision, view: View) -> str:
     return f"send it to the cloud as {decision.codec}, to be answered at {option.exit}, {times}"
 
 
-def _behind(decision: EdgeFirst) -> str:
+def _behind(decision: LocalFirst) -> str:
     """What becomes of the images that the local net is not sure of."""
     unsure = 1 - decision.threshold.kept
     share = f"if that is not sure, as {unsure:.0%} are not"

@@ -99,7 +99,7 @@ def _asked(story: Story, found: Choices | None) -> str:
 
 def _expected(view: View) -> list[tuple[str, float, float, float, float]]:
     """Who, mean and upper quantile in milliseconds, accuracy, millijoules."""
-    found = [("the edge", view.edge), *((f"the edge, to {o.exit}", o) for o in view.whole)]
+    found = [("the edge", view.edge), *((f"the edge, to {o.exit}", o) for o in view.on_device)]
     found += [(f"the cloud, {o.codec} to {o.exit}", o) for o in view.cloud]
     return [(who, o.mean_ns / 1e6, o.upper_ns / 1e6, o.accuracy, o.energy_j * 1e3)
             for who, o in found]  # fmt: skip

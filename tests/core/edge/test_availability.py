@@ -150,36 +150,36 @@ def reason(edge, deadline, **fields):
 
 def test_both_sites_too_slow(edge):
     assert reason(edge, 15) == (
-        "edge needs 20.0 ms of 15.0 ms left: 5.0 ms too long; "
-        "cloud needs 29.0 ms of 15.0 ms left: 14.0 ms too long"
+        "edge needs 20.0 ms, 15.0 ms are left: 5.0 ms too long; "
+        "cloud needs 29.0 ms, 15.0 ms are left: 14.0 ms too long"
     )
 
 
 def test_both_sites_not_accurate_enough(edge):
     assert reason(edge, 84, accuracy=0.95) == (
-        "edge reaches accuracy 0.800, 0.950 is demanded; "
-        "cloud reaches accuracy 0.940, 0.950 is demanded"
+        "edge reaches accuracy 0.800, 0.950 is required; "
+        "cloud reaches accuracy 0.940, 0.950 is required"
     )
 
 
 def test_the_edge_not_accurate_enough_the_cloud_too_slow(edge):
     assert reason(edge, 30, accuracy=0.9) == (
-        "edge reaches accuracy 0.800, 0.900 is demanded; "
-        "cloud needs 37.0 ms of 30.0 ms left: 7.0 ms too long"
+        "edge reaches accuracy 0.800, 0.900 is required; "
+        "cloud needs 37.0 ms, 30.0 ms are left: 7.0 ms too long"
     )
 
 
 def test_the_edge_too_slow_the_cloud_not_allowed(edge):
     assert reason(edge, 15, privacy=Privacy.EDGE_ONLY) == (
-        "edge needs 20.0 ms of 15.0 ms left: 5.0 ms too long; "
-        "cloud is not allowed by the stream's privacy demand"
+        "edge needs 20.0 ms, 15.0 ms are left: 5.0 ms too long; "
+        "cloud is not allowed by the stream's privacy setting"
     )
 
 
 def test_no_cloud_agent(make_edge):
     edge = make_edge(cloud=None)
     assert reason(edge, 15) == (
-        "edge needs 20.0 ms of 15.0 ms left: 5.0 ms too long; cloud is not reachable"
+        "edge needs 20.0 ms, 15.0 ms are left: 5.0 ms too long; cloud is not reachable"
     )
 
 

@@ -38,7 +38,7 @@ def test_tasks_are_counted_since_one_that_was_late():
     ("since_late", "kind"), [(NEVER, Offload), (200, Offload), (199, RunOnEdge), (0, RunOnEdge)]
 )
 def test_nothing_is_given_away_for_good_soon_after_one_was_late(since_late, kind):
-    situation = replace(FOR_GOOD, since_late=since_late, cloud_in_time=True)
+    situation = replace(FOR_GOOD, tasks_since_late=since_late, cloud_in_time=True)
     assert isinstance(POLICIES["mc"](Task("a", "s", 0, ns(84)), situation), kind)
 
 

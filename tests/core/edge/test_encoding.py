@@ -70,7 +70,7 @@ def test_and_against_the_deadline(edge):
     assert encodes(edge.submit(0, "a", FINE_MS, **FINE)) == ["a"]
     (action,) = edge.submit(200, "b", FINE_MS - LITTLE, **FINE)
     assert action == refused("b")
-    assert "cloud needs 31.0 ms of 31.0 ms left" in reason(edge, "b")
+    assert "cloud needs 31.0 ms, 31.0 ms are left" in reason(edge, "b")
 
 
 def test_exits_before_the_cut_are_no_candidates(edge):
@@ -270,7 +270,7 @@ def test_a_stream_of_features_without_an_encoder_is_refused_for_its_privacy(make
     assert edge.submit(0, "a", 84, accuracy=0.9, privacy=Privacy.FEATURES, payload_bytes={}) == [
         refused("a")
     ]
-    assert "cloud is not allowed by the stream's privacy demand" in reason(edge, "a")
+    assert "cloud is not allowed by the stream's privacy setting" in reason(edge, "a")
 
 
 def test_a_policy_that_breaks_privacy_is_stopped(edge, monkeypatch):

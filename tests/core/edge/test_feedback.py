@@ -49,8 +49,8 @@ def test_step_by_step_up_to_one_and_then_no_site_can_serve(make_edge):
         seen.append(edge.outcome(f"a{number}").required_accuracy)
     assert seen == pytest.approx([0.85, 0.95, 1.0, 1.0, 1.0])
     assert edge.outcome("a2").reason == (
-        "edge reaches accuracy 0.800, 1.000 is demanded; "
-        "cloud reaches accuracy 0.940, 1.000 is demanded"
+        "edge reaches accuracy 0.800, 1.000 is required; "
+        "cloud reaches accuracy 0.940, 1.000 is required"
     )
 
 

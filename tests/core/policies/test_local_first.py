@@ -7,11 +7,11 @@ import pytest
 from mc_sched.core import events as ev
 from mc_sched.core.actions import StartLocal
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policies.local_first import local_first
+from mc_sched.core.policies.local_first import local_first_candidates
 from mc_sched.core.policies.options import probability_beyond
 from mc_sched.core.policy import (
     CloudForecast,
-    EdgeFirst,
+    LocalFirst,
     Offload,
     OnDeviceForecast,
     Refuse,
@@ -50,13 +50,13 @@ def view(**fields):
 
 def there(situation, task=TASK):
     """The way with the cloud behind the local net."""
-    (way,) = (way for way in local_first(task, situation) if way.decision.offload)
+    (way,) = (way for way in local_first_candidates(task, situation) if way.decision.offload)
     return way
 
 
 def here(situation, task=TASK):
     """The one that stays on the device."""
-    (way,) = (way for way in local_first(task, situation) if not way.decision.offload)
+    (way,) = (way for way in local_first_candidates(task, situation) if not way.decision.offload)
     return way
 
 
@@ -80,14 +80,14 @@ WHOLE = (
 
 
 def test_a_device_that_holds_the_cloud_net_may_run_it_behind_the_local_net():
-    way = here(view(whole=WHOLE))
-    assert way.decision == EdgeFirst(MOST, None, "last")
+    way = here(view(on_device=WHOLE))
+    assert way.decision == LocalFirst(MOST, None, "last")
     assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.6)
     assert way.in_time == pytest.approx(1.0)
 
 
 def test_and_what_the_cloud_would_be_late_with():
-    way = there(view(whole=WHOLE, remaining_ns=ns(120)))
+    way = there(view(on_device=WHOLE, remaining_ns=ns(120)))
     late = probability_beyond(ns(120), VIEW.cloud[1], after_ns=ns(20))
     assert way.decision.offload.fallback_exit == "last"
     assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.30 + 0.2 * late * 0.6)
@@ -95,7 +95,7 @@ def test_and_what_the_cloud_would_be_late_with():
 
 
 def test_not_where_that_would_be_late_on_the_mean():
-    assert here(view(whole=WHOLE, remaining_ns=ns(119))).decision.exit == ""
+    assert here(view(on_device=WHOLE, remaining_ns=ns(119))).decision.exit == ""
 
 
 def test_with_nothing_behind_it_what_is_sure_has_to_reach_the_qor_by_itself():
@@ -108,12 +108,12 @@ def test_with_nothing_behind_it_what_is_sure_has_to_reach_the_qor_by_itself():
 
 def test_a_way_that_fails_more_often_than_not_is_none():
     seldom = replace(MOST, kept=0.49)
-    assert not list(local_first(TASK, view(cloud=(), thresholds=(NONE, seldom))))
+    assert not list(local_first_candidates(TASK, view(cloud=(), thresholds=(NONE, seldom))))
 
 
 def test_what_must_not_leave_stays():
     private = replace(TASK, privacy=Privacy.EDGE_ONLY)
-    assert [way.decision.offload for way in local_first(private, VIEW)] == [None]
+    assert [way.decision.offload for way in local_first_candidates(private, VIEW)] == [None]
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ def test_what_must_not_leave_stays():
     ],
 )
 def test_it_is_no_way_where(situation, task):
-    assert not list(local_first(task, situation))
+    assert not list(local_first_candidates(task, situation))
 
 
 @pytest.mark.parametrize(
     ("situation", "kind"),
     [
-        pytest.param(VIEW, EdgeFirst, id="energy: 0.16 J against 0.30"),
+        pytest.param(VIEW, LocalFirst, id="energy: 0.16 J against 0.30"),
         pytest.param(
             view(edge=replace(VIEW.edge, energy_j=0.25)), Offload, id="energy: 0.31 J against 0.30"
         ),
-        pytest.param(view(mode=Mode.PERFORMANCE), EdgeFirst, id="performance: 34 ms against 60"),
+        pytest.param(view(mode=Mode.PERFORMANCE), LocalFirst, id="performance: 34 ms against 60"),
         pytest.param(
             view(
                 mode=Mode.PERFORMANCE, edge=replace(VIEW.edge, mean_ns=ns(50), upper_ns=ns(60))
@@ -148,7 +148,7 @@ def test_it_is_no_way_where(situation, task):
             Offload,
             id="performance: late more often",
         ),
-        pytest.param(view(remaining_ns=ns(30)), EdgeFirst, id="the cloud would be late"),
+        pytest.param(view(remaining_ns=ns(30)), LocalFirst, id="the cloud would be late"),
         pytest.param(
             view(remaining_ns=ns(69), thresholds=(NONE, replace(HALF, kept=0.2))),
             Offload,
@@ -162,7 +162,7 @@ def test_mc_takes_it_where_it_is_better(situation, kind):
 
 
 def test_a_task_that_the_local_net_can_serve_is_asked_of_it_alone():
-    assert not isinstance(MC(TASK, view(accuracy=0.75)), EdgeFirst)
+    assert not isinstance(MC(TASK, view(accuracy=0.75)), LocalFirst)
 
 
 def test_a_chance_is_a_half_at_the_mean_and_a_twentieth_at_the_upper_quantile():

@@ -7,21 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policies.local_first import local_first
+from mc_sched.core.policies.local_first import local_first_candidates
+from mc_sched.core.policies.options import fastest_cloud_choice
 from mc_sched.core.policy import (
     CloudForecast,
-    EdgeFirst,
     Fallback,
+    LocalFirst,
     Offload,
     OnDeviceForecast,
     Refuse,
     RunOnEdge,
     SiteForecast,
     View,
-    cloud_choice,
 )
 from mc_sched.core.stage_graph import Cost, StageGraph, Upload
-from mc_sched.core.task import ExitRule, Mode, Privacy, Shortfall, Site, Task
+from mc_sched.core.task import Constraint, ExitRule, Mode, Privacy, Shortfall, Site, Task
 from tests.core.round_figures import THRESHOLDS, ns
 
 MC, MC_PAPER, SERVER, EDGE_ONLY = (
@@ -56,11 +56,11 @@ def near(**fields):
 
 
 def edge_short(constraint, needed, offered):
-    return Shortfall(Site.EDGE, constraint, needed, offered)
+    return Shortfall(Site.EDGE, Constraint(constraint), needed, offered)
 
 
 def cloud_short(constraint, needed, offered):
-    return Shortfall(Site.CLOUD, constraint, needed, offered)
+    return Shortfall(Site.CLOUD, Constraint(constraint), needed, offered)
 
 
 UNREACHABLE = cloud_short("link", 1, 0)
@@ -110,22 +110,22 @@ def sends_for_good(option, accuracy=0.75):
             id="both, energy: is sure without being taken back",
         ),
         pytest.param(
-            view(cloud=(NEAR,), latest_start_ns=ns(39), since_late=0),
+            view(cloud=(NEAR,), latest_start_ns=ns(39), tasks_since_late=0),
             hedges(NEAR),
             id="both, energy: may come after the take-back",
         ),
         pytest.param(
-            view(cloud=(NEAR,), latest_start_ns=ns(21), since_late=0),
+            view(cloud=(NEAR,), latest_start_ns=ns(21), tasks_since_late=0),
             hedges(NEAR),
             id="both, energy: pays a third of a run",
         ),
         pytest.param(
-            view(cloud=(near(energy_j=0.15),), latest_start_ns=ns(21), since_late=0),
+            view(cloud=(near(energy_j=0.15),), latest_start_ns=ns(21), tasks_since_late=0),
             RunOnEdge(),
             id="both, energy: too dear to be taken back",
         ),
         pytest.param(
-            view(cloud=(NEAR,), latest_start_ns=0, since_late=0),
+            view(cloud=(NEAR,), latest_start_ns=0, tasks_since_late=0),
             RunOnEdge(),
             id="both, energy: nothing is left to wait for",
         ),
@@ -296,25 +296,27 @@ def test_edge_only(situation, decision):
 
 
 def test_the_first_exit_that_is_accurate_enough():
-    assert cloud_choice(TASK, view()) == NEAR
-    assert cloud_choice(TASK, view(accuracy=0.78)) == FAR
+    assert fastest_cloud_choice(TASK, view()) == NEAR
+    assert fastest_cloud_choice(TASK, view(accuracy=0.78)) == FAR
 
 
 def test_on_the_mean_if_asked():
-    assert cloud_choice(TASK, view(remaining_ns=ns(30)), upper=False) == NEAR
-    assert cloud_choice(TASK, view(remaining_ns=ns(30))) == cloud_short("deadline", ns(40), ns(30))
+    assert fastest_cloud_choice(TASK, view(remaining_ns=ns(30)), upper=False) == NEAR
+    assert fastest_cloud_choice(TASK, view(remaining_ns=ns(30))) == cloud_short(
+        "deadline", ns(40), ns(30)
+    )
 
 
 def test_a_refusal_names_the_least_time_of_all_acceptable_exits():
     slow_head = near(upper_ns=ns(70))
-    assert cloud_choice(TASK, view(cloud=(slow_head, FAR), remaining_ns=ns(50))) == cloud_short(
-        "deadline", ns(60), ns(50)
-    )
+    assert fastest_cloud_choice(
+        TASK, view(cloud=(slow_head, FAR), remaining_ns=ns(50))
+    ) == cloud_short("deadline", ns(60), ns(50))
 
 
 def test_the_closest_exit_to_the_input_even_if_another_is_faster():
     slow_head = near(upper_ns=ns(70))
-    assert cloud_choice(TASK, view(cloud=(slow_head, FAR))) == slow_head
+    assert fastest_cloud_choice(TASK, view(cloud=(slow_head, FAR))) == slow_head
 
 
 # --- privacy ----------------------------------------------------------------------------------
@@ -378,8 +380,8 @@ views = st.builds(
     .map(lambda here: deeper_and_later([here])[0]),
     st.lists(options, max_size=4).map(deeper_and_later),
     thresholds=st.sampled_from(((), THRESHOLDS)),
-    whole=st.lists(wholes, max_size=2).map(deeper_and_later),
-    layers=st.none() | st.builds(
+    on_device=st.lists(wholes, max_size=2).map(deeper_and_later),
+    stage_graph=st.none() | st.builds(
         StageGraph, st.tuples(costs, costs), st.tuples(costs, costs),
         st.lists(uploads, max_size=3).map(tuple), costs, st.just("far"),
     ),
@@ -406,7 +408,7 @@ def at_home(policy, situation):
     needed = situation.accuracy
     if policy is MC_PAPER or situation.edge.accuracy >= needed:
         return situation.edge
-    return next((o for o in situation.whole if o.accuracy >= needed), situation.edge)
+    return next((o for o in situation.on_device if o.accuracy >= needed), situation.edge)
 
 
 def cheaply(option, situation):
@@ -420,7 +422,7 @@ def cheaply(option, situation):
 def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
     cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
     can = any(tried(option, situation, upper) for option in (at_home(policy, situation), *cloud))
-    can = can or (policy is MC and any(local_first(task, situation)))
+    can = can or (policy is MC and any(local_first_candidates(task, situation)))
     assert isinstance(policy(task, situation), Refuse) is not can
 
 
@@ -445,7 +447,7 @@ def test_it_goes_where_it_fits(policy, upper, task, situation):
 @given(task=tasks, situation=views)
 def test_no_policy_offloads_what_privacy_forbids(policy, task, situation):
     decision = policy(task, situation)
-    offload = decision.offload if isinstance(decision, EdgeFirst) else decision
+    offload = decision.offload if isinstance(decision, LocalFirst) else decision
     assert not isinstance(offload, Offload) or task.privacy.allows(offload.codec)
 
 
@@ -485,13 +487,13 @@ def test_a_refusal_has_one_shortfall_per_site(policy, task, situation):
     [
         (
             edge_short("deadline", ns(20), ns(12.5)),
-            "edge needs 20.0 ms of 12.5 ms left: 7.5 ms too long",
+            "edge needs 20.0 ms, 12.5 ms are left: 7.5 ms too long",
         ),
         (
             cloud_short("accuracy", 0.95, 0.91),
-            "cloud reaches accuracy 0.910, 0.950 is demanded",
+            "cloud reaches accuracy 0.910, 0.950 is required",
         ),
-        (FORBIDDEN, "cloud is not allowed by the stream's privacy demand"),
+        (FORBIDDEN, "cloud is not allowed by the stream's privacy setting"),
         (UNREACHABLE, "cloud is not reachable"),
         (edge_short("capacity", 9, 8), "edge has 8 tasks waiting, its limit"),
     ],

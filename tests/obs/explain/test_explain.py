@@ -57,8 +57,8 @@ def test_a_task_that_was_refused(edge):
     edge.submit(0, "a", 15)
     found = edge.explain("a").as_object()
     assert found["cause"] == (
-        "it was refused when it came: edge needs 20.0 ms of 15.0 ms left: 5.0 ms too long; "
-        "cloud needs 29.0 ms of 15.0 ms left: 14.0 ms too long"
+        "it was refused when it came: edge needs 20.0 ms, 15.0 ms are left: 5.0 ms too long; "
+        "cloud needs 29.0 ms, 15.0 ms are left: 14.0 ms too long"
     )
     assert found["faithful"]
     assert found["chosen"].startswith("to refuse it: edge needs 20.0 ms")
@@ -264,7 +264,7 @@ def test_a_task_that_is_tried_though_no_site_is_sure(edge):
     assert found["chosen"] == (
         "to send it to the cloud as jpeg, to be answered at exit3, in 44.6 ms, at most 87.0 ms; "
         "no site is sure to serve it, and a free one is tried where it may: edge reaches accuracy "
-        "0.800, 0.900 is demanded; cloud needs 87.0 ms of 84.0 ms left: 3.0 ms too long"
+        "0.800, 0.900 is required; cloud needs 87.0 ms, 84.0 ms are left: 3.0 ms too long"
     )
     edge.submit(1001, "b", 40, accuracy=0.9)
     assert edge.explain("b").as_object()["chosen"].endswith("too long; no site could serve it")

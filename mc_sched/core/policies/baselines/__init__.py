@@ -1,1 +1,1 @@
-"""Policies of other papers, to compare `mc` with. Each file names its source."""
+"""Policies of other papers, for comparison with `mc`. Each file names its source."""

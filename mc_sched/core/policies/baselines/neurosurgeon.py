@@ -1,36 +1,34 @@
-"""Baseline `neurosurgeon`: the split of the cloud net with the least predicted time, or energy.
+"""Baseline `neurosurgeon`: the split of the cloud net with the least predicted time or energy.
 
-Kang et al. 2017 (ASPLOS). Per request it looks at the link and at the server's load, and chooses
-behind which layer the network is cut: 0 sends the picture, the last one leaves nothing to send. It
-knows no exits, no deadline and no accuracy. Kang et al. predict a layer's time by a regression on
-its shape; here each stage's profile on its host takes that place. Where the picture must not leave,
-the features codec is the only cut.
+Kang et al. 2017 (ASPLOS). For each request it considers the link and the server's load, and chooses
+the layer after which the network is split: a split at 0 sends the image, one after the last layer
+sends nothing. Exits, deadline and accuracy are ignored. Kang et al. predict a layer's time by a
+regression on its shape; here each stage's profile on its host is used instead. If the image must
+not leave the device, the features codec is the only split.
 """
 
 from __future__ import annotations
 
-from mc_sched.core.policy import (
-    CloudForecast,
-    Decision,
-    RunOnEdge,
-    SiteForecast,
-    View,
-    no_tables,
-    raw_options,
-    without_fallback,
+from mc_sched.core.policies.options import (
+    offload_without_fallback,
+    partition_options,
+    refuse_without_tables,
 )
+from mc_sched.core.policy import CloudForecast, Decision, RunOnEdge, SiteForecast, View
 from mc_sched.core.task import Mode, Task
 
 
 def decide(task: Task, view: View) -> Decision:
-    """By the mode, the quickest or the cheapest on the mean."""
-    if not view.whole:
-        return no_tables()
-    here = view.whole[-1]
-    ends = [option for option in raw_options(task, view) if option.exit == here.exit]
+    """Choose the fastest or, in energy mode, the cheapest split by its mean."""
+    if not view.on_device:
+        return refuse_without_tables()
+    device = view.on_device[-1]
+    splits = [option for option in partition_options(task, view) if option.exit == device.exit]
     least = _joules if view.mode is Mode.ENERGY else _time_ns
-    best: SiteForecast = min([*ends, here], key=least)
-    return without_fallback(best) if isinstance(best, CloudForecast) else RunOnEdge(here.exit)
+    best: SiteForecast = min([*splits, device], key=least)
+    if isinstance(best, CloudForecast):
+        return offload_without_fallback(best)
+    return RunOnEdge(device.exit)
 
 
 def _joules(option: SiteForecast) -> float:

@@ -1,4 +1,4 @@
-"""What a policy that partitions the cloud net looks at beside the usual view."""
+"""Builds the stage graph, by which policies partition the cloud net."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def build_stage_graph(
     link: LongRunLink,
     energy: EnergyModel,
 ) -> StageGraph | None:
-    """The graph of the cloud net's stages; without uploads where `cloud` is None."""
+    """Return the graph of the cloud net's stages, without uploads if `cloud` is None.
+
+    None if the device does not hold the cloud net.
+    """
     if local.whole is None:
         return None
     reply_ns = link.rtt_ns // 2
@@ -50,7 +53,7 @@ def _uploads(
 
 
 def _packing_ns(local: LocalTable, codec: Codec) -> int:
-    """What making the payload takes beyond the stages before it."""
+    """Return the time to make the payload, less the stages before it that count by themselves."""
     assert local.whole is not None
     before_ns = sum(local.whole.stage_ns[: codec.stage])
     return max(0, local.encode_ns.get(codec.name, 0) - before_ns)

@@ -66,7 +66,7 @@ VIEW = View(
         way("features", "far", 5, 0.01, 0.88),
         way("split1", "near", 30, 0.15, 0.7), way("split1", "far", 50, 0.15),
     ),
-    whole=(whole("near", 45, 0.2, 0.7), whole("far", 80, 0.4)),
+    on_device=(whole("near", 45, 0.2, 0.7), whole("far", 80, 0.4)),
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def goes(codec, mean, accuracy=0.9):
         pytest.param({"mode": Mode.ENERGY}, goes("jpeg", 60), id="the cheapest"),
         pytest.param({"remaining_ns": 1, "accuracy": 0.99}, goes("split1", 50), id="regardless"),
         pytest.param({"cloud": ()}, RunOnEdge("far"), id="no cloud"),
-        pytest.param({"whole": (whole("far", 49, 9),)}, RunOnEdge("far"), id="nothing left"),
+        pytest.param({"on_device": (whole("far", 49, 9),)}, RunOnEdge("far"), id="nothing left"),
     ],
 )
 def test_neurosurgeon(situation, decision):
