@@ -13,6 +13,7 @@ import pytest
 
 from mc_sched.cli import streaming
 from tests.cli.fake_edge import LABELS, NO_IMAGE, FakeEdge
+from tests.signals import children_can_be_interrupted
 
 FAST = ("--fps", "500")
 PATIENCE_S = 20
@@ -318,9 +319,11 @@ def test_interrupted_it_is_130_with_the_summary_so_far(agent, frames):
         sys.executable, "-m", "mc_sched.cli", "submit", str(frames), "--edge", agent.address,
         "--count", "100", "--fps", "10", "--output", "json",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    with children_can_be_interrupted():
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
     due = time.monotonic() + PATIENCE_S
     while len(agent.seen) < 4 and time.monotonic() < due:
         time.sleep(0.01)

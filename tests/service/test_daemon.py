@@ -39,14 +39,12 @@ def test_a_defect_is_not_dressed_up_as_a_users_error():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_the_wait(number):
+async def test_a_signal_ends_the_wait(number, daemon_signals):
     waiting = asyncio.create_task(daemon.until_stopped())
     await asyncio.sleep(0)
     assert not waiting.done()
     os.kill(os.getpid(), number)
     await asyncio.wait_for(waiting, 5)
-    for used in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().remove_signal_handler(used)
 
 
 async def test_a_drain_that_does_not_end_is_left(monkeypatch):

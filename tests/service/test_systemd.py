@@ -45,7 +45,7 @@ def test_pings_come_at_half_of_the_watchdogs_time(monkeypatch, usec, pid, interv
     assert ping_interval_s() == interval
 
 
-async def test_ready_reload_and_stop_are_told_in_order(manager, monkeypatch):
+async def test_ready_reload_and_stop_are_notified_in_order(manager, monkeypatch, daemon_signals):
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     reloads = []
     serving = asyncio.create_task(daemon.until_stopped(reload=lambda: reloads.append(True)))
@@ -57,8 +57,6 @@ async def test_ready_reload_and_stop_are_told_in_order(manager, monkeypatch):
     os.kill(os.getpid(), signal.SIGTERM)
     assert await heard(manager) == "STOPPING=1"
     await asyncio.wait_for(serving, 5)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 async def test_the_watchdog_is_fed_only_while_the_agent_gets_on(manager, monkeypatch):

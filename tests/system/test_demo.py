@@ -16,6 +16,7 @@ import pytest
 
 from mc_sched.obs.log.event_log import read_log
 from mc_sched.obs.replay import replay
+from tests.signals import children_can_be_interrupted
 from tests.system.deployment import PATIENCE_S, Ran
 
 pytestmark = pytest.mark.system
@@ -50,7 +51,8 @@ class Demo(Ran):
 def start(logs, *options):
     """A demo as a child process."""
     command = [*COMMAND, "demo", "--output", "json", "--keep-logs", logs, *options]
-    with (logs.parent / f"{logs.name}.stderr").open("w") as stderr:
+    path = logs.parent / f"{logs.name}.stderr"
+    with path.open("w") as stderr, children_can_be_interrupted():
         return subprocess.Popen(
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=stderr, text=True,
