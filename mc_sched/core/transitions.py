@@ -6,7 +6,7 @@ once, when the cloud was given up and the local net runs instead. The task is an
 forgotten when both legs are closed. On the cloud a task has one state.
 
 Keys are event names where the world moves the task, and lower-case verbs where the machine does.
-The pictures in ARCHITECTURE.md are drawn from these tables by `scripts/state-diagrams`.
+The diagrams in docs/states.md are drawn from these tables by `scripts/state-diagrams`.
 """
 
 from __future__ import annotations
