@@ -35,9 +35,13 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
     if config.cloud is None:
         return None
     return CloudClient(
-        config.cloud, config.edge_id, bundle.hash, driver.handle, config.probe_interval / 1e9,
-        driver.wanted_padding, identity_for(config, config.cloud), driver.tell,
-    )  # fmt: skip
+        config.cloud,
+        config.edge_id,
+        bundle.hash,
+        driver.handle,
+        identity_for(config, config.cloud),
+        driver.tell,
+    )
 
 
 def make_sampler(

@@ -19,8 +19,7 @@ from mc_proto.tls import Identity
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from mc_sched.core import events as ev
-from mc_sched.core.actions import SendToCloud
-from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.actions import SendProbe, SendToCloud
 from mc_sched.errors import sentence
 from mc_sched.obs.log.moments import CloudStory
 
@@ -56,26 +55,23 @@ class CloudClient:
         edge_id: str,
         bundle_hash: str,
         feed: Feed,
-        probe_interval_s: float,
-        wanted_padding: Callable[[int], Padding] = lambda now_ns: Padding(),
         identity: Identity | None = None,
         tell: Callable[[CloudStory], None] = lambda story: None,
     ) -> None:
-        """`wanted_padding` says, at a moment, what a probe should carry to measure the link.
+        """With an `identity` both connections use mutual TLS.
 
-        With an `identity` both connections are mutual TLS. `tell` hears what the cloud says of a
-        task that is over there.
+        `tell` receives the cloud's part of the story of each task that has ended in the cloud.
         """
         self._address = address
         self._edge_id = edge_id
         self._bundle_hash = bundle_hash
         self._feed = feed
-        self._probe_interval_s = probe_interval_s
         self._calls: dict[str, _Call] = {}
         self._errands: set[asyncio.Task[None]] = set()
-        self._state = ""
-        self._rtt_ns = 0
-        self._wanted_padding = wanted_padding
+        self._probes: asyncio.Queue[SendProbe] = asyncio.Queue()
+        """Probes that the machine has asked for since the cloud was reached."""
+        self._gone_reason: str | None = None
+        """The reason of the last CloudGone; None before it, and again once a cloud is found."""
         self._identity = identity
         self._tell = tell
 
@@ -107,60 +103,65 @@ class CloudClient:
             await asyncio.sleep(RETRY_S)
 
     async def _meet(self) -> None:
-        """Learn what the cloud hosts, then probe until it is lost or leaves."""
+        """Learn what the cloud hosts, then send the machine's probes until it is lost or leaves."""
         described = await self._ask.Describe(cloud_pb2.DescribeRequest(), timeout=PROBE_TIMEOUT_S)
         table = serde.describe_from_wire(described)
         if table.bundle_hash != self._bundle_hash:
             self._lose("the cloud runs another bundle; install the same one on both")
             return
-        if not await self._probe():
-            self._say_gone("the cloud agent is shutting down")
-            return
-        self._state = "up"
-        self._feed(ev.CloudFound(time.monotonic_ns(), table))
-        missed = 0
+        self._probes = asyncio.Queue()
+        self._feed(ev.CloudReached(time.monotonic_ns()))
+        found, missed = False, 0
         while True:
-            await asyncio.sleep(self._probe_interval_s)
+            probe = await self._probes.get()
             try:
-                if not await self._probe():
-                    self._say_gone("the cloud agent is shutting down")
-                    return
-                missed = 0
+                draining = await self._send_probe(probe)
             except grpc.aio.AioRpcError as error:
                 missed += 1
-                if missed >= MISSED_PROBES or error.code() is grpc.StatusCode.UNAVAILABLE:
+                if not found or missed >= MISSED_PROBES or _is_unavailable(error):
                     raise
+                self._feed(ev.ProbeLost(time.monotonic_ns(), _unmet(self._address, error)))
+                continue
+            if draining:
+                self._report_gone("the cloud agent is shutting down")
+                return
+            missed = 0
+            if not found:
+                found, self._gone_reason = True, None
+                self._feed(ev.CloudFound(time.monotonic_ns(), table))
 
-    async def _probe(self) -> bool:
-        """One round trip, now and then with padding; False if the cloud is draining."""
+    def probe(self, action: SendProbe) -> None:
+        """Probe the link; the answer, or its loss, is fed as an event."""
+        self._probes.put_nowait(action)
+
+    async def _send_probe(self, probe: SendProbe) -> bool:
+        """Make one round trip; return True if the cloud is draining."""
         started_ns = time.monotonic_ns()
-        padding = self._wanted_padding(started_ns)
         request = cloud_pb2.ProbeRequest(
             edge_id=self._edge_id,
-            last_rtt_ns=self._rtt_ns,
-            padding=bytes(padding.up_bytes),
-            reply_padding_bytes=padding.down_bytes,
+            last_rtt_ns=probe.last_rtt_ns,
+            padding=bytes(probe.up_bytes),
+            reply_padding_bytes=probe.down_bytes,
         )
         reply = await self._ask.Probe(request, timeout=PROBE_TIMEOUT_S)
         now_ns = time.monotonic_ns()
-        took_ns = now_ns - started_ns
-        if padding == Padding():
-            self._rtt_ns = took_ns
         self._feed(
             ev.LinkSampled(
-                now_ns, took_ns, reply.queue_ns, reply.slowdown, "", reply.held_ns,
-                padding.up_bytes, len(reply.padding),
+                now_ns, now_ns - started_ns, reply.queue_ns, reply.slowdown, "", reply.held_ns,
+                probe.up_bytes, len(reply.padding),
             )
         )  # fmt: skip
-        return not reply.draining
+        draining: bool = reply.draining
+        return draining
 
     def _lose(self, reason: str) -> None:
-        self._say_gone(reason)
+        self._report_gone(reason)
         self._cut_calls()
 
-    def _say_gone(self, reason: str) -> None:
-        if self._state != reason:
-            self._state = reason
+    def _report_gone(self, reason: str) -> None:
+        """Feed CloudGone, unless it was the last report and gave the same reason."""
+        if self._gone_reason != reason:
+            self._gone_reason = reason
             self._feed(ev.CloudGone(time.monotonic_ns(), reason))
 
     def _cut_calls(self) -> None:
@@ -238,6 +239,11 @@ def _unmet(address: str, error: grpc.aio.AioRpcError) -> str:
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
         return f"{address} refuses this node's certificate: {error.details()}"
     return f"{address} does not answer ({error.code().name.lower()})"
+
+
+def _is_unavailable(error: grpc.aio.AioRpcError) -> bool:
+    """True if the connection is broken, so that waiting for another probe is no use."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def _last_event(task_id: str, call: _Call) -> ev.EdgeEvent:

@@ -90,7 +90,7 @@ class EdgeConfig(AgentConfig):
     cloud_net_on_edge: bool = False
     max_tasks: int = Field(default=256, ge=1, le=10_000)
     max_uploads: int | None = Field(default=None, ge=1, le=64)
-    probe_interval: Duration = 200_000_000
+    probe_interval: Duration = EdgeSettings.probe_interval_ns
     energy: EnergyConfig = EnergyConfig()
     sensors: EdgeSensorsConfig = EdgeSensorsConfig()
 
@@ -128,5 +128,6 @@ class EdgeConfig(AgentConfig):
             cloud_net_on_edge=self.cloud_net_on_edge,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
+            probe_interval_ns=self.probe_interval,
             energy=self.energy.model(),
         )

@@ -25,7 +25,6 @@ from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.edge.stats import EdgeSnapshot
 from mc_sched.core.errors import MachineError
 from mc_sched.core.events import TimerKind
-from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.task import Outcome, OutcomeKind, Task
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.obs.log.moments import CloudStory
@@ -44,6 +43,9 @@ class Cloud(Protocol):
 
     def give_up(self, task_id: str) -> None:
         """Tell the cloud to stop."""
+
+    def probe(self, action: do.SendProbe) -> None:
+        """Measure the link by one round trip."""
 
 
 class EdgeDriver:
@@ -177,10 +179,6 @@ class EdgeDriver:
         """Log the cloud's part of a task's story."""
         self._log.write(time.monotonic_ns(), "note", story)
 
-    def wanted_padding(self, now_ns: int) -> Padding:
-        """What the next probe should carry."""
-        return self._machine.wanted_padding(now_ns)
-
     @property
     def progressing(self) -> bool:
         """Whether the machine answers and no worker is stuck."""
@@ -215,6 +213,9 @@ class EdgeDriver:
         elif isinstance(action, do.SendGiveUp):
             assert self._cloud is not None
             self._cloud.give_up(action.task_id)
+        elif isinstance(action, do.SendProbe):
+            assert self._cloud is not None
+            self._cloud.probe(action)
         elif isinstance(action, do.SetTimer):
             self._set_timer(action)
         elif isinstance(action, do.CancelTimer):

@@ -69,8 +69,21 @@ class SendGiveUp:
 
 
 @value
+class SendProbe:
+    """Measure the link by one round trip to the cloud; answered by LinkSampled or ProbeLost.
+
+    It carries `up_bytes` of padding and asks for `down_bytes` of it. `last_rtt_ns` is the last
+    round trip without padding, for the cloud to know; 0 before the first.
+    """
+
+    up_bytes: int = 0
+    down_bytes: int = 0
+    last_rtt_ns: int = 0
+
+
+@value
 class SetTimer:
-    """Send TimerFired at `at_ns`, or at once if that has passed."""
+    """Send TimerFired at `at_ns`, or at once if that has passed; no task_id: see TimerKind."""
 
     task_id: str
     kind: TimerKind
@@ -93,7 +106,7 @@ class Finish:
 
 
 EdgeAction = (
-    StartLocal | AbortLocal | Encode | SendToCloud | SendGiveUp | SetTimer | CancelTimer
+    StartLocal | AbortLocal | Encode | SendToCloud | SendGiveUp | SendProbe | SetTimer | CancelTimer
     | RecordScore | Finish
 )  # fmt: skip
 

@@ -11,10 +11,12 @@ from mc_sched.core.value import value
 
 
 class TimerKind(str, Enum):
-    """Why the edge machine asked to be woken."""
+    """Reason for a timer of the edge machine."""
 
     FALLBACK = "fallback"
     DEADLINE = "deadline"
+    PROBE = "probe"
+    """Of the machine, not of a task: its task_id is empty."""
 
 
 # --- edge -----------------------------------------------------------------------------------
@@ -166,8 +168,15 @@ class CloudLost:
 
 
 @value
+class CloudReached:
+    """A cloud agent with the same bundle has answered: its link can be probed."""
+
+    now_ns: int
+
+
+@value
 class CloudFound:
-    """A cloud agent with the same bundle answers: its tables under its own profile."""
+    """The cloud agent that was reached has answered a probe and takes tasks; its tables."""
 
     now_ns: int
     table: CloudTable
@@ -197,6 +206,14 @@ class LinkSampled:
     held_ns: int = 0
     up_bytes: int = 0
     down_bytes: int = 0
+
+
+@value
+class ProbeLost:
+    """A probe was not answered in time, but the cloud agent does not count as gone yet."""
+
+    now_ns: int
+    reason: str
 
 
 @value
@@ -264,8 +281,8 @@ EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
     | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
-    | CloudFound | CloudGone | LinkSampled | DeviceSampled | PowerSampled | TimerFired | ClientGone
-    | NotSatisfied | EdgeReconfigured | Drain
+    | CloudReached | CloudFound | CloudGone | LinkSampled | ProbeLost | DeviceSampled | PowerSampled
+    | TimerFired | ClientGone | NotSatisfied | EdgeReconfigured | Drain
 )  # fmt: skip
 
 # --- cloud ----------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ class EdgeSettings:
     """Open tasks beyond which a new one is refused."""
     max_uploads: int | None = None
     """Uploads at once; None: one on the air, and as many behind it as cover the round trip."""
+    probe_interval_ns: int = 200_000_000
+    """Pause between a probe's answer, or its loss, and the next probe of the link."""
     energy: EnergyModel = field(default_factory=EnergyModel)
 
 

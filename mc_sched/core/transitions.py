@@ -47,6 +47,14 @@ class CloudState(str, Enum):
     DONE = "done"
 
 
+class ProbeState(str, Enum):
+    """The edge's probing of its link to the cloud."""
+
+    IDLE = "idle"
+    SENT = "sent"
+    SCHEDULED = "scheduled"
+
+
 LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
     LocalLeg.IDLE: {"queue": LocalLeg.QUEUED},
     LocalLeg.QUEUED: {"start": LocalLeg.RUNNING, "withdraw": LocalLeg.CLOSED},
@@ -107,6 +115,29 @@ CLOUD_LEG: dict[CloudLeg, dict[str, CloudLeg]] = {
         "CloudLost": CloudLeg.CLOSED,
     },
     CloudLeg.CLOSED: {},
+}
+
+PROBING: dict[ProbeState, dict[str, ProbeState]] = {
+    # an answer or a loss may cross CloudGone
+    ProbeState.IDLE: {
+        "CloudReached": ProbeState.SENT,
+        "LinkSampled": ProbeState.IDLE,
+        "ProbeLost": ProbeState.IDLE,
+        "CloudGone": ProbeState.IDLE,
+    },
+    ProbeState.SENT: {
+        "LinkSampled": ProbeState.SCHEDULED,
+        "ProbeLost": ProbeState.SCHEDULED,
+        "CloudReached": ProbeState.SENT,
+        "CloudGone": ProbeState.IDLE,
+    },
+    ProbeState.SCHEDULED: {
+        "TimerFired": ProbeState.SENT,
+        "LinkSampled": ProbeState.SCHEDULED,
+        "ProbeLost": ProbeState.SCHEDULED,
+        "CloudReached": ProbeState.SENT,
+        "CloudGone": ProbeState.IDLE,
+    },
 }
 
 CLOUD_STATE: dict[CloudState, dict[str, CloudState]] = {

@@ -64,7 +64,6 @@ def _edges(
             way=RadioLinkSpec(_link(group.link, rates, link_seed)),
             cloud=None if group.alone else number % clouds if group.cloud is None else group.cloud,
             radio=group.name if group.share_link else "",
-            probe_interval_ns=group.probe_interval,
             admission_ns=group.admission,
         )
 

@@ -76,13 +76,14 @@ class SimEdge:
         self._timers: dict[tuple[str, TimerKind], Appointment] = {}
         self._calls: dict[str, Call] = {}
         self._run: _LocalRun | None = None
-        self._watcher = None if cloud is None else Watcher(clock, self, cloud, spec)
+        self._watcher = None if cloud is None else Watcher(clock, self, cloud)
         performers: Performers = {
             do.StartLocal: self._start_local,
             do.AbortLocal: self._abort_local,
             do.Encode: self._encode,
             do.SendToCloud: self._send,
             do.SendGiveUp: self._give_up,
+            do.SendProbe: self._probe,
             do.SetTimer: self._set_timer,
             do.CancelTimer: self._cancel_timer,
             do.Finish: self._finish,
@@ -125,15 +126,23 @@ class SimEdge:
         self._feed(event)
 
     def _set_timer(self, action: do.SetTimer) -> None:
+        if action.kind is TimerKind.PROBE and self.is_over:
+            return  # the stream is over: probes alone do not keep the world running
         key = (action.task_id, action.kind)
         self._timers[key] = self._clock.at(action.at_ns, self._fire, key)
 
     def _cancel_timer(self, action: do.CancelTimer) -> None:
-        self._clock.cancel(self._timers.pop((action.task_id, action.kind)))
+        appointment = self._timers.pop((action.task_id, action.kind), None)
+        if appointment is not None:
+            self._clock.cancel(appointment)
 
     def _fire(self, key: tuple[str, TimerKind]) -> None:
         del self._timers[key]
         self.handle(ev.TimerFired(self._clock.now_ns, *key))
+
+    def _probe(self, action: do.SendProbe) -> None:
+        assert self._watcher is not None
+        self._watcher.probe(action)
 
     def _finish(self, action: do.Finish) -> None:
         outcome = action.outcome

@@ -62,7 +62,6 @@ class EdgeSpec:
     """Which of the world's cloud agents it uses; None: it works alone."""
     radio: str = ""
     """Edges that name the same radio share one link; empty: a link of its own."""
-    probe_interval_ns: int = 200_000_000
     admission_ns: int = 0
     """From an image's arrival to its decision: decoding and cropping it."""
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -240,7 +239,6 @@ def world_of_log(recorded: Recorded, rules: Rules | None = None) -> WorldSpec:
         device=DeviceSpec(slowdown=_steps(recorded.local_slowdowns, start_ns)),
         way=_way(recorded, start_ns),
         cloud=None if recorded.cloud is None else 0,
-        probe_interval_ns=_probe_interval_ns(recorded),
         admission_ns=max(0, round(median(recorded.admission_ns))),
     )
     if recorded.cloud is None:
@@ -277,11 +275,3 @@ def _way(recorded: Recorded, start_ns: int) -> RadioLinkSpec:
     )
     extra = _steps(rtts, start_ns) if rtts else None
     return RadioLinkSpec(LinkSpec(up, Unlimited(), outages=outages), extra)
-
-
-def _probe_interval_ns(recorded: Recorded) -> int:
-    gaps = [later - sooner for (sooner, _), (later, _) in pairwise(recorded.rtts_ns)]
-    if not gaps:
-        return EdgeSpec.probe_interval_ns
-    rtt_ns = median(rtt_ns for _, rtt_ns in recorded.rtts_ns)
-    return max(10_000_000, round(median(gaps) - rtt_ns))

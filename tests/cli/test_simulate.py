@@ -179,7 +179,10 @@ def test_other_rules_stand_beside_what_happened(run, log):
 
 
 def test_a_cut_last_line_is_a_warning(run, log):
-    log.write_text(log.read_text()[:-30])
+    lines = log.read_text().splitlines(keepends=True)
+    while json.loads(lines[-1])["kind"] != "event":
+        lines.pop()  # a replay misses the actions that it cuts
+    log.write_text("".join(lines)[:-30])
     for options in ((), ("--policy", "server")):
         ran = run("replay", log, *options)
         assert ran.code == 0

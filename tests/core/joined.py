@@ -11,6 +11,7 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.edge.machine import EdgeMachine
+from mc_sched.core.events import TimerKind
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import CloudSettings, EdgeSettings
 from mc_sched.core.tables import CloudTable, Codec, EntropyThreshold, Exit, LocalTable
@@ -53,11 +54,14 @@ class Joined:
     def __init__(self, seed: int, loss: float, slowest: float) -> None:
         self.draw = random.Random(seed)
         self.loss, self.slowest = loss, slowest
-        self.edge_settings = EdgeSettings(max_tasks=12, cloud_net_on_edge=seed % 2 == 1)
+        self.edge_settings = EdgeSettings(
+            max_tasks=12, cloud_net_on_edge=seed % 2 == 1, probe_interval_ns=20 * MS
+        )
         self.edge = EdgeMachine(self.edge_settings, LOCAL)
         self.cloud = CloudMachine(CloudSettings(max_tasks=6), CLOUD)
         self.now = 0
         self.heap: list = []
+        self.arriving = 0  # tasks that have not been submitted yet
         self.order = itertools.count()
         self.tasks: dict[str, Task] = {}
         self.outcomes: dict[str, list] = {}
@@ -71,7 +75,8 @@ class Joined:
         heapq.heappush(self.heap, (self.now + int(delay_ns), next(self.order), action, args))
 
     def run(self, tasks: int) -> None:
-        self.to_edge(ev.CloudFound(0, CLOUD))
+        self.arriving = tasks
+        self.find_cloud()
         when = 0.0
         for number in range(tasks):
             when += self.draw.expovariate(1 / 12) * MS
@@ -84,11 +89,15 @@ class Joined:
 
     def submit(self, number: int) -> None:
         draw = self.draw
+        self.arriving -= 1
         if draw.random() < 0.1:
             self.to_edge(ev.LinkSampled(self.now, int(draw.random() * 40 * MS), 0, 1.0))
         if draw.random() < 0.05:
             lost = draw.random() < 0.5
-            self.to_edge(ev.CloudGone(self.now, "cut") if lost else ev.CloudFound(self.now, CLOUD))
+            if lost:
+                self.to_edge(ev.CloudGone(self.now, "cut"))
+            else:
+                self.find_cloud()
         task = Task(
             f"t{number}", f"s{number % 3}", self.now, int(draw.uniform(5, 150) * MS),
             draw.choice((None, 0.5, 0.8, 0.9, 0.99)), draw.choice((None, *Mode)),
@@ -98,6 +107,10 @@ class Joined:
         self.to_edge(ev.Submitted(self.now, task))
         if draw.random() < 0.05:
             self.at(draw.uniform(0, 60) * MS, self.leave, task.task_id)
+
+    def find_cloud(self) -> None:
+        self.to_edge(ev.CloudReached(self.now))
+        self.to_edge(ev.CloudFound(self.now, CLOUD))
 
     def leave(self, task_id: str) -> None:
         self.to_edge(ev.ClientGone(self.now, task_id))
@@ -129,7 +142,11 @@ class Joined:
             for _ in range(self.draw.choice((1, 1, 2))):  # a give-up may come twice
                 self.at(self.delay(), self.give_up_arrives, action.task_id)
             self.at(300 * MS, self.lose, action.task_id)
+        elif isinstance(action, do.SendProbe):
+            self.at(2 * self.delay(), self.probed, action)
         elif isinstance(action, do.SetTimer):
+            if action.kind is TimerKind.PROBE and not self.arriving:
+                return  # the history is over
             self.timers.add((action.task_id, action.kind))
             self.at(max(0, action.at_ns - self.now), self.fire, action.task_id, action.kind)
         elif isinstance(action, do.CancelTimer):
@@ -141,6 +158,18 @@ class Joined:
         if (task_id, kind) in self.timers:
             self.timers.discard((task_id, kind))
             self.to_edge(ev.TimerFired(self.now, task_id, kind))
+
+    def probed(self, action: do.SendProbe) -> None:
+        """A probe is answered or lost."""
+        if self.draw.random() < self.loss:
+            self.to_edge(ev.ProbeLost(self.now, "no answer"))
+        else:
+            self.to_edge(
+                ev.LinkSampled(
+                    self.now, int(self.draw.random() * 40 * MS),
+                    up_bytes=action.up_bytes, down_bytes=action.down_bytes,
+                )
+            )  # fmt: skip
 
     def encoded(self, task_id: str, took: int) -> None:
         if self.draw.random() < 0.02:

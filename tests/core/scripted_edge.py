@@ -7,6 +7,7 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.events import TimerKind
+from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Outcome, OutcomeKind, Site, Task
@@ -34,6 +35,7 @@ class ScriptedEdge:
         self.submitted: set[str] = set()
         self.timers: dict[tuple[str, TimerKind], int] = {}
         self.calls: set[str] = set()
+        self.probes: list[do.SendProbe] = []
         self.encoding: str | None = None
         self.running: str | None = None
         self.aborted = False
@@ -90,6 +92,11 @@ class ScriptedEdge:
     def deadline_fires(self, ms: float, task_id: str):
         return self.tell(ms, ev.TimerFired, task_id, TimerKind.DEADLINE)
 
+    def probe(self, ms: float) -> Padding:
+        """The padding of a probe that is sent at this moment, as the cloud is reached again."""
+        self.tell(ms, ev.CloudReached)
+        return Padding(self.probes[-1].up_bytes, self.probes[-1].down_bytes)
+
     # --- looking ----------------------------------------------------------------------------
 
     def scored(self, predictor: Predictor) -> Score:
@@ -140,6 +147,8 @@ class ScriptedEdge:
             self.timers[(action.task_id, action.kind)] = action.at_ns
         elif isinstance(action, do.CancelTimer):
             del self.timers[(action.task_id, action.kind)]
+        elif isinstance(action, do.SendProbe):
+            self.probes.append(action)
         else:
             assert not self.outcomes[action.outcome.task_id], "a second outcome"
             self.outcomes[action.outcome.task_id].append(action.outcome)

@@ -108,7 +108,7 @@ def test_the_story_has_every_step_with_its_time():
     ]
 
 
-@pytest.mark.parametrize("kind", TimerKind)
+@pytest.mark.parametrize("kind", [TimerKind.FALLBACK, TimerKind.DEADLINE])
 def test_of_a_timer_of_a_task_that_is_over(edge, kind):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")

@@ -81,7 +81,7 @@ class HandCloud:
     """In the cloud client's place."""
 
     def __init__(self):
-        self.sent, self.given_up, self.traces = {}, [], {}
+        self.sent, self.given_up, self.traces, self.probes = {}, [], {}, []
 
     def send(self, action, payload, trace_id=""):
         self.sent[action.task_id] = (action, payload)
@@ -89,6 +89,9 @@ class HandCloud:
 
     def give_up(self, task_id):
         self.given_up.append(task_id)
+
+    def probe(self, action):
+        self.probes.append(action)
 
 
 class Rig:

@@ -10,7 +10,7 @@ from mc_proto.v1 import common_pb2
 from edge_agent import cloud_client
 from edge_agent.cloud_client import CHUNK_BYTES, CloudClient
 from mc_sched.core import events as ev
-from mc_sched.core.actions import SendToCloud
+from mc_sched.core.actions import SendProbe, SendToCloud
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.task import ExitRule
 from mc_sched.obs.log.moments import CloudStory, Moment
@@ -31,13 +31,24 @@ PROBE_S = 0.02
 
 
 class Link:
-    """A client, and all that it has fed."""
+    """A client, all that it has fed, and probes as the machine asks for them."""
 
-    def __init__(self, address, bundle_hash="the bundle", **options):
+    def __init__(self, address, bundle_hash="the bundle", paddings=(), **options):
         self.events = []
-        self.client = CloudClient(
-            address, "robot", bundle_hash, self.events.append, PROBE_S, **options
-        )
+        self.paddings = iter(paddings)
+        self.client = CloudClient(address, "robot", bundle_hash, self.feed, **options)
+
+    def feed(self, event):
+        self.events.append(event)
+        if isinstance(event, ev.CloudReached):
+            self.probe()
+        elif isinstance(event, ev.LinkSampled | ev.ProbeLost):
+            asyncio.get_running_loop().call_later(PROBE_S, self.probe)
+
+    def probe(self):
+        bare = [e.rtt_ns for e in self.of(ev.LinkSampled) if not e.up_bytes]
+        padding = next(self.paddings, Padding())
+        self.client.probe(SendProbe(padding.up_bytes, padding.down_bytes, bare[-1] if bare else 0))
 
     def send(self, task_id, payload=b"jpeg", budget_s=30.0):
         action = SendToCloud(
@@ -93,7 +104,8 @@ async def agent():
 async def test_it_meets_the_cloud_after_a_first_probe(agent):
     async with linked(agent) as link:
         await link.met()
-        assert [type(event) for event in link.events[:2]] == [ev.LinkSampled, ev.CloudFound]
+        kinds = [ev.CloudReached, ev.LinkSampled, ev.CloudFound]
+        assert [type(event) for event in link.events[:3]] == kinds
         (found,) = link.of(ev.CloudFound)
         assert (found.table.stage_ns, found.table.exits) == (CLOUD.stage_ns, CLOUD.exits)
 
@@ -489,8 +501,7 @@ async def test_close_ends_every_task_and_leaves_nothing_running(agent):
 
 
 async def test_a_probe_carries_what_is_wanted(agent):
-    wanted = iter((Padding(up_bytes=5_000), Padding()))
-    async with linked(agent, wanted_padding=lambda now_ns: next(wanted, Padding())) as link:
+    async with linked(agent, paddings=[Padding(up_bytes=5_000)]) as link:
         await until(lambda: len(agent.probes) > 3)
     padded = [len(probe.padding) for probe in agent.probes]
     assert padded[:3] == [5_000, 0, 0]
@@ -499,7 +510,7 @@ async def test_a_probe_carries_what_is_wanted(agent):
 
 
 async def test_a_padded_round_trip_is_none_that_the_cloud_is_told(agent):
-    async with linked(agent, wanted_padding=lambda now_ns: Padding(up_bytes=5_000)):
+    async with linked(agent, paddings=[Padding(up_bytes=5_000)] * 4):
         await until(lambda: len(agent.probes) > 3)
     assert len(agent.probes[0].padding) == 5_000
     assert agent.probes[1].last_rtt_ns == 0

@@ -45,7 +45,9 @@ class Logged(Joined):
         self._handle("cloud", self.cloud, event, self.perform_cloud)
 
     def _handle(self, node, machine, event, perform):
-        if self.draw.random() < 0.2:  # a status or a probe, which no log holds
+        if (
+            self.draw.random() < 0.2
+        ):  # a status on the edge, a probe in the cloud: no log holds them
             (machine.snapshot if node == "edge" else machine.load)(self.now)
         log = self.logs[node]
         log.write(event.now_ns, "event", event)
@@ -68,7 +70,7 @@ class Logged(Joined):
         if self.draw.random() < 0.1:
             mode, policy = self.draw.choice(list(Mode)), self.draw.choice(("mc", "edge-only"))
             new = EdgeSettings(mode=mode, policy=policy, max_tasks=self.draw.randint(1, 12),
-                               max_uploads=self.draw.randint(1, 3),
+                               max_uploads=self.draw.randint(1, 3), probe_interval_ns=20 * MS,
                                quantile=self.draw.uniform(0.5, 0.99))  # fmt: skip
             self.to_edge(ev.EdgeReconfigured(self.now, new))
             new = CloudSettings(self.draw.uniform(0.5, 0.99), self.draw.randint(1, 6))
@@ -121,6 +123,21 @@ def test_the_histories_hold_all_that_can_happen():
         logs = history(seed, loss=seed % 2 / 10, slowest=(1.2, 3.0)[seed % 2]).records
         held |= {record["name"] for records in logs.values() for record in records}
     assert set(CLASSES) - held <= {"ExecutorFailed"}
+
+
+def test_a_replay_sends_the_same_probes_with_the_same_padding():
+    sent, padded = 0, 0
+    for seed in range(20):
+        for step in replay(history(seed, tasks=30).records["edge"]):
+            recorded, replayed = (
+                [action for action in actions if isinstance(action, do.SendProbe)]
+                for actions in (step.recorded, step.replayed)
+            )
+            assert recorded == replayed
+            sent += len(recorded)
+            padded += sum(bool(probe.up_bytes or probe.down_bytes) for probe in recorded)
+    assert padded > 20
+    assert sent > padded
 
 
 def test_a_log_on_disk_replays(tmp_path):
@@ -251,7 +268,7 @@ def test_a_config_that_makes_no_machine_is_an_error(change, message):
 def test_every_setting_reaches_the_machine_of_a_replay():
     """The settings a replay reads are the ones that were written, radio and rule included."""
     settings_ = EdgeSettings(
-        0.5, 0.1, Mode.PERFORMANCE, "mc-paper", ExitRule.PURSUE, 0.9, 1, True, 2, 3,
+        0.5, 0.1, Mode.PERFORMANCE, "mc-paper", ExitRule.PURSUE, 0.9, 1, True, 2, 3, 4,
         EnergyModel(1.0, 2.0, RADIOS["3g"], "declared"),
     )  # fmt: skip
     log, records = EventLog(None, "edge"), []

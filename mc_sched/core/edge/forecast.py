@@ -11,6 +11,7 @@ from mc_sched.core.edge.task import QUIET_CLOUD, QUIET_LOCAL, EdgeTask
 from mc_sched.core.energy.ledger import EnergyLedger
 from mc_sched.core.energy.radio import REPLY_BYTES, RadioTail
 from mc_sched.core.payloads import all_payload_bytes, payload_bytes
+from mc_sched.core.policies import PARTITIONERS
 from mc_sched.core.policies.baselines.partition import build_stage_graph
 from mc_sched.core.policy import CloudForecast, OnDeviceForecast, SiteForecast, View
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
@@ -116,6 +117,14 @@ class EdgeForecast:
             cloud_in_time=self.cloud_record.in_time,
             tasks_since_late=self.cloud_record.tasks_since_late,
         )
+
+    def view_for(
+        self, policy: str, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]
+    ) -> View:
+        """The view that this policy decides on."""
+        if policy in PARTITIONERS:
+            return self.partition_view(task, now_ns, tasks)
+        return self.view(task, now_ns, tasks)
 
     def partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
         """The same for a policy that cuts the cloud net in two: with every split of it."""

@@ -21,7 +21,6 @@ Its parts share one `EdgeState` (the tasks, the moment, the actions so far), and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from mc_sched.core import actions as do
@@ -33,7 +32,7 @@ from mc_sched.core.edge.invariants import IN_FLIGHT, check_edge
 from mc_sched.core.edge.learning import EdgeLearning
 from mc_sched.core.edge.legs import EdgeLegs
 from mc_sched.core.edge.outcomes import EdgeOutcomes
-from mc_sched.core.edge.probe_value import probe_is_worth_it
+from mc_sched.core.edge.probes import EdgeProbes
 from mc_sched.core.edge.state import EdgeState
 from mc_sched.core.edge.stats import EdgeSnapshot, EdgeStats
 from mc_sched.core.edge.task import EdgeTask
@@ -42,9 +41,8 @@ from mc_sched.core.energy.radio import RadioTail
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.histogram import Histogram
-from mc_sched.core.policies import PARTITIONERS, POLICIES
+from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import Decision, LocalFirst, Offload, Refuse, View
-from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.tally import Tally
@@ -54,11 +52,10 @@ from mc_sched.core.transitions import CloudLeg, LocalLeg
 DRAINING = "the agent is shutting down; submit again when it is back"
 """Why a task is refused that a client may well submit again."""
 PROGRESS = frozenset(
-    (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.DeviceSampled, ev.PowerSampled)
-)
+    (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.CloudReached, ev.ProbeLost,
+     ev.DeviceSampled, ev.PowerSampled)
+)  # fmt: skip
 """Events after which nothing can start that could not before."""
-ASKED_NS = 10 * 10**9
-"""How long after the last task the link is still measured for the next one."""
 
 
 class EdgeMachine:
@@ -73,14 +70,15 @@ class EdgeMachine:
         self._state = EdgeState(self._stats.scores)
         self._legs = EdgeLegs(self._state, self._forecast, self._learning)
         self._outcomes = EdgeOutcomes(self._state, self._forecast, self._stats, self._legs)
+        self._probes = EdgeProbes(settings, self._state, self._forecast, self._stats)
         self._starts = EdgeDispatch(self._state, self._forecast, tail, self._outcomes)
         self._tasks = self._state.tasks
         self._most_uploads = settings.max_uploads or MOST_UPLOADS
         """The highest max_uploads so far: uploads that a lower one would forbid may still run."""
         self._draining = False
-        self._submitted_ns = -ASKED_NS
-        self._last_task: Task | None = None
-        trip = CloudEvents(self._state, self._forecast, self._learning, self._legs, self._outcomes)
+        self._cloud_events = trip = CloudEvents(
+            self._state, self._forecast, self._learning, self._legs, self._outcomes
+        )
         self._handlers: dict[type, Callable[[Any], None]] = {
             ev.Submitted: self._on_submitted,
             ev.LocalStarted: self._on_local_started,
@@ -96,9 +94,11 @@ class EdgeMachine:
             ev.CloudReplied: trip.on_cloud_replied,
             ev.CloudStopped: trip.on_cloud_stopped,
             ev.CloudLost: trip.on_cloud_lost,
+            ev.CloudReached: self._probes.on_cloud_reached,
             ev.CloudFound: lambda event: self._forecast.cloud_found(event.table),
-            ev.CloudGone: trip.on_cloud_gone,
+            ev.CloudGone: self._on_cloud_gone,
             ev.LinkSampled: self._on_link_sampled,
+            ev.ProbeLost: self._probes.on_probe_lost,
             ev.DeviceSampled: self._on_device_sampled,
             ev.PowerSampled: self._on_power_sampled,
             ev.TimerFired: self._on_timer_fired,
@@ -115,10 +115,10 @@ class EdgeMachine:
 
         Raises UnexpectedEvent where the tables allow no such event.
         """
-        state, kind = self._state, type(event)
+        state = self._state
         state.begin(event.now_ns)
-        self._handlers[kind](event)
-        if self._tasks and kind not in PROGRESS:
+        self._handlers[type(event)](event)
+        if self._tasks and not _is_progress(event):
             self._starts.advance(self._settings.max_uploads)
             state.forget_over()
         return state.actions
@@ -126,27 +126,6 @@ class EdgeMachine:
     def snapshot(self, now_ns: int) -> EdgeSnapshot:
         """What `status` shows."""
         return self._stats.snapshot(self._forecast, now_ns, self._state.open, self._draining)
-
-    def wanted_padding(self, now_ns: int) -> Padding:
-        """What the next probe should carry to learn the link: nothing beside an upload.
-
-        Nor while no tasks come, once the link has been seen: nobody asks then.
-        """
-        asked = now_ns - self._submitted_ns <= ASKED_NS
-        link = self._forecast.link
-        sending = any(entry.cloud is CloudLeg.UPLOADING for entry in self._state.entries)
-        if sending or not (asked or link.never_measured):
-            return Padding()
-        probe_is_worth_it = asked and link.worth_counts(now_ns) and self._in_doubt(now_ns)
-        return link.wanted_padding(now_ns, probe_is_worth_it)
-
-    def _in_doubt(self, now_ns: int) -> bool:
-        """Whether what is believed of the link keeps a task like the last one from the cloud."""
-        if self._last_task is None:
-            return False
-        task = replace(self._last_task, submitted_ns=now_ns)
-        policy = POLICIES[task.policy or self._settings.policy]
-        return probe_is_worth_it(task, self.view(task, now_ns), policy, self._forecast)
 
     def tally(self) -> Tally:
         """Endings, latencies and slack since the start."""
@@ -159,12 +138,8 @@ class EdgeMachine:
     def view(self, task: Task, now_ns: int) -> View:
         """What a policy would be shown of this task now; the task need not be known here."""
         entry = EdgeTask(task, self._stats.required_accuracy(task))
-        return self._look(entry, task.policy or self._settings.policy, now_ns)
-
-    def _look(self, entry: EdgeTask, policy: str, now_ns: int) -> View:
-        if policy in PARTITIONERS:
-            return self._forecast.partition_view(entry, now_ns, self._state.entries)
-        return self._forecast.view(entry, now_ns, self._state.entries)
+        name = task.policy or self._settings.policy
+        return self._forecast.view_for(name, entry, now_ns, self._state.entries)
 
     @property
     def is_idle(self) -> bool:
@@ -192,7 +167,7 @@ class EdgeMachine:
     def _admit(self, task: Task) -> None:
         entry = EdgeTask(task, self._stats.required_accuracy(task))
         self._state.open += 1
-        self._submitted_ns, self._last_task = self._state.now_ns, task
+        self._probes.task_came(task)
         self._forecast.cloud_record.task_came()
         self._state.note(entry, "Submitted")
         if task.task_id in self._tasks:
@@ -208,7 +183,7 @@ class EdgeMachine:
         if self._state.open > self._settings.max_tasks:
             return f"{self._settings.max_tasks} tasks are open already, the limit max_tasks"
         name, task = entry.task.policy or self._settings.policy, entry.task
-        view = self._look(entry, name, self._state.now_ns)
+        view = self._forecast.view_for(name, entry, self._state.now_ns, self._state.entries)
         entry.options = view.cloud
         decision = POLICIES[name](task, view)
         offload = decision.offload if isinstance(decision, LocalFirst) else decision
@@ -289,6 +264,9 @@ class EdgeMachine:
     # --- timers, users, the device ----------------------------------------------------------
 
     def _on_timer_fired(self, event: ev.TimerFired) -> None:
+        if event.kind is TimerKind.PROBE:
+            self._probes.on_timer_fired()
+            return
         entry = self._state.entry(event, event.task_id, event.kind.value)
         if event.kind not in entry.timers:
             raise UnexpectedEvent("edge", "no such timer", f"{event}", entry.format_story())
@@ -317,9 +295,14 @@ class EdgeMachine:
             self._state.note(entry, "ClientGone")
             self._outcomes.finish(entry, OutcomeKind.FAILED, "the client left")
 
+    def _on_cloud_gone(self, event: ev.CloudGone) -> None:
+        self._probes.on_cloud_gone()
+        self._cloud_events.on_cloud_gone(event)
+
     def _on_link_sampled(self, event: ev.LinkSampled) -> None:
         self._learning.probed(event)
         self._stats.probed(event)
+        self._probes.on_answered(event)
 
     def _on_device_sampled(self, event: ev.DeviceSampled) -> None:
         self._forecast.local.busy_by_others = event.busy
@@ -334,6 +317,7 @@ class EdgeMachine:
         self._most_uploads = max(self._most_uploads, event.settings.max_uploads or MOST_UPLOADS)
         self._forecast.reconfigure(event.settings)
         self._stats.reconfigure(event.settings)
+        self._probes.reconfigure(event.settings)
 
     def _on_drain(self, event: ev.Drain) -> None:
         self._draining = True
@@ -344,3 +328,9 @@ class EdgeMachine:
         """Raise InvariantBroken if the machine is in a state that must not exist."""
         self._ledger.validate()
         check_edge(self._tasks, self._most_uploads)
+
+
+def _is_progress(event: ev.EdgeEvent) -> bool:
+    """True if nothing can start after the event that could not start before."""
+    is_probe_timer = isinstance(event, ev.TimerFired) and event.kind is TimerKind.PROBE
+    return type(event) in PROGRESS or is_probe_timer

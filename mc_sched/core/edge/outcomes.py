@@ -14,7 +14,7 @@ from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site
 from mc_sched.core.transitions import LocalLeg
 from mc_sched.core.value import value
 
-TIMERS = tuple(TimerKind)
+TIMERS = (TimerKind.FALLBACK, TimerKind.DEADLINE)
 
 
 @value

@@ -15,17 +15,23 @@ _OUTCOMES = {
     OutcomeKind.LATE: "warning",
     OutcomeKind.FAILED: "error",
 }
+_TIMERS = {
+    TimerKind.FALLBACK: "warning",
+    TimerKind.DEADLINE: "info",
+    TimerKind.PROBE: "debug",
+}
 _LEVELS: dict[type, str] = {
     # many times a second; nobody reads these one by one
     **dict.fromkeys(
         (ev.LinkSampled, ev.DeviceSampled, ev.PowerSampled, ev.LocalLayerDone, ev.CloudProgressed,
-         ev.StageDone, do.SetTimer, do.CancelTimer, do.RecordScore, do.RunStage, do.Progress),
+         ev.StageDone, do.SendProbe, do.SetTimer, do.CancelTimer, do.RecordScore,
+         do.RunStage, do.Progress),
         "debug",
     ),
     # the task did not go as planned
     **dict.fromkeys(
-        (ev.CloudRefused, ev.CloudStopped, ev.CloudGone, ev.GiveUpReceived, do.SendGiveUp,
-         do.Refuse, do.Stop),
+        (ev.CloudRefused, ev.CloudStopped, ev.CloudGone, ev.ProbeLost, ev.GiveUpReceived,
+         do.SendGiveUp, do.Refuse, do.Stop),
         "warning",
     ),
     # a component failed
@@ -37,6 +43,6 @@ def level_of(value: Any) -> str:
     """Return the level of an event, action or note; info by default."""
     if isinstance(value, do.Finish):
         return _OUTCOMES[value.outcome.kind]
-    if isinstance(value, ev.TimerFired) and value.kind is TimerKind.FALLBACK:
-        return "warning"
+    if isinstance(value, ev.TimerFired):
+        return _TIMERS[value.kind]
     return _LEVELS.get(type(value), "info")

@@ -65,7 +65,7 @@ class EdgeGroupConfig(Config):
     cloud_net_on_edge: bool = EdgeSettings.cloud_net_on_edge
     max_tasks: int = Field(default=EdgeSettings.max_tasks, ge=1, le=10_000)
     max_uploads: int | None = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
-    probe_interval: Duration = Field(default=200_000_000, ge=10_000_000)
+    probe_interval: Duration = Field(default=EdgeSettings.probe_interval_ns, ge=10_000_000)
     admission: Duration = 0
     """From an image's arrival to its decision: decoding and cropping."""
     energy: EnergyConfig = EnergyConfig()
@@ -102,6 +102,7 @@ class EdgeGroupConfig(Config):
             cloud_net_on_edge=self.cloud_net_on_edge,
             max_tasks=self.max_tasks,
             max_uploads=self.max_uploads,
+            probe_interval_ns=self.probe_interval,
             energy=energy,
         )
 

@@ -106,7 +106,10 @@ def test_a_cloud_that_was_late_the_last_time_is_given_nothing_for_good(edge):
     assert site_of(edge.submit(0, "second", 43)) is SendToCloud
     edge.deadline_fires(43, "second")
     third = edge.submit(43, "third", 43)
-    assert (timers(third), site_of(third)) == ({*TimerKind}, SendToCloud)
+    assert (timers(third), site_of(third)) == (
+        {TimerKind.FALLBACK, TimerKind.DEADLINE},
+        SendToCloud,
+    )
 
 
 def timers(actions):

@@ -95,7 +95,7 @@ def test_the_least_of_the_young_values():
 def meet(make_edge):
     edge = make_edge(settled=False)
     for number in range(3):
-        assert edge.machine.wanted_padding(at(number)) == BARE  # round trips are not known yet
+        assert edge.probe(number) == BARE  # round trips are not known yet
         edge.tell(number, ev.LinkSampled, ns(10))
     return edge
 
@@ -103,11 +103,11 @@ def meet(make_edge):
 def test_a_link_that_was_never_measured_is_measured_until_its_priors_are_silent(make_edge):
     edge = meet(make_edge)
     for number in range(3):
-        assert edge.machine.wanted_padding(at(3 + number)) == UP
+        assert edge.probe(3 + number) == UP
         edge.handle(ev.LinkSampled(at(3 + number), ns(18), up_bytes=PADDING_BYTES))
-    assert edge.machine.wanted_padding(at(6)) == DOWN
+    assert edge.probe(6) == DOWN
     edge.handle(ev.LinkSampled(at(60), ns(14), down_bytes=PADDING_BYTES))
-    assert edge.machine.wanted_padding(at(60)) == BARE
+    assert edge.probe(60) == BARE
     shown = edge.machine.snapshot(at(60))
     assert (shown.uplink_bps, shown.downlink_bps, shown.rtt_ns) == (8e6, 16e6, ns(10))
 
@@ -126,12 +126,12 @@ def after_slow_uploads(edge, **last):
 def test_in_doubt_is_a_link_whose_estimate_alone_keeps_tasks_here(edge):
     after_slow_uploads(edge)
     assert edge.outcome("here").site.value == "edge"
-    assert edge.machine.wanted_padding(at(1_520)) == UP
+    assert edge.probe(1_520) == UP
 
 
 def test_not_so_where_the_best_link_would_not_change_the_decision(edge):
     after_slow_uploads(edge, policy="edge-only")
-    assert edge.machine.wanted_padding(at(1_520)) == BARE
+    assert edge.probe(1_520) == BARE
 
 
 def test_nor_where_tasks_go_up_as_it_is(edge):
@@ -139,20 +139,20 @@ def test_nor_where_tasks_go_up_as_it_is(edge):
     edge.accepted(20, "there")
     edge.replied(29, "there")
     edge.handle(ev.LinkSampled(at(30), ns(14), down_bytes=PADDING_BYTES))
-    assert edge.machine.wanted_padding(at(700)) == BARE
+    assert edge.probe(700) == BARE
 
 
 def test_never_beside_an_upload(edge):
-    assert edge.machine.wanted_padding(at(2_500)).up_bytes > 0
+    assert edge.probe(2_500).up_bytes > 0
     edge.submit(2_500, "a", 84)
-    assert edge.machine.wanted_padding(at(2_501)).up_bytes == 0
+    assert edge.probe(2_501).up_bytes == 0
 
 
 def test_nor_while_no_tasks_come(edge):
     edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=8_000))
     edge.tell(11_000, ev.LinkSampled, ns(10))
     edge.machine.snapshot(at(11_000))  # asks the forecasts, which lets the old samples fade
-    assert edge.machine.wanted_padding(at(11_000)).up_bytes == 0
+    assert edge.probe(11_000).up_bytes == 0
 
 
 def test_a_slow_link_that_has_become_fast_is_found_without_a_task(edge):
