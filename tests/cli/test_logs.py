@@ -57,7 +57,7 @@ def test_a_line_moves_no_cursor_and_is_not_endless(run, store):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--where", "late"), "no condition"),
+        (("--where", "late"), "not a condition"),
         (("--where", "a='b"), "no closing quotation"),
         (("--limit", "0"), "--limit must be at least 1"),
         (("--since", "10"), "has no unit"),

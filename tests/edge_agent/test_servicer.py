@@ -597,4 +597,6 @@ async def test_an_agent_without_a_store_says_so(agent):
 async def test_a_condition_on_the_log_that_is_none_is_named(agent, tmp_path):
     term = edge_pb2.LogsRequest.Term(field="a b", operator="=")
     call = logs(agent, tmp_path / "s.db", terms=[term])
-    assert "no name of a field" in await refused_as(grpc.StatusCode.INVALID_ARGUMENT, call.read())
+    assert "not a valid field name" in await refused_as(
+        grpc.StatusCode.INVALID_ARGUMENT, call.read()
+    )

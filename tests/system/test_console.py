@@ -189,7 +189,7 @@ def test_a_wrong_condition_is_told_on_the_page(console):
     console.open().page.fill("#where", "late")
     console.page.press("#where", "Enter")
     console.page.wait_for_selector("#problem:not([hidden])")
-    assert "is no condition" in console.page.locator("#problem").inner_text()
+    assert "is not a condition" in console.page.locator("#problem").inner_text()
     console.page.wait_for_timeout(500)  # other questions are answered, and it stays
     assert console.page.locator("#problem").is_visible()
 
@@ -349,7 +349,7 @@ def test_the_header_counts_lines_and_names_common_labels(console):
 
 
 def test_very_many_lines_are_estimated_and_counted_on_demand(console, monkeypatch):
-    monkeypatch.setattr(counting, "LOOKED_AT", 200)
+    monkeypatch.setattr(counting, "SAMPLED_LINES", 200)
     page = console.open("#/explore?where=n>=0").page
     header = page.locator("#found")
     assert re.search(r"of about [345]\d\d lines \(1 in 2 looked at\)", header.inner_text())

@@ -13,7 +13,7 @@ from mc_sched import __version__
 from mc_sched.obs.console.dashboard import dashboard
 from mc_sched.obs.console.page_query import limit_of, query_of, width_s
 from mc_sched.obs.explain.subprocess import explain_in_subprocess
-from mc_sched.obs.store.bounds import SERVED, End, Line
+from mc_sched.obs.store.bounds import AGENT_BOUNDS, End, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.line import Labels
 from mc_sched.obs.store.live import pages
@@ -50,7 +50,7 @@ class LogApi:
         self, answer: Callable[[Stores, Request], Response]
     ) -> Callable[[Request], Response]:
         def handler(request: Request) -> Response:
-            with open_stores(self._paths, SERVED) as stores:
+            with open_stores(self._paths, AGENT_BOUNDS) as stores:
                 return answer(stores, request)
 
         return handler
@@ -107,14 +107,14 @@ class LogApi:
         )  # fmt: skip
 
     def _each(self, told: Callable[[Line], str], query: Query) -> Iterator[bytes]:
-        with open_stores(self._paths, SERVED) as stores:
+        with open_stores(self._paths, AGENT_BOUNDS) as stores:
             for line in stores.each(query):
                 yield told(line).encode(errors="replace") + b"\n"
 
     def _tail(self, request: Request) -> Response:
         """What comes; a browser that was cut off goes on where it was."""
         known = request.headers.get("last-event-id")
-        with open_stores(self._paths, SERVED) as stores:
+        with open_stores(self._paths, AGENT_BOUNDS) as stores:
             ends = _read_ends(known, len(self._paths)) if known else stores.ends()
         return Response(b"", "text/event-stream", headers={"Cache-Control": "no-store"},
                         stream=self._events(Follower(query_of(request), ends)))  # fmt: skip

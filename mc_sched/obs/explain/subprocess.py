@@ -22,7 +22,7 @@ import orjson
 from mc_sched.errors import UserError
 from mc_sched.obs.explain.explain import explain
 from mc_sched.obs.explain.spans import spans
-from mc_sched.obs.store.bounds import SERVED
+from mc_sched.obs.store.bounds import AGENT_BOUNDS
 from mc_sched.obs.store.stores import open_stores
 
 NICENESS = 5
@@ -55,7 +55,7 @@ def explain_in_subprocess(paths: Sequence[Path], task_id: str) -> bytes:
 
 def _told(paths: Sequence[str], task_id: str) -> bytes:
     """The explanation, its text, and the bars of its time line."""
-    with open_stores(paths, SERVED) as stores:
+    with open_stores(paths, AGENT_BOUNDS) as stores:
         found = explain(stores, task_id)
     bars = [asdict(span) for span in spans(found.story)]
     return orjson.dumps({**found.as_object(), "text": found.text(), "spans": bars})

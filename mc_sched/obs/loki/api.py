@@ -25,7 +25,7 @@ from mc_sched.obs.loki.logql import (
     duration_ns,
     parse,
 )
-from mc_sched.obs.store.bounds import SERVED, Line
+from mc_sched.obs.store.bounds import AGENT_BOUNDS, Line
 from mc_sched.obs.store.follow import Follower
 from mc_sched.obs.store.live import pages
 from mc_sched.obs.store.query import LATEST_NS, Query
@@ -69,7 +69,7 @@ class LokiApi:
     ) -> Callable[[Request], Response]:
         def handler(request: Request) -> Response:
             try:
-                with open_stores(self._paths, SERVED) as stores:
+                with open_stores(self._paths, AGENT_BOUNDS) as stores:
                     return answer(stores, request)
             except (BadRequest, LogQLError, UserError) as error:
                 return _bad_request(error)
@@ -167,7 +167,7 @@ class LokiApi:
         try:
             if headers is None:
                 raise BadRequest("this endpoint needs a WebSocket connection")
-            with open_stores(self._paths, SERVED) as stores:
+            with open_stores(self._paths, AGENT_BOUNDS) as stores:
                 parsed, since_ns = parse(request.one("query")), _time_ns(request.one("start"), 0)
                 query = self._selected(stores, parsed, 0, LATEST_NS)
                 ends = stores.ends()

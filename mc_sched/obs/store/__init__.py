@@ -1,5 +1,6 @@
 """The log store: an agent's event log, indexed, in one SQLite file.
 
-`line.py` says what is indexed of a record, `schema.py` how it lies in the file, `writer.py` takes
-lines in and lets old ones go, `query.py` is what people ask, `reader.py` answers it.
+`line.py` decides what is indexed of a record, `schema.py` defines the tables, `writer.py` stores
+lines and deletes old ones. `query.py` defines a query, `reader.py` answers it from one store and
+`stores.py` from several; `follow.py` and `live.py` return new lines as they come.
 """

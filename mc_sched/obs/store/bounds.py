@@ -1,4 +1,4 @@
-"""Stored lines, and how much of them one answer may hold."""
+"""Stored lines, and limits on the cost of a query."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ import orjson
 
 @dataclass(frozen=True)
 class Line:
-    """A stored line; `id` is its time in nanoseconds since 1970."""
+    """A stored line."""
 
     id: int
+    """Its time in nanoseconds since 1970; see schema.py."""
     body: str
 
     @property
     def record(self) -> dict[str, Any]:
-        """The line as an object."""
+        """The line, decoded from JSON."""
         record: dict[str, Any] = orjson.loads(self.body)
         return record
 
 
 @dataclass(frozen=True)
 class End:
-    """How far a store has been read by who follows it: what comes in later is behind this."""
+    """Position of a reader that follows a store; lines stored later come after it."""
 
     line_id: int = 0
-    """The newest line."""
+    """Id of the newest line."""
     behind: int = 0
-    """The last of those that came in behind a later one."""
+    """Number of the last line that was stored out of order (column `behind` in schema.py)."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one question may cost."""
+    """Limits on the cost of one query."""
 
     patience_s: float = float("inf")
     page_bytes: float = float("inf")
-    """Of the lines of one answer, which may be fewer than were asked for; at least one comes."""
+    """Size of the lines in one answer. An answer may be cut short, but has at least one line."""
 
 
 UNBOUNDED = Bounds()
-SERVED = Bounds(patience_s=10.0, page_bytes=32_000_000)
-"""For an agent, which has tasks to serve."""
+AGENT_BOUNDS = Bounds(patience_s=10.0, page_bytes=32_000_000)
+"""For queries to an agent, which must serve tasks meanwhile."""
 
 
 def page(lines: Iterable[Line], page_bytes: float) -> list[Line]:
-    """Lines up to so many bytes, but at least one if there is one."""
+    """Take lines up to a size in bytes, but at least one line if there is one."""
     taken: list[Line] = []
     for line in lines:
         page_bytes -= len(line.body)

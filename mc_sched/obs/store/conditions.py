@@ -1,4 +1,4 @@
-"""A query as SQL. Every value of a person travels as a parameter, never as SQL."""
+"""Translation of a query to SQL. The query's values are always parameters, never SQL text."""
 
 from __future__ import annotations
 
@@ -10,44 +10,47 @@ import orjson
 from mc_sched.obs.store.query import NUMBER, ORDERED, Query, Term
 
 _WORD = re.compile(r"[^\W_]+\*?")
-"""What the index of words takes as one; an underscore parts two of them there."""
+"""One token of the full-text index, which splits words at underscores as well."""
 HASHES = 10_007
 _HASH = f"({{}} / 1000 % 1000003) * 7919 % {HASHES}"
-"""Primes, so that times at even distances spread as well. Clocks tell microseconds."""
+"""Hash of a line's time, in microseconds as clocks have them. The moduli are primes, so that
+lines at regular intervals spread evenly as well.
+"""
 _OF_TRACE = "lines.task IN (SELECT task FROM lines WHERE trace = ?)"
 _BESIDE_DATA = {
     "task": {"=": "lines.task = ?", "!=": "lines.task IS NOT ?"},
     "trace_id": {"=": _OF_TRACE, "!=": f"({_OF_TRACE}) IS NOT 1"},
 }
-"""By operator; they are no numbers."""
+"""Conditions, by operator, on fields that are columns of their own."""
 _LARGEST = 9e999
-"""Above every number and, as SQLite orders values, below every text."""
+"""Greater than every number and, in SQLite's order of values, less than every text."""
 
 
 @dataclass
 class Conditions:
-    """What stands behind WHERE, with its parameters, in order."""
+    """The conditions of a WHERE clause, with their parameters in order."""
 
     sql: list[str] = field(default_factory=list)
     values: list[object] = field(default_factory=list)
 
     def add(self, sql: str, *values: object) -> None:
-        """One more condition."""
+        """Add a condition with its parameters."""
         self.sql.append(sql)
         self.values.extend(values)
 
     @property
     def where(self) -> str:
-        """All of them."""
+        """All conditions, joined by AND."""
         return " AND ".join(self.sql)
 
 
 def conditions(
     query: Query, streams: frozenset[int] | None, hashes: int | None = None
 ) -> Conditions:
-    """All conditions on `lines`; `streams` are those that the labels allow, None for all.
+    """Return all conditions of the query on the table `lines`.
 
-    With `hashes`, only lines whose hash of their time, of `HASHES`, lies below it.
+    `streams`: the streams that the query's labels allow; None for all. `hashes`: only lines whose
+    time hash (0 to HASHES - 1) is below it; None for all lines.
     """
     found = Conditions()
     found.add("lines.id >= ? AND lines.id < ?", query.since_ns, query.until_ns)
@@ -57,7 +60,7 @@ def conditions(
         if not term.is_label:
             _add_term(found, term)
     if searched(query):
-        sql, values = with_words(query, hashes)
+        sql, values = word_search(query, hashes)
         found.add(f"lines.id IN (SELECT rowid {sql})", *values)
     elif hashes is not None:
         found.add(_HASH.format("lines.id") + " < ?", hashes)
@@ -65,8 +68,8 @@ def conditions(
     return found
 
 
-def with_words(query: Query, hashes: int | None = None) -> tuple[str, list[object]]:
-    """FROM and WHERE of the lines that the index of words finds, in the query's range alone."""
+def word_search(query: Query, hashes: int | None = None) -> tuple[str, list[object]]:
+    """Return FROM and WHERE for the lines in the query's range that the full-text index finds."""
     found = Conditions()
     found.add("words MATCH ?", searched(query))
     found.add("rowid >= ? AND rowid < ?", query.since_ns, query.until_ns)
@@ -84,7 +87,7 @@ def _add_term(found: Conditions, term: Term) -> None:
         return
     path = "$.data" + "".join(f'."{part}"' for part in term.field.split("."))
     if term.operator in ORDERED:
-        # a text is above every number for SQLite, and no number for people
+        # SQLite orders texts after numbers; a comparison must not match them
         sql = f"json_extract(lines.body, ?) {term.operator} CAST(? AS REAL)"
         found.add(sql, path, term.value)
         if ">" in term.operator:
@@ -94,7 +97,7 @@ def _add_term(found: Conditions, term: Term) -> None:
 
 
 def _add_equal(found: Conditions, term: Term, path: str) -> None:
-    """As it is shown, 1 like "1"; and for numbers by value, since 7.0 is shown as 7."""
+    """Compare as text, so that 1 equals "1", and numbers also by value, so that 7 equals 7.0."""
     equal, joined = ("=", " OR ") if term.operator == "=" else ("IS NOT", " AND ")
     field = "json_extract(lines.body, ?)"
     sql = [f"CAST({field} AS TEXT) {equal} CAST(json_extract(?, '$') AS TEXT)"]
@@ -106,15 +109,15 @@ def _add_equal(found: Conditions, term: Term, path: str) -> None:
 
 
 def _as_json(value: str) -> str:
-    """The text as it stands in a line, so that SQLite reads both in the same way."""
+    """Encode the text as JSON, so that SQLite reads it in the same way as the line."""
     return value if value in ("true", "false") else orjson.dumps(value).decode()
 
 
 def _add_text(found: Conditions, query: Query) -> None:
     for word in query.words:
         if not _WORD.fullmatch(word):
-            written = _escaped(_as_json(word.rstrip("*")).strip('"'))
-            found.add(r"lines.body LIKE ? ESCAPE '\'", f"%{written}%")
+            encoded = _escaped(_as_json(word.rstrip("*")).strip('"'))
+            found.add(r"lines.body LIKE ? ESCAPE '\'", f"%{encoded}%")
     for phrase in query.phrases:
         found.add("instr(lines.body, ?) > 0", phrase)
     for phrase in query.without:
@@ -124,7 +127,7 @@ def _add_text(found: Conditions, query: Query) -> None:
 
 
 def searched(query: Query) -> str:
-    """For FTS5: every word of every search term, quoted; "" where it has nothing to look up."""
+    """Return an FTS5 query for all search words; "" if there are none to look up."""
     words = [part for word in query.words for part in _WORD.findall(word)]
     return " ".join(f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words)
 

@@ -1,8 +1,8 @@
-"""Lines per bar and stream, as SQL: counted, summed from the counts per second, or estimated.
+"""SQL for lines per bar and stream: counted, summed from the counts per second, or estimated.
 
-What stands in a line's data has to be read out of each line that may match, some microseconds each.
-Where these are very many, an estimate looks at an even share of them, chosen by a hash of their
-times; which lines it looks at depends on nothing else, so that it does not flicker.
+A condition on a line's data takes some microseconds for each line that may match. If there are very
+many of these, an estimate reads an even share of them, chosen by a hash of their times. The choice
+depends on nothing else, so that the estimate does not flicker between two queries.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from mc_sched.obs.store.conditions import HASHES, Conditions, conditions
 from mc_sched.obs.store.query import Query
 
 SECOND_NS = 10**9
-LOOKED_AT = 20_000
-"""Lines that an estimate reads, about: a tenth of a second."""
+SAMPLED_LINES = 20_000
+"""Lines that an estimate reads: about a tenth of a second."""
 LEAST_HITS = 100
-"""Of an estimate: of n hits it is off by a share of n ** -0.5. What is rarer is counted."""
+"""An estimate from n hits has a relative error of n ** -0.5; below this number lines are counted.
+"""
 
 Sql = tuple[str, list[object]]
-"""Selects bar, stream, n; with its parameters."""
+"""A query that selects bar, stream, n, with its parameters."""
 
 
 def counted(
     query: Query, streams: frozenset[int] | None, width_s: int, by: str, hashes: int | None = None
 ) -> Sql:
-    """Of the lines that match, through the index `by`; of those whose hash is below `hashes`."""
+    """Count the matching lines, through the index clause `by`.
+
+    `hashes`: count only lines whose time hash is below it; None for all lines.
+    """
     found = conditions(query, streams, hashes)
     sql = (
         f"SELECT lines.id / {width_s * SECOND_NS} AS bar, stream, count(*) AS n "
@@ -35,13 +39,13 @@ def counted(
 
 
 def hashes_for(candidates: int) -> tuple[int, float]:
-    """Hashes that an estimate among so many lines takes, and the share of the lines they are."""
-    hashes = max(1, min(HASHES, HASHES * LOOKED_AT // max(1, candidates)))
+    """Return how many hash values an estimate takes, and the share of the lines that have them."""
+    hashes = max(1, min(HASHES, HASHES * SAMPLED_LINES // max(1, candidates)))
     return hashes, hashes / HASHES
 
 
 def summed(query: Query, streams: frozenset[int] | None, width_s: int) -> Sql:
-    """From the counts per second: no line is looked at."""
+    """Sum the counts per second; this reads no lines."""
     found = Conditions()
     first, end = query.since_ns // SECOND_NS, query.until_ns // SECOND_NS
     found.add("second >= ? AND second < ?", first, end)
@@ -55,13 +59,13 @@ def summed(query: Query, streams: frozenset[int] | None, width_s: int) -> Sql:
 
 
 def only_labels(query: Query) -> bool:
-    """Whether it is met by whole streams."""
-    on_the_line = query.words or query.phrases or query.without or query.patterns
-    return not on_the_line and all(term.is_label for term in query.terms)
+    """Return True if the query has conditions on labels only, so that whole streams match."""
+    has_text = query.words or query.phrases or query.without or query.patterns
+    return not has_text and all(term.is_label for term in query.terms)
 
 
 def whole_seconds(query: Query) -> tuple[Query, list[Query]]:
-    """The whole seconds of a query's range, and what is left of it before and behind them."""
+    """Split a query's range into its whole seconds and the rests before and after them."""
     first_ns = -(-query.since_ns // SECOND_NS) * SECOND_NS
     end_ns = max(first_ns, query.until_ns // SECOND_NS * SECOND_NS)
     edges = ((query.since_ns, min(first_ns, query.until_ns)), (end_ns, query.until_ns))

@@ -1,4 +1,4 @@
-"""Lines as they come: what a store holds now, then what is added to it."""
+"""Follow stores: return the lines that they hold now, then those that are added."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from mc_sched.obs.store.bounds import Line
 from mc_sched.obs.store.query import LATEST_NS, Query
 from mc_sched.obs.store.stores import Ends, Stores
 
-AT_ONCE = 1000
+PAGE_LINES = 1000
 
 
 class Follower:
-    """What is added to stores; a question at a time, so that nothing stays open in between.
+    """Returns the lines that are added to stores. Nothing stays open between two calls.
 
-    Whatever is stored later comes, also what a clock that was set back gives an earlier time.
+    It returns every line that is stored later, even if a clock that was set back gives the line an
+    earlier time.
     """
 
     def __init__(self, query: Query, ends: Ends) -> None:
@@ -24,22 +25,25 @@ class Follower:
         self.ends = ends
 
     def new(self, stores: Stores) -> list[Line]:
-        """What has come since the last look, oldest first; a full page says that there is more."""
-        lines, self.ends = stores.newer(self._query, self.ends, AT_ONCE)
+        """Return the lines added since the last call, oldest first.
+
+        At most a page; if it is full, there may be more.
+        """
+        lines, self.ends = stores.newer(self._query, self.ends, PAGE_LINES)
         return lines
 
 
 def so_far(stores: Stores, query: Query, limit: int) -> tuple[list[Line], Follower]:
-    """The newest lines up to now, oldest first, and what tells those that come behind them."""
+    """Return the newest lines, oldest first, and a follower for those that come after them."""
     ends = stores.ends()
     return stores.lines(query, limit, ends=ends)[::-1], Follower(query, ends)
 
 
 def followed(stores: Stores, query: Query, limit: int, every_s: float) -> Iterator[Line]:
-    """The newest lines so far, oldest first, and then every new one; never ends."""
+    """Yield the newest lines so far, oldest first, then every new line; never ends."""
     lines, follower = so_far(stores, query, limit)
     while True:
         yield from lines
-        if len(lines) < AT_ONCE:
+        if len(lines) < PAGE_LINES:
             time.sleep(every_s)
         lines = follower.new(stores)

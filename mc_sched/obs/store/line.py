@@ -1,7 +1,7 @@
-"""What the store indexes of a record: its labels, its task, its words.
+"""The parts of a record that the store indexes: labels, task, trace, latency and words.
 
-Labels are the few fields that have few values; every combination that occurs is a stream, as Loki
-calls it. Task ids are no label: there is one for every frame.
+Labels are the fields that have few different values. Each combination of label values that occurs
+is a stream, in Loki's sense. A task id is not a label, as every frame has another one.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import orjson
 from mc_sched.core.value import value
 
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace", "unknown")
-"""From the gravest down; `unknown` is what a line that is no record has."""
+"""From the most severe down; `unknown` is for lines that are not records."""
 LONGEST_LABEL = 64
 BESIDE_DATA = {"task": "task_id", "trace_id": "trace_id"}
-"""Fields that are neither labels nor in a line's data, and where they stand in it."""
-_IN_THE_ENDING = {"site": "site", "outcome": "kind", "exit": "exit"}
-LATEST_NS = 2**62
-"""Year 2116; an id has to fit into 64 bits, with room to be moved up."""
+"""Fields of a query that are neither labels nor in `data` -> their key in the record."""
+_OUTCOME_LABELS = {"site": "site", "outcome": "kind", "exit": "exit"}
+"""Labels that come from the record's outcome -> their key in it."""
+LATEST_WALL_NS = 2**62
+"""Year 2116. An id must fit into 64 bits, with room to be moved up."""
 
 
 class Labels(NamedTuple):
-    """What a line is filed under; "" where it has no such thing."""
+    """The values of a line's labels; "" if it has none."""
 
     node: str
     level: str
@@ -47,23 +48,24 @@ class Indexed:
     body: str
     """The line itself: one JSON object."""
     fields: tuple[str, ...] = ()
-    """What its data has at the top."""
+    """Top-level keys of its data."""
     words: str = ""
+    """Text for the full-text index."""
     latency_ns: float | None = None
-    """Of an outcome."""
+    """Latency of the outcome in it, if any."""
     trace_id: str = ""
-    """That its task belongs to."""
+    """Trace of its task."""
 
 
 def index(line: bytes, now_ns: int) -> Indexed:
-    """A line of an event log; whatever else it is, it is kept as text, stamped `now_ns`."""
+    """Index a line of an event log. Store any other line as text with time `now_ns`."""
     try:
         record: dict[str, Any] = orjson.loads(line)
         wall_ns = _wall_ns(record["wall"])
-        if not 0 <= wall_ns <= LATEST_NS:
-            raise ValueError("a time that no clock has")
-        ending = ending_of(record)
-        labels, latency_ns = _labels_of(record, ending), _latency_ns(ending) if ending else None
+        if not 0 <= wall_ns <= LATEST_WALL_NS:
+            raise ValueError("timestamp out of range")
+        outcome = outcome_of(record)
+        labels, latency_ns = _labels_of(record, outcome), _latency_ns(outcome) if outcome else None
         task_id = str(record.get("task_id", ""))
         data = record.get("data")
         fields = tuple(data) if isinstance(data, dict) else ()
@@ -78,20 +80,20 @@ def index(line: bytes, now_ns: int) -> Indexed:
         return Indexed(now_ns, _labels_of(record, {}), "", body, ("text",), _words(record))
 
 
-def _labels_of(record: dict[str, Any], ending: dict[str, Any]) -> Labels:
+def _labels_of(record: dict[str, Any], outcome: dict[str, Any]) -> Labels:
     return _labels(
         record["node"], record["level"], record["kind"], record["name"],
-        ending.get("site"), ending.get("kind"), ending.get("exit"),
+        outcome.get("site"), outcome.get("kind"), outcome.get("exit"),
     )  # fmt: skip
 
 
-def _latency_ns(ending: dict[str, Any]) -> float | None:
-    found = ending.get("latency_ns")
-    return found if isinstance(found, int | float) and abs(found) <= LATEST_NS else None
+def _latency_ns(outcome: dict[str, Any]) -> float | None:
+    found = outcome.get("latency_ns")
+    return found if isinstance(found, int | float) and abs(found) <= LATEST_WALL_NS else None
 
 
-def ending_of(record: dict[str, Any]) -> dict[str, Any]:
-    """The outcome that a record tells; empty where it tells none."""
+def outcome_of(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the outcome in a record's data; empty if it has none."""
     data = record.get("data")
     outcome = data.get("outcome") if isinstance(data, dict) else None
     return outcome if isinstance(outcome, dict) else {}
@@ -99,15 +101,15 @@ def ending_of(record: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(1024)
 def _labels(node: object, level: object, *others: object) -> Labels:
-    """Few combinations come again and again."""
+    """Build labels; cached, because the same few combinations occur again and again."""
     known = level if level in LEVELS else "unknown"
     return Labels(*(str(value or "")[:LONGEST_LABEL] for value in (node, known, *others)))
 
 
 def words_of(body: str) -> str:
-    """What a text search finds a line by: name, task and every string in its data, no number.
+    """Return the text by which a search finds a line: name, task and all strings in its data.
 
-    The same line has the same words always: to forget it takes them once more.
+    It depends on the line alone, because deleting a line from the index needs the same text again.
     """
     return _words(orjson.loads(body))
 
@@ -133,23 +135,23 @@ def _add_strings(value: Any, words: list[str]) -> None:
 
 
 def _wall_ns(wall: str) -> int:
-    """Nanoseconds since 1970 of a record's `wall`, to the microsecond that it has."""
+    """Convert a record's `wall` to nanoseconds since 1970; it is exact to the microsecond."""
     return round(datetime.fromisoformat(wall).timestamp() * 1e6) * 1000
 
 
 def field_of(record: dict[str, Any], field: str) -> str | None:
-    """A field as a query names it, shown as a line shows it; None where the record has none."""
+    """Return a field, named as in a query, as text; None if the record lacks it."""
     if field in BESIDE_DATA:
         return record.get(BESIDE_DATA[field])
-    if field in _IN_THE_ENDING:
-        return _shown(ending_of(record).get(_IN_THE_ENDING[field]))
+    if field in _OUTCOME_LABELS:
+        return _as_text(outcome_of(record).get(_OUTCOME_LABELS[field]))
     value: Any = record if field in Labels._fields else record.get("data")
     for part in field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return _shown(value)
+    return _as_text(value)
 
 
-def _shown(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return orjson.dumps(value).decode()

@@ -1,4 +1,4 @@
-"""What people ask of a store: a time range, conditions on fields, words.
+"""A query to a store: a time range, conditions on fields, and search words.
 
 site=cloud outcome=late          both must hold; a label, `task`, `trace_id`, any field of `data`
 level!=debug latency_ns>80000000
@@ -22,7 +22,7 @@ FIELD = re.compile(r"\w+(?:\.\w+)*")
 NUMBER = re.compile(r"-?\d{1,300}(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?")
 MOST_TERMS = 200
 LONGEST_TEXT = 8_000
-"""Characters of a condition or a search; SQLite gives up beyond 50,000 bytes, escapes and all."""
+"""Characters of a condition or a search word; SQLite's limit is 50,000 bytes with escapes."""
 _TERM = re.compile(rf"({FIELD.pattern})(!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
@@ -37,23 +37,23 @@ class Term:
 
     @property
     def is_label(self) -> bool:
-        """Whether whole streams meet it or do not."""
+        """True if all lines of a stream meet the condition or none do."""
         return self.field in Labels._fields and self.operator in ("=", "!=")
 
     @property
     def needs_field(self) -> bool:
-        """Whether only lines can meet it that have its field below `data`."""
+        """True if only lines that have the field below `data` can meet the condition."""
         known = self.field in Labels._fields or self.field in BESIDE_DATA
         return not known and self.operator != "!="
 
     @property
     def is_task(self) -> bool:
-        """Whether it names one task, or the few of one trace, for which there is an index."""
+        """True if it selects one task, or the few tasks of one trace; both have an index."""
         return self.field in BESIDE_DATA and self.operator == "="
 
     @property
     def is_latency(self) -> bool:
-        """Whether it bounds how long tasks took, for which there is an index, too."""
+        """True if it bounds the latency of outcomes, which has an index."""
         return self.field == LATENCY and self.operator in ORDERED
 
 
@@ -61,32 +61,36 @@ class Term:
 class Query:
     """Lines from `since_ns` up to but not including `until_ns`, in nanoseconds since 1970.
 
-    Raises UserError for one that is longer than the store answers.
+    Raise UserError if the query has too many conditions or too long texts.
     """
 
     since_ns: int = 0
     until_ns: int = LATEST_NS
     terms: tuple[Term, ...] = ()
     words: tuple[str, ...] = ()
-    """Each must occur in the line, whole or as the beginning of a word where it ends in *."""
+    """Each must occur in the line, as a whole word or, with a * at its end, as a prefix of one."""
     phrases: tuple[str, ...] = ()
-    """Each must occur in the line as it is written there, upper and lower case told apart."""
+    """Each must occur in the line's JSON text, case-sensitively."""
     without: tuple[str, ...] = ()
-    """None of these may."""
+    """None of these may occur in the line's JSON text."""
     patterns: tuple[tuple[str, bool], ...] = ()
-    """Regular expressions, and whether the line must hold a match or must not."""
+    """Regular expressions; True if the line must contain a match, False if it must not."""
 
     def __post_init__(self) -> None:
-        on_the_line = (*self.words, *self.phrases, *self.without, *self.patterns)
-        if len(self.terms) > MOST_TERMS or len(on_the_line) > MOST_TERMS:
-            raise UserError(f"at most {MOST_TERMS} conditions and as many words, please", 2)
+        text_filters = (*self.words, *self.phrases, *self.without, *self.patterns)
+        if len(self.terms) > MOST_TERMS or len(text_filters) > MOST_TERMS:
+            raise UserError(
+                f"a query takes at most {MOST_TERMS} conditions and {MOST_TERMS} search texts", 2
+            )
         texts = (*self.words, *self.phrases, *self.without, *(term.value for term in self.terms))
         if any(len(text) > LONGEST_TEXT for text in texts):
-            raise UserError(f"at most {LONGEST_TEXT:,} characters to search for, please", 2)
+            raise UserError(
+                f"a condition or search text takes at most {LONGEST_TEXT:,} characters", 2
+            )
 
 
 def parse_where(text: str) -> tuple[Term, ...]:
-    """The conditions in 'site=cloud outcome=late'; UserError says what is wrong with one."""
+    """Parse conditions like 'site=cloud outcome=late'. Raise UserError for an invalid one."""
     try:
         parts = shlex.split(text)
     except ValueError as error:
@@ -95,17 +99,17 @@ def parse_where(text: str) -> tuple[Term, ...]:
 
 
 def at_least(level: str) -> tuple[Term, ...]:
-    """Lines of this level or a graver one."""
-    return tuple(Term("level", "!=", lesser) for lesser in LEVELS[LEVELS.index(level) + 1 :])
+    """Return the conditions for lines of this level or a more severe one."""
+    return tuple(Term("level", "!=", lower) for lower in LEVELS[LEVELS.index(level) + 1 :])
 
 
 def of_task(task_id: str) -> Query:
-    """Every line about one task."""
+    """Return a query for every line about one task."""
     return Query(terms=(Term("task", "=", task_id),))
 
 
 def of_trace(trace_id: str) -> Query:
-    """Every line about the tasks of one trace."""
+    """Return a query for every line about the tasks of one trace."""
     return Query(terms=(Term("trace_id", "=", trace_id),))
 
 
@@ -114,15 +118,18 @@ def _term(text: str) -> Term:
     if found is None:
         known = " ".join(OPERATORS)
         raise UserError(
-            f"{text!r} is no condition; write field=value, like site=cloud (also {known})", 2
+            f"{text!r} is not a condition; write field=value, like site=cloud (operators: {known})",
+            2,
         )
     return condition(*found.groups())
 
 
 def condition(field: str, operator: str, value: str) -> Term:
-    """A condition that a line can meet; UserError says why this is none."""
+    """Build a condition. Raise UserError if no line could meet it."""
     if not FIELD.fullmatch(field):
-        raise UserError(f"{field[:40]!r} is no name of a field", 2)
+        raise UserError(f"{field[:40]!r} is not a valid field name", 2)
     if operator in ORDERED and (field in BESIDE_DATA or not NUMBER.fullmatch(value)):
-        raise UserError(f"{field} {operator} {value[:40]!r}: only numbers can be compared so", 2)
+        raise UserError(
+            f"{field} {operator} {value[:40]!r}: only numbers can be compared with {operator}", 2
+        )
     return Term(field, operator, value)

@@ -1,4 +1,4 @@
-"""Answers queries: lines, their volume over time, the values of a field."""
+"""Answers queries to one store: lines, their volume over time, the values of a field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mc_sched.obs.store.bounds import UNBOUNDED, Bounds, End, Line, page
-from mc_sched.obs.store.conditions import conditions, searched, with_words
+from mc_sched.obs.store.conditions import conditions, searched, word_search
 from mc_sched.obs.store.counting import (
     LEAST_HITS,
     SECOND_NS,
@@ -27,35 +27,36 @@ from mc_sched.obs.store.query_connection import QueryConnection
 from mc_sched.obs.store.windows import windows
 
 RARE = 0.4
-"""Streams that hold less than this share of the lines are counted by their index."""
+"""Streams with less than this share of the lines are counted through their index."""
 MOST_MERGED = 100
-"""Streams whose lines are merged; SQLite joins at most 500 selections."""
+"""Largest number of streams to merge; SQLite's limit is 500 terms in a compound SELECT."""
 PAGE_LINES = 1000
 DAY_S = 86_400
 
 Count = tuple[int, tuple[str, ...], int]
+"""Start of a bar in seconds, values of the labels, number of lines."""
 
 
 class StoreReader:
     """Reads one store. For one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds = UNBOUNDED) -> None:
-        self._asking = QueryConnection(connection, bounds.patience_s)
+        self._connection = QueryConnection(connection, bounds.patience_s)
         self._bounds = bounds
-        self._rows = self._asking.rows
+        self._rows = self._connection.rows
 
     def close(self) -> None:
         """Close the file."""
-        self._asking.close()
+        self._connection.close()
 
     # --- lines ------------------------------------------------------------------------------
 
     def lines(
         self, query: Query, limit: int, newest_first: bool = True
     ) -> Generator[Line, None, None]:
-        """At most `limit` lines, the newest or the oldest of those that match, in that order."""
+        """Yield the newest `limit` matching lines, newest first, or the oldest, oldest first."""
         order = "DESC" if newest_first else "ASC"
-        with self._asking.in_time(), closing(self._asking.cursor()) as cursor:
+        with self._connection.in_time(), closing(self._connection.cursor()) as cursor:
             for part in self._parts(query, newest_first):
                 ids, values = self._ids(part, limit, newest_first)
                 sql = f"SELECT id, body FROM lines WHERE id IN ({ids}) ORDER BY id {order}"
@@ -66,9 +67,9 @@ class StoreReader:
                     return
 
     def ids(self, query: Query, limit: int) -> list[int]:
-        """Of the newest lines that match."""
+        """Return the ids of the newest `limit` matching lines."""
         found: list[int] = []
-        with self._asking.in_time():
+        with self._connection.in_time():
             for part in self._parts(query, newest_first=True):
                 sql = self._ids(part, limit - len(found), newest_first=True)
                 found += [row[0] for row in self._rows(*sql)]
@@ -77,7 +78,7 @@ class StoreReader:
         return found
 
     def _parts(self, query: Query, newest_first: bool) -> Iterable[Query]:
-        """The query, in parts of its range where lines have to be read to know which match."""
+        """Split the query's range if lines must be read to know which of them match."""
         streams, span = self._streams(query), self.span()
         if span is None or (streams is not None and not streams):
             return ()
@@ -86,12 +87,12 @@ class StoreReader:
         return windows(query, span, newest_first)
 
     def _ids(self, query: Query, limit: int, newest_first: bool) -> tuple[str, list[object]]:
-        """SQL for the ids of the lines that match, with its parameters."""
+        """Return SQL that selects the ids of the matching lines, with its parameters."""
         streams = self._streams(query)
         parts = [conditions(query, streams)]
         by = _special_index(query)
         if not by and not query.words and streams is not None and len(streams) <= MOST_MERGED:
-            # each stream is sorted by time in its index: SQLite goes down all of them at once
+            # the index sorts each stream by time, so SQLite merges the streams as it reads them
             parts = [conditions(query, frozenset((stream,))) for stream in streams]
             by = "INDEXED BY lines_stream"
         order = "DESC" if newest_first else "ASC"
@@ -100,13 +101,13 @@ class StoreReader:
         return f"{union} ORDER BY id {order} LIMIT ?", [*values, limit]
 
     def page(self, query: Query, limit: int, newest_first: bool = True) -> list[Line]:
-        """The same, in one piece and no more than the bounds allow."""
+        """Return `lines` as a list, cut to the bounds."""
         with closing(self.lines(query, limit, newest_first)) as lines:
             return page(lines, self._bounds.page_bytes)
 
     def newer(self, query: Query, end: End, limit: int) -> tuple[list[Line], End]:
-        """What has come in after `end`, oldest first, and where that ends."""
-        with self._asking.snapshot():
+        """Return the lines stored after `end`, oldest first, and the new end."""
+        with self._connection.snapshot():
             last = self.end()
             late = self._late(query, end, limit)
             after = replace(query, since_ns=max(query.since_ns, end.line_id + 1))
@@ -118,7 +119,7 @@ class StoreReader:
         return sorted([*shown, *lines], key=lambda line: line.id), End(line_id, behind)
 
     def _late(self, query: Query, end: End, limit: int) -> list[tuple[int, Line]]:
-        """Lines that have come in since, and whose time lies before it; with their numbers."""
+        """Return lines stored after `end` although their time is before it, with their numbers."""
         streams = self._streams(query)
         if streams is not None and not streams:
             return []
@@ -131,7 +132,7 @@ class StoreReader:
         return [(behind, Line(*line)) for behind, *line in rows]
 
     def thinned(self, query: Query, most: int) -> list[Line]:
-        """About `most` of the lines that the labels allow, evenly spread, oldest first."""
+        """Return about `most` of the lines that the query's labels allow, at even intervals."""
         streams = self._streams(query)
         every = -(-sum(count for _, _, count in self.counts(query, DAY_S, ["name"])) // most)
         if every <= 1:
@@ -149,7 +150,7 @@ class StoreReader:
         return page((Line(*row) for row in rows), self._bounds.page_bytes)
 
     def each(self, query: Query) -> Iterator[Line]:
-        """Every line that matches, the oldest first; nothing stays open between two pages."""
+        """Yield every matching line, oldest first; nothing stays open between two pages."""
         since_ns = query.since_ns
         while True:
             lines = self.page(replace(query, since_ns=since_ns), PAGE_LINES, newest_first=False)
@@ -161,10 +162,12 @@ class StoreReader:
     # --- figures ----------------------------------------------------------------------------
 
     def counts(self, query: Query, width_s: int, labels: Sequence[str]) -> list[Count]:
-        """Bar's start in seconds, values of the labels, lines: ordered by the first."""
+        """Count lines by bar, `width_s` seconds wide, and label values; ordered by bar."""
         for label in labels:
             if label not in Labels._fields:
-                raise ValueError(f"{label!r} is no label; use one of {', '.join(Labels._fields)}")
+                raise ValueError(
+                    f"{label!r} is not a label; use one of {', '.join(Labels._fields)}"
+                )
         streams = self._streams(query)
         if streams is not None and not streams:
             return []
@@ -179,16 +182,17 @@ class StoreReader:
     def estimate(
         self, query: Query, width_s: int, labels: Sequence[str]
     ) -> tuple[list[Count], float]:
-        """The same where very many lines would have to be read, and the share that was read.
+        """Estimate `counts` from a sample if very many lines would have to be read.
 
-        1 where every line was counted.
+        Return also the share of the lines that was read; 1 if every line was counted.
         """
         streams = self._streams(query)
         if _special_index(query) or only_labels(query):
             return self.counts(query, width_s, labels), 1.0
         hashes, share = hashes_for(self._candidates(query, streams))
         if share < 1.0:
-            by = "" if searched(query) else "INDEXED BY lines_stream"  # the hash needs no more
+            # the index holds the time, which is all that the hash needs
+            by = "" if searched(query) else "INDEXED BY lines_stream"
             parts = [counted(query, streams, width_s, by, hashes)]
             found = self._of_labels(parts, width_s, labels)
             if sum(n for _, _, n in found) >= LEAST_HITS:
@@ -196,15 +200,15 @@ class StoreReader:
         return self.counts(query, width_s, labels), 1.0
 
     def _candidates(self, query: Query, streams: frozenset[int] | None) -> int:
-        """How many lines may match, by their labels or words."""
+        """Return the number of lines that may match, judged by their labels or words."""
         if searched(query):
-            found, values = with_words(query)
+            found, values = word_search(query)
             return int(self._rows(f"SELECT count(*) {found}", values)[0][0])
         volume = self._volume_of_streams(query)
         return volume.total() if streams is None else sum(volume[s] for s in streams)
 
     def _of_labels(self, parts: Sequence[Sql], width_s: int, labels: Sequence[str]) -> list[Count]:
-        """Counts by stream as counts by label."""
+        """Turn counts by stream into counts by label."""
         rows = self._rows(
             f"SELECT {', '.join(('bar', 'sum(n)', *labels))} "
             f"FROM ({' UNION ALL '.join(sql for sql, _ in parts)}) JOIN streams "
@@ -214,7 +218,7 @@ class StoreReader:
         return [(bar * width_s, tuple(found), count) for bar, count, *found in rows]
 
     def _by_share(self, query: Query, streams: frozenset[int] | None) -> str:
-        """By streams or all along; SQLite cannot know how rare a stream is."""
+        """Return the index clause for these streams; SQLite cannot know how rare they are."""
         if streams is None or query.words:
             return ""
         counts = self._volume_of_streams(query)
@@ -222,7 +226,7 @@ class StoreReader:
         return "INDEXED BY lines_stream" if share < RARE else "NOT INDEXED"
 
     def statistics(self, field: str, query: Query, sample: int = 1000) -> Counter[str]:
-        """How often each value of a field occurs in the newest `sample` lines that match."""
+        """Count the values of a field in the newest `sample` matching lines."""
         counts: Counter[str] = Counter()
         for line in self.page(query, sample):
             value = field_of(line.record, field)
@@ -231,14 +235,14 @@ class StoreReader:
         return counts
 
     def label_values(self, label: str) -> list[str]:
-        """Every value that a label has, without "no value"."""
+        """Return every value of a label, without the empty one."""
         if label not in Labels._fields:
             return []
         rows = self._rows(f"SELECT DISTINCT {label} FROM streams WHERE {label} != ''")
         return [row[0] for row in rows]
 
     def streams(self, query: Query) -> list[Labels]:
-        """The label sets of the lines that the labels of a query allow."""
+        """Return the label sets of the lines that the query's labels allow."""
         allowed = self._streams(query)
         counts = self._volume_of_streams(query)
         rows = self._rows(f"SELECT id, {', '.join(Labels._fields)} FROM streams")
@@ -249,21 +253,22 @@ class StoreReader:
         ]
 
     def end(self) -> End:
-        """Up to where it is filled now."""
+        """Return the current end of the store."""
         newest, behind = self._ends("max(id)", "max(behind)")
         return End(newest or 0, behind or 0)
 
     def span(self) -> tuple[int, int] | None:
-        """The oldest and the newest line; None for an empty store."""
+        """Return the ids of the oldest and the newest line; None for an empty store."""
         first, last = self._ends("min(id)", "max(id)")
         return None if first is None else (first, last)
 
-    def _ends(self, *asked: str) -> tuple[Any, ...]:
-        """Each by itself: of two at once SQLite looks at every line."""
-        return self._rows("SELECT " + ", ".join(f"(SELECT {one} FROM lines)" for one in asked))[0]
+    def _ends(self, *extremes: str) -> tuple[Any, ...]:
+        """Select each extreme by itself: for two in one SELECT, SQLite reads every line."""
+        parts = ", ".join(f"(SELECT {extreme} FROM lines)" for extreme in extremes)
+        return self._rows(f"SELECT {parts}")[0]
 
     def size(self) -> tuple[int, int]:
-        """Lines and bytes of the store."""
+        """Return the number of lines and the store's size in bytes."""
         lines = self._rows("SELECT sum(lines) FROM volume")[0][0] or 0
         pages, page = (self._rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
         return lines, pages * page
@@ -271,7 +276,7 @@ class StoreReader:
     # --- streams ----------------------------------------------------------------------------
 
     def _streams(self, query: Query) -> frozenset[int] | None:
-        """Those that the query's labels allow, and that have its fields; None for all."""
+        """Return the streams that the query's labels and fields allow; None for all."""
         conditions, values = [], []
         for term in query.terms:
             if term.is_label:
@@ -286,7 +291,7 @@ class StoreReader:
         return frozenset(row[0] for row in rows)
 
     def _volume_of_streams(self, query: Query) -> Counter[int]:
-        """Lines of each stream, to the second: those of the seconds at both ends count whole."""
+        """Count the lines of each stream; the first and the last second count as a whole."""
         rows = self._rows(
             "SELECT stream, sum(lines) FROM volume WHERE second >= ? AND second <= ? GROUP BY 1",
             (query.since_ns // SECOND_NS, query.until_ns // SECOND_NS),
@@ -295,7 +300,7 @@ class StoreReader:
 
 
 def _special_index(query: Query) -> str:
-    """The index that surely leaves few lines; "" where there is none."""
+    """Return the clause for an index that selects few lines; "" if there is none."""
     if any(term.is_task for term in query.terms):
         return "INDEXED BY lines_task"
     return "INDEXED BY lines_latency" if any(term.is_latency for term in query.terms) else ""

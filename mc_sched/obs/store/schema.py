@@ -1,13 +1,15 @@
-"""How the store lies in its file.
+"""The tables of the store's SQLite file.
 
-A line's id is its time: nanoseconds since 1970, moved up by one where two would be the same. So
-whatever is sorted by id is sorted by time, every index knows the time, and a link to a line stays.
-`volume` counts lines per second and stream: a histogram over labels never looks at the lines.
-`fields` says which streams have ever had a field, so that a condition on one looks at those only.
-`trace`, to which a task belongs, stands with its first line alone: one entry for all of them.
-`behind` numbers the lines that came in behind a later one, as a clock that was set back has it: who
-follows a store asks for what lies after its last line, and for these.
-`latency_ns`, of outcomes, has an index: how long tasks took is what most people ask first.
+A line's id is its time: nanoseconds since 1970, increased by one for each line that would have the
+same. So an order by id is an order by time, every index contains the time, and links to a line stay
+valid.
+
+`volume` counts lines per second and stream, so a histogram over labels reads no lines.
+`fields` holds which streams have ever had a field, so a condition on a field reads only those.
+`trace` is set on the first line of each task only, which is enough to find the task.
+`behind` numbers the lines that were stored after a later one, as happens when a clock is set back.
+A follower reads the lines after its last id, and these.
+`latency_ns` of outcomes has an index, because most searches begin with slow tasks.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ from pathlib import Path
 
 from mc_sched.obs.store.patterns import has_match
 
-VERSION = 3
-"""Of this schema; a store of another version is told, not read, and set aside by a writer."""
+VERSION = 4
+"""Version of the tables and of the records in them. A reader refuses a store of another version; a
+writer renames it and begins a new one.
+"""
 BUSY_S = 5.0
-LARGEST_LOG_BYTES = 16_000_000
-"""Of the write-ahead log, once a reader that held it open has gone."""
+LARGEST_WAL_BYTES = 16_000_000
+"""Size to which the write-ahead log shrinks once a long reader has finished."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS streams (
@@ -58,10 +62,10 @@ CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, content='', detail=no
 
 
 def create(path: str | Path) -> sqlite3.Connection:
-    """The store at `path`, made if it is not there; ":memory:" is one that nobody keeps.
+    """Open the store at `path` for writing; create it if it does not exist.
 
-    One of another version is renamed and a new one begun. Raises sqlite3.DatabaseError where the
-    file is something else.
+    Rename a store of another version and begin a new one. ":memory:" is a store without a file.
+    Raise sqlite3.DatabaseError if the file is not a store.
     """
     if path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -69,34 +73,34 @@ def create(path: str | Path) -> sqlite3.Connection:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, VERSION):
         connection.close()
-        _set_aside(path, version)
+        _rename_old(path, version)
         connection = _opened(path)
     connection.execute("PRAGMA journal_mode = WAL")
-    # with a write-ahead log this loses at most the last lines when the power goes, never the file
+    # with a write-ahead log, a power failure loses at most the last lines, never the file
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL_BYTES}")
     connection.executescript(_TABLES)
     connection.execute(f"PRAGMA user_version = {VERSION}")
     return connection
 
 
 def open_to_read(path: str | Path) -> sqlite3.Connection:
-    """An existing store, for reading only and for any one thread at a time.
+    """Open an existing store for reading, by one thread at a time.
 
-    Raises sqlite3.DatabaseError for what is no store, OSError where there is none.
+    Raise sqlite3.DatabaseError if the file is not a store, OSError if there is no file.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no log store")
+        raise FileNotFoundError(f"{path}: no such log store")
     connection = _opened(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
         connection.close()
-        raise sqlite3.DatabaseError(f"its format is {version}, this version reads {VERSION}")
+        raise sqlite3.DatabaseError(f"it has format {version}, this version reads {VERSION}")
     return connection
 
 
-def _set_aside(path: str | Path, version: int) -> None:
-    """Rename a store, with the log that a reader may have kept from being merged into it."""
+def _rename_old(path: str | Path, version: int) -> None:
+    """Rename a store, with its write-ahead log, which a reader may have kept from being merged."""
     for part in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{part}", f"{path}.v{version}{part}")
@@ -106,6 +110,6 @@ def _opened(path: str | Path, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False
     )
-    # SQLite has the operator REGEXP and leaves its meaning to us
+    # SQLite parses the operator REGEXP but leaves the function to the application
     connection.create_function("regexp", 2, has_match, deterministic=True)
     return connection

@@ -1,7 +1,8 @@
-"""A range of time in parts, each longer than the one before.
+"""Splits a time range into parts, each longer than the one before.
 
-Streams are merged by time. One that holds no match would be read to its end before the first line
-of another could come; part by part, it is read only as far back as the page of lines reaches.
+Streams are merged by time. A stream without a match would be read to its end before the first line
+of another stream could be returned. Part by part, it is read only as far as the page of lines
+reaches.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import replace
 from mc_sched.obs.store.query import Query
 
 FIRST_SHARE = 64
-"""Of the range, in the first part; each next one is twice as long."""
+"""The first part is this fraction of the range; each further part is twice as long."""
 SHORTEST_NS = 10**9
 
 
 def windows(query: Query, span: tuple[int, int], newest_first: bool) -> Iterator[Query]:
-    """The query's range, as far as there are lines (`span`: the first and the last), in order."""
+    """Yield the query for each part of its range, limited to `span`, the first and last line."""
     since_ns, until_ns = max(query.since_ns, span[0]), min(query.until_ns, span[1] + 1)
     width_ns = max(SHORTEST_NS, (until_ns - since_ns) // FIRST_SHARE)
     while since_ns < until_ns:

@@ -1,6 +1,6 @@
-"""Takes lines into the store, and lets the oldest go when there are too many or they are too old.
+"""Writes lines to the store and deletes the oldest when they are too many or too old.
 
-One thread writes; readers go on beside it (SQLite's write-ahead log).
+One thread writes; others may read meanwhile (SQLite's write-ahead log).
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from mc_sched.obs.store.schema import create
 
 PRUNE_EVERY_LINES = 2_000
 PRUNED_AT_ONCE = 4_000
-"""Twice of what comes in between: a store that is over its limit shrinks, without a long pause."""
+"""Twice the lines that arrive in between, so that a store over its limit shrinks without a long
+pause.
+"""
 REMEMBERED = 10_000
-"""Shapes of lines, and tasks of traces."""
+"""Entries of the caches of line shapes and traced tasks."""
 CLOCK_STEP_NS = 10**9
-"""A wall clock that goes back by more was set; by less, lines keep their order instead."""
+"""If the wall clock goes back by more, it was set; if by less, lines keep their order instead."""
 KEPT = ("config", "CloudFound")
-"""The last of each stays: a replay begins with them."""
+"""The last record of each name is never deleted: a replay begins with them."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a store keeps."""
+    """Limits on a store's size and on the age of its lines."""
 
     max_bytes: int = 256_000_000
     max_age_ns: int = 7 * 86_400 * 10**9
@@ -43,14 +45,14 @@ class StoreWriter:
     """The one writer of a store."""
 
     def __init__(self, path: str | Path, limits: Limits = Limits()) -> None:
-        """Raises sqlite3.DatabaseError or OSError where no store can be had at `path`."""
+        """Raise sqlite3.DatabaseError or OSError if the store cannot be opened or created."""
         self._limits = limits
         self._connection = create(path)
         self._streams: dict[Labels, int] = {}
         self._shapes: set[tuple[tuple[str, ...], int]] = set()
-        """Which fields each stream is known to have, all of a line's together."""
+        """(fields of a line, stream) pairs whose fields are stored already."""
         self._traced: set[tuple[str, str]] = set()
-        """Tasks whose trace is stored already, with it."""
+        """(task, trace) pairs that are stored already."""
         end = StoreReader(self._connection).end()
         self._newest, self._behind = end.line_id, end.behind
         self._last = self._newest
@@ -58,11 +60,11 @@ class StoreWriter:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """For a reader in the same thread."""
+        """The connection, for a reader in the same thread."""
         return self._connection
 
     def append(self, lines: Sequence[bytes]) -> bool:
-        """Store the lines, all or none; whether they were."""
+        """Store all the lines or none; return True if they were stored."""
         now_ns = time.time_ns()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -111,7 +113,7 @@ class StoreWriter:
         execute("INSERT OR IGNORE INTO fields VALUES (?, ?)", list(fields))
 
     def _new_trace(self, line: Indexed) -> str | None:
-        """The trace of the line's task, if no line has said it yet."""
+        """Return the trace of the line's task if it is not stored yet, else None."""
         known = (line.task_id, line.trace_id)
         if not line.trace_id or known in self._traced:
             return None
@@ -121,9 +123,9 @@ class StoreWriter:
         return line.trace_id
 
     def _free_id(self, wall_ns: int) -> tuple[int, int | None]:
-        """The line's time, or the next free nanosecond behind the line before.
+        """Return a new line's id and its number in `behind`; None if the line is in order.
 
-        With the line's number among those that lie behind a line that came before them.
+        The id is the line's time, or the next free nanosecond after the line before.
         """
         set_back = self._last - wall_ns > CLOCK_STEP_NS
         free = wall_ns if set_back else max(wall_ns, self._last + 1)
@@ -170,7 +172,7 @@ class StoreWriter:
         return bool((pages - free) * size > self._limits.max_bytes)
 
     def _prune(self, oldest: int | None) -> None:
-        """Let the oldest lines go, at most a batch; with `oldest` only those before it."""
+        """Delete the oldest lines, at most a batch; with `oldest`, only those before that time."""
         execute = self._connection.execute
         kept = (
             "SELECT max(lines.id) FROM lines JOIN streams ON streams.id = stream "

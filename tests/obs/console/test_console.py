@@ -128,13 +128,13 @@ def test_downloads(agent):
 @pytest.mark.parametrize(
     ("path", "query", "says"),
     [
-        ("lines", {"where": "late"}, "no condition"),
+        ("lines", {"where": "late"}, "not a condition"),
         ("lines", {"where": "a='b"}, "quotation"),
         ("lines", {"level": "loud"}, "level: 'loud' is none of"),
         ("lines", {"limit": "9" * 30}, "limit"),
         ("lines", {"where": "n>many"}, "only numbers"),
-        ("lines", {"where": "a..b=1"}, "no condition"),
-        ("lines", {"words": "x" * 9000}, "characters to search for"),
+        ("lines", {"where": "a..b=1"}, "not a condition"),
+        ("lines", {"words": "x" * 9000}, "takes at most"),
         ("lines", {"from": "yesterday"}, "from"),
         ("task/nobody", {}, "holds the beginning"),
         ("around", {"id": "x"}, "id"),

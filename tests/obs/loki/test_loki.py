@@ -264,7 +264,7 @@ def test_labels_series_statistics_and_volume(loki):
         ("query_range", {"query": "sum(rate({}[1s]))", "step": "1s", "start": "1"}, "longer step"),
         ("query_range", {"query": "vector(1)", "step": "1s", "start": "1"}, "longer step"),
         ("query_range", {"query": "{} | latency_ns > `x`"}, "only numbers"),
-        ("query_range", {"query": '{} |= "' + "x" * 9000 + '"'}, "characters to search for"),
+        ("query_range", {"query": '{} |= "' + "x" * 9000 + '"'}, "takes at most"),
         ("tail", {"query": "vector(1)"}, "needs a WebSocket"),
         ("series", {"match[]": "vector(1)"}, "expected a log query"),
         ("tail", {"query": "{}"}, "needs a WebSocket"),

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mc_sched.errors import UserError
-from mc_sched.obs.store import counting
-from mc_sched.obs.store import query_connection as asking
+from mc_sched.obs.store import counting, query_connection
 from mc_sched.obs.store.bounds import Bounds, End
 from mc_sched.obs.store.follow import Follower, so_far
 from mc_sched.obs.store.live import follow_store, stored_lines
@@ -55,7 +54,7 @@ def test_a_cut_answer_of_two_stores_leaves_no_line_out(large, tmp_path):
 def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp_path, monkeypatch):
     path = tmp_path / "s.db"
     stores_of(*(line(n / 1000, n=n) for n in range(3000)), path=path).close()
-    monkeypatch.setattr(asking, "CHECK_EVERY_OPS", 100)
+    monkeypatch.setattr(query_connection, "CHECK_EVERY_OPS", 100)
     with open_stores([path], Bounds(patience_s=-1.0)) as stores:
         with pytest.raises(UserError, match="choose a shorter time"):
             stores.lines(Query(phrases=("no such thing",)), 9)
@@ -133,7 +132,7 @@ def test_what_is_written_while_the_first_lines_are_read_comes_once(tmp_path, mon
 
 
 def test_a_follower_takes_full_pages_until_it_is_at_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("mc_sched.obs.store.follow.AT_ONCE", 4)
+    monkeypatch.setattr("mc_sched.obs.store.follow.PAGE_LINES", 4)
     stores = stores_of(*(line(n, n=n) for n in range(10)))
     follower = Follower(Query(), (End(START_S * 10**9 + 1),))
     assert [len(follower.new(stores)) for _ in range(4)] == [4, 4, 1, 0]
@@ -159,7 +158,7 @@ def test_a_follower_hears_what_a_clock_that_was_set_back_writes(tmp_path):
 
 
 def test_many_lines_of_a_clock_that_was_set_back_come_a_page_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("mc_sched.obs.store.follow.AT_ONCE", 4)
+    monkeypatch.setattr("mc_sched.obs.store.follow.PAGE_LINES", 4)
     writer = StoreWriter(tmp_path / "s.db")
     writer.append([line(3600, n=-1)])
     stores = Stores([StoreReader(writer.connection)])
@@ -175,7 +174,7 @@ def test_many_lines_of_a_clock_that_was_set_back_come_a_page_at_a_time(tmp_path,
 
 
 async def test_an_agent_tells_very_many_lines_a_page_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("mc_sched.obs.store.live.AT_ONCE", 7)
+    monkeypatch.setattr("mc_sched.obs.store.live.PAGE_LINES", 7)
     path = tmp_path / "edge.db"
     stores_of(*(line(n, n=n) for n in range(50)), path=path).close()
     assert numbers([one async for one in stored_lines(path, Query(), 30)]) == list(range(20, 50))
@@ -195,7 +194,7 @@ def test_a_store_of_another_version_is_set_aside(tmp_path):
     stores_of(line(1, n=1), path=path).close()
     with closing(sqlite3.connect(path)) as old:
         old.execute("PRAGMA user_version = 1")
-    with pytest.raises(UserError, match="its format is 1"):
+    with pytest.raises(UserError, match="it has format 1"):
         open_stores([path])
     writer = StoreWriter(path)
     assert writer.append([line(2, n=2)])
@@ -253,7 +252,7 @@ DENSE = {
 
 @pytest.mark.parametrize("name", DENSE)
 def test_many_candidates_are_estimated_from_an_even_share(many, monkeypatch, name):
-    monkeypatch.setattr(counting, "LOOKED_AT", 1_500)
+    monkeypatch.setattr(counting, "SAMPLED_LINES", 1_500)
     exact = many.volume(DENSE[name], 5)
     bars, share = many.estimated_volume(DENSE[name], 5)
     assert 0.1 < share < 0.6
@@ -270,7 +269,7 @@ def test_many_candidates_are_estimated_from_an_even_share(many, monkeypatch, nam
     Query(terms=parse_where("task=t")), Query(terms=parse_where("nothing=1")),
 ])  # fmt: skip
 def test_what_is_quick_or_rare_is_counted(many, monkeypatch, query):
-    monkeypatch.setattr(counting, "LOOKED_AT", 1_500)
+    monkeypatch.setattr(counting, "SAMPLED_LINES", 1_500)
     assert many.estimated_volume(query, 5) == (many.volume(query, 5), 1.0)
 
 

@@ -205,7 +205,7 @@ def test_statistics_and_values_of_a_field(mixed):
     assert mixed.label_values("level") == ["warning", "info"]
     assert mixed.label_values("site") == ["cloud", "edge"]
     assert mixed.label_values("reason") == []
-    with pytest.raises(ValueError, match="no label"):
+    with pytest.raises(ValueError, match="not a label"):
         mixed.counts(Query(), 1, ["task"])
 
 
@@ -366,7 +366,7 @@ def test_a_full_disk_is_counted_and_the_next_lines_go_in(tmp_path):
 def test_what_is_no_store_is_said(tmp_path):
     other = tmp_path / "other.db"
     sqlite3.connect(other).execute("CREATE TABLE t (x)").connection.close()
-    with pytest.raises(UserError, match="no log store of this version"):
+    with pytest.raises(UserError, match="not a log store of this version"):
         open_stores([other])
     with pytest.raises(UserError, match="cannot be read"):
         open_stores([tmp_path / "missing.db"])
