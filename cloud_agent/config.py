@@ -1,4 +1,4 @@
-"""The cloud agent's configuration; `configs/cloud.yaml` explains every key."""
+"""The cloud agent's configuration; docs/configuration.md is generated from it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ LIVE = frozenset({"exit_rule", "quantile", "max_tasks", "max_payload_bytes", "li
 
 
 class CloudConfig(AgentConfig):
-    """What a cloud agent can be told."""
+    """Keys of the cloud agent."""
 
-    listen: Address = Field(default="127.0.0.1:7071", validate_default=True)
-    exit_rule: ExitRule = ExitRule.ADAPTIVE
-    max_tasks: int = Field(default=64, ge=1, le=10_000)
-    max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20)
+    listen: Address = Field(
+        default="127.0.0.1:7071", validate_default=True, examples=["0.0.0.0:7071"]
+    )
+    """gRPC address for edge agents; beyond loopback it needs `tls`."""
+    exit_rule: ExitRule = Field(default=ExitRule.ADAPTIVE, examples=["earliest"])
+    """Rule by which a task that names none goes on to deeper exits."""
+    max_tasks: int = Field(default=64, ge=1, le=10_000, examples=[128])
+    """Waiting and running tasks; further ones are refused."""
+    max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20, examples=[1_048_576])
+    """Largest payload of a task, in bytes."""
 
     def settings(self) -> CloudSettings:
-        """The core's part of it."""
+        """Return the settings of the cloud machine."""
         return CloudSettings(quantile=self.quantile, max_tasks=self.max_tasks)

@@ -1,28 +1,27 @@
-"""The edge agent's configuration; `configs/edge.yaml` explains every key."""
+"""The edge agent's configuration; docs/configuration.md is generated from it."""
 
 from __future__ import annotations
 
 import platform
 import secrets
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from mc_proto.serde import MAX_ID
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from mc_sched.config import Address, Config, Duration
+from mc_sched.config import Address, Config, Duration, DurationRange, OneOf
 from mc_sched.core.energy.model import EnergyModel
 from mc_sched.core.energy.radio import RADIOS
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Mode
 from mc_sched.service.config import AgentConfig, SensorsConfig
-from mc_sched.units import format_ns
 
-SHORTEST_PROBE_INTERVAL_NS = 10_000_000
-"""A probe every 10 ms already tells all that the scheduler can use of the link."""
-SHORTEST_SAMPLE_NS, LONGEST_SAMPLE_NS = 10_000_000, 1_000_000_000
-"""Sensors average over milliseconds; samples a second apart still share tasks out fairly."""
+PROBE_INTERVAL = DurationRange(10_000_000)
+"""A probe every 10 ms already measures the link as finely as the scheduler can use."""
+SAMPLE_INTERVAL = DurationRange(10_000_000, 1_000_000_000)
+"""Sensors average over milliseconds; samples a second apart still attribute energy to tasks."""
 
 
 LIVE = frozenset(
@@ -34,36 +33,34 @@ LIVE = frozenset(
 """Keys that change on SIGHUP."""
 
 
-def _own_name() -> str:
-    """The host's name, told apart from another device made from the same image."""
+def _default_edge_id() -> str:
+    """Return the host's name with a suffix, as devices made from one image share a name."""
     return f"{platform.node()}-{secrets.token_hex(2)}"
 
 
 class EdgeSensorsConfig(SensorsConfig):
-    """Where the device's power is read, and how often."""
+    """Sensors of the device; `mc-sched doctor` lists those that it has."""
 
-    interval: Duration = 100_000_000
-
-    @field_validator("interval")
-    @classmethod
-    def _often_enough(cls, value: int) -> int:
-        if not SHORTEST_SAMPLE_NS <= value <= LONGEST_SAMPLE_NS:
-            raise ValueError(
-                f"must be from {format_ns(SHORTEST_SAMPLE_NS)} to {format_ns(LONGEST_SAMPLE_NS)}"
-            )
-        return value
+    interval: Annotated[Duration, AfterValidator(SAMPLE_INTERVAL)] = Field(
+        default=100_000_000, examples=["250ms"]
+    )
+    """Time between two readings of the power."""
 
 
 class EnergyConfig(Config):
-    """Declared power of the device, in watts above idle, and its radio."""
+    """Declared energy model of the device; its watts are used while no sensor can be read."""
 
-    compute_w: float = Field(default=EnergyModel.compute_w, ge=0, le=1000)
-    idle_w: float = Field(default=EnergyModel.idle_w, ge=0, le=1000)
-    radio: Literal["wifi", "4g", "3g"] = "wifi"
-    count_tail: bool = False
+    compute_w: float = Field(default=EnergyModel.compute_w, ge=0, le=1000, examples=[5.5])
+    """Watts above idle while the local net runs."""
+    idle_w: float = Field(default=EnergyModel.idle_w, ge=0, le=1000, examples=[2.5])
+    """Watts of the idle device."""
+    radio: Literal["wifi", "4g", "3g"] = Field(default="wifi", examples=["4g"])
+    """Energy model of the radio."""
+    count_tail: bool = Field(default=False, examples=[True])
+    """Let energy mode count the radio's tail energy, which is known for 4G only."""
 
     def model(self) -> EnergyModel:
-        """The core's form of it."""
+        """Return the core's energy model."""
         return replace(
             EnergyModel(),
             compute_w=self.compute_w,
@@ -74,25 +71,50 @@ class EnergyConfig(Config):
 
 
 class EdgeConfig(AgentConfig):
-    """What an edge agent can be told."""
+    """Keys of the edge agent."""
 
-    listen: Address = Field(default="127.0.0.1:7070", validate_default=True)
-    cloud: Address | None = "127.0.0.1:7071"
-    edge_id: str = Field(
-        default_factory=_own_name, min_length=1, max_length=MAX_ID, validate_default=True
+    listen: Address = Field(
+        default="127.0.0.1:7070", validate_default=True, examples=["0.0.0.0:7070"]
     )
-    policy: str = "mc"
-    mode: Mode = Mode.ENERGY
-    basic_accuracy: float = Field(default=0.75, ge=0, le=1)
-    accuracy_step: float = Field(default=0.05, gt=0, le=1)
-    margin: Duration = 4_000_000
-    exit_rule: ExitRule = ExitRule.ADAPTIVE
-    cloud_net_on_edge: bool = False
-    max_tasks: int = Field(default=256, ge=1, le=10_000)
-    max_uploads: int | None = Field(default=None, ge=1, le=64)
-    probe_interval: Duration = EdgeSettings.probe_interval_ns
+    """gRPC address for clients; beyond loopback it needs `tls`."""
+    cloud: Address | None = Field(default="127.0.0.1:7071", examples=["server.lan:7071"])
+    """Address of the cloud agent; null: work alone."""
+    edge_id: str = Field(
+        default_factory=_default_edge_id,
+        min_length=1,
+        max_length=MAX_ID,
+        validate_default=True,
+        examples=["robot-7"],
+    )
+    """Name of this device in the cloud; default: the host's name with a random suffix."""
+    policy: Annotated[str, AfterValidator(OneOf(tuple(POLICIES)))] = Field(
+        default="mc", examples=["edge-only"]
+    )
+    """Scheduling policy of a task that names none."""
+    mode: Mode = Field(default=Mode.ENERGY, examples=["performance"])
+    """Preference between sites: `energy` for the fewest joules, `performance` for speed."""
+    basic_accuracy: float = Field(default=0.75, ge=0, le=1, examples=[0.8])
+    """QoR of a task that names none."""
+    accuracy_step: float = Field(default=0.05, gt=0, le=1, examples=[0.1])
+    """Increase of a stream's QoR on feedback that an answer was not satisfactory."""
+    margin: Duration = Field(default=4_000_000, examples=["10ms"])
+    """Slack between the predicted end of a fallback and the deadline."""
+    exit_rule: ExitRule = Field(default=ExitRule.ADAPTIVE, examples=["earliest"])
+    """Rule by which the cloud goes on to deeper exits."""
+    cloud_net_on_edge: bool = Field(default=False, examples=[True])
+    """Hold the cloud net on the device, for images that need more accuracy than the local net's."""
+    max_tasks: int = Field(default=256, ge=1, le=10_000, examples=[64])
+    """Open tasks; further ones are refused."""
+    max_uploads: int | None = Field(default=None, ge=1, le=64, examples=[2])
+    """Concurrent uploads; null: one, and as many more as cover a round trip."""
+    probe_interval: Annotated[Duration, AfterValidator(PROBE_INTERVAL)] = Field(
+        default=EdgeSettings.probe_interval_ns, examples=["500ms"]
+    )
+    """Time between two probes of the link."""
     energy: EnergyConfig = EnergyConfig()
+    """Declared energy model of the device."""
     sensors: EdgeSensorsConfig = EdgeSensorsConfig()
+    """Sensors of the device."""
 
     @field_validator("edge_id")
     @classmethod
@@ -101,22 +123,8 @@ class EdgeConfig(AgentConfig):
             raise ValueError("must be printable characters, as the wire takes no others")
         return value
 
-    @field_validator("probe_interval")
-    @classmethod
-    def _with_a_pause(cls, value: int) -> int:
-        if value < SHORTEST_PROBE_INTERVAL_NS:
-            raise ValueError(f"must be at least {format_ns(SHORTEST_PROBE_INTERVAL_NS)}")
-        return value
-
-    @field_validator("policy")
-    @classmethod
-    def _known_policy(cls, value: str) -> str:
-        if value not in POLICIES:
-            raise ValueError(f"must be one of {', '.join(POLICIES)}")
-        return value
-
     def settings(self) -> EdgeSettings:
-        """The core's part of it."""
+        """Return the settings of the edge machine."""
         return EdgeSettings(
             basic_accuracy=self.basic_accuracy,
             accuracy_step=self.accuracy_step,

@@ -1,11 +1,13 @@
-"""The one configuration loader: YAML into a pydantic model, errors as sentences.
+"""The configuration loader: YAML into a pydantic model, errors as sentences.
 
-A sentence names the file, the key as a dotted path, and what is allowed.
+A sentence names the file, the key as a dotted path, and the allowed values.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -22,18 +24,29 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from mc_sched.errors import ConfigError
-from mc_sched.units import parse_address, parse_duration, parse_rate, parse_size
+from mc_sched.units import (
+    duration_text,
+    format_ns,
+    parse_address,
+    parse_duration,
+    parse_rate,
+    parse_size,
+    size_text,
+)
 
 
 class Config(BaseModel):
-    """Base of every configuration: unknown keys are errors, values do not change later."""
+    """Base of every configuration: unknown keys are errors, values are immutable.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The docstring behind a field is its description in docs/configuration.md.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _yes_is_no_number(cls, value: object, take: ValidatorFunctionWrapHandler) -> object:
-        """YAML reads yes and on as True, which pydantic would take for the number 1."""
+    def _reject_boolean_as_number(cls, value: object, take: ValidatorFunctionWrapHandler) -> object:
+        """Reject yes and on, which YAML reads as True and pydantic would accept as the number 1."""
         taken: object = take(value)
         if isinstance(value, bool) and not isinstance(taken, bool):
             raise ValueError("input should be a number, not yes or no")
@@ -51,20 +64,63 @@ def _address(value: str) -> str:
     return value
 
 
-Duration = Annotated[int, BeforeValidator(_duration_ns)]
+@dataclass(frozen=True)
+class Notation:
+    """How a value is written in YAML; metadata of a field, for the documentation."""
+
+    name: str
+    text: Callable[[int], str] = str
+
+
+@dataclass(frozen=True)
+class DurationRange:
+    """Validator of a duration's range, ends included."""
+
+    least_ns: int
+    most_ns: int | None = None
+
+    def __call__(self, value_ns: int) -> int:
+        """Return the value. Raises ValueError outside the range."""
+        most_ns = value_ns if self.most_ns is None else self.most_ns
+        if self.least_ns <= value_ns <= most_ns:
+            return value_ns
+        if self.most_ns is None:
+            raise ValueError(f"must be at least {format_ns(self.least_ns)}")
+        raise ValueError(f"must be from {format_ns(self.least_ns)} to {format_ns(self.most_ns)}")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Validator of a name's allowed values."""
+
+    values: Collection[str]
+
+    def __call__(self, value: str) -> str:
+        """Return the value. Raises ValueError if it is not allowed."""
+        if value not in self.values:
+            raise ValueError(f"must be one of {', '.join(self.values)}")
+        return value
+
+
+Duration = Annotated[int, BeforeValidator(_duration_ns), Notation("duration", duration_text)]
 """Written like "84ms" or "1.5s"; nanoseconds in the program."""
-Size = Annotated[int, BeforeValidator(lambda value: parse_size(f"{value}"))]
+Size = Annotated[
+    int, BeforeValidator(lambda value: parse_size(f"{value}")), Notation("size", size_text)
+]
 """Written like "12kB"; bytes in the program."""
 Rate = Annotated[int, BeforeValidator(lambda value: parse_rate(f"{value}"))]
 """Written like "5.85Mbps"; bits per second in the program."""
-Address = Annotated[str, AfterValidator(_address)]
-"""host:port"""
+Address = Annotated[str, AfterValidator(_address), Notation("address")]
+"""Written like "host:port"."""
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def load_config(path: str | Path, model: type[ConfigT]) -> ConfigT:
-    """Read `path` as a `model`; ConfigError names file, line and key, and what is allowed."""
+    """Read `path` as a `model`.
+
+    Raises ConfigError with the file, the line, the key and the allowed values.
+    """
     text = _text(path)
     try:
         return model.model_validate(_mapping(text, path))
@@ -75,7 +131,7 @@ def load_config(path: str | Path, model: type[ConfigT]) -> ConfigT:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty file is an empty mapping."""
+    """Return the mapping in a YAML file; an empty file is an empty mapping."""
     return _mapping(_text(path), path)
 
 
@@ -94,7 +150,7 @@ def _mapping(text: str, path: str | Path) -> dict[str, Any]:
         line = f" line {where.line + 1}" if where else ""
         problem = getattr(error, "problem", None) or "unreadable"
         raise ConfigError(f"{path}:{line} is not valid YAML: {problem}") from None
-    except ValueError as error:  # a date or number that is none, such as 2024-13-45
+    except ValueError as error:  # an invalid date, such as 2024-13-45
         raise ConfigError(f"{path}: holds a value that cannot be read: {error}") from None
     if loaded is None:
         return {}
@@ -104,7 +160,7 @@ def _mapping(text: str, path: str | Path) -> dict[str, Any]:
 
 
 def _line_of(text: str, location: tuple[int | str, ...]) -> int:
-    """The line of a key or list item, counted from 1; that of the nearest one around it."""
+    """Return the line of a key or list item, from 1; else that of the innermost section found."""
     node, line = yaml.compose(text), 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
@@ -121,7 +177,7 @@ def _line_of(text: str, location: tuple[int | str, ...]) -> int:
 
 
 def parse_config(values: dict[str, Any], model: type[ConfigT], source: str) -> ConfigT:
-    """`values` as a `model`; `source` names them in errors."""
+    """Validate `values` as a `model`; `source` names them in errors."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -143,7 +199,7 @@ def _sentence(error: ErrorDetails, model: type[Config]) -> str:
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(part, int):
-            continue  # an item of a list, whose model the list's own key has told
+            continue  # an item of a list; the list's own key has given its model
         inner = _model_in(model.model_fields[part].annotation)
         if inner is None:
             return []
@@ -152,7 +208,7 @@ def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[st
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field holds: itself, in a list, or beside None."""
+    """Return the model in a field's type, such as M, tuple[M, ...] or M | None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((m for a in get_args(annotation) if (m := _model_in(a)) is not None), None)

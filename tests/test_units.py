@@ -42,10 +42,10 @@ def test_durations(text: str, duration_ns: int) -> None:
     [
         ("84", "has no unit; write 84ms or 84s"),
         ("84parsecs", "unknown unit 'parsecs'"),
-        ("-5ms", "no duration"),
-        ("", "no duration"),
-        ("ms", "no duration"),
-        ("1e3ms", "no duration"),
+        ("-5ms", "not a valid duration"),
+        ("", "not a valid duration"),
+        ("ms", "not a valid duration"),
+        ("1e3ms", "not a valid duration"),
     ],
 )
 def test_bad_durations_say_what_to_write(text: str, message: str) -> None:
@@ -68,8 +68,8 @@ def test_an_address_can_be_read_again(host_port: tuple[str, int]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("7070", "no address"),
-        (":7070", "no address"),
+        ("7070", "not a valid address"),
+        (":7070", "not a valid address"),
         ("host:", "no valid port"),
         ("host:http", "no valid port"),
         ("host:70700", "no valid port"),
@@ -84,7 +84,7 @@ def test_bad_addresses(text: str, message: str) -> None:
 def test_argparse_gets_the_same_sentences() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="no unit"):
         duration_argument("5")
-    with pytest.raises(argparse.ArgumentTypeError, match="no address"):
+    with pytest.raises(argparse.ArgumentTypeError, match="not a valid address"):
         address_argument("5")
     with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
         positive_argument("inf")

@@ -20,11 +20,14 @@ from mc_sched.units import parse_address
 
 
 class LogStoreConfig(Config):
-    """The configuration key `log_store`: place and limits of an agent's log store."""
+    """Place and limits of the indexed event log."""
 
-    file: str = "auto"
-    max_size: Size = Field(default=Limits.max_bytes, ge=1_000_000)
-    max_age: Duration = Field(default=Limits.max_age_ns, gt=0)
+    file: str = Field(default="auto", examples=["/srv/logs/edge.db"])
+    """A file, `none`, or `auto`: in `$STATE_DIRECTORY` or `~/.local/state/mc-sched`."""
+    max_size: Size = Field(default=Limits.max_bytes, ge=1_000_000, examples=["1000MB"])
+    """Size beyond which the oldest lines are deleted."""
+    max_age: Duration = Field(default=Limits.max_age_ns, gt=0, examples=["30d"])
+    """Age beyond which lines are deleted."""
 
 
 class AgentConfig(Protocol):

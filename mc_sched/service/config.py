@@ -1,6 +1,7 @@
-"""What both agents can be told: where to listen, who may call, what to run, how much to take.
+"""The configuration that both agents share: where to listen, who may call, what to run, limits.
 
-`LIVE` keys change while an agent runs, on SIGHUP; the others need a restart.
+An agent has a set `LIVE` of keys that change while it runs, on SIGHUP; the others need a restart.
+docs/configuration.md is generated from these models.
 """
 
 from __future__ import annotations
@@ -8,75 +9,82 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from mc_sched.config import Address, Config, Duration
+from mc_sched.config import Address, Config, Duration, DurationRange, OneOf
 from mc_sched.obs.agent_log import LogStoreConfig
 from mc_sched.obs.web.config import HttpConfig
 from mc_sched.sensors.inventory import POWER_NAMES
-from mc_sched.units import format_ns, is_loopback, parse_address
+from mc_sched.units import is_loopback, parse_address
 
-SHORTEST_UPLOAD_NS, LONGEST_UPLOAD_NS = 100_000_000, 60_000_000_000
-"""No task may take longer than 60 s, so no upload either."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A certificate's common name has at most 64 characters (RFC 5280, upper bounds)."""
+UPLOAD = DurationRange(100_000_000, 60_000_000_000)
+"""No task may take longer than 60 s, so no upload either."""
 
 
 class TlsConfig(Config):
-    """A node's certificates, and whose it believes."""
+    """This node's certificates, made by `mc-sched certs`, and the nodes that it trusts."""
 
-    directory: str = "/etc/mc-sched/tls"
-    allow: tuple[Name, ...] = ()
+    directory: str = Field(default="/etc/mc-sched/tls", examples=["/etc/mc-sched/tls"])
+    """Directory with `ca.crt`, `node.crt` and `node.key`."""
+    allow: tuple[Name, ...] = Field(default=(), examples=[["robot-7", "robot-8"]])
+    """Names of the certificates that may call this agent; empty: all of the same authority."""
 
 
 class LimitsConfig(Config):
-    """What one client may have of an agent."""
+    """Limits per client, which is known by its certificate's name or else by its host."""
 
-    tasks_per_client: int = Field(default=256, ge=1, le=10_000)
-    upload: Duration = 10_000_000_000
-
-    @field_validator("upload")
-    @classmethod
-    def _bounded(cls, value: int) -> int:
-        if not SHORTEST_UPLOAD_NS <= value <= LONGEST_UPLOAD_NS:
-            raise ValueError(
-                f"must be from {format_ns(SHORTEST_UPLOAD_NS)} to {format_ns(LONGEST_UPLOAD_NS)}"
-            )
-        return value
+    tasks_per_client: int = Field(default=256, ge=1, le=10_000, examples=[32])
+    """Open tasks of one client; further ones are refused."""
+    upload: Annotated[Duration, AfterValidator(UPLOAD)] = Field(
+        default=10_000_000_000, examples=["5s"]
+    )
+    """Longest time that a request may take to arrive."""
 
 
 class SensorsConfig(Config):
-    """Where the machine's power is read."""
+    """Sensors of the machine; `mc-sched doctor` lists those that it has."""
 
-    power: str = "auto"
-
-    @field_validator("power")
-    @classmethod
-    def _known_sensor(cls, value: str) -> str:
-        known = ("auto", "none", *POWER_NAMES)
-        if value not in known:
-            raise ValueError(f"must be one of {', '.join(known)}")
-        return value
+    power: Annotated[str, AfterValidator(OneOf(("auto", "none", *POWER_NAMES)))] = Field(
+        default="auto", examples=["rapl"]
+    )
+    """Sensor of the power; `auto` takes the best one that covers the networks' device."""
 
 
 class AgentConfig(Config):
-    """The keys that both agents have."""
+    """Keys of both agents."""
 
     tls: TlsConfig | None = None
-    listen_without_tls: bool = False
+    """Certificates for connections that leave this machine; null: none."""
+    listen_without_tls: bool = Field(default=False, examples=[True])
+    """Allow `listen` beyond loopback without encryption, in a network that you trust."""
     listen: Address = Field(validate_default=True)
-    bundle: str = "set-a"
-    threads: int = Field(default=1, ge=1, le=256)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    quantile: float = Field(default=0.95, ge=0.5, lt=1.0)
+    bundle: str = Field(default="set-a", examples=["/srv/bundles/birds"])
+    """Name or directory of the bundle; both agents must have the same one."""
+    threads: int = Field(default=1, ge=1, le=256, examples=[4])
+    """CPU threads of each network worker."""
+    precision: Literal["auto", "float32", "bfloat16"] = Field(default="auto", examples=["float32"])
+    """Numeric precision of the networks; `auto` takes the fastest one measured on this host."""
+    quantile: float = Field(default=0.95, ge=0.5, lt=1.0, examples=[0.99])
+    """Quantile of the predicted times that decisions use."""
     max_tasks: int
     limits: LimitsConfig = LimitsConfig()
+    """Limits per client."""
     sensors: SensorsConfig = SensorsConfig()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    event_log: str | None = None
+    """Power sensor of this machine; the cloud agent shows its power in the metrics."""
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", examples=["debug"]
+    )
+    """Lowest level of the messages on stderr."""
+    event_log: str | None = Field(default=None, examples=["/var/log/mc-sched.jsonl"])
+    """File that gets one JSON line per event and action; null: no file."""
     log_store: LogStoreConfig = LogStoreConfig()
+    """Indexed event log, which `mc-sched logs`, `mc-sched explain` and the console read."""
     http: HttpConfig = HttpConfig()
-    profile: str | None = None
+    """Port of the console, the metrics and Loki's read API."""
+    profile: str | None = Field(default=None, examples=["/srv/profiles/birds.json"])
+    """File with this host's measured times; null: one per bundle in the state directory."""
 
     @field_validator("listen")
     @classmethod
@@ -91,7 +99,10 @@ class AgentConfig(Config):
         return value
 
     def tls_for(self, address: str) -> Path | None:
-        """Where the certificates for a connection lie; None: it stays on this machine, or plain."""
+        """Return the directory of the certificates for a connection; None if it is not encrypted.
+
+        A connection within this machine needs none.
+        """
         if self.tls is None or is_loopback(parse_address(address)[0]):
             return None
         return Path(self.tls.directory)
@@ -101,7 +112,7 @@ ConfigT = TypeVar("ConfigT", bound=AgentConfig)
 
 
 def changes(old: Config, new: Config, path: str = "") -> dict[str, tuple[Any, Any]]:
-    """What differs: the dotted key, and both values."""
+    """Return the old and new value of each key that differs, by its dotted name."""
     found: dict[str, tuple[Any, Any]] = {}
     for key in type(old).model_fields:
         before, after = getattr(old, key), getattr(new, key)
@@ -113,5 +124,5 @@ def changes(old: Config, new: Config, path: str = "") -> dict[str, tuple[Any, An
 
 
 def with_live(old: ConfigT, new: ConfigT, live: frozenset[str]) -> ConfigT:
-    """The old configuration with those of the new one's top-level keys that may change live."""
+    """Return `old` with the `live` top-level keys of `new`."""
     return old.model_copy(update={key: getattr(new, key) for key in live})

@@ -48,7 +48,7 @@ def test_a_defect_is_not_hidden(run, monkeypatch):
         (["teleport"], "invalid choice: 'teleport'"),
         (["submit"], "required: SOURCE"),
         (["submit", "x", "--deadline", "84"], "'84' has no unit; write 84ms or 84s"),
-        (["submit", "x", "--deadline", "soon"], "'soon' is no duration"),
+        (["submit", "x", "--deadline", "soon"], "'soon' is not a valid duration"),
         (["submit", "x", "--mode", "fast"], "invalid choice: 'fast'"),
         (["submit", "x", "--privacy", "none"], "invalid choice: 'none'"),
         (["submit", "x", "--arrivals", "burst"], "invalid choice: 'burst'"),

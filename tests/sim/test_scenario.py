@@ -118,7 +118,7 @@ def test_both_directions_fade_together(tmp_path):
         ("edges:\n  - stream: {jpeg: 16kb}\n", "the unknown unit 'kb'; use one of B, kB, MB"),
         ("edges:\n  - link: {up: 5}\n", "'5' has no unit; use one of bps, kbps, Mbps, Gbps"),
         ("edges:\n  - link: {up: 5mbps}\n", "the unknown unit 'mbps'"),
-        ("edges:\n  - link: {up: fast}\n", "'fast' is no rate"),
+        ("edges:\n  - link: {up: fast}\n", "'fast' is not a valid rate"),
         ("edges:\n  - link: {up: 5Mbps, up_trace: x}\n", "give either up or up_trace"),
         ("edges:\n  - link: {kind: 5g}\n", "line 2: key 'edges.0.link.kind', value '5g'"),
         ("edges:\n  - link: {fading: {levels: [0, 0]}}\n", "levels are shares"),

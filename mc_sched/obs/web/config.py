@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from mc_sched.config import Config
@@ -15,13 +15,16 @@ DEFAULT_PORTS = {"edge": 9070, "cloud": 9071}
 
 
 class HttpConfig(Config):
-    """Where metrics, console and log queries are served, and to whom."""
+    """Port of the console, the metrics and Loki's read API."""
 
-    listen: str = "auto"
-    """auto: loopback, on the agent's usual port; host:port; none."""
-    token_file: str | None = None
-    certificate: str | None = None
-    key: str | None = None
+    listen: str = Field(default="auto", examples=["0.0.0.0:9070"])
+    """An address, `none`, or `auto`: loopback, port 9070 (edge) or 9071 (cloud)."""
+    token_file: str | None = Field(default=None, examples=["/etc/mc-sched/token"])
+    """File with the token of at least 16 characters that each request must bring."""
+    certificate: str | None = Field(default=None, examples=["/etc/mc-sched/http.crt"])
+    """PEM file with the certificate chain."""
+    key: str | None = Field(default=None, examples=["/etc/mc-sched/http.key"])
+    """PEM file with the certificate's key."""
 
     @model_validator(mode="after")
     def _closed_beyond_loopback(self) -> Self:
