@@ -92,13 +92,13 @@ def test_the_stores_of_this_machines_agents_are_found(run, tmp_path, monkeypatch
 def test_explain_says_where_it_looked_in_vain(run, store):
     ran = run("explain", "a-9", "--store", store)
     assert ran.code == 1
-    assert "no edge's log here holds the beginning of this task" in ran.err
+    assert "no edge log in these stores holds the beginning of this task" in ran.err
 
 
 def test_explain_says_which_line_it_cannot_read(run, store):
     ran = run("explain", "a-1", "--store", store)
     assert ran.code == 1
-    assert "a-1: its log is of another version: field outcome.stream_id" in ran.err
+    assert "a-1: another version wrote its log: field outcome.stream_id" in ran.err
 
 
 def test_a_running_agents_logs(run, agent):

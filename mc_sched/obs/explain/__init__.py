@@ -1,5 +1,5 @@
-"""Why a task ended as it did, from the log alone.
+"""Explains from the log alone why a task ended as it did.
 
-`story.py` gathers what happened, `cause.py` names what decided it, `choices.py` asks the policies
-once more what they would do, `sentences.py` says it all in plain words.
+`story.py` gathers the task's records, `cause.py` names the decisive one, `choices.py` replays the
+policies' decisions, `spans.py` builds the time line, and `sentences.py` writes it all as text.
 """

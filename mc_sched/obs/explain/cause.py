@@ -1,4 +1,4 @@
-"""What decided how a task ended: one sentence."""
+"""The cause of a task's outcome, in one sentence."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mc_sched.core.task import Outcome, OutcomeKind, Site
 from mc_sched.obs.explain.story import Story
 from mc_sched.obs.store.query import LATEST_NS
 
-_BROKEN = (ev.CloudLost, ev.CloudStopped, ev.CloudRefused, ev.EncodeFailed)
+_FAILURES = (ev.CloudLost, ev.CloudStopped, ev.CloudRefused, ev.EncodeFailed)
 
 
 def cause(story: Story) -> str:
-    """Why it ended as it did."""
+    """Return why the task ended as it did."""
     outcome = story.outcome
     if outcome is None:
         return "it has not ended in this log"
@@ -30,129 +30,131 @@ def cause(story: Story) -> str:
 
 def _succeeded(story: Story) -> str:
     assert story.outcome is not None
-    if is_taken_back(story) and story.outcome.site is Site.CLOUD:
-        return f"the cloud's answer came while the edge ran it, too: {_overdue(story)}"
-    if is_taken_back(story):
-        return f"the edge took it back from the cloud: {_trouble(story, story.ended_ns)}"
-    if story.outcome.codec is None:
-        return "it was answered in time, where it was sent"
-    if not _began_here(story):
-        return "it was answered in time, where it was sent"
-    if story.outcome.site is Site.CLOUD:
-        return "the local net was not sure of its answer, and the cloud's came in time"
+    in_cloud = story.outcome.site is Site.CLOUD
+    if fell_back(story):
+        if in_cloud:
+            return f"the cloud answered while the fallback ran on the edge: {_overdue(story)}"
+        return f"it fell back to {_net(story)}: {_cloud_problem(story, story.ended_ns)}"
+    if story.outcome.codec is None or not _ran_locally_first(story):
+        if in_cloud:
+            return "it was offloaded, and the cloud answered in time"
+        return f"it ran locally, and {_net(story)} answered in time"
+    if in_cloud:
+        return "the local net was not confident, and the cloud answered in time"
     return _unsure(story)
 
 
 def _is_unsure(outcome: Outcome) -> bool:
-    """Whether the local net's answer was all there was, and not accurate enough."""
+    """Return True if the only answer was the local net's, and not accurate enough."""
     return outcome.site is Site.EDGE and outcome.prediction is not None
 
 
 def _unsure(story: Story) -> str:
-    """A local net that was asked first and not sure, and what came of asking the cloud."""
-    said = "the local net was not sure of its answer, and "
+    """Describe a local net that was not confident, and why no better answer followed."""
+    unsure = "the local net was not confident, and "
     if any(isinstance(step, do.StartLocal) and step.exit for _, step in story.steps):
-        return f"{said}the cloud net here did not come to a better one"
+        return f"{unsure}the cloud net on the edge did not find a better answer"
     if story.first(do.SendToCloud) is None:
-        return said + "there was no time or no link left to ask the cloud"
-    return f"{said}the cloud did not help: {_trouble(story, story.ended_ns)}"
+        return f"{unsure}there was no time or no link left for an offload"
+    return f"{unsure}the offload failed: {_cloud_problem(story, story.ended_ns)}"
 
 
-def _began_here(story: Story) -> bool:
-    """Whether the local net was asked before anything was on its way to the cloud."""
+def _ran_locally_first(story: Story) -> bool:
+    """Return True if the local net was started before anything was sent to the cloud."""
     began = story.first(do.StartLocal, do.Encode, do.SendToCloud, ev.TimerFired, ev.CloudGone)
     return began is not None and isinstance(began[1], do.StartLocal)
 
 
-def is_taken_back(story: Story) -> bool:
-    """Whether the local net ran for a task that was meant for the cloud."""
+def fell_back(story: Story) -> bool:
+    """Return True if the task was offloaded and then also run on the edge."""
     outcome = story.outcome
     if outcome is None or outcome.codec is None or story.first(do.StartLocal) is None:
         return False
-    return not _began_here(story)
+    return not _ran_locally_first(story)
 
 
 def _refused(story: Story) -> str:
     assert story.outcome is not None
-    at_once = story.ended_ns == story.submitted["t_ns"]
-    who = "it was refused when it came" if at_once else "it was refused after it was sent"
-    return f"{who}: {story.outcome.reason}"
+    on_arrival = story.ended_ns == story.submitted["t_ns"]
+    when = "on arrival" if on_arrival else "after it was offloaded"
+    return f"it was refused {when}: {story.outcome.reason}"
 
 
 def _late(story: Story) -> str:
     assert story.outcome is not None
     if story.outcome.codec is None:
-        return _late_here(story)
-    trouble = _trouble(story, story.ended_ns)
-    if _began_here(story):
-        return f"the local net was not sure of its answer, and then {trouble}"
-    return f"{trouble}; then {_late_here(story)}" if is_taken_back(story) else trouble
+        return _late_locally(story)
+    problem = _cloud_problem(story, story.ended_ns)
+    if _ran_locally_first(story):
+        return f"the local net was not confident, and then {problem}"
+    return f"{problem}; then {_late_locally(story)}" if fell_back(story) else problem
 
 
-def _late_here(story: Story) -> str:
-    asked, started = story.first(do.StartLocal), story.first(ev.LocalStarted)
-    if asked is None:
-        return f"it waited for {_net(story)} behind other tasks, until its deadline had passed"
+def _late_locally(story: Story) -> str:
+    requested, started = story.first(do.StartLocal), story.first(ev.LocalStarted)
+    if requested is None:
+        return f"it waited for {_net(story)} behind other tasks until its deadline had passed"
     if started is None or started[0] > story.ended_ns:
-        waited_ms = (story.ended_ns - asked[0]) / 1e6
-        return f"{_net(story)} was asked for it and had not begun after {waited_ms:.1f} ms"
+        waited_ms = (story.ended_ns - requested[0]) / 1e6
+        return f"{_net(story)} was requested but had not started after {waited_ms:.1f} ms"
     began_ms = story.since_ns(started[0]) / 1e6
     ran_ms = (story.ended_ns - started[0]) / 1e6
-    return f"{_net(story)} began after {began_ms:.1f} ms and had run for {ran_ms:.1f} ms"
+    return f"{_net(story)} started after {began_ms:.1f} ms and had run for {ran_ms:.1f} ms"
 
 
 def _net(story: Story) -> str:
-    """What was to run on the device."""
-    asked = story.first(do.StartLocal)
-    return (
-        f"the cloud net here, up to {asked[1].exit},"
-        if asked and asked[1].exit
-        else ("the local net")
-    )
+    """Name the network that ran, or would have run, on the edge."""
+    requested = story.first(do.StartLocal)
+    if requested is not None and requested[1].exit:
+        return f"the cloud net on the edge (up to {requested[1].exit})"
+    return "the local net"
 
 
-def _trouble(story: Story, until_ns: int) -> str:
-    """What was wrong with the cloud's part."""
+def _cloud_problem(story: Story, until_ns: int) -> str:
+    """Describe why the cloud's part failed or was too slow."""
     gave_up = story.first(do.SendGiveUp)
     at_ns = until_ns if gave_up is None else gave_up[0]
-    broken = story.first(*_BROKEN)
-    if broken is not None and broken[0] <= at_ns and not _fired(story, broken[0]):
-        return _broken(broken[1])
+    failure = story.first(*_FAILURES)
+    if failure is not None and failure[0] <= at_ns and not _timer_fired(story, failure[0]):
+        return _failed(failure[1])
     if gave_up is None and story.first(ev.CloudReplied):
         return f"the cloud's answer took longer than expected{_worst(story, until_ns)}"
-    return f"the answer was overdue; {_hung(story, at_ns)}{_worst(story, at_ns)}{_link(story)}"
+    return f"the answer was overdue; {_progress(story, at_ns)}{_worst(story, at_ns)}{_link(story)}"
 
 
-def _fired(story: Story, until_ns: int) -> bool:
-    """Whether a timer had run out by then; what the cloud says afterwards is its echo."""
+def _timer_fired(story: Story, until_ns: int) -> bool:
+    """Return True if a timer had fired by then: a later failure only follows from that."""
     return any(at <= until_ns and isinstance(step, ev.TimerFired) for at, step in story.steps)
 
 
 def _overdue(story: Story) -> str:
-    """What had made the edge begin."""
-    begun = story.first(do.StartLocal)
-    assert begun is not None
-    return f"it was overdue by then; {_hung(story, begun[0])}{_worst(story, begun[0])}"
+    """Describe why the fallback was started."""
+    began = story.first(do.StartLocal)
+    assert began is not None
+    return f"the answer was overdue; {_progress(story, began[0])}{_worst(story, began[0])}"
 
 
-def _broken(event: object) -> str:
+def _failed(event: object) -> str:
     reason = getattr(event, "reason", "")
-    said = {ev.CloudLost: "the call was lost", ev.CloudStopped: "the cloud stopped",
-            ev.CloudRefused: "the cloud refused it"}  # fmt: skip
-    return f"{said.get(type(event), 'its payload could not be made')}: {reason}"
+    texts = {ev.CloudLost: "the call was lost", ev.CloudStopped: "the cloud stopped it",
+             ev.CloudRefused: "the cloud refused it"}  # fmt: skip
+    return f"{texts.get(type(event), 'its payload could not be encoded')}: {reason}"
 
 
-def _hung(story: Story, at_ns: int) -> str:
-    """Where the task was, `at_ns`, on its way to the cloud and back."""
+def _progress(story: Story, at_ns: int) -> str:
+    """Describe how far the task had come, at `at_ns`, on its path to the cloud and back."""
     sent, accepted = story.first(do.SendToCloud), story.first(ev.CloudAccepted)
     at_ms = story.since_ns(at_ns) / 1e6
     if sent is None:
-        return f"after {at_ms:.1f} ms it still waited to be sent, behind other tasks"
+        return f"after {at_ms:.1f} ms it was still waiting for its upload behind other tasks"
     sent_ms = story.since_ns(sent[0]) / 1e6
     if accepted is None or accepted[0] > at_ns:
         return f"its upload began after {sent_ms:.1f} ms and had not arrived after {at_ms:.1f} ms"
-    there_ms = story.since_ns(accepted[0]) / 1e6
-    return f"the cloud had it after {there_ms:.1f} ms and had not answered after {at_ms:.1f} ms"
+    accepted_ms = story.since_ns(accepted[0]) / 1e6
+    return (
+        f"the cloud had accepted it after {accepted_ms:.1f} ms and not answered after "
+        f"{at_ms:.1f} ms"
+    )
 
 
 def _link(story: Story) -> str:
@@ -161,7 +163,7 @@ def _link(story: Story) -> str:
 
 
 def worst(story: Story, until_ns: int = LATEST_NS) -> Score | None:
-    """The forecast that was exceeded by most, until then; None if every upper quantile held."""
+    """Return the forecast that was exceeded by most until then; None if every one held."""
     scored = [(at, step.score) for at, step in story.steps if isinstance(step, do.RecordScore)]
     missed = [score for at, score in scored if at <= until_ns and not score.held]
     return max(missed, key=lambda score: score.actual_ns - score.upper_ns, default=None)

@@ -1,4 +1,4 @@
-"""From a store to an explanation."""
+"""Builds the explanation of a task from the log stores."""
 
 from __future__ import annotations
 
@@ -19,34 +19,36 @@ from mc_sched.obs.store.query import Query, Term, of_task, of_trace
 from mc_sched.obs.store.stores import Stores
 
 REMEMBERED_EVENTS = 20_000
-"""Events before a task that are fed to the machine again; the predictors remember far fewer."""
+"""Events before a task that are replayed; the predictors remember far fewer."""
 MOST_TRACED = 1_000
-"""Lines that are looked through for the tasks of a trace."""
+"""Lines that are searched for the tasks of a trace."""
 LINK_AFTER_NS = 3 * 10**9
-"""A link that is found down so soon after a task was down before."""
+"""A link reported down within this time after a task is taken to have been down during it."""
 _EDGE = Term("node", "=", "edge")
 
 
 def explain(stores: Stores, task_id: str) -> Explanation:
-    """Why the task ended as it did; `task_id` may be the id of its trace.
+    """Explain why a task ended as it did; `task_id` may be the id of its trace.
 
-    UserError if its beginning is not there, or unreadable.
+    Raise UserError if the stores lack the task's beginning or cannot read it.
     """
     if is_trace_id(task_id):
-        task_id = _traced(stores, task_id)
+        task_id = _task_of_trace(stores, task_id)
     try:
         return _explained(stores, task_id)
     except ValueError as error:
-        raise UserError(f"{task_id}: its log is of another version: {error}") from None
+        raise UserError(f"{task_id}: another version wrote its log: {error}") from None
 
 
-def _traced(stores: Stores, trace_id: str) -> str:
-    """The one task of a trace on the edge; what is no known trace may be a task's id."""
+def _task_of_trace(stores: Stores, trace_id: str) -> str:
+    """Return the edge's task in a trace; return an unknown id unchanged, as it may be a task's."""
     query = of_trace(trace_id)
     lines = stores.lines(replace(query, terms=(*query.terms, _EDGE)), MOST_TRACED)
     tasks = sorted({line.record["task_id"] for line in lines})
     if len(tasks) > 1:
-        raise UserError(f"{trace_id}: {len(tasks)} tasks belong to this trace: {', '.join(tasks)}")
+        raise UserError(
+            f"{trace_id}: {len(tasks)} tasks belong to this trace: {', '.join(tasks)}; name one"
+        )
     return tasks[0] if tasks else trace_id
 
 
@@ -60,17 +62,17 @@ def _explained(stores: Stores, task_id: str) -> Explanation:
 
 
 def _may_have_lost_the_cloud(story: Story) -> bool:
-    """Whether it was meant for the cloud, and was not answered there."""
+    """Return True if the task was offloaded and not answered by the cloud."""
     outcome = story.outcome
     return outcome is None or (outcome.codec is not None and outcome.site is not Site.CLOUD)
 
 
 def _add_link(story: Story, stores: Stores, began: int, ended: int) -> None:
-    """Enter a loss of the link while the task was under way."""
+    """Add the loss of the link to the story if it happened during the task."""
     gone = Query(began, ended + LINK_AFTER_NS, (Term("name", "=", "CloudGone"), _EDGE))
     for line in stores.lines(gone, 1, newest_first=False):
         story.steps.append((line.record["t_ns"], value_of(line.record)))
-    # what it called for at the same moment is behind it
+    # the actions that follow it at the same time come after it
     story.steps.sort(key=lambda step: (step[0], not isinstance(step[1], ev.CloudGone)))
 
 
@@ -82,7 +84,7 @@ def _choices(story: Story, stores: Stores, began: int) -> Choices | None:
 
 
 def _events(stores: Stores, since: int, until: int) -> Iterator[Record]:
-    """The machine's events in between: the last ones, and the cloud's tables before them."""
+    """Yield the edge's last events in between, and the last CloudFound before them."""
     terms = (Term("kind", "=", "event"), _EDGE)
     lines = deque(
         reversed(stores.lines(Query(since, until, terms), REMEMBERED_EVENTS, newest_first=True))

@@ -1,4 +1,4 @@
-"""A task's story in plain words, and as an object for programs."""
+"""A task's explanation as text for people and as an object for programs."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from mc_sched.core import events as ev
 from mc_sched.core.policy import View
 from mc_sched.core.task import Mode, OutcomeKind
 from mc_sched.obs.explain.cause import cause, worst
-from mc_sched.obs.explain.choices import Choices, told, why
+from mc_sched.obs.explain.choices import Choices, format_decision, why
 from mc_sched.obs.explain.story import Story
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that can be said of a task."""
+    """The story of a task and the decisions of all policies on it."""
 
     story: Story
     choices: Choices | None
-    """None where the log does not hold the agent's config record."""
+    """None if the log lacks the agent's config record."""
 
     def as_object(self) -> dict[str, Any]:
-        """For `--output json` and the console."""
+        """Return the explanation for `--output json` and the console."""
         outcome, found = self.story.outcome, self.choices
         return {
             "task_id": self.story.task.task_id,
             "trace_id": self.story.task.trace_id,
-            "asked": _asked(self.story, found),
+            "request": _request(self.story, found),
             "outcome": None if outcome is None else outcome.kind.value,
             "site": outcome.site.value if outcome and outcome.site else None,
             "latency_ms": None if outcome is None else outcome.latency_ns / 1e6,
@@ -43,28 +43,28 @@ class Explanation:
                 {**asdict(score), "predictor": score.predictor.value, "held": score.held}
                 for score in self.story.scores
             ],
-            "worst": (off := worst(self.story)) and off.sentence(),
-            "otherwise": dict(_otherwise(found)) if found else {},
+            "worst": (score := worst(self.story)) and score.sentence(),
+            "alternatives": dict(_alternatives(found)) if found else {},
         }
 
     def timeline(self) -> list[tuple[int, str]]:
-        """What happened, each with the time since submission in nanoseconds."""
+        """Return the steps of the story as text, each with the nanoseconds since submission."""
         since = self.story.since_ns
-        steps = [(since(at), said) for at, step in self.story.steps if (said := _said(step))]
+        steps = [(since(at), text) for at, step in self.story.steps if (text := _step_text(step))]
         began_ns = self.story.cloud_began_ns()
         if began_ns is not None:
             steps += [
                 (
                     since(began_ns + m.at_ns),
-                    f"cloud: {_CLOUD_SAID[m.name].format(m.detail)}{_took(m.took_ns)}",
+                    f"cloud: {_CLOUD_TEXTS[m.name].format(m.detail)}{_took(m.took_ns)}",
                 )
                 for m in self.story.cloud
-                if m.name in _CLOUD_SAID
+                if m.name in _CLOUD_TEXTS
             ]
         return sorted(steps, key=lambda step: step[0])
 
     def text(self) -> str:
-        """For people, a paragraph per question."""
+        """Return the explanation as lines of text."""
         whole = self.as_object()
         outcome = self.story.outcome
         head = f"task {whole['task_id']}"
@@ -73,33 +73,34 @@ class Explanation:
             head += f": {outcome.kind.value}{where} after {whole['latency_ms']:.1f} ms"
         if whole["trace_id"]:
             head += f", trace {whole['trace_id']}"
-        lines = [head, f"because  {whole['cause']}", f"asked    {whole['asked']}"]
+        lines = [head, f"because  {whole['cause']}", f"request  {whole['request']}"]
         if self.choices is not None:
             lines += [f"{'expected' if n == 0 else '':8} {line}"
                       for n, line in enumerate(_table(self.choices.view))]  # fmt: skip
             lines.append(f"chosen   {whole['chosen']}")
             if not whole["faithful"]:
-                lines.append("         (the log does not reach back far enough to be sure of that)")
+                lines.append("         (not certain: the log does not go back far enough)")
         lines.append("happened")
         lines += [f"{step['at_ms']:9.1f} ms  {step['what']}" for step in whole["timeline"]]
-        lines.append(f"off      {whole['worst'] or 'no forecast was exceeded'}")
+        lines.append(f"worst    {whole['worst'] or 'no forecast was exceeded'}")
         lines += [f"{'instead' if n == 0 else '':8} {who} would {what}"
-                  for n, (who, what) in enumerate(whole["otherwise"].items())]  # fmt: skip
+                  for n, (who, what) in enumerate(whole["alternatives"].items())]  # fmt: skip
         return "\n".join(lines)
 
 
-def _asked(story: Story, found: Choices | None) -> str:
+def _request(story: Story, found: Choices | None) -> str:
     task = story.task
     accuracy = story.outcome.required_accuracy if story.outcome else task.accuracy
-    asked = f"an answer within {task.deadline_ns / 1e6:.1f} ms"
-    asked += "" if accuracy is None else f" at accuracy {accuracy:.3f}"
-    asked += f", privacy {task.privacy.value}"
-    return asked + (f", by policy {found.policy} in {found.view.mode.value} mode" if found else "")
+    text = f"an answer within {task.deadline_ns / 1e6:.1f} ms"
+    text += "" if accuracy is None else f" at accuracy {accuracy:.3f}"
+    text += f", privacy {task.privacy.value}"
+    return text + (f", by policy {found.policy} in {found.view.mode.value} mode" if found else "")
 
 
 def _expected(view: View) -> list[tuple[str, float, float, float, float]]:
-    """Who, mean and upper quantile in milliseconds, accuracy, millijoules."""
-    found = [("the edge", view.edge), *((f"the edge, to {o.exit}", o) for o in view.on_device)]
+    """Return option, mean and upper quantile in milliseconds, accuracy, and millijoules."""
+    on_device = ((f"the edge, cloud net to {o.exit}", o) for o in view.on_device)
+    found = [("the edge", view.edge), *on_device]
     found += [(f"the cloud, {o.codec} to {o.exit}", o) for o in view.cloud]
     return [(who, o.mean_ns / 1e6, o.upper_ns / 1e6, o.accuracy, o.energy_j * 1e3)
             for who, o in found]  # fmt: skip
@@ -113,7 +114,7 @@ def _predicted(view: View) -> list[str]:
 
 
 def _table(view: View) -> list[str]:
-    """The same in columns."""
+    """Return the forecasts of all options as a table."""
     rows = _expected(view)
     wide = max(len(who) for who, *_ in rows)
     head = f"{'':{wide}}  {'mean':>9}  {'at most':>9}  accuracy  {'energy':>9}"
@@ -124,14 +125,14 @@ def _table(view: View) -> list[str]:
 
 
 def _chosen(found: Choices, story: Story) -> str:
-    return f"to {told(found.decision, found.view)}; {why(story, found)}"
+    return f"to {format_decision(found.decision, found.view)}; {why(story, found)}"
 
 
-def _otherwise(found: Choices) -> Iterator[tuple[str, str]]:
-    """What others would have done, one entry per different answer."""
+def _alternatives(found: Choices) -> Iterator[tuple[str, str]]:
+    """Yield the policies and modes that would have decided alike, with their decision."""
     grouped: dict[str, dict[str, list[str]]] = {}
     for (policy, mode), decision in found.others.items():
-        modes = grouped.setdefault(told(decision, found.view), {})
+        modes = grouped.setdefault(format_decision(decision, found.view), {})
         modes.setdefault(policy, []).append(mode)
     for what, policies in grouped.items():
         yield ", ".join(_named(policy, modes) for policy, modes in policies.items()), what
@@ -145,8 +146,8 @@ def _took(took_ns: int) -> str:
     return f" ({took_ns / 1e6:.1f} ms)" if took_ns else ""
 
 
-def _said(step: Any) -> str:
-    """A step in a few words; "" for what is told elsewhere or tells people nothing."""
+def _step_text(step: Any) -> str:
+    """Describe a step in a few words; "" for one that the timeline leaves out."""
     if isinstance(step, do.Finish):
         outcome = step.outcome
         exit_ = f" at {outcome.exit}" if outcome.exit else ""
@@ -158,45 +159,48 @@ def _said(step: Any) -> str:
     if isinstance(step, ev.TimerFired):
         return f"timer fired: {step.kind.value}"
     if isinstance(step, (ev.CloudRefused, ev.CloudStopped, ev.CloudLost, ev.CloudGone)):
-        return f"{_SAID[type(step)]}: {step.reason}"
+        return f"{_STEP_TEXTS[type(step)]}: {step.reason}"
     if isinstance(step, (ev.LocalFailed, ev.EncodeFailed)):
-        return f"{_SAID[type(step)]}: {step.reason}"
+        return f"{_STEP_TEXTS[type(step)]}: {step.reason}"
     if isinstance(step, (ev.CloudAccepted, ev.CloudReplied)):
-        return f"{_SAID[type(step)]} {step.exit}"
-    return _SAID.get(type(step), "")
+        return f"{_STEP_TEXTS[type(step)]} {step.exit}"
+    return _STEP_TEXTS.get(type(step), "")
 
 
-_SAID: dict[type, str] = {
+_STEP_TEXTS: dict[type, str] = {
     ev.Submitted: "submitted",
     ev.NotSatisfied: "submitted again: the user was not satisfied",
-    do.StartLocal: "local net asked to run",
+    do.StartLocal: "local net requested",
     ev.LocalStarted: "local net started",
     ev.LocalDone: "local net answered",
-    do.AbortLocal: "local net told to stop",
+    do.AbortLocal: "local net no longer needed",
     ev.LocalAborted: "local net stopped",
     ev.LocalFailed: "local net failed",
-    do.Encode: "encoding begins",
-    ev.Encoded: "encoded",
+    do.Encode: "encoding started",
+    ev.Encoded: "encoding done",
     ev.EncodeFailed: "encoding failed",
-    do.SendToCloud: "upload begins",
-    ev.CloudAccepted: "arrived on the cloud, accepted for",
-    ev.CloudReplied: "the cloud answered at",
-    ev.CloudRefused: "the cloud refused",
-    ev.CloudStopped: "the cloud stopped",
-    ev.CloudLost: "the cloud was lost",
-    ev.CloudGone: "the link is down",
+    do.SendToCloud: "upload started",
+    ev.CloudAccepted: "accepted by the cloud for",
+    ev.CloudReplied: "answered by the cloud at",
+    ev.CloudRefused: "refused by the cloud",
+    ev.CloudStopped: "stopped by the cloud",
+    ev.CloudLost: "call to the cloud lost",
+    ev.CloudGone: "link down",
     do.SendGiveUp: "given up on the cloud",
-    ev.ClientGone: "the client left",
+    ev.ClientGone: "client disconnected",
 }
-_CLOUD_SAID = {
-    "Arrived": "received as {}",
-    "Accept": "accepted for {}",
-    "StageDone": "{} done",
-    "HeadDone": "head {} done",
-    "Reply": "answer sent",
-    "GiveUpReceived": "told to give up",
-    "Stop": "stopped: {}",
-    "Refuse": "refused: {}",
-    "ExecutorFailed": "failed: {}",
+_CLOUD_TEXTS = {
+    kind.__name__: text
+    for kind, text in {
+        ev.Arrived: "received as {}",
+        do.Accept: "accepted for {}",
+        ev.StageDone: "{} done",
+        ev.HeadDone: "head {} done",
+        do.Reply: "answer sent",
+        ev.GiveUpReceived: "give-up received",
+        do.Stop: "stopped: {}",
+        do.Refuse: "refused: {}",
+        ev.ExecutorFailed: "failed: {}",
+    }.items()
 }
-"""Moments by name, as `moments.py` takes them down."""
+"""Name of a moment -> its text, with the moment's detail."""

@@ -1,4 +1,4 @@
-"""A task's story as bars on a time line: what ran when, and how long it was expected to."""
+"""A task's story as bars on a time line, each with its forecast."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from mc_sched.core import events as ev
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.obs.explain.story import Story
 
-_HERE = (
-    # name, lane, begins with, ends with, whose forecast it was
+_EDGE_SPANS = (
+    # name, lane, first step, last step, predictor
     ("encode", "edge", (do.Encode,), (ev.Encoded, ev.EncodeFailed), Predictor.ENCODE),
     ("upload", "link", (do.SendToCloud,),
      (ev.CloudAccepted, ev.CloudRefused, ev.CloudStopped, ev.CloudLost), Predictor.TRANSFER_UP),
@@ -22,7 +22,7 @@ _HERE = (
 
 @dataclass(frozen=True)
 class Span:
-    """A bar, in milliseconds since the submission; the forecast is of its length."""
+    """A bar; times are in milliseconds since the submission, forecasts are of its length."""
 
     lane: str
     """edge, link or cloud."""
@@ -34,20 +34,20 @@ class Span:
 
 
 def spans(story: Story) -> list[Span]:
-    """Every bar, in order of its beginning."""
-    found = [*_whole(story), *_here(story), *_there(story)]
+    """Return every bar, sorted by its start."""
+    found = [*_task_span(story), *_edge_spans(story), *_cloud_spans(story)]
     return sorted(found, key=lambda span: (span.start_ms, -span.end_ms))
 
 
-def _whole(story: Story) -> Iterator[Span]:
+def _task_span(story: Story) -> Iterator[Span]:
     if story.outcome is not None:
         score = story.outcome.total
         yield _span(story, "edge", "task", story.task.submitted_ns, story.ended_ns, score)
 
 
-def _here(story: Story) -> Iterator[Span]:
+def _edge_spans(story: Story) -> Iterator[Span]:
     scores = {score.predictor: score for score in story.scores}
-    for name, lane, opens, ends, predictor in _HERE:
+    for name, lane, opens, ends, predictor in _EDGE_SPANS:
         start = story.first(*opens)
         if start is not None:
             over = (at for at, step in story.steps if isinstance(step, ends) and at >= start[0])
@@ -55,21 +55,22 @@ def _here(story: Story) -> Iterator[Span]:
             yield _span(story, lane, name, start[0], end_ns, scores.get(predictor))
 
 
-def _there(story: Story) -> Iterator[Span]:
+def _cloud_spans(story: Story) -> Iterator[Span]:
     began_ns = story.cloud_began_ns()
     if began_ns is None:
         return
     for moment in story.cloud:
-        if moment.took_ns and moment.name != "Arrived":
+        if moment.took_ns and moment.name != ev.Arrived.__name__:
             end_ns = began_ns + moment.at_ns
-            name = moment.detail if moment.name == "StageDone" else f"head {moment.detail}"
+            is_stage = moment.name == ev.StageDone.__name__
+            name = moment.detail if is_stage else f"head {moment.detail}"
             yield _span(story, "cloud", name, end_ns - moment.took_ns, end_ns, None)
-    left = next((m.at_ns for m in story.cloud if m.name == "Reply"), None)
+    sent_ns = next((m.at_ns for m in story.cloud if m.name == do.Reply.__name__), None)
     replied = story.first(ev.CloudReplied)
-    if left is not None and replied is not None:
+    if sent_ns is not None and replied is not None:
         scores = {score.predictor: score for score in story.scores}
         score = scores.get(Predictor.TRANSFER_DOWN)
-        yield _span(story, "link", "reply", began_ns + left, replied[0], score)
+        yield _span(story, "link", "reply", began_ns + sent_ns, replied[0], score)
 
 
 def _span(

@@ -1,7 +1,7 @@
-"""An explanation made in a process of its own, so that an agent that is asked loses no time.
+"""Builds an explanation in a process of its own, so that it does not delay an agent's tasks.
 
-It feeds up to 20,000 events to the scheduler again, a second of Python's time, which the agent's
-loop would have to share.
+An explanation replays up to 20,000 events, about a second of Python's time, which the agent's loop
+would have to share.
 
     python -m mc_sched.obs.explain.subprocess TASK STORE..
 """
@@ -26,25 +26,25 @@ from mc_sched.obs.store.bounds import AGENT_BOUNDS
 from mc_sched.obs.store.stores import open_stores
 
 NICENESS = 5
-"""Tasks go first."""
+"""Lowers the priority, so that tasks run first."""
 PATIENCE_S = 30.0
 _one_at_a_time = threading.Lock()
 
 
 def explain_in_subprocess(paths: Sequence[Path], task_id: str) -> bytes:
-    """The explanation as an object, its text and its time line's bars, as JSON.
+    """Return the explanation, with its text and the bars of its time line, as JSON.
 
-    UserError with its sentence, or if it takes too long.
+    Raise UserError if the task cannot be explained or if that takes too long.
     """
     if not task_id.isprintable():
-        raise UserError(f"{task_id[:40]!r} is no task's id")
+        raise UserError(f"{task_id[:40]!r} is not a valid task id")
     command = [sys.executable, "-m", __name__, task_id, *map(str, paths)]
     if not _one_at_a_time.acquire(timeout=PATIENCE_S):
-        raise UserError("others are asking for explanations; try again")
+        raise UserError("other explanations are running; try again")
     try:
         ended = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
     except subprocess.TimeoutExpired:
-        raise UserError(f"{task_id}: it takes longer than {PATIENCE_S:.0f} s to explain") from None
+        raise UserError(f"{task_id}: explaining it takes longer than {PATIENCE_S:.0f} s") from None
     finally:
         _one_at_a_time.release()
     if ended.returncode == 0:
@@ -53,8 +53,7 @@ def explain_in_subprocess(paths: Sequence[Path], task_id: str) -> bytes:
     raise UserError(lines[-1] if lines else f"{task_id}: cannot be explained")
 
 
-def _told(paths: Sequence[str], task_id: str) -> bytes:
-    """The explanation, its text, and the bars of its time line."""
+def _explained(paths: Sequence[str], task_id: str) -> bytes:
     with open_stores(paths, AGENT_BOUNDS) as stores:
         found = explain(stores, task_id)
     bars = [asdict(span) for span in spans(found.story)]
@@ -62,12 +61,12 @@ def _told(paths: Sequence[str], task_id: str) -> bytes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print it; a sentence on stderr where it cannot be."""
-    with contextlib.suppress(OSError):  # a service may not be allowed to
+    """Print the explanation, or one sentence on stderr if the task cannot be explained."""
+    with contextlib.suppress(OSError):  # a service may not be allowed to change its priority
         os.nice(NICENESS)
     task_id, *paths = arguments
     try:
-        sys.stdout.buffer.write(_told(paths, task_id))
+        sys.stdout.buffer.write(_explained(paths, task_id))
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -1,4 +1,4 @@
-"""What is said of a task, from a log that an edge machine driven by hand has written."""
+"""Explanations of tasks, from the log of an edge machine driven by hand."""
 
 from dataclasses import replace
 
@@ -26,21 +26,21 @@ def test_a_task_that_was_answered_in_time(edge):
     edge.told(CloudStory("a", moments))
     found = edge.explain("a").as_object()
     assert (found["outcome"], found["site"], found["latency_ms"]) == ("succeeded", "cloud", 29.0)
-    assert found["cause"] == "it was answered in time, where it was sent"
+    assert found["cause"] == "it was offloaded, and the cloud answered in time"
     assert found["faithful"]
     assert "both sites could serve it, and the cloud costs fewer joules" in found["chosen"]
     assert found["predicted"][0].startswith("the edge: 20.0 ms, at most 20.0 ms, accuracy 0.800")
     assert "the cloud, jpeg to exit1: 29.0 ms, at most 29.0 ms" in found["predicted"][2]
     assert found["worst"] is None
-    # its call was there half of (20 - 10) ms after it was sent
+    # its call reached the cloud (20 - 10) / 2 ms after it was sent
     assert {"at_ms": 19.0, "what": "cloud: stage 0 done (4.0 ms)"} in found["timeline"]
-    run_locally = found["otherwise"][
+    run_locally = found["alternatives"][
         "mc in performance mode, mc-paper in performance mode, edge-only"
     ]
-    assert run_locally == "run it on the edge, in 20.0 ms, at most 20.0 ms"
+    assert run_locally == "run it locally, in 20.0 ms, at most 20.0 ms"
 
 
-def test_an_offload_that_only_its_mean_speaks_for_says_what_makes_it_safe(edge):
+def test_an_offload_that_fits_by_its_mean_only_names_the_fallback(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.replied(29, "a")
@@ -49,7 +49,7 @@ def test_an_offload_that_only_its_mean_speaks_for_says_what_makes_it_safe(edge):
     spread = tuple(replace(option, upper_ns=200 * MS) for option in found.choices.view.cloud)
     unsure = replace(found.choices, view=replace(found.choices.view, cloud=spread))
     assert why(found.story, unsure).startswith(
-        "the edge can take it back in time, and the cloud costs fewer joules"
+        "the edge can fall back in time, and the cloud costs fewer joules"
     )
 
 
@@ -57,15 +57,15 @@ def test_a_task_that_was_refused(edge):
     edge.submit(0, "a", 15)
     found = edge.explain("a").as_object()
     assert found["cause"] == (
-        "it was refused when it came: edge needs 20.0 ms, 15.0 ms are left: 5.0 ms too long; "
+        "it was refused on arrival: edge needs 20.0 ms, 15.0 ms are left: 5.0 ms too long; "
         "cloud needs 29.0 ms, 15.0 ms are left: 14.0 ms too long"
     )
     assert found["faithful"]
     assert found["chosen"].startswith("to refuse it: edge needs 20.0 ms")
-    assert "server" in found["otherwise"]
+    assert "server" in found["alternatives"]
 
 
-def test_a_task_whose_upload_hung_and_was_taken_back(edge):
+def test_a_task_whose_upload_hung_and_that_fell_back(edge):
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     edge.local_done(81, "a")
@@ -73,13 +73,13 @@ def test_a_task_whose_upload_hung_and_was_taken_back(edge):
     found = edge.explain("a").as_object()
     assert (found["outcome"], found["site"]) == ("succeeded", "edge")
     assert found["cause"] == (
-        "the edge took it back from the cloud: the answer was overdue; "
+        "it fell back to the local net: the answer was overdue; "
         "its upload began after 0.0 ms and had not arrived after 60.0 ms; "
         "cloud_total had not ended after 60.00 ms, expected were 29.00 and at most 29.00"
     )
 
 
-def test_a_task_whose_answer_came_while_the_edge_ran_it_too(edge):
+def test_a_task_that_the_cloud_answered_during_the_fallback(edge):
     edge.submit(0, "late", 43)
     edge.deadline_fires(43, "late")
     edge.submit(100, "a", 43)
@@ -89,7 +89,7 @@ def test_a_task_whose_answer_came_while_the_edge_ran_it_too(edge):
     found = edge.explain("a").as_object()
     assert (found["outcome"], found["site"]) == ("succeeded", "cloud")
     assert found["cause"] == (
-        "the cloud's answer came while the edge ran it, too: it was overdue by then; "
+        "the cloud answered while the fallback ran on the edge: the answer was overdue; "
         "its upload began after 0.0 ms and had not arrived after 19.0 ms"
     )
 
@@ -100,9 +100,7 @@ def test_a_task_that_the_cloud_lost(edge):
     edge.tell(25, ev.CloudLost, "a", "connection reset")
     edge.local_done(45, "a")
     found = edge.explain("a").as_object()
-    assert found["cause"] == (
-        "the edge took it back from the cloud: the call was lost: connection reset"
-    )
+    assert found["cause"] == ("it fell back to the local net: the call was lost: connection reset")
 
 
 def test_a_task_that_was_given_up_at_its_deadline(edge):
@@ -114,9 +112,9 @@ def test_a_task_that_was_given_up_at_its_deadline(edge):
     found = edge.explain("a").as_object()
     assert found["outcome"] == "late"
     assert found["cause"] == (
-        "it was late: the answer was overdue; the cloud had it after 20.0 ms and had not answered "
-        "after 84.0 ms; cloud_total had not ended after 84.00 ms, expected were 37.00 and at most "
-        "37.00; the link was down: no answer to probes"
+        "it was late: the answer was overdue; the cloud had accepted it after 20.0 ms and not "
+        "answered after 84.0 ms; cloud_total had not ended after 84.00 ms, expected were 37.00 "
+        "and at most 37.00; the link was down: no answer to probes"
     )
     assert "only the cloud could serve it: edge reaches accuracy 0.800" in found["chosen"]
 
@@ -127,18 +125,18 @@ def test_a_task_that_the_local_net_made_late(edge):
     edge.deadline_fires(30, "a")
     found = edge.explain("a").as_object()
     assert found["cause"] == (
-        "it was late: the local net began after 2.0 ms and had run for 28.0 ms"
+        "it was late: the local net started after 2.0 ms and had run for 28.0 ms"
     )
 
 
 def test_a_task_whose_net_never_began(edge):
-    """As while it is being loaded; that it was asked for is no sign that it ran."""
+    """As while it is being loaded: a request does not mean that it ran."""
     edge.submit(0, "a", 30, policy="edge-only")
     edge.submit(1, "b", 28, policy="edge-only")
     edge.deadline_fires(30, "a")
     edge.tell(40, ev.LocalStarted, "a")
     assert edge.explain("a").as_object()["cause"] == (
-        "it was late: the local net was asked for it and had not begun after 30.0 ms"
+        "it was late: the local net was requested but had not started after 30.0 ms"
     )
 
 
@@ -155,17 +153,15 @@ def unsure(edge, ms, task_id):
     edge.tell(ms, ev.LocalDone, task_id, UNSURE)
 
 
-def test_an_unsure_answer_that_the_cloud_mends_is_not_taken_back(first):
+def test_an_unsure_answer_that_the_cloud_corrects_is_no_fallback(first):
     first.submit(0, "a", 84, policy="ddnn", accuracy=0.85)
     unsure(first, 20, "a")
     first.accepted(40, "a", "exit4")
     first.replied(60, "a", "exit4")
     found = first.explain("a").as_object()
     assert (found["outcome"], found["site"]) == ("succeeded", "cloud")
-    assert found["cause"] == (
-        "the local net was not sure of its answer, and the cloud's came in time"
-    )
-    assert "send it to the cloud if that is not sure, as 30% are not" in found["chosen"]
+    assert found["cause"] == "the local net was not confident, and the cloud answered in time"
+    assert "offload it if the local net is not confident (30% of all images)" in found["chosen"]
 
 
 def test_an_unsure_answer_with_no_cloud_left_to_ask(first):
@@ -175,8 +171,8 @@ def test_an_unsure_answer_with_no_cloud_left_to_ask(first):
     found = first.explain("a").as_object()
     assert (found["outcome"], found["site"]) == ("failed", "edge")
     assert found["cause"].startswith(
-        "it failed: the local net was not sure of its answer, and there was no time or no link "
-        "left to ask the cloud; expected accuracy"
+        "it failed: the local net was not confident, and there was no time or no link "
+        "left for an offload; expected accuracy"
     )
 
 
@@ -187,27 +183,27 @@ def test_an_unsure_answer_that_stands_as_the_cloud_is_lost(first):
     first.tell(45, ev.CloudLost, "a", "connection reset")
     found = first.explain("a").as_object()
     assert found["outcome"] == "failed"
-    assert "the cloud did not help: the call was lost: connection reset" in found["cause"]
+    assert "the offload failed: the call was lost: connection reset" in found["cause"]
 
 
-def test_an_unsure_answer_that_the_cloud_would_mend_too_late(first):
+def test_an_unsure_answer_that_the_cloud_would_correct_too_late(first):
     first.submit(0, "a", 84, policy="ddnn", accuracy=0.85)
     unsure(first, 20, "a")
     first.accepted(40, "a", "exit4")
     first.deadline_fires(84, "a")
     cause = first.explain("a").as_object()["cause"]
-    assert "the local net was not sure of its answer" in cause
-    assert "the cloud had it after 40.0 ms and had not answered after 84.0 ms" in cause
+    assert "the local net was not confident" in cause
+    assert "the cloud had accepted it after 40.0 ms and not answered after 84.0 ms" in cause
 
 
-def test_the_forecast_that_was_off_is_named(edge):
+def test_the_forecast_that_was_exceeded_by_most_is_named(edge):
     edge.submit(0, "a", 84)
     edge.accepted(55, "a")
     edge.replied(64, "a")
     found = edge.explain("a").as_object()
     assert found["worst"].startswith("transfer_up took 55.00 ms, expected were 20.00")
     assert "more than expected: transfer_up" in str(found["timeline"])
-    assert "off      transfer_up took 55.00 ms" in edge.explain("a").text()
+    assert "worst    transfer_up took 55.00 ms" in edge.explain("a").text()
 
 
 def test_a_second_try_is_a_task_of_its_own(edge):
@@ -218,12 +214,14 @@ def test_a_second_try_is_a_task_of_its_own(edge):
     edge.replied(133, "a+1", "exit2")
     found = edge.explain("a+1").as_object()
     assert found["timeline"][0]["what"].startswith("submitted again")
-    assert "at accuracy 0.830" in found["asked"]
+    assert "at accuracy 0.830" in found["request"]
     assert "only the cloud could serve it" in found["chosen"]
 
 
 def test_a_log_that_lacks_the_beginning(edge):
-    with pytest.raises(UserError, match="no edge's log here holds the beginning"):
+    with pytest.raises(
+        UserError, match="no edge log in these stores holds the beginning of this task"
+    ):
         edge.explain("nobody")
 
 
@@ -232,15 +230,15 @@ def test_a_log_without_its_config_still_tells_what_happened(edge):
     edge.lines = [record for record in edge.lines if record["kind"] != "config"]
     found = edge.explain("a").as_object()
     assert found["chosen"] is None
-    assert found["cause"].startswith("it was refused when it came")
+    assert found["cause"].startswith("it was refused on arrival")
     assert edge.explain("a").text().startswith("task a: refused after 0.0 ms")
 
 
-def test_a_link_that_breaks_is_no_matter_of_a_task_that_was_served_here(edge):
+def test_a_broken_link_is_left_out_of_the_story_of_a_task_that_ran_locally(edge):
     edge.submit(0, "a", 84, policy="edge-only")
     edge.tell(5, ev.CloudGone, "cut")
     edge.local_done(20, "a")
-    assert "link is down" not in edge.explain("a").text()
+    assert "link down" not in edge.explain("a").text()
 
 
 def test_an_event_far_from_any_task_is_no_part_of_the_story(edge):
@@ -248,11 +246,11 @@ def test_an_event_far_from_any_task_is_no_part_of_the_story(edge):
     edge.accepted(20, "a")
     edge.replied(29, "a")
     edge.handle(ev.CloudGone(at(30), "cut"))
-    assert "link is down" not in edge.explain("a").text().replace("cut", "")
+    assert "link down" not in edge.explain("a").text().replace("cut", "")
 
 
 def test_a_task_that_is_tried_though_no_site_is_sure(edge):
-    """The upload's prior is careful, a refusal would teach nothing."""
+    """The upload's prior is pessimistic, and a refusal would not improve it."""
     for number, up_ms in enumerate((60, 10, 60, 10)):
         at_ms = 200 * number
         edge.submit(at_ms, f"x{number}", 150, policy="server", accuracy=0.0)
@@ -262,8 +260,8 @@ def test_a_task_that_is_tried_though_no_site_is_sure(edge):
     found = edge.explain("a").as_object()
     assert found["faithful"]
     assert found["chosen"] == (
-        "to send it to the cloud as jpeg, to be answered at exit3, in 44.6 ms, at most 87.0 ms; "
-        "no site is sure to serve it, and a free one is tried where it may: edge reaches accuracy "
+        "to offload it as jpeg, with an answer at exit3, in 44.6 ms, at most 87.0 ms; "
+        "no site is certain to serve it, so an idle one is tried: edge reaches accuracy "
         "0.800, 0.900 is required; cloud needs 87.0 ms, 84.0 ms are left: 3.0 ms too long"
     )
     edge.submit(1001, "b", 40, accuracy=0.9)
@@ -275,5 +273,5 @@ def test_a_reload_counts(edge):
     edge.submit(10, "a", 84)
     edge.local_done(30, "a")
     found = edge.explain("a").as_object()
-    assert "by policy edge-only in energy mode" in found["asked"]
+    assert "by policy edge-only in energy mode" in found["request"]
     assert found["faithful"]

@@ -34,7 +34,7 @@ def test_an_unknown_task_is_told_in_a_sentence(store, task_id):
 
 def test_what_no_task_is_called_starts_no_process(store, monkeypatch):
     monkeypatch.setattr(aside.subprocess, "run", None)
-    with pytest.raises(UserError, match="is no task's id"):
+    with pytest.raises(UserError, match="not a valid task id"):
         explain_in_subprocess([store], "a\0b")
 
 

@@ -144,5 +144,5 @@ def test_a_task_is_explained_by_its_trace():
     assert edge.explain("cloud-1").as_object()["trace_id"] == TRACE
     with pytest.raises(UserError, match="2 tasks belong to this trace: cloud-2, cloud-3"):
         edge.explain(OTHER)
-    with pytest.raises(UserError, match="no edge's log here"):
+    with pytest.raises(UserError, match="no edge log in these stores"):
         edge.explain("f" * 32)
