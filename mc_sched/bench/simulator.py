@@ -137,7 +137,7 @@ def world_of(tasks: int, sites: list[str]) -> WorldSpec:
                 arrivals=partial(stream.run, site, site),
                 settings=replace(EdgeSettings(), mode=SITES[site]),
                 device=DEVICE,
-                way=RadioLinkSpec(KINDS["wifi"]),
+                radio_link=RadioLinkSpec(KINDS["wifi"]),
             )
         )
     return WorldSpec(tuple(edges), (CloudSpec(cloud, device=DEVICE),))

@@ -45,7 +45,7 @@ def _device(factors: Sequence[float]) -> DeviceConfig:
         return DeviceConfig()
     ordered = sorted(factors)
     quantiles = {name: nearest_rank(ordered, q) for name, q in QUANTILES.items()}
-    return DeviceConfig(quantiles=quantiles, strays="task")
+    return DeviceConfig(quantiles=quantiles, noise_per="task")
 
 
 def _sizes(recorded: Recorded) -> dict[str, Any]:

@@ -1,14 +1,18 @@
-"""The simulator: virtual time, links and devices around the very machines that the daemons run.
+"""The simulator: virtual time, links and devices around the same machines that the daemons run.
 
 It has no scheduling logic of its own. Read in this order:
 
-    scenario/       a YAML file, checked          paper_class.py   a board and a server of the paper
-    spec.py         what a world is made of       what_if.py       a world out of a recorded log
-    world.py        runs one to its end
-    clock.py        virtual time                  chance.py        and steps, noise, truth: drawn
-    edge.py         drives an EdgeMachine         cloud.py         drives a CloudMachine
-    watcher.py      probes, cloud found and gone  way.py           payloads, messages, outages
+    scenario/         YAML files and their checks     build.py          a world from a scenario
+    spec.py           the parts of a world            what_if.py       a world from a recorded log
+    world.py          runs a world to its end         paper_class.py   the paper's devices and nets
+    clock.py          virtual time                    machine_driver.py  events in, actions out
+    edge.py           drives an EdgeMachine           cloud.py         drives a CloudMachine
+    executor.py       the edge's networks             cloud_client.py  the edge's calls
+    watcher.py        probes, cloud found and lost    radio_link.py    payloads, messages, outages
+    random_table.py   random numbers for noise.py, truth.py and certainty.py
+    step_function.py  slowdowns and round trips over time
+    oracle.py         the best that any scheduler could do
 
-Everything that chance decides is a function of the seed and of time or the task's number, never of
-what the scheduler did: two policies under one seed meet the same world.
+Every random value is a function of the seed and of time or the task's number, never of what the
+scheduler did. Two policies under one seed therefore meet the same world.
 """

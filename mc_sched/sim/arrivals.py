@@ -1,4 +1,4 @@
-"""Streams of tasks: when each comes, how large its payloads are, what it demands."""
+"""Streams of tasks: arrival times, payload sizes and constraints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mc_sched.core.task import Mode, Privacy, Task
 
 @dataclass(frozen=True)
 class Stream:
-    """`tasks` tasks at `fps` a second on the mean, all with the same demands."""
+    """`tasks` tasks at a mean rate of `fps` per second, all with the same constraints."""
 
     tasks: int = 1000
     fps: float = 12.0
@@ -23,16 +23,16 @@ class Stream:
     policy: str | None = None
     privacy: Privacy = Privacy.ANY
     payload_bytes: dict[str, int] = field(default_factory=lambda: {"jpeg": 12_000})
-    """Mean size by codec."""
+    """Mean size in bytes, by codec."""
     size_spread: float = 0.0
-    """Deviation of the logarithm of a jpeg's size; what a features codec sends is always alike."""
+    """Standard deviation of the logarithm of a JPEG's size; other codecs' sizes are constant."""
     encoding_ns: int = 0
-    """Time to make the jpeg, before the task is submitted."""
+    """Time to encode the JPEG, before the task is submitted."""
     start_ns: int = 0
-    """When the stream begins; frames of several edges hardly ever come at the same moment."""
+    """Start of the stream; frames of several edges seldom arrive at the same moment."""
 
     def run(self, stream_id: str, seed: str) -> Iterator[Task]:
-        """Its tasks, in order, each made when it is asked for."""
+        """Yield the tasks in order; each is made when it is requested."""
         draw = random.Random(seed)
         sent = {c: n for c, n in self.payload_bytes.items() if self.privacy.allows(c)}
         now_s = self.start_ns / 1e9
@@ -44,7 +44,7 @@ class Stream:
                 at_ns = self.start_ns + round(number * 1e9 / self.fps)
             sizes = sent
             if self.size_spread and "jpeg" in sent:
-                # a factor with mean 1, so that the mean size is the one that was asked for
+                # a factor with mean 1, so that the mean size is as given
                 factor = draw.lognormvariate(-(self.size_spread**2) / 2, self.size_spread)
                 sizes = {**sent, "jpeg": max(1, round(sent["jpeg"] * factor))}
             yield Task(

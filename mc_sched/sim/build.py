@@ -1,4 +1,4 @@
-"""From a scenario to a world: the drawn parts are drawn, files are read, groups are unrolled."""
+"""Builds a world from a scenario: draws its random parts, reads its files, expands its groups."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from mc_sched.sim.scenario import (
     Tables,
 )
 from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
-from mc_sched.sim.step_function import Phase, Steps, drawn, scripted
+from mc_sched.sim.step_function import Phase, StepFunction, random_slowdown, scripted_slowdown
 
 
 def world_of(scenario: Scenario, tables: Tables, folder: Path = Path()) -> WorldSpec:
-    """The world of a scenario with these networks; traces are looked for in `folder`.
+    """Build the world of a scenario with these networks; trace files are relative to `folder`.
 
-    UserError where a trace cannot be used names its file and line.
+    Raises UserError, with file and line, if a trace cannot be used.
     """
     clouds = tuple(_clouds(scenario, tables[1]))
     edges = tuple(
@@ -38,9 +38,9 @@ def world_of(scenario: Scenario, tables: Tables, folder: Path = Path()) -> World
 
 
 def _clouds(scenario: Scenario, table: CloudTable) -> Iterator[CloudSpec]:
-    for place, group in enumerate(scenario.clouds):
+    for index, group in enumerate(scenario.clouds):
         for number in range(group.count):
-            device = _device(group.device, f"{scenario.seed}-cloud-{place}-{number}")
+            device = _device(group.device, f"{scenario.seed}-cloud-{index}-{number}")
             yield CloudSpec(table, group.settings(), device)
 
 
@@ -52,7 +52,7 @@ def _edges(
     for number, edge_id in enumerate(group.edge_ids()):
         seed = f"{scenario.seed}-{edge_id}"
         link_seed = f"{scenario.seed}-{group.name}" if group.share_link else seed
-        # devices alike start spread over one frame: cameras do not click together
+        # devices of a group start at different moments of one frame interval, as cameras do
         start_ns = group.stream.start + round(number / group.count * 1e9 / group.stream.fps)
         stream = _stream(group.stream, tables[1], start_ns)
         yield EdgeSpec(
@@ -61,9 +61,9 @@ def _edges(
             arrivals=partial(stream.run, edge_id, f"{seed}-arrivals"),
             settings=group.settings(),
             device=_device(group.device, f"{seed}-device"),
-            way=RadioLinkSpec(_link(group.link, rates, link_seed)),
+            radio_link=RadioLinkSpec(_link(group.link, rates, link_seed)),
             cloud=None if group.alone else number % clouds if group.cloud is None else group.cloud,
-            radio=group.name if group.share_link else "",
+            shared_link=group.name if group.share_link else "",
             admission_ns=group.admission,
         )
 
@@ -91,16 +91,18 @@ def _device(config: DeviceConfig, seed: str) -> DeviceSpec:
 def _noise(config: DeviceConfig, seed: str) -> Noise:
     if config.quantiles is not None:
         quantiles = {int(k[1:]) / 100: v for k, v in config.quantiles.items()}
-        return measured(quantiles, seed, per_task=config.strays == "task")
+        return measured(quantiles, seed, per_task=config.noise_per == "task")
     return lognormal(config.noise, seed) if config.noise else Noise()
 
 
-def _slowdown(config: DeviceConfig, seed: str) -> Steps:
+def _slowdown(config: DeviceConfig, seed: str) -> StepFunction:
     if config.contention:
-        return scripted(tuple(Phase(p.start, p.duration, p.slowdown) for p in config.contention))
+        return scripted_slowdown(
+            tuple(Phase(p.start, p.duration, p.slowdown) for p in config.contention)
+        )
     if config.random_contention is not None:
-        by_chance = config.random_contention
-        return drawn(by_chance.every, by_chance.lasting, by_chance.slowdown, seed)
+        phases = config.random_contention
+        return random_slowdown(phases.every, phases.lasting, phases.slowdown, seed)
     return STEADY
 
 
@@ -108,7 +110,7 @@ def _slowdown(config: DeviceConfig, seed: str) -> Steps:
 
 
 def _given_rates(config: LinkConfig, folder: Path) -> tuple[Rate, Rate]:
-    """The rates before they fade: traces are read once for all devices of a group."""
+    """Return the rates before fading; traces are read once for all devices of a group."""
     kind = KINDS[config.kind]
     return (
         _given_rate(config.up, config.up_trace, kind.up, folder),
@@ -124,7 +126,7 @@ def _given_rate(rate_bps: int | None, trace: str | None, kind: Rate, folder: Pat
 
 def _link(config: LinkConfig, rates: tuple[Rate, Rate], seed: str) -> LinkSpec:
     kind = KINDS[config.kind]
-    # both directions of a radio fade together: they are drawn from one seed
+    # both directions of a radio fade together, so they are drawn from one seed
     up, down = (_varying(config, rate, f"{seed}-link") for rate in rates)
     return LinkSpec(
         up,

@@ -1,4 +1,4 @@
-"""One task's call from an edge to a cloud agent, and the names under which both ends know it."""
+"""One task's call from an edge to a cloud agent, as known at both ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """Open from its first byte until the edge has its last word, or no longer wants it."""
+    """A call, open from its first byte until the edge has the last message or cancels the call."""
 
     __slots__ = (
         "accepted", "accepted_ns", "action", "edge", "given_up", "image", "is_open", "key",
@@ -27,21 +27,21 @@ class Call:
         self.key = f"{edge.edge_id}/{action.task_id}"
         self.transfer: Transfer | None = None
         self.received_ns = 0
-        """On the cloud: when the payload's last byte came."""
+        """In the cloud: when the payload's last byte arrived."""
         self.accepted_ns = 0
-        """On the cloud: when the word of its acceptance left."""
+        """In the cloud: when the acceptance was sent."""
         self.is_open = True
-        """On the edge: its end is still awaited."""
+        """On the edge: False once the call has ended."""
         self.accepted = False
         self.given_up = False
-        """On the edge: a give-up is on its way or has arrived."""
+        """On the edge: True once a give-up has been sent."""
 
     @property
     def transfer_ns(self) -> int:
-        """What the cloud saw of the upload: from its first part to its last byte."""
+        """Duration of the upload as the cloud sees it, from its first part to its last byte."""
         return self.received_ns - self.opened_ns
 
     @property
     def opened_ns(self) -> int:
-        """When the cloud agent saw it begin."""
+        """When the cloud agent saw the call begin; -1 if it has not."""
         return -1 if self.transfer is None else self.transfer.opened_ns

@@ -1,9 +1,8 @@
-"""How sure the local net is, as DDNN asks: the normalised entropy of a simulated answer.
+"""The normalised entropy of the local net's simulated answers, by which DDNN judges them.
 
-Where a table tells how entropies were spread in reality, the simulated ones are spread likewise:
-the surest tenth of the images has the entropies that the surest tenth had. Where none was measured
-the entropy follows from the confidence (see `truth.py`), what is left of it being spread evenly
-over all other classes, and the thresholds are tuned on simulated images, by the same rule.
+If a table holds measured thresholds, simulated entropies have the measured distribution: the surest
+tenth of the images has the entropies of the surest tenth in reality. Otherwise an answer's entropy
+follows from its confidence (see `truth.py`), and the thresholds are tuned on simulated images.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from mc_sched.core.tables import CloudTable, EntropyThreshold, LocalTable
 from mc_sched.sim.truth import RANKS, Truth, natural_entropy
 
 VALIDATION_IMAGES = 4096
-"""A stream of its own: none of a run's."""
+"""Number of images in the validation stream, which no run uses."""
 Accuracies = tuple[tuple[str, float], ...]
 
 
 def with_thresholds(local: LocalTable, cloud: CloudTable | None) -> LocalTable:
-    """The table with DDNN's thresholds: measured ones if it has them, or else tuned here."""
+    """Return the table with DDNN's thresholds: its measured ones, or else tuned ones."""
     if local.thresholds or cloud is None:
         return local
     last = cloud.exits[-1]
@@ -34,7 +33,7 @@ def with_thresholds(local: LocalTable, cloud: CloudTable | None) -> LocalTable:
 
 @cache
 def _tuned(local: float, last: int, cloud: Accuracies) -> tuple[EntropyThreshold, ...]:
-    """By the local net's accuracy, the last exit's number and its accuracy per codec."""
+    """Tune for a local net's accuracy, and the last exit's number and its accuracy per codec."""
     truth, images = Truth("validation"), range(VALIDATION_IMAGES)
     return entropy_thresholds(
         [natural_entropy(truth.confidence(image, 0, local)) for image in images],
@@ -44,9 +43,9 @@ def _tuned(local: float, last: int, cloud: Accuracies) -> tuple[EntropyThreshold
 
 
 def entropy_by_rank(thresholds: Sequence[EntropyThreshold]) -> tuple[float, ...]:
-    """The entropy of an answer by its rank, from the surest of `RANKS` to the least sure.
+    """Return the entropy of an answer by its rank, from the surest of `RANKS` to the least sure.
 
-    Nothing where there are no thresholds: an edge without a cloud asks nobody when it is not sure.
+    Empty if there are no thresholds: without a cloud an edge has no use for entropies.
     """
     if not thresholds:
         return ()
@@ -55,7 +54,7 @@ def entropy_by_rank(thresholds: Sequence[EntropyThreshold]) -> tuple[float, ...]
 
 
 def _at(share: float, shares: list[float], thresholds: Sequence[EntropyThreshold]) -> float:
-    """The threshold that would keep this share, between those of the table."""
+    """Interpolate the threshold that would keep this share of the images."""
     above = bisect_left(shares, share)
     if above == 0 or above == len(shares):
         return thresholds[min(above, len(shares) - 1)].entropy

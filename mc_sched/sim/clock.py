@@ -1,4 +1,4 @@
-"""Virtual time: what is to happen, by its moment, done in order without waiting."""
+"""Virtual time: scheduled calls are made in order, without waiting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Appointment:
-    """A call that is to happen; a cancelled one has no call."""
+    """A scheduled call; None once cancelled."""
 
     __slots__ = ("args", "call")
 
@@ -18,17 +18,20 @@ class Appointment:
 
 
 class Clock:
-    """The one time of a simulated world, in ns. What falls on one moment happens in the order in
-    which it was asked for, so that a run repeats itself exactly."""
+    """The clock of a simulated world, in nanoseconds.
+
+    Calls at the same moment are made in the order in which they were scheduled, so that a run can
+    be repeated exactly.
+    """
 
     def __init__(self) -> None:
         self.now_ns = 0
         self._moments: list[int] = []
-        """A heap of the moments at which something is due."""
+        """A heap of the moments at which calls are due."""
         self._due: dict[int, list[Appointment]] = {}
 
     def at(self, at_ns: int, call: Callable[..., None], *args: Any) -> Appointment:
-        """Have `call(*args)` happen at `at_ns`, or at once if that has passed."""
+        """Schedule `call(*args)` at `at_ns`, or now if that has passed."""
         at_ns = max(at_ns, self.now_ns)
         appointment = Appointment(call, args)
         due = self._due.get(at_ns)
@@ -40,11 +43,11 @@ class Clock:
         return appointment
 
     def cancel(self, appointment: Appointment) -> None:
-        """It is not to happen; harmless if it has."""
+        """Cancel a scheduled call; no effect if it has been made."""
         appointment.call = None
 
     def run(self) -> None:
-        """Let everything happen, until nothing is left to happen."""
+        """Make all scheduled calls, and those that they schedule, until none is left."""
         while self._moments:
             at_ns = heappop(self._moments)
             for appointment in self._due.pop(at_ns):

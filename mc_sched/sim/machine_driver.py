@@ -1,4 +1,4 @@
-"""What both drivers of the simulator do with an event: feed, record, perform what it calls for."""
+"""Feeds events to a machine, records them and performs the actions that it returns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 Recorder = Callable[[str, Any, list[Any]], None]
-"""Sees each node's events with the actions that they called for."""
+"""Receives the node's name, an event, and the actions that the machine returned."""
 Performers = dict[type, Callable[[Any], None]]
-"""By kind of action; one that is missing is only for the log."""
+"""By type of action; actions without a performer are only recorded."""
 
 
 class MachineDriver:
-    """One machine under the simulator."""
+    """Drives one machine of the simulator."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class MachineDriver:
         self._performers, self._record = performers, record
 
     def feed(self, event: Any) -> None:
-        """Have the machine handle the event, and do what it calls for, in order."""
+        """Pass the event to the machine and perform the returned actions in order."""
         actions = self._handle(event)
         if self._record is not None:
             self._record(self._node, event, list(actions))

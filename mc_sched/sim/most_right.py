@@ -1,9 +1,10 @@
-"""The most right answers per joule that leave no servable task out.
+"""The largest number of right answers per joule if every task that can be served is served.
 
 Dinkelbach 1967, "On Nonlinear Fractional Programming" (Management Science 13:7): the largest ratio
-of two sums, right answers a over joules e, is the r at which the best choices by a - r e come to 0.
-Begun with any ratio, the choices' own ratio is the next r; it never falls, and the steps end where
-the choices stay. One choice per task, so that a task served dearly is no reason to drop it.
+of two sums, right answers a over joules e, is the r at which the best choices by a - r e sum to 0.
+Start with any r; the ratio of its best choices is the next r. It never falls, and the iteration
+ends when the choices no longer change. Exactly one option is chosen per task, so expensive tasks
+are not dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Option:
-    """One way to serve a task: how likely it is right, its joules, and whether it is."""
+    """An option for serving a task: P(right), its joules, and whether the answer is right."""
 
     accuracy: float
     energy_j: float
@@ -23,7 +24,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Answers:
-    """What one option per task comes to; `right` is known to the truth alone."""
+    """Sums over one option per task; no scheduler can know `right`."""
 
     expected: float = 0.0
     right: int = 0
@@ -31,17 +32,17 @@ class Answers:
 
     @property
     def expected_per_j(self) -> float:
-        """Answers that are expected to be right, per joule; 0 where no joule is spent."""
+        """Expected right answers per joule; 0 if no energy is used."""
         return self.expected / self.energy_j if self.energy_j else 0.0
 
     @property
     def right_per_j(self) -> float:
-        """Answers that are right, per joule."""
+        """Right answers per joule; 0 if no energy is used."""
         return self.right / self.energy_j if self.energy_j else 0.0
 
 
 def most_right(tasks: Sequence[Sequence[Option]], fixed_j: float) -> Answers:
-    """Of the tasks' options, one each; `fixed_j` is spent whatever is chosen."""
+    """Choose one option per task; `fixed_j` is spent whatever is chosen."""
     best = _chosen(tasks, fixed_j, 0.0)
     while True:
         better = _chosen(tasks, fixed_j, best.expected_per_j)
@@ -51,7 +52,7 @@ def most_right(tasks: Sequence[Sequence[Option]], fixed_j: float) -> Answers:
 
 
 def _chosen(tasks: Sequence[Sequence[Option]], fixed_j: float, per_j: float) -> Answers:
-    """The largest a - r e of each task; of equals the cheapest."""
+    """Choose the option with the largest a - r e of each task, the cheapest one if they tie."""
     chosen = [
         max(
             options,

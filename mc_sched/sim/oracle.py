@@ -1,22 +1,23 @@
-"""The oracle: what a scheduler could reach that knew the link and every time in advance.
+"""The oracle: an upper bound for schedulers, which knows the link and all times in advance.
 
-It takes each task by itself. It tries every way of serving it, begun when the task comes: the local
-net; each exit of the cloud net by each codec, or wholly on the device; and the local net with the
-cloud behind it where that is not sure, at the accuracy that DDNN's tuning promises. It serves every
-task that some way makes succeed, and of those ways it takes the one of least energy. The most
-successes per joule alone would be no aim: serving nothing but the one cheapest task reaches it.
+It considers each task in isolation and tries every option of serving it at once: the local net;
+each exit of the cloud net by each codec, or on the device; and the local net followed by the cloud
+if it is not sure, at the accuracy of DDNN's tuned threshold. It serves every task for which some
+option succeeds, and chooses the option with the least energy. Maximising successes per joule alone
+would not do, because serving only the one cheapest task is optimal then.
 
-For tasks that do not meet, this is exact: no scheduler that begins at once has more successes, and
-none has the same ones for less. To wait never helps, but for jitter that happens to be less later.
-It ignores what happens where tasks interact (waiting for the local net, for the uplink, for the
-cloud), and that an edge has to meet its cloud first, which takes from a scheduler. What gives is
-little: uploads that wait for a slow link at once have the radio's base power in common.
+For tasks that do not overlap this is exact: no scheduler that starts them at once has more
+successes, and none has the same successes with less energy. Waiting never helps, unless the jitter
+happens to be smaller later. The oracle ignores interactions (waiting for the local net, the uplink
+or the cloud) and the time until an edge has found its cloud, all of which cost a scheduler
+successes. Only one interaction helps a scheduler, by little: uploads that wait for a slow link
+together share the radio's base power.
 
-What succeeds is counted in three ways, of which each is held against a scheduler's own. `expected`:
-in time, by an exit of at least the demanded accuracy. `most_right`: the same tasks, each by the way
-that makes the run's expected right answers per joule the most, as E3 counts right answers: a deeper
-exit that is nearly as cheap (see `most_right.py`). `correct`: the answer is right, which the oracle
-knows beforehand. No scheduler can know it, so that the last bound is out of reach.
+Successes are counted in three ways, each of which is compared with the scheduler's count of the
+same kind. `expected`: in time, at an exit of at least the required accuracy. `most_right`: the same
+tasks, with the options that maximise the expected right answers per joule of the whole run, as E3
+counts them; a deeper exit may be nearly as cheap (see `most_right.py`). `correct`: the answer is
+right, which the oracle knows beforehand and no scheduler can know, so this bound is out of reach.
 """
 
 from __future__ import annotations
@@ -35,48 +36,48 @@ from mc_sched.sim.edge import ENCODER, LOCAL_NET
 from mc_sched.sim.most_right import Answers, Option, most_right
 from mc_sched.sim.radio_link import CHUNK_BYTES, HEADER_BYTES
 from mc_sched.sim.spec import CloudSpec, EdgeSpec, WorldSpec
-from mc_sched.sim.step_function import Steps
+from mc_sched.sim.step_function import StepFunction
 from mc_sched.sim.truth import Truth
 
 
 @dataclass(frozen=True)
 class Serving:
-    """One way of serving one task, and what comes of it."""
+    """One option of serving one task, and its result."""
 
     net: int
-    """Its number in the truth."""
+    """Its index in `Truth`."""
     codec: str
-    """How the image leaves the device; empty if it does not."""
+    """Codec of the payload; empty if the image stays on the device."""
     accuracy: float
-    """Of this net, over all images."""
-    promised: float
-    """What is told of the answer: the net's accuracy, or that of all answers of a tuned rule."""
+    """Accuracy of this net over all images."""
+    expected: float
+    """Accuracy expected of the answer: the net's, or that of all answers by a tuned threshold."""
     latency_ns: int
     energy_j: float
 
 
 @dataclass
 class Bound:
-    """Successes, and the joules that they cost at least."""
+    """Number of successes, and the least energy that they need."""
 
     successes: int = 0
     energy_j: float = 0.0
 
-    def add(self, ways: Sequence[Serving]) -> None:
-        """Enter a task with the ways that serve it."""
-        if ways:
+    def add(self, servings: Sequence[Serving]) -> None:
+        """Add a task with the options that serve it."""
+        if servings:
             self.successes += 1
-            self.energy_j += min(way.energy_j for way in ways)
+            self.energy_j += min(serving.energy_j for serving in servings)
 
     @property
     def e3_per_j(self) -> float:
-        """Successes per joule; 0 where there are none."""
+        """Successes per joule; 0 if there are none."""
         return self.successes / self.energy_j if self.energy_j else 0.0
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The oracle's figures over all tasks of one edge."""
+    """The oracle's results over all tasks of one edge."""
 
     expected: Bound
     correct: Bound
@@ -84,7 +85,7 @@ class Bounds:
 
 
 class Oracle:
-    """Knows one edge's world."""
+    """Computes the bounds of one edge of a world."""
 
     def __init__(self, world: WorldSpec, edge: EdgeSpec) -> None:
         self._edge = edge
@@ -93,16 +94,16 @@ class Oracle:
         cloud_table = None if self._cloud is None else self._cloud.table
         self._table = with_thresholds(edge.table, cloud_table)
         self._entropies = entropy_by_rank(self._table.thresholds)
-        self._link = edge.way.link
+        self._link = edge.radio_link.link
 
     def bounds(self) -> Bounds:
-        """Over the edge's whole stream."""
+        """Return the bounds over the edge's whole stream."""
         expected, correct, encoding_j = Bound(), Bound(), 0.0
         choices: list[list[Option]] = []
         for image, task in enumerate(self._edge.arrivals()):
-            good = [way for way in self.servings(task, image) if self.serves(way, task)]
-            right = [way for way in good if self._is_right(way, image)]
-            choices.append([Option(way.promised, way.energy_j, way in right) for way in good])
+            good = [one for one in self.servings(task, image) if self.serves(one, task)]
+            right = [one for one in good if self._is_right(one, image)]
+            choices.append([Option(one.expected, one.energy_j, one in right) for one in good])
             encoding_j += self._edge.settings.energy.compute_j(task.encoding_ns)
             expected.add(good)
             correct.add(right)
@@ -110,31 +111,32 @@ class Oracle:
             bound.energy_j += encoding_j
         return Bounds(expected, correct, most_right(choices, encoding_j))
 
-    def serves(self, way: Serving, task: Task) -> bool:
-        """Whether it is in time and accurate enough."""
-        return way.latency_ns <= task.deadline_ns and way.promised >= self._needed(task)
+    def serves(self, serving: Serving, task: Task) -> bool:
+        """Return True if the option is in time and accurate enough."""
+        in_time = serving.latency_ns <= task.deadline_ns
+        return in_time and serving.expected >= self._needed(task)
 
     def _needed(self, task: Task) -> float:
         basic = self._edge.settings.basic_accuracy
         return basic if task.accuracy is None else task.accuracy
 
-    def _is_right(self, way: Serving, image: int) -> bool:
-        return self._truth.is_right(image, way.net, way.accuracy)
+    def _is_right(self, serving: Serving, image: int) -> bool:
+        return self._truth.is_right(image, serving.net, serving.accuracy)
 
-    # --- the ways of serving a task -----------------------------------------------------------
+    # --- the options of serving a task --------------------------------------------------------
 
     def servings(self, task: Task, image: int) -> Iterator[Serving]:
-        """Every way that the task's privacy allows, in time or not."""
-        here = self._here(task, image)
-        yield here
-        yield from self._whole_here(task, image)
-        yield from self._sure_here(task, image, here)
+        """Yield every option that the task's privacy permits, in time or not."""
+        local = self._local_net(task, image)
+        yield local
+        yield from self._cloud_net_on_device(task, image)
+        yield from self._sure_local_net(task, image, local)
         for codec, size_bytes in self._payloads(task):
-            yield from self._there(task, image, codec, size_bytes)
-            yield from self._here_first(task, image, here, codec, size_bytes)
+            yield from self._offload(task, image, codec, size_bytes)
+            yield from self._local_first(task, image, local, codec, size_bytes)
 
     def _payloads(self, task: Task) -> Iterator[tuple[Codec, int]]:
-        """What may leave the device, and its size."""
+        """Yield the codecs that the task may use, with the size of its payload."""
         if self._cloud is not None:
             sizes = all_payload_bytes(task, self._table, self._cloud.table)
             for codec in self._cloud.table.ways:
@@ -144,11 +146,11 @@ class Oracle:
     def _begins_ns(self, task: Task) -> int:
         return task.submitted_ns + self._edge.admission_ns
 
-    def _here(self, task: Task, image: int) -> Serving:
+    def _local_net(self, task: Task, image: int) -> Serving:
         return self._on_device(task, image, self._table.layer_ns, LOCAL_NET, self._table.accuracy)
 
-    def _whole_here(self, task: Task, image: int) -> Iterator[Serving]:
-        """The cloud net on the device, up to each of its exits."""
+    def _cloud_net_on_device(self, task: Task, image: int) -> Iterator[Serving]:
+        """Yield the cloud net on the device, up to each of its exits."""
         net = self._table.whole
         for number, exit_ in enumerate(net.exits if net else (), LOCAL_NET + 1):
             pieces_ns = (*net.stage_ns[: exit_.stage + 1], exit_.head_ns) if net else ()
@@ -164,33 +166,35 @@ class Oracle:
         latency_ns = begins_ns + took_ns - task.submitted_ns
         return Serving(net, "", accuracy, accuracy, latency_ns, energy_j)
 
-    def _sure_here(self, task: Task, image: int, here: Serving) -> Iterator[Serving]:
-        """The answer here if it is sure, by the rule that has the cloud net on pictures behind it;
-        what is not sure costs less without it."""
+    def _sure_local_net(self, task: Task, image: int, local: Serving) -> Iterator[Serving]:
+        """Yield the local net's answer if it is sure, by the threshold for the cloud net on images.
+
+        Images that it is not sure of cost less without it.
+        """
         threshold = loosest(self._table.thresholds, "jpeg", self._needed(task))
         answer = self._truth.answer(image, LOCAL_NET, self._table.accuracy, self._entropies)
         if threshold is not None and answer.entropy <= threshold.entropy:
-            yield replace(here, promised=threshold.accuracy["jpeg"])
+            yield replace(local, expected=threshold.accuracy["jpeg"])
 
-    def _here_first(
-        self, task: Task, image: int, here: Serving, codec: Codec, size_bytes: int
+    def _local_first(
+        self, task: Task, image: int, local: Serving, codec: Codec, size_bytes: int
     ) -> Iterator[Serving]:
-        """As DDNN has it: the answer here if it is sure, or else the whole net on the cloud."""
+        """Yield the local net's answer if it is sure, otherwise the cloud's last exit (DDNN)."""
         threshold = loosest(self._table.thresholds, codec.name, self._needed(task))
         if threshold is None:
             return
-        promised = threshold.accuracy[codec.name]
+        expected = threshold.accuracy[codec.name]
         answer = self._truth.answer(image, LOCAL_NET, self._table.accuracy, self._entropies)
         if answer.entropy <= threshold.entropy:
-            yield replace(here, promised=promised)
+            yield replace(local, expected=expected)
         else:
-            *_, last = self._there(task, image, codec, size_bytes, after_ns=here.latency_ns)
-            yield replace(last, promised=promised, energy_j=last.energy_j + here.energy_j)
+            *_, last = self._offload(task, image, codec, size_bytes, after_ns=local.latency_ns)
+            yield replace(last, expected=expected, energy_j=last.energy_j + local.energy_j)
 
-    def _there(
+    def _offload(
         self, task: Task, image: int, codec: Codec, size_bytes: int, after_ns: int = 0
     ) -> Iterator[Serving]:
-        """Every exit, closest to the input first; the way begins `after_ns` from the decision."""
+        """Yield every exit, closest to the input first; sent `after_ns` after the decision."""
         assert self._cloud is not None
         energy, table, device = self._edge.settings.energy, self._cloud.table, self._cloud.device
         begins_ns = self._begins_ns(task) + after_ns
@@ -213,12 +217,12 @@ class Oracle:
                 yield Serving(net, codec.name, accuracy, accuracy, latency_ns, energy_j + reply_j)
 
     def _encode_ns(self, codec: Codec, image: int, now_ns: int) -> int:
-        """Where the payload has to be made."""
+        """Return the time to make the payload; 0 if the client has encoded it."""
         profiled_ns = self._edge.table.encode_ns.get(codec.name, 0)
         return self._edge.device.took_ns(profiled_ns, image, ENCODER, now_ns)
 
     def _sent(self, now_ns: int, size_bytes: int) -> tuple[int, int]:
-        """When a payload's last byte leaves, and when it arrives, chunk behind chunk."""
+        """Return when a payload's last byte is sent and when it arrives, sent in chunks."""
         up = self._link.uplink(0)
         arrival_ns = self._later_ns(now_ns, up.arrival_ns(now_ns, HEADER_BYTES))
         while size_bytes > 0:
@@ -231,6 +235,6 @@ class Oracle:
         return self._later_ns(done_ns, self._link.downlink(0).arrival_ns(done_ns, REPLY_BYTES))
 
     def _later_ns(self, sent_ns: int, arrival_ns: int) -> int:
-        """With what the way takes beyond its link's own round trip at that moment."""
-        steps: Steps | None = self._edge.way.extra_rtt_ns
-        return arrival_ns if steps is None else arrival_ns + int(steps.at(sent_ns)) // 2
+        """Add half of the extra round trip at the moment of sending."""
+        extra: StepFunction | None = self._edge.radio_link.extra_rtt_ns
+        return arrival_ns if extra is None else arrival_ns + int(extra.at(sent_ns)) // 2

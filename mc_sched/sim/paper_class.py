@@ -1,10 +1,10 @@
-"""Networks and times of the paper's class: a Jetson TX1 and a server with a GTX 1080 Ti.
+"""Networks and times like the paper's: a Jetson TX1 and a server with a GTX 1080 Ti.
 
-From the paper (Tang et al. 2020) come the boards, the networks, and one time: in the case study
-the local net starts with 36 ms left of 84 and answers at 83.6 ms, so CaffeNet takes 35.6 ms on the
-TX1. Published are the whole networks' top-5 on ImageNet 2012 and their operations, which follow
-from their layers. All else is an ESTIMATE, marked so; the time of 79.8 ms that the case study
-gives for the first acceptable exit holds more than these parts, and the paper does not say what.
+The boards, the networks and one time are from the paper (Tang et al. 2020): in the case study the
+local net starts with 36 of 84 ms left and answers at 83.6 ms, so CaffeNet takes 35.6 ms on the TX1.
+The complete networks' top-5 on ImageNet 2012 are published, and their operations follow from their
+layers. Everything else is marked as ESTIMATE. The 79.8 ms that the case study gives for the first
+acceptable exit include more than these parts; the paper does not say what.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ _NIN = (
     ("conv4", 127_401_984, 0), ("cccp7", 37_748_736, 0), ("cccp8", 36_864_000, 0),
 )  # fmt: skip
 _TX1_BYTES_PER_S = 25.6e9
-"""Memory of the TX1; a dense layer at batch 1 reads its float32 weights once (ESTIMATE)."""
+"""Memory bandwidth; a dense layer at batch 1 reads its float32 weights once (ESTIMATE)."""
 _FC_NS = sum(round(weights * 4 / _TX1_BYTES_PER_S * 1e9) for _, _, weights in _CAFFENET)
 _NS_PER_MAC = (CAFFENET_NS - _FC_NS) / sum(macs for _, macs, weights in _CAFFENET if not weights)
-"""What is left of CaffeNet's time goes to its convolutions by their operations (ESTIMATE)."""
+"""The rest of CaffeNet's time is assigned to its convolutions by their operations (ESTIMATE)."""
 
 GOOGLENET_NS, RESNET_NS = 8 * MS, 25 * MS
-"""Whole networks, one image, GTX 1080 Ti, frameworks of 2017 (ESTIMATE)."""
+"""Complete networks, one image, on the GTX 1080 Ti with the frameworks of 2017 (ESTIMATE)."""
 _HEAD_NS = round(0.3 * MS)
-"""Pool and one dense layer (ESTIMATE)."""
+"""Pooling and one dense layer (ESTIMATE)."""
 _DECODE_NS = 2 * MS
-"""A JPEG of 224 x 224, or the decoder's projection, on the server (ESTIMATE)."""
+"""Decoding a JPEG of 224 x 224, or the features decoder's projection (ESTIMATE)."""
 _FEATURES_BYTES = 3_136
 """28 x 28 patches, four values of 8 bits each (ESTIMATE)."""
 _RANGE_BYTES = 8
-"""Least and largest value of an activation, sent with it as two float32."""
+"""Minimum and maximum of an activation, sent with it as two float32."""
 _FEATURES_LOSS = 0.02
-"""Accuracy that the codec costs (ESTIMATE; Osia et al. 2020 report losses of this order)."""
+"""Loss of accuracy by the codec (ESTIMATE; Osia et al. 2020 report losses of this order)."""
 
 
 _PACK_BYTES_PER_S = _TX1_BYTES_PER_S / 5
 """Packing an activation reads a float32 and writes a byte for each value (ESTIMATE)."""
 _UNPACK_NS_PER_BYTE = 1
-"""The other way on the server (ESTIMATE)."""
+"""Unpacking on the server (ESTIMATE)."""
 _CLASSES = 1000
 
 
 def _layers(rows: tuple[tuple[str, int, int], ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Operations and times, layer by layer."""
+    """Return the operations and times of each layer."""
     times_ns = (
         weights * 4 / _TX1_BYTES_PER_S * 1e9 if weights else macs * _NS_PER_MAC
         for _, macs, weights in rows
@@ -68,23 +68,23 @@ def _layers(rows: tuple[tuple[str, int, int], ...]) -> tuple[tuple[int, ...], tu
 
 @dataclass(frozen=True)
 class _CloudNet:
-    """A cloud net in five stages, by published figures."""
+    """A cloud net in five stages, from published data."""
 
     name: str
     server_ns: int
-    """The whole network on the server."""
+    """Time of the complete network on the server."""
     macs: float
-    """The whole network's multiply-accumulates."""
+    """Multiply-accumulates of the complete network."""
     shares: tuple[float, ...]
-    """Of each stage in them."""
+    """Relative share of each stage in them."""
     accuracies: tuple[float, ...]
     channels: int
-    """Of the last activation, which the network's own dense layer takes."""
+    """Channels of the last activation, the input of the network's own dense layer."""
     boundary_values: tuple[int, ...]
-    """Values in the activation behind each stage but the last."""
+    """Number of values in the activation after each stage except the last."""
 
     def cloud_table(self) -> CloudTable:
-        """On the server."""
+        """Return the network's table on the server."""
         codecs = (
             Codec("jpeg", 0, _DECODE_NS),
             Codec("features", 1, _DECODE_NS, _FEATURES_BYTES),
@@ -99,13 +99,13 @@ class _CloudNet:
         )
 
     def tx1_table(self) -> CloudTable:
-        """On the TX1: convolutions by their operations, as CaffeNet's (ESTIMATE)."""
+        """Return the table on the TX1, with convolutions timed like CaffeNet's (ESTIMATE)."""
         head_ns = round(self.channels * _CLASSES * 4 / _TX1_BYTES_PER_S * 1e9)
         stage_ns = self._spread(round(self.macs * _NS_PER_MAC))
         return CloudTable(self.name, stage_ns, self._exits(head_ns))
 
     def encode_ns(self) -> dict[str, int]:
-        """On the TX1, the features codec's stage, and the stages before each split and packing."""
+        """Return the TX1's encoding times: the stages before each split, and packing."""
         stage_ns = self.tx1_table().stage_ns
         packed = {
             f"split{stage}": sum(stage_ns[:stage]) + round(values / _PACK_BYTES_PER_S * 1e9)
@@ -127,15 +127,18 @@ class _CloudNet:
 
 
 def _by_codec(stage: int, accuracy: float) -> dict[str, float]:
-    """Raw activations in 8 bits lose nothing (ESTIMATE; the shipped ones lose 0.05 points)."""
+    """Return the accuracy by codec; raw activations in 8 bits lose nothing (ESTIMATE).
+
+    The shipped bundles lose 0.05 points by them.
+    """
     splits = {f"split{before}": accuracy for before in range(1, stage + 1)}
     features = {"features": round(accuracy - _FEATURES_LOSS, 3)} if stage else {}
     return {"jpeg": accuracy, **features, **splits}
 
 
 # Set A: CaffeNet, top-5 80.4%; GoogLeNet (Szegedy et al. 2015), top-5 89%, 1.5 billion MACs in five
-# blocks of like size. The accuracies of its first four exits are ESTIMATES; the paper says that
-# three exits reach 75%. Table 1 there gives the activations: the blocks end, nearly enough, behind
+# blocks of similar size. The accuracies of its first four exits are ESTIMATES; the paper says that
+# three exits reach 75%. Table 1 there gives the activations: the blocks end approximately after
 # pool2 (28 x 28 x 192), pool3 (14 x 14 x 480), inception 4c (14 x 14 x 512) and pool4
 # (7 x 7 x 832).
 _GOOGLENET = _CloudNet(
@@ -150,7 +153,7 @@ SET_A = (
     _GOOGLENET.cloud_table(),
 )  # fmt: skip
 # Set B: Network-in-Network, top-5 about 81%; ResNet-152 (He et al. 2016), top-5 93.5%, 11.3 billion
-# MACs: conv1 and conv2_x, then four blocks of like size. The first four exits are ESTIMATES.
+# MACs: conv1 and conv2_x, then four blocks of similar size. The first four exits are ESTIMATES.
 # conv2_x ends with 56 x 56 x 256 values; the other blocks end within conv4_x (14 x 14 x 1024), as
 # its 36 units are most of the network.
 _RESNET152 = _CloudNet(

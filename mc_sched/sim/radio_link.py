@@ -1,11 +1,11 @@
-"""The way between an edge and its cloud agent: a shared uplink, a downlink, a way for control.
+"""A radio link between edges and a cloud agent: an uplink, a downlink and a control channel.
 
-    payloads -> in turns, chunk by chunk -> [uplink's rate, outages] -> delay -> the cloud agent
-    control  -> behind the packet in the air ---------------------^
+    payloads -> chunk by chunk, alternating -> [uplink's rate, outages] -> delay -> cloud agent
+    control  -> after the packet on the air ----------------------------^
 
-As in the agents, a give-up or a probe has a connection of its own and never waits behind an image,
-only behind the one packet that is leaving. What control messages take of the rate (about 4 kbit/s,
-and padded probes, beside no upload) is not taken off the payloads'.
+As in the agents, give-ups and probes use their own connection and never wait behind an image, only
+behind the packet that is being sent. Their share of the rate (about 4 kbit/s, and padded probes,
+which are sent only while there is no upload) is not subtracted from that of the payloads.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from collections.abc import Callable
 from mc_sched.link.model import PACKET_BYTES, LinkSpec, Shaper
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.spec import RadioLinkSpec
-from mc_sched.sim.step_function import Steps
+from mc_sched.sim.step_function import StepFunction
 
 CHUNK_BYTES = 16 * 1024
-"""How a payload is cut, as by the edge agent: a give-up stops what is not handed over yet."""
+"""Size of a payload's chunks, as in the edge agent; a give-up stops the chunks not yet sent."""
 HEADER_BYTES = 200
-"""Of the call and its first message, beside the payload."""
+"""Size of the call and its first message, without the payload."""
 CONTROL_BYTES = 100
-"""A probe, a give-up, and their answers, with TCP's and HTTP/2's headers."""
+"""Size of a probe, a give-up, or an answer to one, with the headers of TCP and HTTP/2."""
 
 
 class Transfer:
-    """One payload on its way up."""
+    """An upload of one payload."""
 
     __slots__ = ("arrived", "left_bytes", "opened_ns")
 
@@ -35,17 +35,17 @@ class Transfer:
         self.left_bytes = size_bytes
         self.arrived = arrived
         self.opened_ns = -1
-        """When the cloud agent sees the call begin; -1 while nothing has left."""
+        """When the cloud agent sees the call begin; -1 while nothing has been sent."""
 
 
 class RadioLink:
-    """One radio link; several edges may share it."""
+    """A radio link, which several edges may share."""
 
     def __init__(self, clock: Clock, spec: RadioLinkSpec) -> None:
         self._clock = clock
         link = spec.link
         self._up, self._down = link.uplink(0), link.downlink(0)
-        self._control = _on_its_own(link).uplink(0)
+        self._control = _with_own_jitter(link).uplink(0)
         self._packet_ns = int(PACKET_BYTES * 8e9 / link.up.mean_bps)
         self._extra_rtt_ns = spec.extra_rtt_ns
         self._waiting: deque[Transfer] = deque()
@@ -55,19 +55,19 @@ class RadioLink:
     # --- payloads ---------------------------------------------------------------------------
 
     def send(self, transfer: Transfer) -> None:
-        """Send a payload; it takes turns, chunk by chunk, with those already on the way."""
+        """Send a payload; its chunks alternate with those of other uploads."""
         self._waiting.append(transfer)
         if not self._armed:
             self._hand_over()
 
     def drop(self, transfer: Transfer) -> None:
-        """Send nothing more of it; a chunk that was handed over still leaves."""
+        """Stop sending a payload; chunks that the uplink already has are still sent."""
         transfer.left_bytes = 0
         if transfer in self._waiting:
             self._waiting.remove(transfer)
 
     def _hand_over(self) -> None:
-        """Whenever the uplink is free, the next transfer's next chunk leaves."""
+        """Give the uplink, whenever it is free, the next chunk of the next transfer."""
         self._armed = False
         now_ns = self._clock.now_ns
         while self._waiting:
@@ -93,7 +93,7 @@ class RadioLink:
     # --- messages ---------------------------------------------------------------------------
 
     def control_ns(self, size_bytes: int) -> int:
-        """When a control message that is sent now reaches the cloud agent."""
+        """Return when a control message that is sent now reaches the cloud agent."""
         now_ns = self._clock.now_ns
         busy_ns = self._up.free_ns - now_ns
         if busy_ns > 0:
@@ -101,17 +101,17 @@ class RadioLink:
         return self._arrival_ns(self._control, now_ns, size_bytes)
 
     def down_ns(self, size_bytes: int) -> int:
-        """When a message of the cloud agent that is sent now reaches the edge."""
+        """Return when a message that the cloud agent sends now reaches the edge."""
         arrival_ns = self._arrival_ns(self._down, self._clock.now_ns, size_bytes)
         self._last_down_ns = max(arrival_ns, self._last_down_ns)
         return self._last_down_ns
 
     def _arrival_ns(self, shaper: Shaper, now_ns: int, size_bytes: int) -> int:
         arrival_ns = shaper.arrival_ns(now_ns, size_bytes)
-        steps: Steps | None = self._extra_rtt_ns
-        return arrival_ns if steps is None else arrival_ns + int(steps.at(now_ns)) // 2
+        extra: StepFunction | None = self._extra_rtt_ns
+        return arrival_ns if extra is None else arrival_ns + int(extra.at(now_ns)) // 2
 
 
-def _on_its_own(link: LinkSpec) -> LinkSpec:
-    """The same link for control messages, with jitter of their own."""
+def _with_own_jitter(link: LinkSpec) -> LinkSpec:
+    """Return the link for control messages, whose jitter is independent of the payloads'."""
     return LinkSpec(link.up, link.down, link.rtt_ns, link.jitter_ns, link.outages, ~link.seed)

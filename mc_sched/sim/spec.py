@@ -1,4 +1,4 @@
-"""What a simulated world is made of, as plain values. Times count from the start of the run."""
+"""The parts of a simulated world as plain values. Times count from the start of the run."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from mc_sched.core.tables import CloudTable, LocalTable
 from mc_sched.core.task import Task
 from mc_sched.link.model import KINDS, LinkSpec
 from mc_sched.sim.noise import Noise
-from mc_sched.sim.step_function import Steps
+from mc_sched.sim.step_function import StepFunction
 
 AS_PROFILED = Noise()
-STEADY = Steps((0,), (1.0,))
+STEADY = StepFunction((0,), (1.0,))
 """A device that nothing else uses."""
 
 
 @dataclass(frozen=True)
 class DeviceSpec:
-    """How the times on a device stray from the table's."""
+    """Deviation of a device's times from its table."""
 
     noise: Noise = AS_PROFILED
-    slowdown: Steps = STEADY
-    """What others on the device do to our work; a piece keeps what held at its start."""
+    slowdown: StepFunction = STEADY
+    """Caused by other users of the device; a piece of work keeps the value at its start."""
 
     def took_ns(self, profiled_ns: int, image: int, piece: int, now_ns: int) -> int:
-        """How long a piece of work on this image takes, if it starts now."""
+        """Return the time that a piece of work on this image takes if it starts at `now_ns`."""
         return int(profiled_ns * self.noise.factor(image, piece) * self.slowdown.at(now_ns))
 
 
 @dataclass(frozen=True)
 class RadioLinkSpec:
-    """A link, and how much longer than its own round trip the way takes at a time."""
+    """A link, and a round trip that is added to the link's own, as a function of time."""
 
     link: LinkSpec = field(default_factory=lambda: KINDS["wifi"])
-    extra_rtt_ns: Steps | None = None
+    extra_rtt_ns: StepFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,21 @@ class EdgeSpec:
     edge_id: str
     table: LocalTable
     arrivals: Callable[[], Iterator[Task]]
-    """Its tasks in order of arrival; `submitted_ns` is the moment."""
+    """Makes its tasks in order of arrival; `submitted_ns` is the moment."""
     settings: EdgeSettings = field(default_factory=EdgeSettings)
     device: DeviceSpec = field(default_factory=DeviceSpec)
-    way: RadioLinkSpec = field(default_factory=RadioLinkSpec)
+    radio_link: RadioLinkSpec = field(default_factory=RadioLinkSpec)
     cloud: int | None = 0
-    """Which of the world's cloud agents it uses; None: it works alone."""
-    radio: str = ""
-    """Edges that name the same radio share one link; empty: a link of its own."""
+    """Index of the cloud agent that it uses; None if it works alone."""
+    shared_link: str = ""
+    """Edges with the same name here share one link; empty for a link of its own."""
     admission_ns: int = 0
-    """From an image's arrival to its decision: decoding and cropping it."""
+    """Time from an image's arrival to its decision, for decoding and cropping."""
 
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """Edges against cloud agents."""
+    """Edges and the cloud agents that they use."""
 
     edges: tuple[EdgeSpec, ...]
     clouds: tuple[CloudSpec, ...] = ()

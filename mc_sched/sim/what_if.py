@@ -1,21 +1,23 @@
-"""A world out of an edge's recorded log: what would have happened under other rules?
+"""A world reconstructed from an edge's event log: what would have happened under other rules?
 
-From the log come the workload (when each task came, its sizes and demands), the link's measured
-rates and round trips, and the measured times of both sites. The world is then simulated: once as
-it was, to show how good the reconstruction is, and once under the other rules. Assumptions:
+The log provides the workload (arrival time, sizes and constraints of each task), the link's
+measured rates and round trips, and the measured times of both sites. The world is then simulated,
+once under the rules in the log, to show how good the reconstruction is, and once under other rules.
+Assumptions:
 
-- What the link carried at a moment, it would have carried for another payload too. Between two
-  uploads or padded probes the rate of the earlier one holds; an upload that was cut bounds it from
-  above. A log without any says nothing of the rate: then the estimator's careful prior holds.
-- Round trips are those of the probes. Downlink messages are small: their rate does not count.
-- The link was dark from the last word before the cloud was lost until it was found again, and
-  wherever probes were missing for more than a second.
-- A device's slowdown, measured over profiled time, holds from one run of a net to the next. Where
-  a site ran nothing the profile holds. Others on the cloud show as its slowdown, not as a queue.
-- A task that was done again comes again, with the accuracy that its stream had reached.
-- Nobody leaves early, and the agent is not shut down. The cloud agent has default settings.
-- Energy is the model's, with the declared watts, also where the log's own was measured.
-- Labels are not in a log: successes are counted by expected accuracy, on both sides.
+- The link would have carried other payloads at the same rate. Between two uploads or padded probes
+  the rate of the earlier one holds; an upload that was cut is an upper bound. If the log has
+  neither, the link estimator's careful prior holds.
+- Round trips are those of the probes. Messages to the edge are small, so the downlink's rate is
+  ignored.
+- The link was dark from the last message before the cloud was lost until it was found again, and
+  whenever probes were missing for more than a second.
+- A device's slowdown, measured over profiled time, holds from one run of a net to the next. While a
+  site ran nothing, the profile holds. Other users of the cloud appear as slowdown, not as a queue.
+- A task that was processed again arrives again, with the accuracy that its stream had reached.
+- No client leaves early, and the agent is not shut down. The cloud agent has default settings.
+- Energy is computed by the model from the declared watts, even if the log's was measured.
+- A log holds no labels, so successes are counted by expected accuracy, before and after.
 """
 
 from __future__ import annotations
@@ -35,12 +37,12 @@ from mc_sched.link.varying import SteppedRate
 from mc_sched.obs.log.event_log import Record
 from mc_sched.obs.replay import config_of, turns, value_of
 from mc_sched.sim.spec import STEADY, CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
-from mc_sched.sim.step_function import Steps
+from mc_sched.sim.step_function import StepFunction
 from mc_sched.sim.watcher import PROBE_TIMEOUT_NS
 
 EDGE_ID = "edge"
 UNKNOWN_UP_BPS = 4_000_000
-"""The uplink of a log that says nothing of it: the middle of the estimator's prior."""
+"""Uplink rate if the log has no measurement of it: the middle of the estimator's prior."""
 _SHORTEST_TRANSFER_NS = 50_000
 _SLOWEST_BPS = 1_000
 _MARGIN_NS = 60_000_000_000
@@ -48,7 +50,7 @@ _MARGIN_NS = 60_000_000_000
 
 @dataclass
 class Recorded:
-    """What a log tells of one run of an edge agent. Times are those of its clock."""
+    """The recorded run of an edge agent. Times are on its clock."""
 
     settings: EdgeSettings
     table: LocalTable
@@ -59,17 +61,17 @@ class Recorded:
     outcomes: list[Outcome] = field(default_factory=list)
     admission_ns: list[int] = field(default_factory=list)
     rates_bps: list[tuple[int, int]] = field(default_factory=list)
-    """(when its upload began, what it showed of the rate)"""
+    """(start of an upload, its rate)"""
     rtts_ns: list[tuple[int, int]] = field(default_factory=list)
     local_slowdowns: list[tuple[int, float]] = field(default_factory=list)
     cloud_slowdowns: list[tuple[int, float]] = field(default_factory=list)
     dark: list[tuple[int, int]] = field(default_factory=list)
-    """Spans without a word from the cloud."""
+    """(start, end) of spans without a message from the cloud."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is to be different; None leaves it as it was."""
+    """The rules to change; None leaves one as it was."""
 
     policy: str | None = None
     mode: Mode | None = None
@@ -77,13 +79,13 @@ class Rules:
     accuracy: float | None = None
 
     def settings(self, settings: EdgeSettings) -> EdgeSettings:
-        """The edge's settings under these rules."""
+        """Return the edge's settings under these rules."""
         return replace(
             settings, policy=self.policy or settings.policy, mode=self.mode or settings.mode
         )
 
     def task(self, task: Task) -> Task:
-        """The task under these rules, which come before its own demands."""
+        """Return the task under these rules, which override its own constraints."""
         return replace(
             task,
             policy=None if self.policy else task.policy,
@@ -94,117 +96,121 @@ class Rules:
 
 
 def read_recorded(records: Iterable[Record]) -> Recorded:
-    """What an edge's log tells; of several runs of the agent, the last one that had tasks.
+    """Read an edge's log; if it holds several runs of the agent, return the last one with tasks.
 
-    Raises ValueError, with the line where records are `numbered`, for what is not such a log.
+    Raises ValueError if it is not such a log, with the line if the records are `numbered`.
     """
     reader: _Reader | None = None
     last: Recorded | None = None
     for opening, actions in turns(records):
         if opening["kind"] == "config":
             if opening.get("node") != "edge":
-                raise ValueError("only an edge's log holds a workload; give the edge's")
+                raise ValueError("only an edge's log holds a workload; use that of the edge agent")
             if reader is not None and reader.recorded.tasks:
                 last = reader.recorded
             settings, table = config_of(opening)
             reader = _Reader(Recorded(settings, table, opening["t_ns"]))
         elif reader is None:
-            raise ValueError("the log has no config record before its first event; give it whole")
+            raise ValueError(
+                "the log has no config record before its first event; use the complete log"
+            )
         else:
             reader.take(value_of(opening), actions)
     if reader is not None and reader.recorded.tasks:
         last = reader.recorded
     if last is None:
-        raise ValueError("the log holds no task")
+        raise ValueError("the log has no task")
     return last
 
 
 class _Reader:
-    """Takes a log's events one by one."""
+    """Reads a log event by event."""
 
     def __init__(self, recorded: Recorded) -> None:
         self.recorded = recorded
         self._sent: dict[str, tuple[int, int]] = {}
-        """Of tasks on the uplink: when sent, how many bytes."""
+        """(start, bytes) of the uploads in progress, by task."""
         self._codecs: dict[str, str] = {}
         self._started: dict[str, int] = {}
         self._sizes: dict[str, dict[str, int]] = {}
-        self._heard_ns = recorded.start_ns
+        self._last_message_ns = recorded.start_ns
         self._gone = True
 
     def take(self, event: Any, actions: tuple[Any, ...]) -> None:
-        """Learn from one event and what it called for."""
-        told = self.recorded
-        told.end_ns = event.now_ns
+        """Take one event and the machine's actions."""
+        recorded = self.recorded
+        recorded.end_ns = event.now_ns
         if isinstance(event, (ev.Submitted, ev.NotSatisfied)):
             task = event.task if isinstance(event, ev.Submitted) else event.again
-            told.tasks.append(task)
-            told.admission_ns.append(event.now_ns - task.submitted_ns)
+            recorded.tasks.append(task)
+            recorded.admission_ns.append(event.now_ns - task.submitted_ns)
             self._sizes[task.task_id] = task.payload_bytes or {}
         elif isinstance(event, ev.CloudFound):
-            told.cloud = event.table
+            recorded.cloud = event.table
             if self._gone:
                 self._dark(event.now_ns)
             self._gone = False
         elif isinstance(event, ev.CloudGone):
             self._gone = True
         elif isinstance(event, ev.LinkSampled):
-            if not self._gone and event.now_ns - self._heard_ns > PROBE_TIMEOUT_NS:
+            if not self._gone and event.now_ns - self._last_message_ns > PROBE_TIMEOUT_NS:
                 self._dark(event.now_ns)
             self._probed(event)
         else:
-            self._of_a_task(event)
+            self._task_event(event)
         if isinstance(event, (ev.LinkSampled, ev.CloudAccepted, ev.CloudReplied)):
-            self._heard_ns = event.now_ns
+            self._last_message_ns = event.now_ns
         for action in actions:
-            self._asked(event.now_ns, action)
+            self._action(event.now_ns, action)
 
     def _probed(self, event: ev.LinkSampled) -> None:
-        """A bare probe tells the round trip, one that was padded upwards the rate."""
+        """A bare probe measures the round trip, one padded on the uplink the rate."""
         took_ns = event.rtt_ns - event.held_ns
         if event.up_bytes:
-            self._showed(event.now_ns - event.rtt_ns, event.up_bytes, took_ns, whole=True)
+            self._rate_measured(event.now_ns - event.rtt_ns, event.up_bytes, took_ns, complete=True)
         elif not event.down_bytes:
             self.recorded.rtts_ns.append((event.now_ns, took_ns))
 
     def _dark(self, until_ns: int) -> None:
-        if until_ns - self._heard_ns > PROBE_TIMEOUT_NS:
-            self.recorded.dark.append((self._heard_ns, until_ns))
+        if until_ns - self._last_message_ns > PROBE_TIMEOUT_NS:
+            self.recorded.dark.append((self._last_message_ns, until_ns))
 
-    def _of_a_task(self, event: Any) -> None:
-        told = self.recorded
+    def _task_event(self, event: Any) -> None:
+        recorded = self.recorded
         if isinstance(event, ev.LocalDone):
             started_ns = self._started.pop(event.task_id, None)
-            if started_ns is not None and told.table.total_ns:
-                slowdown = (event.now_ns - started_ns) / told.table.total_ns
-                told.local_slowdowns.append((started_ns, slowdown))
+            if started_ns is not None and recorded.table.total_ns:
+                slowdown = (event.now_ns - started_ns) / recorded.table.total_ns
+                recorded.local_slowdowns.append((started_ns, slowdown))
         elif isinstance(event, ev.CloudAccepted):
-            self._uploaded(event.task_id, event.now_ns - event.held_ns, whole=True)
+            self._uploaded(event.task_id, event.now_ns - event.held_ns, complete=True)
         elif isinstance(event, (ev.CloudStopped, ev.CloudRefused, ev.CloudLost)):
-            whole = isinstance(event, ev.CloudRefused)
-            self._uploaded(event.task_id, event.now_ns, whole)
-        elif isinstance(event, ev.CloudReplied) and told.cloud is not None:
-            codec = told.cloud.codec_named(self._codecs.get(event.task_id, "jpeg"))
-            path_ns = told.cloud.path_ns(told.cloud.exit_named(event.exit), codec.stage)
+            complete = isinstance(event, ev.CloudRefused)
+            self._uploaded(event.task_id, event.now_ns, complete)
+        elif isinstance(event, ev.CloudReplied) and recorded.cloud is not None:
+            codec = recorded.cloud.codec_named(self._codecs.get(event.task_id, "jpeg"))
+            path_ns = recorded.cloud.path_ns(recorded.cloud.exit_named(event.exit), codec.stage)
             if path_ns:
-                told.cloud_slowdowns.append((event.now_ns, event.compute_ns / path_ns))
+                recorded.cloud_slowdowns.append((event.now_ns, event.compute_ns / path_ns))
 
-    def _uploaded(self, task_id: str, until_ns: int, whole: bool) -> None:
-        """A payload has left, or would have by now at the rate that it shows at most."""
+    def _uploaded(self, task_id: str, until_ns: int, complete: bool) -> None:
+        """An upload has ended; an incomplete one shows an upper bound of the rate."""
         sent_ns, size_bytes = self._sent.pop(task_id, (0, 0))
-        self._showed(sent_ns, size_bytes, until_ns - sent_ns, whole)
+        self._rate_measured(sent_ns, size_bytes, until_ns - sent_ns, complete)
 
-    def _showed(self, sent_ns: int, size_bytes: int, round_trip_ns: int, whole: bool) -> None:
-        told = self.recorded
-        took_ns = round_trip_ns - (told.rtts_ns[-1][1] if told.rtts_ns else 0)
-        if not size_bytes or (not whole and took_ns <= _SHORTEST_TRANSFER_NS):
+    def _rate_measured(
+        self, sent_ns: int, size_bytes: int, round_trip_ns: int, complete: bool
+    ) -> None:
+        recorded = self.recorded
+        took_ns = round_trip_ns - (recorded.rtts_ns[-1][1] if recorded.rtts_ns else 0)
+        if not size_bytes or (not complete and took_ns <= _SHORTEST_TRANSFER_NS):
             return
         rate_bps = round(size_bytes * 8e9 / max(took_ns, _SHORTEST_TRANSFER_NS))
-        known = told.rates_bps[-1][1] if told.rates_bps else None
-        if whole or (known is not None and rate_bps < known):
-            told.rates_bps.append((sent_ns, max(_SLOWEST_BPS, rate_bps)))
+        known = recorded.rates_bps[-1][1] if recorded.rates_bps else None
+        if complete or (known is not None and rate_bps < known):
+            recorded.rates_bps.append((sent_ns, max(_SLOWEST_BPS, rate_bps)))
 
-    def _asked(self, now_ns: int, action: Any) -> None:
+    def _action(self, now_ns: int, action: Any) -> None:
         if isinstance(action, do.StartLocal):
             self._started[action.task_id] = now_ns
         elif isinstance(action, do.SendToCloud):
@@ -222,9 +228,9 @@ class _Reader:
 
 
 def world_of_log(recorded: Recorded, rules: Rules | None = None) -> WorldSpec:
-    """The recorded world, under other rules if any are given."""
+    """Return the recorded world, under other rules if any are given."""
     rules = rules or Rules()
-    tasks = [rules.task(task) for task in _demanding(recorded)]
+    tasks = [rules.task(task) for task in _with_accuracy(recorded)]
     start_ns = min(recorded.start_ns, tasks[0].submitted_ns)
 
     def arrivals() -> Iterator[Task]:
@@ -236,42 +242,46 @@ def world_of_log(recorded: Recorded, rules: Rules | None = None) -> WorldSpec:
         table=recorded.table,
         arrivals=arrivals,
         settings=rules.settings(recorded.settings),
-        device=DeviceSpec(slowdown=_steps(recorded.local_slowdowns, start_ns)),
-        way=_way(recorded, start_ns),
+        device=DeviceSpec(slowdown=_step_function(recorded.local_slowdowns, start_ns)),
+        radio_link=_radio_link(recorded, start_ns),
         cloud=None if recorded.cloud is None else 0,
         admission_ns=max(0, round(median(recorded.admission_ns))),
     )
     if recorded.cloud is None:
         return WorldSpec((edge,))
-    device = DeviceSpec(slowdown=_steps(recorded.cloud_slowdowns, start_ns))
+    device = DeviceSpec(slowdown=_step_function(recorded.cloud_slowdowns, start_ns))
     return WorldSpec((edge,), (CloudSpec(recorded.cloud, device=device),))
 
 
-def _demanding(recorded: Recorded) -> list[Task]:
-    """The tasks, each with the accuracy that it had to reach, which feedback may have raised."""
+def _with_accuracy(recorded: Recorded) -> list[Task]:
+    """Return the tasks, each with the accuracy it had to reach, which feedback may have raised."""
     needed = {outcome.task_id: outcome.required_accuracy for outcome in recorded.outcomes}
     tasks = sorted(recorded.tasks, key=lambda task: task.submitted_ns)
     return [replace(task, accuracy=needed.get(task.task_id, task.accuracy)) for task in tasks]
 
 
-def _steps(samples: list[tuple[int, float]], start_ns: int) -> Steps:
-    """What was measured holds until the next sample; the first one also before."""
+def _step_function(samples: list[tuple[int, float]], start_ns: int) -> StepFunction:
+    """Return a function on which a sample holds until the next one, the first also before."""
     if not samples:
         return STEADY
     points = {max(0, at_ns - start_ns): value for at_ns, value in sorted(samples)}
     starts, values = list(points), list(points.values())
-    return Steps((0, *starts[1:]), tuple(values))
+    return StepFunction((0, *starts[1:]), tuple(values))
 
 
-def _way(recorded: Recorded, start_ns: int) -> RadioLinkSpec:
+def _radio_link(recorded: Recorded, start_ns: int) -> RadioLinkSpec:
     end_ns = recorded.end_ns - start_ns + _MARGIN_NS
     samples: list[tuple[int, float]] = [(at_ns, float(bps)) for at_ns, bps in recorded.rates_bps]
-    rates = _steps(samples, start_ns) if samples else Steps((0,), (float(UNKNOWN_UP_BPS),))
+    rates = (
+        _step_function(samples, start_ns)
+        if samples
+        else StepFunction((0,), (float(UNKNOWN_UP_BPS),))
+    )
     up = SteppedRate(rates.starts_ns, tuple(round(bps) for bps in rates.values), end_ns)
     rtts: list[tuple[int, float]] = [(at_ns, float(rtt_ns)) for at_ns, rtt_ns in recorded.rtts_ns]
     outages = tuple(
         Outage(max(0, dark_ns - start_ns), lit_ns - max(dark_ns, start_ns))
         for dark_ns, lit_ns in recorded.dark
     )
-    extra = _steps(rtts, start_ns) if rtts else None
+    extra = _step_function(rtts, start_ns) if rtts else None
     return RadioLinkSpec(LinkSpec(up, Unlimited(), outages=outages), extra)

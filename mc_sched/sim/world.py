@@ -1,4 +1,4 @@
-"""A whole simulated deployment: its edges, their links and the cloud agents, on one clock."""
+"""Runs a simulated deployment: edges, their links and cloud agents, on one clock."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mc_sched.sim.spec import EdgeSpec, WorldSpec
 from mc_sched.sim.truth import Truth
 
 Sink = Callable[[EdgeSpec, TaskResult], None]
-"""Takes each result of an edge the moment its task ends; nothing else keeps it."""
+"""Receives each result of an edge when its task ends; results are not kept anywhere else."""
 
 
 def simulate(world: WorldSpec, sink: Sink, record: Recorder | None = None) -> float:
-    """Run a world until all of its tasks are over; returns how many seconds passed in it.
+    """Run a world until all of its tasks are over, and return the simulated seconds.
 
-    The same world under the same seed gives the same events, to the nanosecond. `record` sees them
-    all, with the actions that they called for, under the node's name: an edge's id, or cloud-0, ..
+    The same world under the same seed gives the same events, to the nanosecond. `record` receives
+    all of them with the machines' actions; the node's name is an edge's id, or cloud-0, ...
     """
     clock = Clock()
     clouds = [
@@ -30,7 +30,9 @@ def simulate(world: WorldSpec, sink: Sink, record: Recorder | None = None) -> fl
     links: dict[str, RadioLink] = {}
     edges = []
     for number, spec in enumerate(world.edges):
-        link = links.setdefault(spec.radio or f"edge {number}", RadioLink(clock, spec.way))
+        link = links.setdefault(
+            spec.shared_link or f"edge {number}", RadioLink(clock, spec.radio_link)
+        )
         cloud = None if spec.cloud is None else clouds[spec.cloud]
         truth = Truth(f"{world.seed}-{spec.edge_id}")
         edges.append(SimEdge(clock, spec, link, cloud, truth, _to(sink, spec), record))

@@ -64,7 +64,7 @@ def test_systems_meet_the_same_world():
     for world in worlds[1:]:
         (edge,) = world.edges
         assert list(edge.arrivals()) == list(first.arrivals())
-        assert (edge.way, edge.device) == (first.way, first.device)
+        assert (edge.radio_link, edge.device) == (first.radio_link, first.device)
 
 
 @pytest.mark.parametrize("privacy", [Privacy.FEATURES, Privacy.ANY])

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from mc_sched.core.quantiles import nearest_rank
 from mc_sched.sim.noise import Noise, lognormal, measured
 from mc_sched.sim.random_table import SIZE
-from mc_sched.sim.step_function import LOOP_NS, Phase, Steps, drawn, scripted
+from mc_sched.sim.step_function import (
+    LOOP_NS,
+    Phase,
+    StepFunction,
+    random_slowdown,
+    scripted_slowdown,
+)
 from mc_sched.sim.truth import Truth
 
 S = 10**9
@@ -19,27 +25,31 @@ S = 10**9
 
 
 def test_scripted_phases_hold_while_they_last():
-    steps = scripted((Phase(10, 5, 2.0), Phase(20, 5, 3.0)))
+    steps = scripted_slowdown((Phase(10, 5, 2.0), Phase(20, 5, 3.0)))
     assert [steps.at(t) for t in (0, 9, 10, 14, 15, 20, 24, 25, 10**12)] == [
         1, 1, 2, 2, 1, 3, 3, 1, 1,
     ]  # fmt: skip
 
 
 def test_phases_that_overlap_both_count():
-    steps = scripted((Phase(0, 10, 2.0), Phase(5, 10, 3.0)))
+    steps = scripted_slowdown((Phase(0, 10, 2.0), Phase(5, 10, 3.0)))
     assert [steps.at(t) for t in (0, 5, 9, 10, 15)] == [2, 6, 6, 3, 1]
 
 
 def test_a_period_makes_them_loop():
-    steps = Steps((0, 10), (1.0, 2.0), period_ns=20)
+    steps = StepFunction((0, 10), (1.0, 2.0), period_ns=20)
     assert [steps.at(t) for t in (0, 10, 19, 20, 30)] == [1, 2, 2, 1, 2]
 
 
 def test_drawn_phases_take_their_share_of_the_time():
-    steps = drawn(9 * S, 1 * S, 2.0, "seed")
+    steps = random_slowdown(9 * S, 1 * S, 2.0, "seed")
     slow = fmean(steps.at(t) == 2.0 for t in range(0, LOOP_NS, S // 4))
     assert slow == pytest.approx(0.1, abs=0.03)
-    assert steps == drawn(9 * S, 1 * S, 2.0, "seed") != drawn(9 * S, 1 * S, 2.0, "other")
+    assert (
+        steps
+        == random_slowdown(9 * S, 1 * S, 2.0, "seed")
+        != random_slowdown(9 * S, 1 * S, 2.0, "other")
+    )
 
 
 # --- noise --------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def tried(monkeypatch):
 
 @pytest.mark.parametrize("deadline_ms", [18, 25, 30, 34, 38, 42, 300])
 @pytest.mark.parametrize("accuracy", [0.5, 0.75, 0.9, 0.99])
-def test_it_finds_what_trying_every_way_in_the_simulator_finds(tried, deadline_ms, accuracy):
+def test_it_finds_what_trying_every_option_in_the_simulator_finds(tried, deadline_ms, accuracy):
     costs = [
         [j for ns, reached, j in ways if ns <= deadline_ms * MS and reached >= accuracy]
         for ways in tried
@@ -79,7 +79,7 @@ def test_it_finds_what_trying_every_way_in_the_simulator_finds(tried, deadline_m
     for image, task in list(enumerate(spec.edges[0].arrivals()))[1:]:
         demands = dataclasses.replace(task, deadline_ns=deadline_ms * MS, accuracy=accuracy)
         ways = oracle.servings(demands, image)
-        bound.add([w for w in ways if oracle.serves(w, demands) and w.promised == w.accuracy])
+        bound.add([w for w in ways if oracle.serves(w, demands) and w.expected == w.accuracy])
     assert bound.successes == len(served)
     assert bound.energy_j == pytest.approx(sum(served), rel=0.03)
 
@@ -115,7 +115,7 @@ def test_no_scheduler_has_more_successes(
         assert sum(bool(result.correct) for result in good) <= bounds.correct.successes
 
 
-def test_a_task_that_no_way_serves_costs_nothing():
+def test_a_task_that_no_option_serves_costs_nothing():
     bounds = oracle_of(world_of(alone(deadline_ns=5 * MS))).bounds()
     assert bounds.expected == Bound(0, 0.0)
     assert bounds.expected.e3_per_j == 0.0
@@ -132,7 +132,7 @@ def test_to_know_who_is_right_leaves_fewer_successes():
 def test_it_keeps_to_the_tasks_privacy():
     spec = world_of(alone(privacy=Privacy.EDGE_ONLY))
     (task, *_) = spec.edges[0].arrivals()
-    assert {way.codec for way in oracle_of(spec).servings(task, 0)} == {""}
+    assert {option.codec for option in oracle_of(spec).servings(task, 0)} == {""}
 
 
 def test_alone_it_has_the_local_net_only():

@@ -8,7 +8,7 @@ from mc_sched.link.model import LinkSpec, Unlimited, mbps
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.radio_link import CHUNK_BYTES, CONTROL_BYTES, HEADER_BYTES, RadioLink, Transfer
 from mc_sched.sim.spec import RadioLinkSpec
-from mc_sched.sim.step_function import Steps
+from mc_sched.sim.step_function import StepFunction
 from tests.sim.worlds import LINK, MS, dark
 
 HEADER_MS, CONTROL_MS = 0.2, 0.1
@@ -16,11 +16,11 @@ HEADER_MS, CONTROL_MS = 0.2, 0.1
 
 
 class Radio:
-    """A way whose arrivals are noted, in milliseconds."""
+    """A radio link that records arrivals, in milliseconds."""
 
     def __init__(self, link=LINK, extra=None):
         self.clock = Clock()
-        self.way = RadioLink(self.clock, RadioLinkSpec(link, extra))
+        self.link = RadioLink(self.clock, RadioLinkSpec(link, extra))
         self.seen = {}
 
     def now_ms(self):
@@ -31,14 +31,14 @@ class Radio:
 
     def send(self, at_ms, name, size_bytes):
         transfer = Transfer(size_bytes, lambda: self.note(name))
-        self.clock.at(round(at_ms * MS), self.way.send, transfer)
+        self.clock.at(round(at_ms * MS), self.link.send, transfer)
         return transfer
 
     def control(self, at_ms, name):
-        self.message(at_ms, name, lambda: self.way.control_ns(CONTROL_BYTES))
+        self.message(at_ms, name, lambda: self.link.control_ns(CONTROL_BYTES))
 
     def down(self, at_ms, name):
-        self.message(at_ms, name, lambda: self.way.down_ns(100))
+        self.message(at_ms, name, lambda: self.link.down_ns(100))
 
     def message(self, at_ms, name, arrival_ns):
         self.clock.at(round(at_ms * MS), lambda: self.clock.at(arrival_ns(), self.note, name))
@@ -86,7 +86,7 @@ def test_what_is_dropped_sends_no_further_chunk():
     radio = Radio()
     large = radio.send(0, "large", 10 * CHUNK_BYTES)
     radio.send(1, "small", 1_000)
-    radio.clock.at(20 * MS, radio.way.drop, large)
+    radio.clock.at(20 * MS, radio.link.drop, large)
     seen = radio.arrivals()
     assert "large" not in seen
     assert seen["small"] < 2 * HEADER_MS + 2 * CHUNK_BYTES / 1000 + 1 + 6
@@ -112,7 +112,9 @@ def test_messages_from_the_cloud_come_in_order_whatever_the_jitter():
 
 
 def test_a_round_trip_that_changes_counts_when_something_leaves():
-    radio = Radio(LinkSpec(mbps(8), Unlimited()), Steps((0, 50 * MS), (20.0 * MS, 80.0 * MS)))
+    radio = Radio(
+        LinkSpec(mbps(8), Unlimited()), StepFunction((0, 50 * MS), (20.0 * MS, 80.0 * MS))
+    )
     radio.send(0, "before", 1_000)
     radio.send(60, "behind", 1_000)
     seen = radio.arrivals()

@@ -14,8 +14,8 @@ from mc_sched.sim.paper_class import CAFFENET_NS, SET_A, SET_B, SETS
 from mc_sched.sim.scenario import Scenario, load_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "configs" / "scenarios"
-WRITTEN = """\
-written:
+TABLES = """\
+tables:
   local: {name: small, accuracy: 0.8, layers: [{ops: 10, time: 5ms}, {ops: 0, time: 1ms}]}
   cloud:
     stages: [4ms, 4ms]
@@ -46,7 +46,7 @@ def test_every_shipped_scenario_makes_a_world(path):
 
 def test_an_empty_scenario_is_one_edge_over_wifi(tmp_path):
     (edge,) = built(tmp_path, "").edges
-    assert (edge.way.link.up, edge.table) == (KINDS["wifi"].up, SET_A[0])
+    assert (edge.radio_link.link.up, edge.table) == (KINDS["wifi"].up, SET_A[0])
 
 
 def test_a_link_brings_the_radio_of_its_kind(tmp_path):
@@ -60,18 +60,18 @@ def test_a_stream_may_begin_after_the_agents(tmp_path):
     assert first == [3_000_000_000, 3_050_000_000]
 
 
-@pytest.mark.parametrize(("strays", "together"), [("piece", False), ("task", True)])
-def test_a_tasks_pieces_stray_one_by_one_or_together(tmp_path, strays, together):
+@pytest.mark.parametrize(("noise_per", "together"), [("piece", False), ("task", True)])
+def test_a_tasks_pieces_deviate_one_by_one_or_together(tmp_path, noise_per, together):
     quantiles = "{p5: 0.9, p25: 0.95, p50: 1, p75: 1.1, p95: 1.5}"
-    device = f"{{quantiles: {quantiles}, strays: {strays}}}"
+    device = f"{{quantiles: {quantiles}, noise_per: {noise_per}}}"
     (edge,) = built(tmp_path, f"edges: [{{device: {device}}}]").edges
     noise = edge.device.noise
     assert (len({noise.factor(7, piece) for piece in range(50)}) == 1) is together
     assert len({noise.factor(task, 0) for task in range(50)}) > 40
 
 
-def test_networks_may_be_written_out(tmp_path):
-    world = built(tmp_path, WRITTEN)
+def test_networks_may_be_given_as_tables(tmp_path):
+    world = built(tmp_path, TABLES)
     assert world.edges[0].table.layer_ns == (5_000_000, 1_000_000)
     assert world.clouds[0].table.exit_names == ("early", "last")
 
@@ -93,12 +93,12 @@ def test_a_stream_can_be_played_again(tmp_path):
 def test_traces_are_found_beside_the_scenario(tmp_path):
     (tmp_path / "a.up").write_text("0\n1\n2\n")
     (edge,) = built(tmp_path, "edges: [{link: {up_trace: a.up}}]").edges
-    assert isinstance(edge.way.link.up, TraceRate)
+    assert isinstance(edge.radio_link.link.up, TraceRate)
 
 
 def test_both_directions_fade_together(tmp_path):
     (edge,) = built(tmp_path, "edges: [{link: {kind: 4g, fading: {hold: 1s}}}]").edges
-    up, down = edge.way.link.up, edge.way.link.down
+    up, down = edge.radio_link.link.up, edge.radio_link.link.down
     assert isinstance(up, SteppedRate)
     assert up.starts_ns == down.starts_ns
 
@@ -119,18 +119,24 @@ def test_both_directions_fade_together(tmp_path):
         ("edges:\n  - link: {up: 5}\n", "'5' has no unit; use one of bps, kbps, Mbps, Gbps"),
         ("edges:\n  - link: {up: 5mbps}\n", "the unknown unit 'mbps'"),
         ("edges:\n  - link: {up: fast}\n", "'fast' is not a valid rate"),
-        ("edges:\n  - link: {up: 5Mbps, up_trace: x}\n", "give either up or up_trace"),
+        ("edges:\n  - link: {up: 5Mbps, up_trace: x}\n", "set either up or up_trace"),
         ("edges:\n  - link: {kind: 5g}\n", "line 2: key 'edges.0.link.kind', value '5g'"),
         ("edges:\n  - link: {fading: {levels: [0, 0]}}\n", "levels are shares"),
         ("edges:\n  - policy: best\n", "must be one of mc, "),
-        ("edges:\n  - device: {noise: 0.1, quantiles: {p50: 1}}\n", "either noise or quantiles"),
+        (
+            "edges:\n  - device: {noise: 0.1, quantiles: {p50: 1}}\n",
+            "set either noise or quantiles",
+        ),
         ("edges:\n  - device: {quantiles: {p50: 2, p95: 1}}\n", "rise from p5 to p99"),
-        ("edges:\n  - cloud: 3\n", "wants cloud agent 3, of 1"),
+        ("edges:\n  - cloud: 3\n", "uses cloud agent 3, but the scenario has 1"),
         ("edges:\n  - {name: a}\n  - {name: a}\n", "two edge groups have the same name"),
         ("networks: paper-c\n", "line 1: key 'networks', value 'paper-c'"),
-        (f"networks: paper-a\n{WRITTEN}", "give one of networks, written and bundle"),
-        (WRITTEN.replace("stage: 1", "stage: 7"), "an exit stands behind a stage"),
-        (WRITTEN.replace("{jpeg: 0.9}", "{webp: 0.9}"), "a codec that is not under codecs"),
+        (f"networks: paper-a\n{TABLES}", "set only one of networks, tables and bundle"),
+        (TABLES.replace("stage: 1", "stage: 7"), "stage 7 of exit last does not exist"),
+        (
+            TABLES.replace("{jpeg: 0.9}", "{webp: 0.9}"),
+            "uses the codec webp, which is not under codecs",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_is_allowed(tmp_path, text, says):

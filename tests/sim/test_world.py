@@ -11,7 +11,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.task import Mode, OutcomeKind, Privacy, Site
 from mc_sched.link.model import LinkSpec, mbps
-from mc_sched.sim.step_function import Phase, scripted
+from mc_sched.sim.step_function import Phase, scripted_slowdown
 from tests.core.round_figures import LOCAL_MS
 from tests.sim.worlds import MS, S, Story, dark, edge, world
 
@@ -105,7 +105,7 @@ def test_an_edge_alone_answers_alone():
 
 
 def test_contention_makes_what_starts_in_it_slower():
-    slow = scripted((Phase(2 * S, 1 * S, 2.0),))
+    slow = scripted_slowdown((Phase(2 * S, 1 * S, 2.0),))
     story = Story(world(edge(settings=PERFORMANCE, slowdown=slow)))
     taken = [o.latency_ns // MS for o in story.outcomes]
     assert taken[:24] == [LOCAL_MS] * 24
@@ -156,7 +156,7 @@ def test_calls_in_flight_are_lost_with_the_cloud():
 
 
 def test_no_stage_starts_after_the_cloud_was_told_to_give_up():
-    slow = scripted((Phase(1 * S, 2 * S, 6.0),))
+    slow = scripted_slowdown((Phase(1 * S, 2 * S, 6.0),))
     story = Story(world(edge(settings={"policy": "mc-paper"}), slowdown=slow))
     unwanted = set()
     for node, event, actions in story.steps:
@@ -184,7 +184,7 @@ def test_edges_that_share_a_link_wait_for_each_other():
         ]  # fmt: skip
         return max(o.latency_ns for o in Story(world(*edges, clouds=3)).outcomes)
 
-    assert slowest(radio="one") > slowest() + 50 * MS
+    assert slowest(shared_link="one") > slowest() + 50 * MS
 
 
 def test_more_edges_than_a_cloud_carries_are_refused_explicitly():

@@ -24,13 +24,16 @@ def stream(**wanted):
     )
 
 
-def edge(name="edge", link=LINK, cloud=0, noise=0.0, slowdown=STEADY, radio="", seed=0, **wanted):
+def edge(
+    name="edge", link=LINK, cloud=0, noise=0.0, slowdown=STEADY, shared_link="", seed=0, **wanted
+):
     """An edge in energy mode; `settings` and what the stream is to be."""
     settings = {"mode": Mode.ENERGY} | wanted.pop("settings", {})
     tasks = stream(**wanted)
     return EdgeSpec(
         name, LOCAL, partial(tasks.run, name, f"{seed}-{name}"), EdgeSettings(**settings),
-        DeviceSpec(lognormal(noise, f"{seed}-{name}"), slowdown), RadioLinkSpec(link), cloud, radio,
+        DeviceSpec(lognormal(noise, f"{seed}-{name}"), slowdown), RadioLinkSpec(link), cloud,
+        shared_link,
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""Scenarios: what is simulated, as a YAML file. `configs/scenarios/` holds commented examples.
+"""Scenarios: YAML files that describe simulated worlds. See the examples in `configs/scenarios/`.
 
-A scenario names the networks and their times in one of three ways: a set of the paper's class, the
-networks written out, or a bundle with the profiles of two hosts. The last needs somebody who can
-read bundles: the command line does, and hands the tables over. Every duration, size and rate has
-its unit. Errors name the file, the line and the key.
+A scenario gives the networks and their times in one of three forms: a set like the paper's, the
+networks' tables, or a bundle with the profiles of two hosts. Bundles are read by the command line,
+which passes their tables on. Every duration, size and rate has a unit. Errors name the file, the
+line and the key.
 """
 
 from mc_sched.sim.scenario.devices import DeviceConfig

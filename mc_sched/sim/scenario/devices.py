@@ -1,4 +1,4 @@
-"""How the times of a scenario's devices stray from their tables, and who else uses them."""
+"""The devices of a scenario: deviation from their tables, and contention by other users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _percent(quantile: str) -> int:
 
 
 class PhaseConfig(Config):
-    """Others use the device for a while."""
+    """A span during which others use the device."""
 
     start: Duration
     duration: Duration = Field(gt=0)
@@ -22,7 +22,7 @@ class PhaseConfig(Config):
 
 
 class RandomPhasesConfig(Config):
-    """Others use the device by chance."""
+    """Random spans during which others use the device."""
 
     every: Duration = Field(gt=0)
     lasting: Duration = Field(gt=0)
@@ -30,25 +30,25 @@ class RandomPhasesConfig(Config):
 
 
 class DeviceConfig(Config):
-    """How times stray from the tables'."""
+    """Deviation of times from the tables."""
 
     noise: float | None = Field(default=None, ge=0, le=3)
-    """Deviation of the logarithm of a piece's time."""
+    """Standard deviation of the logarithm of the time of a piece of work."""
     quantiles: dict[Literal["p5", "p25", "p50", "p75", "p95", "p99"], float] | None = None
-    """Instead: measured quantiles, as multiples of the table's time."""
-    strays: Literal["piece", "task"] = "piece"
-    """Whether each piece of work strays from its measured time by itself, or a task's together."""
+    """Measured quantiles as multiples of the table's time, instead of `noise`."""
+    noise_per: Literal["piece", "task"] = "piece"
+    """Draw one factor for each piece of work, or one for all pieces of a task."""
     contention: list[PhaseConfig] = Field(default_factory=list)
     random_contention: RandomPhasesConfig | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> DeviceConfig:
+    def _is_consistent(self) -> DeviceConfig:
         if self.noise is not None and self.quantiles is not None:
-            raise ValueError("give either noise or quantiles")
+            raise ValueError("set either noise or quantiles, not both")
         if self.contention and self.random_contention is not None:
-            raise ValueError("give either contention or random_contention")
+            raise ValueError("set either contention or random_contention, not both")
         if self.quantiles is not None:
             rising = [self.quantiles[name] for name in sorted(self.quantiles, key=_percent)]
             if not rising or rising != sorted(rising) or rising[0] <= 0:
-                raise ValueError("quantiles are above 0 and rise from p5 to p99")
+                raise ValueError("quantiles must be above 0 and rise from p5 to p99")
         return self

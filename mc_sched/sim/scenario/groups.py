@@ -1,4 +1,4 @@
-"""The edges and clouds of a scenario, in groups that are alike, and what edges are asked."""
+"""The edges and cloud agents of a scenario, in groups of identical ones, and their streams."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mc_sched.sim.scenario.links import LinkConfig
 
 
 class StreamConfig(Config):
-    """What an edge is asked to classify."""
+    """The stream of images that an edge classifies."""
 
     start: Duration = Field(default=0, ge=0)
-    """When its first image comes; the agents are there from 0."""
+    """Arrival of the first image; the agents run from 0."""
     tasks: int = Field(default=1000, ge=1)
     fps: float = Field(default=12.0, gt=0, le=1e6)
     arrivals: Literal["constant", "poisson"] = "constant"
@@ -34,28 +34,28 @@ class StreamConfig(Config):
 
 
 class EnergyConfig(Config):
-    """Declared power of the device, in watts above idle, and its radio."""
+    """Declared power of the device in watts (`compute_w` is above idle), and its radio."""
 
     compute_w: float = Field(default=EnergyModel.compute_w, ge=0, le=1000)
     idle_w: float = Field(default=EnergyModel.idle_w, ge=0, le=1000)
     radio: Literal["wifi", "4g", "3g"] | None = None
-    """None: that of the link's kind."""
+    """None for that of the link's kind."""
 
 
 class EdgeGroupConfig(Config):
-    """Some edge devices that are alike."""
+    """A group of identical edge devices."""
 
     name: str = Field(default="edge", min_length=1, max_length=60, pattern=r"^[\w.-]+$")
     count: int = Field(default=1, ge=1, le=100_000)
     stream: StreamConfig = StreamConfig()
     link: LinkConfig = LinkConfig()
     share_link: bool = False
-    """All devices of the group on one radio link."""
+    """True if all devices of the group share one radio link."""
     device: DeviceConfig = DeviceConfig()
     alone: bool = False
-    """Without a cloud agent."""
+    """True if the devices have no cloud agent."""
     cloud: int | None = Field(default=None, ge=0)
-    """Number of its cloud agent, from 0; None: the devices take the agents in turns."""
+    """Index of the cloud agent, from 0; None to spread the devices over all of them."""
     policy: str = "mc"
     mode: Mode = Mode.ENERGY
     exit_rule: ExitRule = ExitRule.ADAPTIVE
@@ -67,7 +67,7 @@ class EdgeGroupConfig(Config):
     max_uploads: int | None = Field(default=EdgeSettings.max_uploads, ge=1, le=64)
     probe_interval: Duration = Field(default=EdgeSettings.probe_interval_ns, ge=10_000_000)
     admission: Duration = 0
-    """From an image's arrival to its decision: decoding and cropping."""
+    """Time from an image's arrival to its decision, for decoding and cropping."""
     energy: EnergyConfig = EnergyConfig()
 
     @field_validator("policy")
@@ -78,13 +78,13 @@ class EdgeGroupConfig(Config):
         return value
 
     def edge_ids(self) -> list[str]:
-        """Names of its devices."""
+        """Names of the devices."""
         if self.count == 1:
             return [self.name]
         return [f"{self.name}-{number}" for number in range(self.count)]
 
     def settings(self) -> EdgeSettings:
-        """The core's part of it."""
+        """Return the core's settings of an edge of this group."""
         radio = self.energy.radio or (self.link.kind if self.link.kind in RADIOS else "wifi")
         energy = replace(
             EnergyModel(),
@@ -108,7 +108,7 @@ class EdgeGroupConfig(Config):
 
 
 class CloudGroupConfig(Config):
-    """Some cloud agents that are alike."""
+    """A group of identical cloud agents."""
 
     count: int = Field(default=1, ge=1, le=10_000)
     device: DeviceConfig = DeviceConfig()
@@ -116,5 +116,5 @@ class CloudGroupConfig(Config):
     max_tasks: int = Field(default=CloudSettings.max_tasks, ge=1, le=10_000)
 
     def settings(self) -> CloudSettings:
-        """The core's part of it."""
+        """Return the core's settings of a cloud agent of this group."""
         return CloudSettings(quantile=self.quantile, max_tasks=self.max_tasks)

@@ -1,4 +1,4 @@
-"""The networks of a scenario: written out, or a bundle's."""
+"""The networks of a scenario: as tables, or from a bundle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LayerConfig(Config):
 
 
 class LocalConfig(Config):
-    """The local net, written out."""
+    """The local net as a table."""
 
     name: str = "local"
     accuracy: float = Field(ge=0, le=1)
@@ -26,7 +26,7 @@ class LocalConfig(Config):
     encode: dict[str, Duration] = Field(default_factory=dict)
 
     def table(self) -> LocalTable:
-        """The core's form of it."""
+        """Return the table as the core uses it."""
         ops, times = tuple(row.ops for row in self.layers), tuple(row.time for row in self.layers)
         return LocalTable(self.name, self.accuracy, ops, times, dict(self.encode))
 
@@ -41,7 +41,7 @@ class ExitConfig(Config):
 
 
 class CodecConfig(Config):
-    """How an image reaches the cloud net."""
+    """One codec: how an image is sent to the cloud net."""
 
     name: str
     stage: int = Field(default=0, ge=0)
@@ -50,7 +50,7 @@ class CodecConfig(Config):
 
 
 class CloudNetConfig(Config):
-    """The cloud net, written out."""
+    """The cloud net as a table."""
 
     name: str = "cloud"
     stages: list[Duration] = Field(min_length=1)
@@ -58,17 +58,23 @@ class CloudNetConfig(Config):
     codecs: list[CodecConfig] = Field(default_factory=lambda: [CodecConfig(name="jpeg")])
 
     @model_validator(mode="after")
-    def _whole(self) -> CloudNetConfig:
-        if any(exit_.stage >= len(self.stages) for exit_ in self.exits):
-            raise ValueError(f"an exit stands behind a stage; there are {len(self.stages)}, from 0")
+    def _is_consistent(self) -> CloudNetConfig:
         known = {codec.name for codec in self.codecs}
         for exit_ in self.exits:
+            if exit_.stage >= len(self.stages):
+                raise ValueError(
+                    f"stage {exit_.stage} of exit {exit_.name} does not exist; "
+                    f"the stages are 0 to {len(self.stages) - 1}"
+                )
             if not exit_.accuracy.keys() <= known:
-                raise ValueError(f"exit {exit_.name} has a codec that is not under codecs")
+                unknown = ", ".join(sorted(exit_.accuracy.keys() - known))
+                raise ValueError(
+                    f"exit {exit_.name} uses the codec {unknown}, which is not under codecs"
+                )
         return self
 
     def table(self) -> CloudTable:
-        """The core's form of it."""
+        """Return the table as the core uses it."""
         return CloudTable(
             self.name,
             tuple(self.stages),
@@ -78,24 +84,26 @@ class CloudNetConfig(Config):
 
 
 class NetworksConfig(Config):
-    """Both networks, written out."""
+    """Both networks as tables."""
 
     local: LocalConfig
     cloud: CloudNetConfig
 
     def tables(self) -> Tables:
-        """The core's form of them."""
+        """Return both tables as the core uses them."""
         return self.local.table(), self.cloud.table()
 
 
 class BundleConfig(Config):
-    """A bundle, and where the times of its networks were measured; files as seen from where the
-    command runs."""
+    """A bundle and the profiles with the times of its networks.
+
+    Files are relative to the folder in which the command runs.
+    """
 
     name: str = "set-a"
     edge_profile: str | None = None
-    """A file of `mc-sched profile`; None: this host's own."""
+    """A file made by `mc-sched profile`; None for the profile of this host."""
     cloud_profile: str | None = None
     edge_device: str | None = None
-    """Of the file's profiles, those whose device begins so; None: the only or the fastest one."""
+    """Beginning of the device's name, if the file has several profiles; None for the fastest."""
     cloud_device: str | None = None

@@ -1,4 +1,4 @@
-"""A scenario as one file has it."""
+"""The whole scenario, as one file describes it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from mc_sched.sim.scenario.networks import BundleConfig, NetworksConfig, Tables
 
 
 class Scenario(Config):
-    """Edges against cloud agents."""
+    """Edges and cloud agents, with their networks."""
 
     seed: int = 0
     networks: Literal["paper-a", "paper-b"] | None = None
-    written: NetworksConfig | None = None
+    tables: NetworksConfig | None = None
     bundle: BundleConfig | None = None
     edges: list[EdgeGroupConfig] = Field(default_factory=lambda: [EdgeGroupConfig()], min_length=1)
     clouds: list[CloudGroupConfig] = Field(default_factory=lambda: [CloudGroupConfig()])
 
     @model_validator(mode="after")
     def _fits(self) -> Scenario:
-        given = [self.networks, self.written, self.bundle]
+        given = [self.networks, self.tables, self.bundle]
         if sum(part is not None for part in given) > 1:
-            raise ValueError("give one of networks, written and bundle")
+            raise ValueError("set only one of networks, tables and bundle")
         clouds = sum(group.count for group in self.clouds)
         for group in self.edges:
             if not group.alone and (group.cloud or 0) >= clouds:
                 raise ValueError(
-                    f"edge group {group.name} wants cloud agent {group.cloud or 0}, of {clouds} "
-                    "counted from 0; or let it be alone"
+                    f"edge group {group.name} uses cloud agent {group.cloud or 0}, but the "
+                    f"scenario has {clouds} (numbered from 0); add cloud agents or set alone"
                 )
         names = [group.name for group in self.edges]
         if len(set(names)) < len(names):
@@ -41,17 +41,18 @@ class Scenario(Config):
         return self
 
     def own_tables(self) -> Tables | None:
-        """Its networks and times, unless a bundle has them."""
+        """Return the tables of the networks; None if they are in a bundle."""
         if self.bundle is not None:
             return None
-        if self.written is not None:
-            return self.written.tables()
+        if self.tables is not None:
+            return self.tables.tables()
         return paper_class.SETS[self.networks or "paper-a"]
 
 
 def load_scenario(path: str | Path) -> Scenario:
-    """Read and check a scenario; ConfigError names the file, the line, the key and what is allowed.
+    """Read and check a scenario file.
 
-    The traces that it names are read by `build.world_of`.
+    Raises ConfigError with the file, the line, the key and the permitted values. Its trace files
+    are read by `build.world_of`.
     """
     return load_config(path, Scenario)
