@@ -38,7 +38,7 @@ from mc_models.inference.runtime import (
 )
 from torch import Tensor, nn
 
-from mc_sched.bench.inline import CheckedStages, ScheduledStages
+from mc_sched.bench.staged_runs import CheckedStages, ScheduledStages
 from mc_sched.bench.stats import median, ratio
 
 WARM_UP_ROUNDS = 5

@@ -28,9 +28,9 @@ from mc_models.inference.profile_store import host_profile
 from mc_models.inference.reference import Reference
 from mc_models.inference.runtime import PreparedCloud
 
-from mc_sched.bench.decision import measure_decisions_ns
-from mc_sched.bench.inline import CheckedStages, ScheduledStages
+from mc_sched.bench.decision_cost import measure_decisions_ns
 from mc_sched.bench.nets import take_turns
+from mc_sched.bench.staged_runs import CheckedStages, ScheduledStages
 from mc_sched.bench.stats import median, quantile, ratio
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed

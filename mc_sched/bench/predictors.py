@@ -27,7 +27,7 @@ from mc_sched.bench.disturbances import (
     link_trace,
     wandering_trace,
 )
-from mc_sched.bench.forecast_figures import DISTURBANCES, Scores, Span, read_scores
+from mc_sched.bench.forecast_errors import DISTURBANCES, Scores, Span, read_scores
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed

@@ -1,4 +1,4 @@
-"""`python -m mc_sched.cli` is `mc-sched`."""
+"""`python -m mc_sched.cli` runs `mc-sched`."""
 
 import sys
 

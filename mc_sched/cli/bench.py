@@ -1,139 +1,132 @@
-"""`mc-sched bench`: measured figures, each against a baseline of the same run."""
+"""`mc-sched bench`: measurements of this machine, each against a baseline in the same run."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range, require
+from mc_sched.cli.output.progress import print_progress
+from mc_sched.cli.output.tables import print_fields, print_table
 from mc_sched.errors import UserError
 
 NAME = "bench"
-HELP = "Measure this machine: what the scheduler costs, how it gives up, how well it foresees."
+HELP = "Benchmark the scheduler and its parts on this machine, each against a baseline."
+OVERHEAD = "Compare stages, gRPC and scheduling with a plain forward pass in one process."
+GIVE_UP = "Measure the work that the cloud still does after a give-up."
+NETS = "Compare prepared networks with plain torch, and stages with a single forward pass."
+SIMULATOR = "Measure tasks per second and memory of the simulator, in short runs and a long one."
+PREDICTORS = "Compare forecasts with what happened, with and without disturbances."
+LOGGING = "Measure the cost of logging per task, lost lines, and the time of queries."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `bench`."""
-    jobs = parser.add_subparsers(dest="job", metavar="WHAT", required=True)
-    overhead = jobs.add_parser(
-        "overhead",
-        help="stages, gRPC and scheduling against a plain forward pass in one process",
-        epilog="example: mc-sched bench overhead --output json",
-    )
-    overhead.add_argument("--rounds", type=int, default=100, help="default %(default)s")
-    give_up = jobs.add_parser(
-        "give-up",
-        help="what the cloud still does after a give-up",
-        epilog="example: mc-sched bench give-up --tasks 1000",
-    )
-    give_up.add_argument("--tasks", type=int, default=1000, help="default %(default)s")
-    nets = jobs.add_parser(
-        "nets",
-        help="the prepared networks against plain torch, stages against one forward pass",
-        epilog="example: mc-sched bench nets --output json",
-    )
-    nets.add_argument("--rounds", type=int, default=100, help="default %(default)s")
-    nets.add_argument("--images", type=int, default=2000, metavar="N",
-        help="held-out images for the top-5 difference, default %(default)s")  # fmt: skip
-    nets.add_argument("--threads", type=int, default=1, help="CPU threads, default %(default)s")
-    nets.add_argument("--bundle", help="name or directory, default: every shipped bundle")
-    simulator = jobs.add_parser(
-        "simulator",
-        help="tasks a second in virtual time, a long run against short ones, memory",
-        epilog="example: mc-sched bench simulator --output json",
-    )
-    simulator.add_argument("--tasks", type=int, default=1_000_000, metavar="N",
-        help="of the long run, default %(default)s")  # fmt: skip
-    simulator.add_argument("--short", type=int, default=10_000, metavar="N",
-        help="of the short runs, default %(default)s")  # fmt: skip
-    simulator.add_argument("--output", choices=("text", "json"), default="text")
-    predictors = jobs.add_parser(
-        "predictors",
-        help="forecasts against what happened, undisturbed and under a script of disturbances",
-        epilog="example: mc-sched bench predictors --tasks 1000 --picture predictors.png",
-    )
-    _add_predictor_options(predictors)
-    logging = jobs.add_parser(
-        "logging",
-        help="what logging costs a task, whether it keeps up, how soon a million lines answer",
-        epilog="example: mc-sched bench logging --output json",
-    )
-    logging.add_argument("--rounds", type=int, default=300, help="default %(default)s")
-    logging.add_argument("--lines", type=int, default=1_000_000, metavar="N",
-        help="of the store that is asked, default %(default)s")  # fmt: skip
-    for job in (overhead, give_up, predictors, logging):
-        job.add_argument("--bundle", default="set-a", help="name or directory, default %(default)s")
-    for job in (overhead, give_up, nets, predictors):
-        job.add_argument("--seed", type=int, default=0)
-    for job in (overhead, give_up, nets, predictors, logging):
-        job.add_argument("--output", choices=("text", "json"), default="text")
+    """Add the benchmarks and their options."""
     parser.epilog = "example: mc-sched bench give-up --output json"
+    jobs = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
+
+    def job(name: str, description: str, example: str) -> argparse.ArgumentParser:
+        epilog = f"example: mc-sched bench {name} {example}"
+        return jobs.add_parser(name, help=description, description=description, epilog=epilog)
+
+    overhead = job("overhead", OVERHEAD, "--output json")
+    _add_number(overhead, "rounds", 100, "images to measure")
+    give_up = job("give-up", GIVE_UP, "--tasks 1000")
+    _add_number(give_up, "tasks", 1000, "tasks to give up")
+    nets = job("nets", NETS, "--output json")
+    _add_number(nets, "rounds", 100, "images to measure")
+    _add_number(nets, "images", 2000, "held-out images for the top-5 difference")
+    _add_number(nets, "threads", 1, "number of CPU threads")
+    nets.add_argument("--bundle", metavar="BUNDLE",
+        help="name or directory of the bundle (default: every shipped bundle)")  # fmt: skip
+    simulator = job("simulator", SIMULATOR, "--output json")
+    _add_number(simulator, "tasks", 1_000_000, "tasks of the long run")
+    _add_number(simulator, "short", 10_000, "tasks of each short run")
+    predictors = job("predictors", PREDICTORS, "--tasks 1000 --figure predictors.png")
+    _add_predictor_options(predictors)
+    logging = job("logging", LOGGING, "--output json")
+    _add_number(logging, "rounds", 300, "images to measure")
+    _add_number(logging, "lines", 1_000_000, "lines of the store that is queried")
+    for parser_ in (overhead, give_up, predictors, logging):
+        parser_.add_argument("--bundle", default="set-a", metavar="BUNDLE",
+            help="name or directory of the bundle (default: %(default)s)")  # fmt: skip
+    for parser_ in (overhead, give_up, nets, predictors):
+        _add_number(parser_, "seed", 0, "seed of images and random moments")
+    for parser_ in (overhead, give_up, nets, simulator, predictors, logging):
+        add_output_option(parser_)
+
+
+def _add_number(parser: argparse.ArgumentParser, name: str, default: int, help_: str) -> None:
+    parser.add_argument(f"--{name}", type=int, default=default, metavar="N",
+        help=f"{help_} (default: %(default)s)")  # fmt: skip
 
 
 def _add_predictor_options(parser: argparse.ArgumentParser) -> None:
+    _add_number(parser, "tasks", 1000, "tasks per site, both without and with disturbances")
     add = parser.add_argument
-    add("--tasks", type=int, default=1000, metavar="N",
-        help="on each site, undisturbed and again disturbed, default %(default)s")  # fmt: skip
-    add("--fps", type=float, default=6.0, help="tasks a second on each site, default %(default)s")
+    add("--fps", type=float, default=6.0, metavar="RATE",
+        help="tasks per second on each site (default: %(default)s)")  # fmt: skip
     add("--traces", nargs=2, type=Path, metavar=("UP", "DOWN"),
-        help="Mahimahi traces for the link to follow, default: generated ones")  # fmt: skip
-    add("--picture", metavar="FILE", help="draw forecasts against what happened (.png, .svg, .pdf)")
-    add("--keep-logs", type=Path, metavar="DIR", help="keep both agents' event logs here")
+        help="Mahimahi traces for the link to follow (default: generated traces)")  # fmt: skip
+    add("--figure", metavar="FILE",
+        help="draw forecasts against what happened to a .png, .svg or .pdf file")  # fmt: skip
+    add("--keep-logs", type=Path, metavar="DIR",
+        help="keep both agents' event logs in this directory")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print."""
-    if args.job == "predictors":
+    """Run one benchmark and print its measurements."""
+    if args.benchmark == "predictors":
         return _predictors(args)
-    jobs = {"overhead": _overhead, "give-up": _give_up, "nets": _nets, "simulator": _simulator,
-            "logging": _logging}  # fmt: skip
-    report = jobs[args.job](args)
+    benchmarks = {"overhead": _overhead, "give-up": _give_up, "nets": _nets,
+                  "simulator": _simulator, "logging": _logging}  # fmt: skip
+    report = benchmarks[args.benchmark](args)
     if args.output == "json":
         print(json.dumps(report))
     else:
-        _print(report)
+        print_fields(_rows(report), f"bench {args.benchmark}")
     return 0
 
 
 def _overhead(args: argparse.Namespace) -> dict[str, Any]:
     from mc_sched.bench.overhead import measure_overhead
 
-    if args.rounds < 5:
-        raise UserError("--rounds must be at least 5", exit_code=2)
-    return asyncio.run(measure_overhead(args.bundle, args.rounds, _progress))
+    check_range(args, "rounds", 5)
+    return asyncio.run(measure_overhead(args.bundle, args.rounds, print_progress))
 
 
 def _give_up(args: argparse.Namespace) -> dict[str, Any]:
     from mc_sched.bench.give_up import measure_give_up
 
-    if args.tasks < 1:
-        raise UserError("--tasks must be at least 1", exit_code=2)
-    return asyncio.run(measure_give_up(args.bundle, args.tasks, args.seed, _progress)).report()
+    check_range(args, "tasks", 1)
+    give_ups = asyncio.run(measure_give_up(args.bundle, args.tasks, args.seed, print_progress))
+    return give_ups.report()
 
 
 def _predictors(args: argparse.Namespace) -> int:
-    from mc_sched.bench.forecast_figures import only_scores, report, rows
+    from mc_sched.bench.forecast_errors import HEADINGS, only_scores, report, rows
     from mc_sched.bench.predictors import Plan, measure_predictors
-    from mc_sched.cli.tables import print_table
     from mc_sched.obs.report.figure import check_figure
     from mc_sched.obs.report.score_figure import draw_scores
 
-    if args.tasks < 4 or args.fps <= 0:
-        raise UserError("--tasks must be at least 4, --fps above 0", exit_code=2)
-    if args.picture:
-        check_figure(args.picture)
+    check_range(args, "tasks", 4)
+    require(args.fps > 0, f"--fps {args.fps} is out of range; choose a number above 0")
+    if args.figure:
+        check_figure(args.figure)
     traces = tuple(args.traces) if args.traces else None
     plan = Plan(args.bundle, args.tasks, args.fps, args.seed, traces)
-    scores = asyncio.run(measure_predictors(plan, _progress, args.keep_logs))
+    scores = asyncio.run(measure_predictors(plan, print_progress, args.keep_logs))
     if args.output == "json":
         print(json.dumps(report(scores)))
     else:
-        print_table(rows(scores))
-    if args.picture:
-        draw_scores(only_scores(scores), Path(args.picture))
+        print_table(HEADINGS, rows(scores), numbers_from=2)
+    if args.figure:
+        draw_scores(only_scores(scores), Path(args.figure))
     return 0
 
 
@@ -145,18 +138,17 @@ def _nets(args: argparse.Namespace) -> dict[str, Any]:
 
     from mc_sched.bench.nets import measure_nets
 
-    if args.rounds < 5 or args.images < 1 or args.threads < 1:
-        raise UserError("--rounds must be at least 5, --images and --threads 1", exit_code=2)
+    check_range(args, "rounds", 5)
+    check_range(args, "images", 1)
+    check_range(args, "threads", 1)
+    names = [args.bundle] if args.bundle else shipped_names()
     try:
-        bundles = [load_bundle(name) for name in [args.bundle] if name] or [
-            load_bundle(name) for name in shipped_names()
-        ]
         return measure_nets(
-            bundles,
+            [load_bundle(name) for name in names],
             lambda bundle: evaluation_images(bundle, "generated", args.images, args.seed),
             args.rounds,
             args.threads,
-            _progress,
+            print_progress,
         )
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
@@ -165,28 +157,24 @@ def _nets(args: argparse.Namespace) -> dict[str, Any]:
 def _simulator(args: argparse.Namespace) -> dict[str, Any]:
     from mc_sched.bench.simulator import measure_simulator
 
-    if args.short < 100 or args.tasks < args.short:
-        raise UserError("--short must be at least 100, and --tasks not below it", exit_code=2)
-    return measure_simulator(args.tasks, args.short, _progress)
+    check_range(args, "short", 100)
+    check_range(args, "tasks", args.short)
+    return measure_simulator(args.tasks, args.short, print_progress)
 
 
 def _logging(args: argparse.Namespace) -> dict[str, Any]:
-    from mc_sched.bench.logs import measure_logging
+    from mc_sched.bench.logging_cost import measure_logging
 
-    if args.rounds < 5 or args.lines < 1000:
-        raise UserError("--rounds must be at least 5, --lines at least 1000", exit_code=2)
-    return asyncio.run(measure_logging(args.bundle, args.rounds, args.lines, _progress))
-
-
-def _progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    check_range(args, "rounds", 5)
+    check_range(args, "lines", 1000)
+    return asyncio.run(measure_logging(args.bundle, args.rounds, args.lines, print_progress))
 
 
-def _print(report: dict[str, Any], indent: str = "") -> None:
+def _rows(report: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the text of every value in a nested report."""
     for key, value in report.items():
+        name = f"{path}.{key}" if path else key
         if isinstance(value, dict):
-            print(f"{indent}{key}:")
-            _print(value, indent + "  ")
+            yield from _rows(value, name)
         else:
-            print(f"{indent}{key}: {value:.3f}" if isinstance(value, float) else
-                  f"{indent}{key}: {value}")  # fmt: skip
+            yield name, f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""`mc-sched doctor`: what this machine has for the agents, what is missing, and what to do."""
+"""`mc-sched doctor`: check a machine, and suggest remedies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from mc_sched.cli.tables import print_rows
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.output.tables import print_fields
 from mc_sched.doctor.check import FAILED, Check
 
 NAME = "doctor"
-HELP = "Check what this machine has for the agents, what is missing, and what to do about it."
+HELP = "Check that this machine has what the agents need, and suggest remedies."
 SCHEMA = "mc-sched/doctor/1"
 
 
@@ -20,21 +21,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     parser.add_argument(
         "--node", choices=("edge", "cloud"), action="append",
-        help="check this agent's place here too; default: those that are installed",
+        help="check this agent's installation; may be repeated (default: all installed agents)",
     )  # fmt: skip
     parser.add_argument(
-        "--config", metavar="FILE", type=Path, help="its configuration, if not in /etc/mc-sched"
-    )
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+        "--config", metavar="FILE", type=Path,
+        help="configuration of that agent (default: its file in /etc/mc-sched)",
+    )  # fmt: skip
+    add_output_option(parser)
     parser.epilog = "example: mc-sched doctor --node edge --output json"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and tell; the exit code is 1 if a check failed, and 0 with warnings."""
+    """Print every check; return 1 if one failed, and 0 if there were only warnings."""
     checks = list(_checks(args.node, args.config))
     if args.output == "json":
-        told = [{k: v for k, v in asdict(check).items() if k != "rows"} for check in checks]
-        print(json.dumps({"schema": SCHEMA, "checks": told}))
+        report = [{k: v for k, v in asdict(check).items() if k != "rows"} for check in checks]
+        print(json.dumps({"schema": SCHEMA, "checks": report}))
     else:
         for check in checks:
             _print(check)
@@ -42,13 +44,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checks(kinds: list[str] | None, config: Path | None) -> Iterator[Check]:
-    """Of the machine, then of each node on it."""
+    """Check the machine, then each agent on it."""
     from mc_sched.doctor.machine import check_clock, check_python, check_torch
     from mc_sched.doctor.node import check_node, installed_nodes
     from mc_sched.doctor.sensors import check_load, check_power
 
-    for look in (check_python, check_torch, check_clock, check_power, check_load):
-        yield look()
+    for check in (check_python, check_torch, check_clock, check_power, check_load):
+        yield check()
     for kind in installed_nodes() if kinds is None else kinds:
         yield from check_node(kind, config)
 
@@ -57,4 +59,4 @@ def _print(check: Check) -> None:
     rows = [(check.state, check.detail)]
     if check.remedy:
         rows.append(("to do", check.remedy))
-    print_rows([*rows, *check.rows], check.name)
+    print_fields([*rows, *check.rows], check.name)

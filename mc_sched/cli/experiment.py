@@ -1,14 +1,16 @@
-"""`mc-sched experiment`: the paper's figures, table and case study, the oracle, capacity."""
+"""`mc-sched experiment`: the experiments of the paper, and further ones."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mc_sched.cli.demands import require
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range
+from mc_sched.cli.output.progress import print_progress
+from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,20 +18,20 @@ if TYPE_CHECKING:
     from mc_sched.experiments.plan import Plan
 
 NAME = "experiment"
-HELP = "Repeat the paper's figures, its table and case study, and measure what goes past them."
-WHAT = {
+HELP = "Repeat the experiments of the paper, and run further ones."
+DESCRIPTIONS = {
     "figures": "execution time against QoR, the paper's figures 3 to 8",
     "table2": "E3 under QoR and QoS constraints, the paper's table 2",
-    "case-study": "the paper's case study, one task as a timeline",
-    "oracle": "every system against the oracle, on constant links and on traces",
-    "capacity": "how many edges one cloud agent carries",
-    "fidelity": "the real daemons against the simulator; needs this host to be idle",
-    "all": "everything but fidelity, and a page with all of it",
+    "case-study": "one task as a timeline, the paper's case study",
+    "oracle": "every system against the oracle, on constant links and traces",
+    "capacity": "number of edges that one cloud agent can serve",
+    "fidelity": "real daemons against the simulator; needs an idle host",
+    "all": "everything but fidelity, with one page of all results",
 }
 QUICK = {"tasks": 60, "seeds": 2, "max_edges": 100, "live_tasks": 120}
 _EPILOG = """\
 experiments:
-{what}
+{descriptions}
 
 examples:
   mc-sched experiment figures --profile paper --out results
@@ -41,42 +43,47 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `experiment`."""
     add = parser.add_argument
-    add("what", metavar="WHAT", choices=WHAT, help="see below")
+    add("experiment", metavar="EXPERIMENT", choices=DESCRIPTIONS, help="one of those listed below")
     add("--profile", choices=("paper", "host"), default="paper",
-        help="paper: a Jetson TX1, a GTX 1080 Ti, ImageNet accuracies; host: the shipped bundles "
-        "with this machine's times (default: %(default)s)")  # fmt: skip
+        help="paper: a Jetson TX1, a GTX 1080 Ti and ImageNet accuracies; host: the shipped "
+        "bundles with times measured on this host (default: %(default)s)")  # fmt: skip
     add("--out", metavar="DIR", type=Path, default=Path("experiments"),
-        help="for JSON, CSV and pictures, default: %(default)s")  # fmt: skip
+        help="directory for JSON, CSV and figures (default: %(default)s)")  # fmt: skip
     add("--privacy", choices=("features", "any"), default="features",
-        help="what may leave the device, default: %(default)s, as in the paper")  # fmt: skip
+        help="payloads that may leave the device; the paper sends features (default: %(default)s)"
+    )  # fmt: skip
     add("--traces", metavar="DIR", type=Path,
-        help="Mahimahi traces NAME.up and NAME.down beside the generated one")  # fmt: skip
-    add("--tasks", type=int, metavar="N", help="per cell, system and seed, default: 150")
-    add("--seeds", type=int, metavar="N", help="worlds per cell, default: 3")
-    add("--max-edges", type=int, metavar="N", help="of capacity, default: 10000, of all: 1000")
-    add("--live-tasks", type=int, metavar="N", help="of each scenario of fidelity, default: 600")
-    add("--jobs", type=int, metavar="N", help="processes, default: one per core")
-    add("--quick", action="store_true", help="small numbers: a first look, far from exact")
-    add("--output", choices=("text", "json"), default="text")
-    parser.epilog = _EPILOG.format(
-        what="\n".join(f"  {name:<12} {help_}" for name, help_ in WHAT.items())
-    )
+        help="directory of Mahimahi traces NAME.up and NAME.down, used beside the generated one"
+    )  # fmt: skip
+    add("--tasks", type=int, metavar="N", help="tasks per cell, system and seed (default: 150)")
+    add("--seeds", type=int, metavar="N", help="simulated worlds per cell (default: 3)")
+    add("--max-edges", type=int, metavar="N",
+        help="largest number of edges in capacity (default: 10000; in all: 1000)")  # fmt: skip
+    add("--live-tasks", type=int, metavar="N",
+        help="tasks per scenario of fidelity (default: 600)")  # fmt: skip
+    add("--jobs", type=int, metavar="N", help="parallel processes (default: one per core)")
+    add("--quick", action="store_true", help="use small numbers, for a rough first result")
+    add_output_option(parser)
+    descriptions = (f"  {name:<12} {text}" for name, text in DESCRIPTIONS.items())
+    parser.epilog = _EPILOG.format(descriptions="\n".join(descriptions))
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the experiments, write their files, print them."""
-    from mc_sched.cli.progress import StageBars
+    """Run the experiments, write their files, and print their results."""
+    from mc_sched.cli.output.progress import StageBars
     from mc_sched.experiments.findings import prepared, write
     from mc_sched.experiments.plan import EXPERIMENTS, SIMULATED
     from mc_sched.experiments.report import write_page
     from mc_sched.experiments.rows import Rows
     from mc_sched.experiments.worker_pool import cores, crew_of
 
+    check_range(args, "jobs", 1)
+    check_range(args, "max-edges", 1, 10_000)
+    check_range(args, "live-tasks", 50)
     plan, jobs = _plan(args), cores() if args.jobs is None else args.jobs
-    require(jobs >= 1, "--jobs must be at least 1")
     if args.profile == "host":
         _measure_this_host()
-    names = SIMULATED if args.what == "all" else (args.what,)
+    names = SIMULATED if args.experiment == "all" else (args.experiment,)
     folder = prepared(args.out)
     with StageBars() as bars, crew_of(jobs, bars) as crew:
         rows = Rows(plan.setting, plan.traces, crew)
@@ -84,14 +91,14 @@ def run(args: argparse.Namespace) -> int:
         for name in names:
             found.append(EXPERIMENTS[name](plan, rows, crew))
             write(found[-1], folder)
-    if args.what == "all":
+    if args.experiment == "all":
         write_page(found, plan.setting, folder)
     _print(args, found, folder)
     return 0
 
 
 def _measure_this_host() -> None:
-    """Profile the shipped bundles here, where that was not done before."""
+    """Profile the shipped bundles on this host, unless their profiles exist."""
     from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import shipped_names
     from mc_models.inference.profile import PARTS
@@ -102,12 +109,12 @@ def _measure_this_host() -> None:
     for bundle in map(load_bundle, shipped_names()):
         for part in PARTS:
             if not has_profile(bundle, part):
-                print(f"measuring {bundle.name}'s {part} net on this host", file=sys.stderr)
+                print_progress(f"measuring {bundle.name}'s {part} net on this host")
                 host_profile(bundle, part, threads=1)
             if not has_profile(bundle, part):
                 raise UserError(
                     f"this host was too busy to measure {bundle.name}'s {part} net; "
-                    "try again when it rests"
+                    "try again when it is idle"
                 )
 
 
@@ -124,28 +131,23 @@ def _plan(args: argparse.Namespace) -> Plan:
 
     tasks, seeds = number("tasks", Setting.tasks), number("seeds", Setting.seeds)
     setting = checked(Setting(args.profile, Privacy(args.privacy), tasks, seeds))
-    most = MAX_EDGES_OF_ALL if args.what == "all" else MAX_EDGES
-    max_edges = number("max_edges", most)
+    max_edges = number("max_edges", MAX_EDGES_OF_ALL if args.experiment == "all" else MAX_EDGES)
     live_tasks = number("live_tasks", Plan.live_tasks)
-    require(1 <= max_edges <= 10_000, "--max-edges must be 1 to 10000")
-    require(live_tasks >= 50, "--live-tasks must be at least 50")
     return Plan(setting, all_traces(args.traces), max_edges, live_tasks)
 
 
 def _print(args: argparse.Namespace, found: list[Findings], folder: Path) -> None:
     if args.output == "json":
         reports: dict[str, Any] = {f.name: f.whole_report() for f in found}
-        print(json.dumps(reports if args.what == "all" else reports[args.what]))
+        print(json.dumps(reports if args.experiment == "all" else reports[args.experiment]))
         return
-    from mc_sched.cli.tables import print_table
-
     for findings in found:
         print(findings.title)
-        print_table(findings.table)
-        for shows, table in findings.more:
-            print(f"\n{shows}:")
-            print_table(table)
+        print_table(findings.table[0], findings.table[1:], numbers_from=2)
+        for title, table in findings.more:
+            print(f"\n{title}:")
+            print_table(table[0], table[1:], numbers_from=2)
         for note in findings.notes:
             print(note)
         print()
-    print(f"results are in {folder}", file=sys.stderr)
+    print_progress(f"results are in {folder}")

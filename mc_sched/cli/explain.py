@@ -1,35 +1,34 @@
-"""`mc-sched explain`: why a task ended as it did."""
+"""`mc-sched explain`: explain a task's outcome."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from mc_sched.cli.stores import add_stores, chosen_stores
+from mc_sched.cli.options.log_stores import add_store_option, open_chosen_stores
+from mc_sched.cli.options.output import add_output_option
 
 NAME = "explain"
-HELP = "Say why a task was late, given up, refused or taken back: what was predicted and happened."
+HELP = "Explain a task's outcome: compare what was predicted with what happened."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `explain`."""
-    parser.add_argument(
-        "task", metavar="TASK", help="the task's id, as in results and logs, or its trace's"
-    )
-    add_stores(parser)
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.add_argument("task", metavar="TASK", help="id of the task, or of its trace")
+    add_store_option(parser)
+    add_output_option(parser)
     parser.epilog = "example: mc-sched explain demo-00012 --store edge.db"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the logs and tell."""
-    from mc_sched.cli.log_lines import printable
+    """Read the logs and print the explanation."""
+    from mc_sched.cli.output.log_lines import printable
     from mc_sched.obs.explain.explain import explain
 
-    with chosen_stores(args) as stores:
-        found = explain(stores, args.task)
+    with open_chosen_stores(args) as stores:
+        explanation = explain(stores, args.task)
     if args.output == "json":
-        print(json.dumps(found.as_object()))
+        print(json.dumps(explanation.as_object()))
     else:
-        print("\n".join(map(printable, found.text().splitlines())))
+        print("\n".join(map(printable, explanation.text().splitlines())))
     return 0

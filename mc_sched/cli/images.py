@@ -1,18 +1,20 @@
-"""`mc-sched images`: write the generated image set as JPEG files with labels."""
+"""`mc-sched images`: write generated test images."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range
 from mc_sched.errors import UserError
 
 NAME = "images"
-HELP = "write the generated image set as JPEG files with labels"
+HELP = "Write generated test images as JPEG files with labels."
 
 _EPILOG = """\
-writes files like 00012_star-stripes.jpg and labels.csv (file, label index, label name); the same
-split and seed give the same pictures, and the shipped bundles never saw split 'test' in training
+Files are named like 00012_star-stripes.jpg; labels.csv has file, label index and label name. A
+split and a seed determine the images. The shipped bundles were not trained on the split 'test'.
 
 example:
   mc-sched images --out frames --count 200 --split test
@@ -20,31 +22,33 @@ example:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the options of `images`."""
     parser.epilog = _EPILOG
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
-    add("--count", type=int, default=200, metavar="N", help="number of images (default: 200)")
-    add("--split", choices=("train", "val", "test"), default="test", help="default: test")
-    add("--seed", type=int, default=0, metavar="S", help="default: 0, as the bundles' tables")
-    add("--px", type=int, default=224, metavar="PX", help="side in pixels (default: 224)")
-    add("--output", choices=("text", "json"), default="text", help="default: text")
+    add("--out", type=Path, required=True, metavar="DIR", help="directory for the files")
+    add("--count", type=int, default=200, metavar="N",
+        help="number of images (default: %(default)s)")  # fmt: skip
+    add("--split", choices=("train", "val", "test"), default="test",
+        help="part of the generated set (default: %(default)s)")  # fmt: skip
+    add("--seed", type=int, default=0, metavar="N",
+        help="seed of the images (default: %(default)s, as for the tables of the bundles)"
+    )  # fmt: skip
+    add("--px", type=int, default=224, metavar="PX",
+        help="width and height in pixels, from 32 to 2048 (default: %(default)s)")  # fmt: skip
+    add_output_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files and say what was written."""
+    """Write the files and print how many."""
     import json
 
     from mc_models.data.folders import write_images
 
-    from mc_sched.cli.progress import StageBars
+    from mc_sched.cli.output.progress import StageBars
 
-    if args.count < 1:
-        raise UserError(f"--count {args.count} is too small; ask for at least 1 image", 2)
-    if not 32 <= args.px <= 2048:
-        raise UserError(f"--px {args.px} is out of range; choose 32 to 2048", 2)
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed} is negative; choose 0 or more", 2)
+    check_range(args, "count", 1)
+    check_range(args, "px", 32, 2048)
+    check_range(args, "seed", 0)
     try:
         with StageBars() as bars:
             written = write_images(

@@ -1,23 +1,26 @@
-"""`mc-sched link`: emulate a link between two ports."""
+"""`mc-sched link`: emulate a network link between two ports."""
+
+from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from mc_sched.units import address_argument, duration_argument, parse_duration, positive_argument
+from mc_sched.cli.options.outage import add_outage_option
+from mc_sched.units import address_argument, duration_argument, positive_argument
 
 if TYPE_CHECKING:
-    from mc_sched.link.model import LinkSpec, Outage, Rate
+    from mc_sched.link.model import LinkSpec, Rate
 
 NAME = "link"
-HELP = "emulate a link between two ports"
+HELP = "Emulate a network link between two ports."
 
 _EPILOG = """\
-with --control, lines on standard input steer the link while it runs:
-  cut         nothing passes; open connections stall
-  cut reset   open connections are reset, new ones refused
-  restore     undo the cut
-  kind 3g     change to another kind
-  trace UP DOWN   follow these two Mahimahi traces; the round trip stays
+With --control, lines on standard input change the link while it runs:
+  cut             drop all traffic; open connections stall
+  cut reset       reset open connections and refuse new ones
+  restore         undo the cut
+  kind 3g         switch to another kind of link
+  trace UP DOWN   follow two Mahimahi traces; keep the round-trip time
 
 example:
   mc-sched link --listen 127.0.0.1:7070 --target 127.0.0.1:7071 --kind 4g --outage 10s:2s
@@ -25,46 +28,37 @@ example:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the options of `link`."""
     parser.epilog = _EPILOG
     add = parser.add_argument
     add("--listen", type=address_argument, required=True, metavar="HOST:PORT",
-        help="where clients connect (port 0: any free port)")  # fmt: skip
+        help="address that clients connect to (port 0: any free port)")  # fmt: skip
     add("--target", type=address_argument, required=True, metavar="HOST:PORT",
-        help="where the relay connects to")  # fmt: skip
+        help="address that the link forwards to")  # fmt: skip
     add("--kind", choices=("wifi", "4g", "3g", "ideal"), default="ideal",
-        help="rates and round trip to start from (default: ideal, no limit)")  # fmt: skip
+        help="kind of link, which sets rates and round-trip time; the options below replace "
+        "parts of it (default: %(default)s, without limits)")  # fmt: skip
     _add_rates(parser)
-    add("--rtt", type=duration_argument, metavar="TIME", help="round trip, like 10ms")
+    add("--rtt", type=duration_argument, metavar="TIME", help="round-trip time, such as 10ms")
     add("--jitter", type=duration_argument, metavar="TIME",
-        help="extra one-way delay, uniform from 0 to this")  # fmt: skip
-    add("--seed", type=int, default=0, help="seed of the jitter (default: 0)")
-    add("--outage", type=outage_argument, action="append", default=[], metavar="START:DURATION",
-        help="the link is dark from START on, like 10s:2s (repeatable)")  # fmt: skip
-    add("--control", action="store_true", help="read control lines on standard input")
+        help="largest extra one-way delay; delays are uniform from 0 to this")  # fmt: skip
+    add(
+        "--seed", type=int, default=0, metavar="N", help="seed of the jitter (default: %(default)s)"
+    )
+    add_outage_option(parser, "cut the link from START on for DURATION")
+    add("--control", action="store_true", help="read control lines from standard input")
 
 
 def _add_rates(parser: argparse.ArgumentParser) -> None:
-    for way, towards in (("up", "to the target"), ("down", "to the client")):
+    for direction, receiver in (("up", "the target"), ("down", "the client")):
         group = parser.add_mutually_exclusive_group()
-        group.add_argument(f"--{way}", metavar="TRACE", help=f"Mahimahi trace {towards}")
         group.add_argument(
-            f"--{way}-mbps", type=positive_argument, metavar="RATE",
-            help=f"rate {towards} in megabits per second",
+            f"--{direction}", metavar="TRACE", help=f"Mahimahi trace of the rate to {receiver}"
+        )
+        group.add_argument(
+            f"--{direction}-mbps", type=positive_argument, metavar="RATE",
+            help=f"constant rate to {receiver} in megabits per second",
         )  # fmt: skip
-
-
-def outage_argument(text: str) -> "Outage":
-    """START:DURATION as an argparse type."""
-    from mc_sched.link.model import Outage
-
-    start, colon, duration = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError(f"{text!r} is no outage; write START:DURATION, like 10s:2s")
-        return Outage(parse_duration(start), parse_duration(duration))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(run_link(spec_of(args), args.listen, args.target, args.control))
 
 
-def spec_of(args: argparse.Namespace) -> "LinkSpec":
-    """The link that the arguments describe: the kind, with what is given in its place."""
+def spec_of(args: argparse.Namespace) -> LinkSpec:
+    """Return the link that the arguments describe."""
     from mc_sched.link.model import KINDS, LinkSpec
 
     kind = KINDS[args.kind]
@@ -91,7 +85,7 @@ def spec_of(args: argparse.Namespace) -> "LinkSpec":
     )
 
 
-def _rate(trace_path: str | None, rate_mbps: float | None) -> "Rate | None":
+def _rate(trace_path: str | None, rate_mbps: float | None) -> Rate | None:
     from mc_sched.link.mahimahi import read_trace
     from mc_sched.link.model import mbps
 

@@ -1,4 +1,4 @@
-"""`mc-sched logs`: look through what agents have logged."""
+"""`mc-sched logs`: search the logs of agents."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mc_sched.cli.stores import add_stores, chosen_stores
-from mc_sched.errors import UserError
+from mc_sched.cli.options.log_stores import add_store_option, open_chosen_stores
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range
 from mc_sched.obs.store.line import LEVELS
 from mc_sched.units import duration_argument
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     from mc_sched.obs.store.stores import Stores
 
 NAME = "logs"
-HELP = "Look through the logs of this machine's agents, or of one that runs elsewhere."
+HELP = "Search the logs of the agents on this machine, or of a running edge agent."
 FOLLOW_EVERY_S = 0.25
-MOST_LINES = 1_000_000_000
+MAX_LINES = 1_000_000_000
 _EPILOG = """\
-Conditions on fields: site=cloud outcome=late level!=debug outcome.latency_ns>80000000
-Labels are node, level, kind, name, site, outcome, exit; `task` is a task's id, `trace_id` that of
-its trace, on both nodes; any other name is a field of a line's data. Words must all occur in a
-line; word* finds what begins so.
+A line matches if it contains every WORD; word* matches every word that starts so.
+
+Conditions compare fields, such as: site=cloud outcome=late level!=debug outcome.latency_ns>80000000
+A field is a label (node, level, kind, name, site, outcome, exit), `task` (a task's id), `trace_id`
+(the id of its trace, the same on both nodes), or the path of a field in a line's data.
 
 examples:
   mc-sched logs --since 10m --level warning
@@ -37,30 +39,31 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `logs`."""
     add = parser.add_argument
-    add("words", nargs="*", metavar="WORD", help="words that a line must hold")
-    add_stores(parser)
-    add("--edge", metavar="HOST:PORT", help="ask this running edge agent instead")
-    add("-f", "--follow", action="store_true", help="go on with lines as they come")
-    add("--since", type=duration_argument, metavar="TIME", help="only lines this young, like 10m")
-    add("--level", choices=LEVELS, help="only lines of this level or a graver one")
-    add("--task", metavar="ID", help="only lines about this task")
+    add("words", nargs="*", metavar="WORD", help="word that a line must contain")
+    add_store_option(parser)
+    add("--edge", metavar="HOST:PORT", help="query this running edge agent instead of stores")
+    add("-f", "--follow", action="store_true", help="keep printing new lines as they arrive")
+    add("--since", type=duration_argument, metavar="TIME",
+        help="maximum age of a line, such as 10m (default: any)")  # fmt: skip
+    add("--level", choices=LEVELS, help="lowest level of a line (default: any)")
+    add("--task", metavar="ID", help="id of the task that a line is about")
     add("--where", default="", metavar="CONDITIONS", help="conditions on fields, see below")
-    add("--limit", type=int, default=1000, metavar="N", help="newest lines, default %(default)s")
-    add("--output", choices=("text", "json"), default="text", help="json: a line each, as stored")
+    add("--limit", type=int, default=1000, metavar="N",
+        help="largest number of lines, the newest ones (default: %(default)s)")  # fmt: skip
+    add_output_option(parser, "json: one object per line, as stored (default: text)")
     parser.epilog = _EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the lines that match, oldest first."""
-    if not 1 <= args.limit <= MOST_LINES:
-        raise UserError(f"--limit must be at least 1 and at most {MOST_LINES}", exit_code=2)
+    check_range(args, "limit", 1, MAX_LINES)
     query = _query(args)
     if args.edge:
         from mc_sched.client import logs_of
 
         _print(logs_of(args.edge, query, args.limit, args.follow), args.output)
         return 0
-    with chosen_stores(args) as stores:
+    with open_chosen_stores(args) as stores:
         _print(_bodies(stores, query, args.limit, args.follow), args.output)
     return 0
 
@@ -93,8 +96,8 @@ def _print(bodies: Iterable[str], output: str) -> None:
         for body in bodies:
             print(body, flush=True)
         return
-    from mc_sched.cli.log_lines import LinePrinter
+    from mc_sched.cli.output.log_lines import LogLinePrinter
 
-    printer = LinePrinter()
+    printer = LogLinePrinter()
     for body in bodies:
-        printer.show(body)
+        printer.print(body)

@@ -1,6 +1,6 @@
-"""The `mc-sched` command: finds the verb, runs it, turns errors into sentences and exit codes.
+"""The `mc-sched` command: find the verb, run it, turn errors into sentences and exit codes.
 
-0 fine, 1 error, 2 usage, 3 cannot connect, 99 a threshold failed, 130 interrupted.
+Exit codes: 0 success, 1 error, 2 usage, 3 cannot connect, 99 a threshold failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ VERBS = (
     "evaluate", "profile", "models", "link", "config", "certs", "doctor", "simulate", "replay",
     "experiment", "bench",
 )  # fmt: skip
-"""In the order in which a person meets them; each is a module beside this one."""
+"""In the order of `mc-sched --help`; each is a module or package beside this one."""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser with a sub-command per verb; imports no verb's dependencies."""
+    """Build the parser with a sub-command per verb, without importing the verbs' dependencies."""
     parser = argparse.ArgumentParser(
         prog="mc-sched",
         description="Deadline scheduling for deep learning between an edge device and a server.",
@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _flush() -> None:
-    """Write out what Python still holds; a reader that has left, as `head` does, is no error."""
+    """Flush stdout; a reader that has closed the pipe, such as `head`, is not an error."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # the rest goes nowhere: Python would try once more when it exits, and complain
+        # discard the rest: Python flushes again when it exits, and would report the error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,12 +1,15 @@
-"""`mc-sched profile`: measure how long a bundle's networks take on this host, and keep it."""
+"""`mc-sched profile`: measure the run times of a bundle's networks on this host."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range
+from mc_sched.cli.output.progress import print_progress
+from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,11 +19,11 @@ if TYPE_CHECKING:
     from mc_models.inference.profile import Part, Profile, Times
 
 NAME = "profile"
-HELP = "measure a bundle's layers, stages and heads on this host, for the agents"
+HELP = "Measure the run times of a bundle's layers, stages and heads on this host."
 
 _EPILOG = """\
-the agents read what this stores, and measure at their start what is missing; times of another
-bundle, host, device, precision, thread count or version of torch are never used
+The agents read the stored profiles, and measure missing ones when they start. A profile is valid
+for one bundle, host, device, precision, thread count and version of torch.
 
 examples:
   mc-sched profile set-a
@@ -29,39 +32,39 @@ examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the options of `profile`."""
     parser.epilog = _EPILOG
     add = parser.add_argument
-    add("bundle", metavar="BUNDLE", help="a bundle's folder, or a shipped name such as set-a")
+    add("bundle", metavar="BUNDLE", help="directory of a bundle, or a shipped name such as set-a")
     add("--part", choices=("both", "edge", "cloud"), default="both",
-        help="edge: the local net, cloud: stages and heads (default: both)")  # fmt: skip
-    add("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
+        help="edge: the local net; cloud: stages and heads (default: %(default)s)")  # fmt: skip
+    add("--threads", type=int, default=1, metavar="N",
+        help="number of CPU threads, from 1 to 256 (default: %(default)s)")  # fmt: skip
     add("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
-        help="auto: every one that the device has, and which is best (default)")  # fmt: skip
+        help="auto: every precision that the device supports (default: %(default)s)")  # fmt: skip
     add("--device", choices=("auto", "cpu", "cuda"), default="auto",
-        help="auto: the GPU if there is one (default)")  # fmt: skip
+        help="auto: the GPU if there is one (default: %(default)s)")  # fmt: skip
     add("--file", type=Path, metavar="FILE",
-        help="an agent's profile file (default: the user's, below ~/.local/state)")  # fmt: skip
-    add("--output", choices=("text", "json"), default="text", help="default: text")
+        help="file to store the profiles in (default: the user's, in ~/.local/state)")  # fmt: skip
+    add_output_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, keep and print."""
+    """Measure, store and print the profiles."""
     from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
     from mc_models.inference.profile import PARTS
     from mc_models.inference.profile_store import default_file
     from mc_models.inference.runtime import DeviceError
 
-    if not 1 <= args.threads <= 256:
-        raise UserError(f"--threads {args.threads} is out of range; choose 1 to 256", 2)
+    check_range(args, "threads", 1, 256)
     parts: Sequence[Part] = PARTS if args.part == "both" else (args.part,)
     try:
         bundle = load_bundle(args.bundle)
         measured = {part: _measure(args, bundle, part) for part in parts}
     except (BundleError, DeviceError) as error:
         raise UserError(str(error)) from error
-    kept = [part for part, profiles in measured.items() if _keep(args, bundle, profiles)]
+    kept = [part for part, profiles in measured.items() if _store(args, bundle, profiles)]
     if args.output == "json":
         _print_json(bundle, measured, kept, args.file or default_file(bundle))
     else:
@@ -75,13 +78,13 @@ def _measure(args: argparse.Namespace, bundle: Bundle, part: Part) -> list[Profi
 
     device = checked_device(args.device)
     choices = precisions(args.precision, device)
-    print(f"measuring the {part} net in {', '.join(choices)}", file=sys.stderr, flush=True)
+    print_progress(f"measuring the {part} net in {', '.join(choices)}")
     blanks = [blank_profile(bundle, part, args.threads, choice, device) for choice in choices]
     return measure_profiles(blanks, bundle, device)
 
 
-def _keep(args: argparse.Namespace, bundle: Bundle, profiles: list[Profile]) -> bool:
-    """Store the profiles of one network, and say where or why not."""
+def _store(args: argparse.Namespace, bundle: Bundle, profiles: list[Profile]) -> bool:
+    """Store the profiles of one network, and report where or why not."""
     from mc_models.inference.profile_store import default_file, keep_profiles
 
     try:
@@ -90,13 +93,12 @@ def _keep(args: argparse.Namespace, bundle: Bundle, profiles: list[Profile]) -> 
         reason = error.strerror or error
         raise UserError(f"cannot write {args.file}: {reason}; choose another --file") from error
     if kept:
-        print(f"kept in {args.file or default_file(bundle)}", file=sys.stderr)
+        print_progress(f"stored in {args.file or default_file(bundle)}")
     else:
         busy = max(profile.disturbed for profile in profiles)
-        print(
-            f"not kept: other programs had the CPU for {100 * busy:.0f}% of the time, "
-            "or there is no place to write to",
-            file=sys.stderr,
+        print_progress(
+            f"not stored: other programs used the CPU for {100 * busy:.0f}% of the time, "
+            "or the file cannot be written"
         )
     return kept
 
@@ -107,26 +109,25 @@ def _print_tables(bundle: Bundle, measured: Mapping[Part, list[Profile]]) -> Non
     for part, profiles in measured.items():
         chosen = best(profiles)
         for profile in profiles:
-            mark = ", which auto uses" if profile is chosen and len(profiles) > 1 else ""
-            print(
+            mark = ", chosen by auto" if profile is chosen and len(profiles) > 1 else ""
+            _print_table(
+                profile,
                 f"{bundle.name}, {part} net in {profile.precision}{mark}, on {profile.host}, "
-                f"{profile.device}, {profile.threads} thread(s); times in ms"
+                f"{profile.device}, {profile.threads} thread(s); times in ms",
             )
-            _print_table(profile)
 
 
-def _print_table(profile: Profile) -> None:
-    print(f"  {'piece':<14} {'p50':>8} {'p95':>8} {'p99':>8} {'runs':>5}")
+def _print_table(profile: Profile, title: str) -> None:
     kinds = (profile.images, profile.codecs, profile.layers, profile.stages, profile.heads)
-    for times_by_name in kinds:
-        for name, times in times_by_name.items():
-            _print_row(name, times)
-    print(f"  {'whole net':<14} {profile.total_ns / 1e6:8.3f}\n")
+    rows = [_row(name, times) for kind in kinds for name, times in kind.items()]
+    total = ("complete net", f"{profile.total_ns / 1e6:.3f}", "", "", "")
+    headings = ("piece", "p50", "p95", "p99", "runs")
+    print_table(headings, [*rows, total], title=title, numbers_from=1)
 
 
-def _print_row(name: str, times: Times) -> None:
-    p50, p95, p99 = (ns / 1e6 for ns in (times.p50_ns, times.p95_ns, times.p99_ns))
-    print(f"  {name:<14} {p50:8.3f} {p95:8.3f} {p99:8.3f} {times.count:5d}")
+def _row(name: str, times: Times) -> tuple[str, ...]:
+    quantiles_ns = (times.p50_ns, times.p95_ns, times.p99_ns)
+    return (name, *(f"{ns / 1e6:.3f}" for ns in quantiles_ns), str(times.count))
 
 
 def _print_json(

@@ -1,4 +1,4 @@
-"""`mc-sched replay`: a recorded log once more, to the letter or under other rules."""
+"""`mc-sched replay`: repeat a recorded log, exactly or under another policy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mc_sched.cli.simulate import add_overrides, check_overrides
+from mc_sched.cli.options.constraints import add_overrides, check_overrides
+from mc_sched.cli.options.output import add_output_option
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 NAME = "replay"
 HELP = "Replay an agent's event log through the scheduler, exactly or under another policy."
 _EPILOG = """\
-Without options the log is fed to the scheduler again, which has to ask for the same actions; the
-exit code is 1 if it does not. With options the recorded workload, link and devices are simulated
-under the other rules, and shown beside what happened.
+Without options the recorded events are fed to the scheduler again; the exit code is 1 if it does
+not answer with the recorded actions. The options from --policy to --accuracy replace the recorded
+rules: then the recorded workload, link and devices are simulated under the new rules, and the
+result is printed beside the recording.
 
 examples:
   mc-sched replay edge.jsonl
@@ -32,14 +34,14 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `replay`."""
-    parser.add_argument("log", metavar="LOG", help="what an agent wrote with --event-log")
+    parser.add_argument("log", metavar="LOG", help="event log that an agent wrote with --event-log")
     add_overrides(parser)
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+    add_output_option(parser)
     parser.epilog = _EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay, or simulate under other rules, and print how it compares."""
+    """Replay the log, or simulate it under other rules, and print the comparison."""
     check_overrides(args)
     given = (args.policy, args.mode, args.deadline, args.accuracy)
     with warnings.catch_warnings(record=True) as caught:
@@ -63,7 +65,7 @@ def _records(path: str) -> Iterator[dict[str, Any]]:
     return numbered(read_log(path))
 
 
-# --- to the letter ------------------------------------------------------------------------------
+# --- exact replay -------------------------------------------------------------------------------
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -75,7 +77,7 @@ def _replay(args: argparse.Namespace) -> int:
     for step in replay(_records(args.log)):
         events[step.same] += 1
         recorded += len(step.recorded)
-        agreed += _agreeing(step)
+        agreed += _count_agreeing(step)
         if first is None and not step.same:
             first = step
     report = {
@@ -84,7 +86,7 @@ def _replay(args: argparse.Namespace) -> int:
         "events_agreed": events[True],
         "actions": recorded,
         "actions_agreed": agreed,
-        "first_difference": None if first is None else _told(first),
+        "first_difference": None if first is None else _difference(first),
     }
     if args.output == "json":
         print(json.dumps(report))
@@ -93,17 +95,17 @@ def _replay(args: argparse.Namespace) -> int:
     return 0 if first is None else 1
 
 
-def _agreeing(step: Step) -> int:
-    """Actions that are the same then and now, in order, up to the first that is not."""
+def _count_agreeing(step: Step) -> int:
+    """Count the leading actions that are recorded and replayed alike."""
     count = 0
-    for then, now in zip(step.recorded, step.replayed, strict=False):
-        if then != now:
+    for recorded, replayed in zip(step.recorded, step.replayed, strict=False):
+        if recorded != replayed:
             break
         count += 1
     return count
 
 
-def _told(step: Step) -> dict[str, Any]:
+def _difference(step: Step) -> dict[str, Any]:
     return {
         "line": step.line,
         "event": repr(step.event),
@@ -122,10 +124,10 @@ def _print_report(report: dict[str, Any]) -> None:
     if first is not None:
         print(f"first difference at line {first['line']}: {first['event']}")
         for when in ("recorded", "replayed"):
-            for action in first[when] or ["nothing"]:
+            for action in first[when] or ["no action"]:
                 print(f"  {when}: {action}")
         if first["error"]:
-            print(f"  not allowed now: {first['error']}")
+            print(f"  error in the replay: {first['error']}")
 
 
 # --- under other rules --------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def _what_if(args: argparse.Namespace) -> int:
     if args.output == "json":
         print(json.dumps({"log": args.log, **columns}))
     else:
-        _print_columns(args.log, columns)
+        _print_comparison(args.log, columns)
     return 0
 
 
@@ -171,7 +173,7 @@ def _simulated_summary(recorded: Recorded, rules: Rules) -> dict[str, Any]:
     from mc_sched.sim.world import simulate
 
     running = RunningSummary()
-    # whether an answer was right is not in a log, so it counts on neither side
+    # a log does not tell which answers were correct, so the simulated truth is dropped too
     duration_s = simulate(
         world_of_log(recorded, rules),
         lambda edge, result: running.add(TaskResult(result.outcome)),
@@ -183,14 +185,13 @@ def _simulated_summary(recorded: Recorded, rules: Rules) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _print_columns(log: str, columns: dict[str, dict[str, Any]]) -> None:
-    from mc_sched.cli.tables import print_columns
+def _print_comparison(log: str, columns: dict[str, dict[str, Any]]) -> None:
+    from mc_sched.cli.output.tables import print_table
     from mc_sched.obs.report.summary import summary_rows
 
     rows = [summary_rows(summary) for summary in columns.values()]
-    heads = ("", "what happened", "simulated as it was", "what would have happened")
-    print_columns(
-        heads,
+    print_table(
+        ("", "recorded", "simulated, recorded rules", "simulated, new rules"),
         [(label, *(row[at][1] for row in rows)) for at, (label, _) in enumerate(rows[0])],
-        f"{log}: {columns['what_if']['policy']} in {columns['what_if']['mode']} mode",
+        title=f"{log}: {columns['what_if']['policy']} in {columns['what_if']['mode']} mode",
     )

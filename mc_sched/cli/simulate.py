@@ -1,4 +1,4 @@
-"""`mc-sched simulate`: what a deployment would do, before there is one."""
+"""`mc-sched simulate`: run a scenario in virtual time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mc_sched.cli.demands import require
-from mc_sched.core.policies import POLICIES
-from mc_sched.core.task import MAX_DEADLINE_NS
-from mc_sched.units import duration_argument
+from mc_sched.cli.options.constraints import add_overrides, check_overrides
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range
 
 if TYPE_CHECKING:
     from mc_sched.obs.report.running_summary import RunningSummary
@@ -19,50 +18,36 @@ if TYPE_CHECKING:
     from mc_sched.sim.spec import EdgeSpec
 
 NAME = "simulate"
-HELP = "Simulate a scenario: the same scheduler, in virtual time."
-SHOWN_EVERY = 500
+HELP = "Simulate a scenario in virtual time, with the scheduler of the agents."
+_EPILOG = """\
+The options from --policy to --accuracy replace the constraints of every edge in the scenario.
+
+example:
+  mc-sched simulate configs/scenarios/outages.yaml --mode performance
+"""
+PROGRESS_EVERY = 500
+"""Tasks between two updates of the progress bar."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `simulate`."""
     add = parser.add_argument
-    add("scenario", metavar="SCENARIO", help="a YAML file; see configs/scenarios")
+    add("scenario", metavar="SCENARIO", help="YAML file; see configs/scenarios")
     add_overrides(parser)
-    add("--seed", type=int, help="of all that chance decides, default: the scenario's")
-    add("--tasks", type=int, metavar="N", help="of each edge, default: the scenario's")
-    add("--output", choices=("text", "json"), default="text")
-    parser.epilog = "example: mc-sched simulate configs/scenarios/outages.yaml --mode performance"
-
-
-def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Options that replace what a scenario, or a log, says of its tasks."""
-    add = parser.add_argument
-    add("--policy", choices=POLICIES)
-    add("--mode", choices=("performance", "energy"))
-    add("--deadline", type=duration_argument, help="QoS, like 84ms")
-    add("--accuracy", type=float, help="QoR, least expected top-5 accuracy in [0, 1]")
-
-
-def check_overrides(args: argparse.Namespace) -> None:
-    """UserError with exit code 2 for one that is out of range."""
-    require(
-        args.deadline is None or 0 < args.deadline <= MAX_DEADLINE_NS,
-        f"--deadline must be above 0 and at most {MAX_DEADLINE_NS // 10**9}s",
-    )
-    require(
-        args.accuracy is None or 0 <= args.accuracy <= 1,
-        f"--accuracy {args.accuracy} is out of range; choose 0 to 1",
-    )
+    add("--seed", type=int, metavar="N", help="seed of all random draws (default: the scenario's)")
+    add("--tasks", type=int, metavar="N", help="tasks per edge (default: the scenario's)")
+    add_output_option(parser)
+    parser.epilog = _EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and print the summary."""
     from mc_sched.bundles.scenario_tables import tables_of
-    from mc_sched.cli.streaming import print_summary
+    from mc_sched.cli.output.summary import print_summary
     from mc_sched.sim.scenario import load_scenario
 
     check_overrides(args)
-    require(args.tasks is None or args.tasks >= 1, "--tasks must be at least 1")
+    check_range(args, "tasks", 1)
     scenario = overridden(load_scenario(args.scenario), args)
     summary = simulated(scenario, tables_of(scenario), Path(args.scenario).parent)
     if args.output == "json":
@@ -73,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def overridden(scenario: Scenario, args: argparse.Namespace) -> Scenario:
-    """The scenario with what the command line says in its place, for every edge."""
+    """Return the scenario with the given options in place of its own values, for every edge."""
 
     def given(**values: Any) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
@@ -90,8 +75,8 @@ def overridden(scenario: Scenario, args: argparse.Namespace) -> Scenario:
 
 
 def simulated(scenario: Scenario, tables: Tables, folder: Path) -> dict[str, Any]:
-    """The summary of a scenario's run; where there are several groups, one of each beside it."""
-    from mc_sched.cli.progress import StageBars
+    """Simulate the scenario and return its summary, with one per group if there are several."""
+    from mc_sched.cli.output.progress import StageBars
     from mc_sched.obs.report.running_summary import RunningSummary
     from mc_sched.sim.build import world_of
     from mc_sched.sim.world import simulate
@@ -106,7 +91,7 @@ def simulated(scenario: Scenario, tables: Tables, folder: Path) -> dict[str, Any
             whole.add(result)
             if len(groups) > 1:
                 groups[of_edge[edge.edge_id]].add(result)
-            if whole.tasks % SHOWN_EVERY == 0 or whole.tasks == total:
+            if whole.tasks % PROGRESS_EVERY == 0 or whole.tasks == total:
                 bars("simulating", whole.tasks, total)
 
         duration_s = simulate(world, enter)
@@ -114,9 +99,7 @@ def simulated(scenario: Scenario, tables: Tables, folder: Path) -> dict[str, Any
 
 
 def _groups_of_edges(scenario: Scenario) -> dict[str, str]:
-    return {
-        edge_id: group.name for group in scenario.edges for edge_id in group.edge_ids()
-    }  # fmt: skip
+    return {edge_id: group.name for group in scenario.edges for edge_id in group.edge_ids()}
 
 
 def _summary(

@@ -1,4 +1,4 @@
-"""`mc-sched status`: how an edge agent does."""
+"""`mc-sched status`: show the state of an edge agent."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mc_sched.cli.edge_option import add_edge_options, edge_client
-from mc_sched.cli.tables import print_rows
+from mc_sched.cli.options.edge import add_edge_options, edge_client
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.output.tables import print_fields
 
 if TYPE_CHECKING:
     from mc_proto.v1.edge_pb2 import StatusReply
 
 NAME = "status"
-HELP = "Show how an edge agent does: cloud, link, forecasts, outcomes, energy."
+HELP = "Show an edge agent's cloud connection, link, forecasts, outcomes and energy."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `status`."""
     add_edge_options(parser)
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+    add_output_option(parser)
     parser.epilog = "example: mc-sched status --edge robot:7070 --output json"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and print."""
+    """Fetch the status and print it."""
     import asyncio
 
-    async def ask() -> StatusReply:
+    async def fetch() -> StatusReply:
         async with edge_client(args) as client:
             return await client.status()
 
-    status = _fields(asyncio.run(ask()))
+    status = _fields(asyncio.run(fetch()))
     if args.output == "json":
         print(json.dumps(status))
     else:
         predictors = status.pop("predictors")
         rows = [(_label(key), _text(key, value)) for key, value in status.items()]
         rows += [(f"forecast of {name}", _reliability(found)) for name, found in predictors.items()]
-        print_rows(rows)
+        print_fields(rows)
     return 0
 
 
 def _fields(status: StatusReply) -> dict[str, Any]:
-    """Every field by name, zeros too, and None for what is not known; without the labels."""
+    """Return every field but the labels by name, zeros included; None if a value is unknown."""
     names = [field.name for field in status.DESCRIPTOR.fields if field.name != "labels"]
     return {name: _plain(status, name) for name in names}
 
@@ -60,7 +61,7 @@ def _plain(status: StatusReply, name: str) -> Any:
 
 
 def _message(part: Any) -> Any:
-    """A message as a mapping of its fields; a plain value as it is."""
+    """Return a message as a mapping of its fields, and any other value unchanged."""
     if not hasattr(part, "DESCRIPTOR"):
         return part
     return {field.name: getattr(part, field.name) for field in part.DESCRIPTOR.fields}
@@ -68,8 +69,8 @@ def _message(part: Any) -> Any:
 
 def _reliability(found: dict[str, Any]) -> str:
     return (
-        f"mean error {found['mape']:.1%}, 95% short by at most {found['p95_under']:.1%}, "
-        f"quantile held {found['coverage']:.1%} of {found['n']}"
+        f"mean error {found['mape']:.1%}, 95% too low by at most {found['p95_under']:.1%}, "
+        f"upper quantile held in {found['coverage']:.1%} of {found['n']}"
     )
 
 

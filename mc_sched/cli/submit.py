@@ -1,4 +1,4 @@
-"""`mc-sched submit`: stream a folder of images to an edge agent."""
+"""`mc-sched submit`: stream images to an edge agent."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ import sys
 import time
 from typing import Any
 
-from mc_sched.cli.demands import check_demands, require
-from mc_sched.cli.edge_option import add_edge_options, edge_client
-from mc_sched.cli.frames import Frame, load_frames
-from mc_sched.cli.results import results_file
-from mc_sched.cli.streaming import (
+from mc_sched.cli.options.constraints import (
+    ACCURACY_HELP,
+    PRIVACY,
+    PRIVACY_HELP,
+    check_constraints,
+)
+from mc_sched.cli.options.edge import add_edge_options, edge_client
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range, require
+from mc_sched.cli.options.thresholds import Threshold, parse_threshold
+from mc_sched.cli.output.results_file import results_file
+from mc_sched.cli.output.summary import print_summary
+from mc_sched.cli.streaming.frames import Frame, load_frames
+from mc_sched.cli.streaming.stream import (
     MAX_STREAM_ID,
-    StreamView,
     arrival_times_s,
     idle_j_since,
-    print_summary,
     run_stream,
 )
-from mc_sched.cli.thresholds import Threshold, parse_threshold
+from mc_sched.cli.streaming.view import StreamView
 from mc_sched.core.policies import POLICIES
 from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.report.running_summary import summarise
@@ -31,36 +38,44 @@ from mc_sched.units import duration_argument
 
 NAME = "submit"
 INTERRUPTED = "interrupted"
-HELP = "Stream images to an edge agent and sum up how it served them."
+HELP = "Stream images to an edge agent and summarise the outcomes."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `submit`."""
     add = parser.add_argument
-    add("source", metavar="SOURCE", help="a folder, a file or a quoted glob of JPEG and PNG images")
+    add("source", metavar="SOURCE", help="directory, file or quoted glob of JPEG and PNG images")
     add_edge_options(parser)
     add("--reconnect", type=duration_argument, default=0, metavar="TIME",
-        help="how long to wait for an agent that restarts, default: not at all")  # fmt: skip
-    add("--fps", type=float, default=12.0, help="mean arrivals a second, default %(default)s")
-    add("--arrivals", choices=("constant", "poisson"), default="constant")
-    add("--seed", type=int, default=0, help="of Poisson arrivals, default %(default)s")
-    add("--count", type=int, metavar="N", help="frames to send, default each image once")
-    add("--deadline", type=duration_argument, default="84ms", help="QoS, default %(default)s")
-    add("--accuracy", type=float, help="QoR, least expected top-5 accuracy in [0, 1]")
-    add("--mode", choices=("performance", "energy"), help="default: the agent's")
-    add("--policy", choices=POLICIES, help="default: the agent's")
-    add("--privacy", choices=("edge-only", "features", "any"), default="any")
-    add("--stream-id", default="", help="name of the stream, for feedback and logs")
-    add("--labels", metavar="CSV", help="file,index,name; default SOURCE/labels.csv if it exists")
-    add("--results", metavar="FILE", help="write one JSON line per frame")
+        help="longest wait for an agent that restarts (default: none)")  # fmt: skip
+    add("--fps", type=float, default=12.0, metavar="RATE",
+        help="mean arrivals per second (default: %(default)s)")  # fmt: skip
+    add("--arrivals", choices=("constant", "poisson"), default="constant",
+        help="arrival process (default: %(default)s)")  # fmt: skip
+    add("--seed", type=int, default=0, metavar="N",
+        help="seed of Poisson arrivals (default: %(default)s)")  # fmt: skip
+    add("--count", type=int, metavar="N", help="number of frames (default: each image once)")
+    add("--deadline", type=duration_argument, default="84ms", metavar="TIME",
+        help="QoS, the time from submission to outcome (default: %(default)s)")  # fmt: skip
+    add("--accuracy", type=float, metavar="SHARE", help=f"{ACCURACY_HELP} (default: the agent's)")
+    add("--mode", choices=("performance", "energy"),
+        help="mode of the policy (default: the agent's)")  # fmt: skip
+    add("--policy", choices=POLICIES, help="scheduling policy (default: the agent's)")
+    add("--privacy", choices=PRIVACY, default="any", help=PRIVACY_HELP)
+    add("--stream-id", default="", metavar="NAME", help="name of the stream, for feedback and logs")
+    add("--labels", metavar="CSV",
+        help="true labels with columns file,index,name (default: SOURCE/labels.csv if it exists)"
+    )  # fmt: skip
+    add("--results", metavar="FILE", help="write one JSON line per frame to this file")
     add("--threshold", action="append", default=[], metavar="'PATH>NUMBER'",
-        help="exit 99 unless this figure of the summary holds; may be repeated")  # fmt: skip
-    add("--output", choices=("text", "json"), default="text")
+        help="exit with 99 unless this figure of the summary meets the limit, such as "
+        "'deadline_met>0.99'; may be repeated")  # fmt: skip
+    add_output_option(parser)
     parser.epilog = "example: mc-sched submit frames/ --fps 12 --deadline 84ms --accuracy 0.75"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stream, then print the summary; the exit code says how it went."""
+    """Stream the frames, print the summary, and check the thresholds."""
     thresholds = [_threshold(text) for text in args.threshold]
     _check(args)
     frames = load_frames(args.source, args.labels, args.count)
@@ -81,8 +96,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    check_demands(args)
-    require(args.count is None or args.count >= 1, "--count must be at least 1")
+    check_constraints(args)
+    check_range(args, "count", 1)
     require(
         len(args.stream_id) <= MAX_STREAM_ID and args.stream_id.isprintable(),
         f"--stream-id must be at most {MAX_STREAM_ID} printable characters",
@@ -92,13 +107,16 @@ def _check(args: argparse.Namespace) -> None:
 def _stream(
     args: argparse.Namespace, frames: list[Frame], results: list[TaskResult]
 ) -> tuple[str, dict[str, Any]]:
-    """Run the stream; why it ended before its time, if so, and what the agent says of itself."""
+    """Run the stream.
+
+    Returns why it ended early, or an empty string, and the agent's part of the run's `RunInfo`.
+    """
     info: dict[str, Any] = {"policy": args.policy or "", "mode": args.mode or "", "link": "live"}
 
     async def go() -> str:
         from mc_sched.client import Constraints
 
-        demands = Constraints(
+        constraints = Constraints(
             args.deadline, args.accuracy, args.mode or "", args.policy or "", args.privacy,
             args.stream_id,
         )  # fmt: skip
@@ -111,7 +129,7 @@ def _stream(
             )  # fmt: skip
             with StreamView(len(frames), args.edge) as view:
                 reconnect_s = args.reconnect / 1e9
-                await run_stream(client, frames, due_s, demands, view, results, reconnect_s)
+                await run_stream(client, frames, due_s, constraints, view, results, reconnect_s)
             info["idle_j"] = None if client.lost else await idle_j_since(client, status)
             return client.lost
 

@@ -1,4 +1,4 @@
-"""`mc-sched top`: an edge agent, live, on a terminal."""
+"""`mc-sched top`: watch an edge agent live on a terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mc_sched.cli.options.edge import DEFAULT_EDGE
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.output.tables import make_table, print_rich
 from mc_sched.units import duration_argument
 
 if TYPE_CHECKING:
@@ -18,23 +21,25 @@ if TYPE_CHECKING:
     from mc_sched.obs.report.recent import Recent
 
 NAME = "top"
-HELP = "Watch an edge agent live: rate, outcomes, sites, exits, latency, link, power, E3."
+HELP = "Watch an edge agent live: rate, outcomes, sites, exits, latency, link, power and E3."
 REFRESH_S = 1.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `top`."""
     add = parser.add_argument
-    add("--edge", default="127.0.0.1:7070", metavar="HOST:PORT", help="default %(default)s")
+    add("--edge", default=DEFAULT_EDGE, metavar="HOST:PORT",
+        help="address of the edge agent (default: %(default)s)")  # fmt: skip
     add("--window", type=duration_argument, default="30s", metavar="TIME",
-        help="what figures are about, default %(default)s")  # fmt: skip
-    add("--count", type=int, default=0, metavar="N", help="leave after N looks; default: never")
-    add("--output", choices=("text", "json"), default="text", help="json: an object per second")
+        help="span of time that the figures cover (default: %(default)s)")  # fmt: skip
+    add("--count", type=int, default=0, metavar="N",
+        help="stop after N updates (default: on Ctrl-C)")  # fmt: skip
+    add_output_option(parser, "json: one object per second (default: text)")
     parser.epilog = "example: mc-sched top --edge robot:7070 --window 60s"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look until Ctrl-C."""
+    """Show updates until Ctrl-C."""
     asyncio.run(_watch(args))
     return 0
 
@@ -47,43 +52,34 @@ async def _watch(args: argparse.Namespace) -> None:
 
     recent = Recent(args.window / 1e9)
     async with EdgeClient(args.edge) as client:
-        await client.status()  # a ConnectError comes before the screen is taken
+        await client.status()  # raise ConnectError before the screen is cleared
         reader = asyncio.create_task(_read(client, recent))
         live = Live(transient=False, auto_refresh=False) if _is_screen(args) else None
         try:
             if live is not None:
                 live.start()
-            await _look(args, client, recent, live)
+            await _update(args, client, recent, live)
         finally:
             reader.cancel()
             if live is not None:
                 live.stop()
 
 
-async def _look(args: argparse.Namespace, client: EdgeClient, recent: Recent, live: Any) -> None:
-    looks = 0
-    while not args.count or looks < args.count:
+async def _update(args: argparse.Namespace, client: EdgeClient, recent: Recent, live: Any) -> None:
+    updates = 0
+    while not args.count or updates < args.count:
         await asyncio.sleep(REFRESH_S)
-        status, looks = await client.status(), looks + 1
+        status, updates = await client.status(), updates + 1
         if live is not None:
             live.update(_table(args.edge, status, recent.figures()), refresh=True)
         elif args.output == "json":
             print(json.dumps(_object(status, recent.figures())), flush=True)
         else:
-            _print_once(_table(args.edge, status, recent.figures()))
+            print_rich(_table(args.edge, status, recent.figures()))
 
 
 def _is_screen(args: argparse.Namespace) -> bool:
     return args.output == "text" and sys.stdout.isatty()
-
-
-def _print_once(table: Table) -> None:
-    from rich.console import Console
-
-    console = Console()
-    with console.capture() as capture:
-        console.print(table)
-    print(capture.get(), end="", flush=True)
 
 
 async def _read(client: EdgeClient, recent: Recent) -> None:
@@ -104,12 +100,9 @@ def _object(status: StatusReply, figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(edge: str, status: StatusReply, figures: dict[str, Any]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    found = _object(status, figures)
+    report = _object(status, figures)
     latency = figures["latency_ms"]
-    power = "no sensor" if found["power_w"] is None else f"{found['power_w']:.2f} W"
+    power = "no sensor" if report["power_w"] is None else f"{report['power_w']:.2f} W"
     detail = f" ({status.cloud_detail})" if status.cloud_detail else ""
     rows = [
         ("rate", f"{figures['rate_per_s']:.1f} tasks a second, {status.tasks_open} open"),
@@ -120,16 +113,13 @@ def _table(edge: str, status: StatusReply, figures: dict[str, Any]) -> Table:
         ("given up", str(figures["gave_up"])),
         ("latency", " ".join(f"{name} {value:.1f} ms" for name, value in latency.items())),
         ("cloud", f"{status.cloud}{detail}"),
-        ("link", f"rtt {found['rtt_ms']:.1f} ms, up {status.uplink_bps / 1e6:.2f} Mbps, "
+        ("link", f"rtt {report['rtt_ms']:.1f} ms, up {status.uplink_bps / 1e6:.2f} Mbps, "
                  f"down {status.downlink_bps / 1e6:.2f} Mbps"),
         ("power", f"{power}, {status.energy_j:.2f} J for tasks ({status.energy_source})"),
         ("E3", f"{status.e3_per_j:.2f} successes per joule"),
     ]  # fmt: skip
     title = f"{edge}, the last {figures['window_s']:.0f} s"
-    table = Table(title=Text(title), title_justify="left", show_header=False, min_width=60)
-    for label, text in rows:
-        table.add_row(Text(label), Text(text))
-    return table
+    return make_table(rows, title=title, min_width=60)
 
 
 def _counts(counts: dict[str, int]) -> str:

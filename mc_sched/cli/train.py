@@ -1,15 +1,18 @@
-"""`mc-sched train`: train a set's two networks and write a bundle."""
+"""`mc-sched train`: train a local net and a cloud net with exits, and write a bundle."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mc_sched.bundles.policy_tables import add_policy_tables
-from mc_sched.cli import codec
+from mc_sched.cli.options.codec import add_codec_options, codec_config
+from mc_sched.cli.options.output import add_output_option
+from mc_sched.cli.options.ranges import check_range
+from mc_sched.cli.output.progress import print_progress
+from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,20 +21,20 @@ if TYPE_CHECKING:
     from mc_models.training.recipe import Recipe
     from mc_models.training.train_codec import CodecConfig
 
-    from mc_sched.cli.progress import StageBars
+    from mc_sched.cli.output.progress import StageBars
 
 NAME = "train"
-HELP = "train a local net and a cloud net with exits, and write a bundle"
+HELP = "Train a local net and a cloud net with exits, and write them as a bundle."
 
 _EPILOG = """\
---data takes any folder with one sub-folder of JPEG or PNG files per class; a tenth of each class
-calibrates, another tenth measures. Epochs left out follow from the number of images: set a takes
-about as long for 1,000 small images as for 5,000.
+--data takes any directory with one sub-directory of JPEG or PNG files per class. A tenth of each
+class is used for calibration, another tenth for the tables. The default number of epochs depends
+on the number of images: training set a takes about as long on 1,000 small images as on 5,000.
 
-every epoch leaves a checkpoint in BUNDLE.work; the same command goes on from it. On two cores the
-two networks train best side by side, one process with --part and --threads 1 each; the second to
-finish writes the bundle. The bundle's folder then holds report.png, accuracy against operations.
-Last comes the features codec; --part codec makes it for a bundle that is there already.
+Each epoch writes a checkpoint to BUNDLE.work; repeat the command to resume from it. On two cores,
+train the two networks in parallel: run one process per --part, each with --threads 1; the one that
+finishes last writes the bundle. Then the features codec is trained; --part codec trains it for an
+existing bundle. The bundle contains report.png, a figure of accuracy against operations.
 
 examples:
   mc-sched train --set a --data ./photos --out my-bundle
@@ -40,50 +43,59 @@ examples:
   mc-sched train --set a --cloud efficientnet_b0 --data ./photos --out my-bundle
 """
 _SETS = "a: CaffeNet and GoogLeNet (default); b: Network-in-Network and ResNet-152"
-# option, default, least, what
+# option, default, least, help
 _COUNTS = (
     ("train-count", 16_000, 1, "generated training images"),
     ("val-count", 1000, 1, "generated images for calibration"),
-    ("test-count", 2000, 1, "generated images for the tables"),
-    ("seed", 0, 0, "seed of images, weights and order"),
+    ("test-count", 2000, 1, "generated images for the accuracy tables"),
+    ("seed", 0, 0, "seed of the images, the weights and the order of training"),
 )
 _EPOCHS = (
-    ("local-epochs", "epochs of the local net"),
+    ("local-epochs", "epochs of the local net on small images"),
     ("cloud-epochs", "epochs of the cloud net on small images"),
-    ("full-epochs", "then epochs of both nets on full-size images"),
+    ("full-epochs", "further epochs of both nets on full-size images"),
 )
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the options of `train`."""
     parser.epilog = _EPILOG
     add = parser.add_argument
     add("--set", choices=("a", "b"), default="a", help=_SETS)
     add("--data", default="generated", metavar="DIR",
-        help="'generated' (default), or a folder with a sub-folder per class")  # fmt: skip
-    add("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle's folder")
+        help="directory of training images (default: %(default)s)")  # fmt: skip
+    add("--out", type=Path, required=True, metavar="BUNDLE", help="directory of the bundle")
     add("--strategy", choices=("joint", "multi-round"), default="joint",
-        help="all exits at once, or block after block (default: joint)")  # fmt: skip
+        help="train all exits together, or one block after another (default: %(default)s)"
+    )  # fmt: skip
     add("--backbone-weights", metavar="PATH",
-        help="torchvision's ImageNet weights of the cloud net to start from, .safetensors or .pth; "
-        "the net then has its published width")  # fmt: skip
+        help="ImageNet weights of torchvision to start the cloud net from, a .safetensors or .pth "
+        "file; the net then has its published width")  # fmt: skip
     add("--cloud", metavar="NETWORK",
-        help="another cloud net: a torchvision classifier whose modules form a chain, "
-        "such as mobilenet_v3_large")  # fmt: skip
+        help="cloud net: a torchvision classifier whose modules form a chain, such as "
+        "mobilenet_v3_large (default: the set's)")  # fmt: skip
     add("--cloud-width", type=float, metavar="X",
-        help="channels of the set's cloud net as a share of the published ones")  # fmt: skip
-    add("--exits", type=int, metavar="N", help="exits of the cloud net (default: the set's)")
+        help="channels of the cloud net as a share of the published number, from 0.05 to 2 "
+        "(default: the set's)")  # fmt: skip
+    add(
+        "--exits",
+        type=int,
+        metavar="N",
+        help="number of exits of the cloud net (default: the set's)",
+    )
     add("--no-mirror", dest="mirror", action="store_false",
-        help="for images whose left and right matter, such as digits")  # fmt: skip
+        help="do not mirror training images, for example digits")  # fmt: skip
     add("--part", choices=("both", "edge", "cloud", "codec"), default="both",
-        help="codec: only make the codec of the bundle at --out (default: both)")  # fmt: skip
-    for name, default, _, what in _COUNTS:
-        add(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (default {default})")
-    for name, what in _EPOCHS:
-        add(f"--{name}", type=float, metavar="X", help=f"{what} (default: by amount of data)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    codec.configure(parser)
-    add("--output", choices=("text", "json"), default="text", help="default: text")
+        help="part to train; codec: only the codec of the bundle at --out (default: %(default)s)"
+    )  # fmt: skip
+    for name, default, _, help_ in _COUNTS:
+        add(f"--{name}", type=int, default=default, metavar="N",
+            help=f"{help_} (default: %(default)s)")  # fmt: skip
+    for name, help_ in _EPOCHS:
+        add(f"--{name}", type=float, metavar="X", help=f"{help_} (default: by amount of data)")
+    add("--threads", type=int, metavar="N", help="number of CPU threads (default: all cores)")
+    add_codec_options(parser)
+    add_output_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,9 +106,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"training needs {error.name}; install it with pip install 'mc-sched[torch]'"
         ) from error
-    from mc_sched.cli.progress import StageBars
+    from mc_sched.cli.output.progress import StageBars
 
-    recipe, config = _recipe(args), codec.chosen(args)
+    recipe, config = _recipe(args), codec_config(args)
     try:
         with StageBars() as bars:
             source = ImageSource(recipe, bars)
@@ -107,9 +119,11 @@ def run(args: argparse.Namespace) -> int:
         reason = error.strerror or error
         raise UserError(f"cannot write to {args.out}: {reason}; choose another --out") from error
     if source.unreadable:
-        _say_unreadable(source.unreadable)
+        print_progress(
+            f"{len(source.unreadable)} unreadable file(s) left out, first {source.unreadable[0]}"
+        )
     if bundle is None:
-        print(f"{args.part} is trained; the bundle follows when the other part is")
+        print(f"{args.part} net trained; the bundle is written when the other part is trained")
         return 0
     _print(args, bundle, source.unreadable)
     return 0
@@ -122,7 +136,7 @@ def _train(
     source: ImageSource,
     bars: StageBars,
 ) -> Bundle | None:
-    """The networks that are asked for; once both are there the codec."""
+    """Train the chosen networks; once both are trained, train the codec and write the bundle."""
     from mc_models.training.pipeline import PARTS, train_bundle, train_codec_part
 
     if args.part != "codec":
@@ -131,7 +145,7 @@ def _train(
         if trained is None:
             return None
         bundle = trained
-    if args.part == "codec" or len(bundle.stages) > 1:  # one stage leaves nothing to cut
+    if args.part == "codec" or len(bundle.stages) > 1:  # a single stage cannot be cut
         bundle = train_codec_part(args.out, recipe, config, bars, source)
     test = source.split("test")
     return add_policy_tables(bundle, test, lambda d, n: bars("measure for policies", d, n))
@@ -140,20 +154,13 @@ def _train(
 def _recipe(args: argparse.Namespace) -> Recipe:
     from mc_models.training.recipe import Recipe
 
-    for name, _, least, what in _COUNTS:
-        value = _value(args, name)
-        if value is not None and value < least:
-            raise UserError(f"--{name} {value} is too small for {what}; give {least} or more", 2)
-    for name, what in _EPOCHS:
-        value = _value(args, name)
-        if value is not None and value < 0:
-            raise UserError(f"--{name} {value} is too small for {what}; give 0 or more", 2)
-    if args.cloud_width is not None and not 0.05 <= args.cloud_width <= 2:
-        raise UserError(f"--cloud-width {args.cloud_width} is out of range; give 0.05 to 2", 2)
-    for name in ("exits", "threads"):
-        value = _value(args, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} {value} is too small; give 1 or more", 2)
+    for name, _, least, _ in _COUNTS:
+        check_range(args, name, least)
+    for name, _ in _EPOCHS:
+        check_range(args, name, 0)
+    check_range(args, "cloud-width", 0.05, 2)
+    check_range(args, "exits", 1)
+    check_range(args, "threads", 1)
     return Recipe(
         set_name=args.set,
         backbone=args.backbone_weights,
@@ -166,15 +173,6 @@ def _recipe(args: argparse.Namespace) -> Recipe:
             )
         },
     )  # fmt: skip
-
-
-def _value(args: argparse.Namespace, option: str) -> float | None:
-    value: float | None = getattr(args, option.replace("-", "_"))
-    return value
-
-
-def _say_unreadable(files: tuple[str, ...]) -> None:
-    print(f"{len(files)} unreadable file(s) left out, first {files[0]}", file=sys.stderr)
 
 
 def _print(args: argparse.Namespace, bundle: Bundle, unreadable: tuple[str, ...]) -> None:
@@ -190,6 +188,9 @@ def _print(args: argparse.Namespace, bundle: Bundle, unreadable: tuple[str, ...]
         }
         print(json.dumps(content))
         return
-    print(f"{args.out}: top-5 accuracy in %")
-    for name, top5 in rows.items():
-        print(f"{name:<8} {100 * top5:6.1f}")
+    print_table(
+        ("output", "top-5"),
+        [(name, f"{100 * top5:.1f}") for name, top5 in rows.items()],
+        title=f"{args.out}: top-5 accuracy in %",
+        numbers_from=1,
+    )

@@ -10,9 +10,9 @@ from mc_models.inference.predict import top5
 from mc_models.inference.profile_store import host_profile
 from mc_models.inference.runtime import prepare_cloud
 
-from mc_sched.bench import inline
-from mc_sched.bench.inline import CheckedStages, ScheduledStages
+from mc_sched.bench import staged_runs
 from mc_sched.bench.nets import measure_nets
+from mc_sched.bench.staged_runs import CheckedStages, ScheduledStages
 from mc_sched.cli.main import main
 
 X = to_input(render(0, 0))
@@ -42,7 +42,7 @@ def test_checked_stages_leave_at_the_exit_that_the_budget_allows(small_bundle, m
     net = prepare_cloud(small_bundle)
     profile = host_profile(small_bundle, "cloud", 1, "float32")
     stages = CheckedStages(small_bundle, net, profile)
-    monkeypatch.setattr(inline, "BUDGET_NS", 0)
+    monkeypatch.setattr(staged_runs, "BUDGET_NS", 0)
     assert stages.run(X) == top5(net.forward_all(X)["exit1"], small_bundle.exits[0].temperature)
 
 
@@ -64,8 +64,8 @@ def test_every_figure_is_there_for_every_bundle(small_bundle):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--rounds", "1"], "--rounds must be at least 5"),
-        (["--images", "0"], "--images and --threads 1"),
+        (["--rounds", "1"], "--rounds 1 is out of range; choose 5 or more"),
+        (["--images", "0"], "--images 0 is out of range; choose 1 or more"),
         (["--bundle", "nowhere"], "no bundle there"),
     ],
 )

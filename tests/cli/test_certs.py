@@ -18,7 +18,7 @@ def test_nodes_can_be_added_and_are_never_replaced_by_accident(run, tmp_path):
     assert run("certs", "init", tmp_path, "--node", "other").code == 0
     again = run("certs", "init", tmp_path, "--node", "robot")
     assert again.code == 1
-    assert "is there already; use `mc-sched certs renew`" in again.err
+    assert "exists already; use `mc-sched certs renew`" in again.err
 
 
 def test_renewal_is_for_every_node_or_those_named(run, tmp_path):

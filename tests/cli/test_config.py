@@ -15,10 +15,10 @@ def check(run, path, text=None, *options):
 
 
 @pytest.mark.parametrize("kind", ["edge", "cloud"])
-def test_the_examples_are_fine(run, kind):
+def test_the_examples_are_valid(run, kind):
     ran = check(run, CONFIGS / f"{kind}.yaml")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == f"{CONFIGS / kind}.yaml: fine, a configuration of the {kind} agent\n"
+    assert ran.out == f"{CONFIGS / kind}.yaml: valid configuration of the {kind} agent\n"
 
 
 @pytest.mark.parametrize(

@@ -83,15 +83,15 @@ def test_interrupted_it_is_130_with_the_summary_so_far(run, stage):
 
 def test_a_picture_is_drawn_where_it_is_wanted(run, stage, tmp_path):
     picture = tmp_path / "demo.svg"
-    assert run("demo", "--frames", "1", "--outage", "1s:1s", "--picture", picture).code == 0
+    assert run("demo", "--frames", "1", "--outage", "1s:1s", "--figure", picture).code == 0
     assert "performance mode over wifi" in picture.read_text()
 
 
 def test_a_picture_that_cannot_be_drawn_is_said_before_the_run(run, stage, tmp_path):
     for place in (tmp_path / "demo.exe", tmp_path / "nowhere" / "demo.png"):
-        ran = run("demo", "--frames", "1", "--picture", place)
+        ran = run("demo", "--frames", "1", "--figure", place)
         assert (ran.code, ran.out, ran.err.count("\n"), stage.played) == (2, "", 1, [])
-        assert f"--picture {place}" in ran.err
+        assert f"--figure {place}" in ran.err
 
 
 @pytest.mark.parametrize("outage", ["4s", "4:3", "soon:3s", "4s:", "4s:0s"])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mc_sched.cli.results import results_file
+from mc_sched.cli.output.results_file import results_file
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
 from mc_sched.obs.report.running_summary import summarise
 from mc_sched.obs.report.summary import RunInfo, TaskResult

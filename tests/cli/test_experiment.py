@@ -125,9 +125,13 @@ def test_a_host_too_busy_to_be_measured(measured, tmp_path, capsys, monkeypatch)
     [
         (["figures", "--tasks", "3"], "--tasks must be at least 10", 2),
         (["figures", "--seeds", "0"], "--seeds at least 1", 2),
-        (["figures", "--jobs", "0"], "--jobs must be at least 1", 2),
-        (["capacity", "--max-edges", "20000"], "--max-edges must be 1 to 10000", 2),
-        (["fidelity", "--live-tasks", "5"], "--live-tasks must be at least 50", 2),
+        (["figures", "--jobs", "0"], "--jobs 0 is out of range; choose 1 or more", 2),
+        (
+            ["capacity", "--max-edges", "20000"],
+            "--max-edges 20000 is out of range; choose 1 to",
+            2,
+        ),
+        (["fidelity", "--live-tasks", "5"], "--live-tasks 5 is out of range; choose 50 or more", 2),
         (["oracle", "--traces", "/no/such/folder"], "there is no such folder", 1),
     ],
 )

@@ -11,7 +11,7 @@ def test_a_second_answer_is_shown(run, agent):
     ran = run("feedback", "t7", "--edge", agent.address)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
-        "t7+1: succeeded after 20.0 ms (edge, local), accuracy 0.80 was demanded",
+        "t7+1: succeeded after 20.0 ms (edge, local), required accuracy 0.80",
         "star-dots, disc-checks, ring-waves, cross-dots, bar-plain",
     ]
 

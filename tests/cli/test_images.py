@@ -51,7 +51,7 @@ def test_the_same_split_and_seed_are_the_same_pictures(run, tmp_path):
 
 
 def test_what_was_written_can_be_submitted_with_its_labels(run, tmp_path):
-    from mc_sched.cli.frames import load_frames
+    from mc_sched.cli.streaming.frames import load_frames
 
     run("images", "--out", tmp_path, *SMALL)
     frames = load_frames(str(tmp_path), None, None)
@@ -64,10 +64,10 @@ def test_what_was_written_can_be_submitted_with_its_labels(run, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--count", "0"), "--count 0 is too small"),
+        (("--count", "0"), "--count 0 is out of range; choose 1 or more"),
         (("--px", "31"), "--px 31 is out of range; choose 32 to 2048"),
         (("--px", "2049"), "--px 2049 is out of range"),
-        (("--seed", "-1"), "--seed -1 is negative"),
+        (("--seed", "-1"), "--seed -1 is out of range; choose 0 or more"),
         (("--split", "dev"), "invalid choice: 'dev'"),
     ],
 )

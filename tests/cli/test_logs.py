@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mc_sched.cli import stores
+from mc_sched.cli.options import log_stores
 from tests.obs.stored import finish, line, stores_of
 
 
@@ -59,7 +59,7 @@ def test_a_line_moves_no_cursor_and_is_not_endless(run, store):
     [
         (("--where", "late"), "not a condition"),
         (("--where", "a='b"), "no closing quotation"),
-        (("--limit", "0"), "--limit must be at least 1"),
+        (("--limit", "0"), "--limit 0 is out of range; choose 1"),
         (("--since", "10"), "has no unit"),
     ],
 )
@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said(run, store, options, says):
 
 def test_without_any_store_it_says_how_to_get_one(run, tmp_path, monkeypatch):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "none"))
-    monkeypatch.setattr(stores, "SERVICE_LOGS", tmp_path / "no-service")
+    monkeypatch.setattr(log_stores, "SERVICE_LOGS", tmp_path / "no-service")
     ran = run("logs")
     assert ran.code == 1
     assert "start an agent on a fixed port, or name a store with --store" in ran.err
@@ -81,7 +81,7 @@ def test_without_any_store_it_says_how_to_get_one(run, tmp_path, monkeypatch):
 def test_the_stores_of_this_machines_agents_are_found(run, tmp_path, monkeypatch):
     """One that the user started, and one that runs as a service."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(stores, "SERVICE_LOGS", tmp_path / "service")
+    monkeypatch.setattr(log_stores, "SERVICE_LOGS", tmp_path / "service")
     stores_of(line(1, "first"), path=tmp_path / "logs" / "edge-7070.db").close()
     stores_of(line(2, "second", node="cloud"), path=tmp_path / "service" / "cloud-7071.db").close()
     assert [json.loads(t)["name"] for t in run("logs", "--output", "json").out.splitlines()] == [

@@ -56,7 +56,7 @@ def test_a_defect_is_not_hidden(run, monkeypatch):
         (["submit", "x", "--count", "many"], "invalid int value: 'many'"),
         (["demo", "--link", "5g"], "invalid choice: '5g'"),
         (["config"], "required: JOB"),
-        (["bench"], "required: WHAT"),
+        (["bench"], "required: BENCHMARK"),
         (["images"], "required: --out"),
     ],
 )
@@ -69,13 +69,13 @@ def test_wrong_usage_is_2_with_the_argument_named(run, arguments, says):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["demo", "--frames", "0"], "--frames must be at least 1"),
+        (["demo", "--frames", "0"], "--frames 0 is out of range; choose 1 or more"),
         (["demo", "--fps", "-1"], "--fps must be a number above 0"),
-        (["bench", "overhead", "--rounds", "4"], "--rounds must be at least 5"),
-        (["bench", "give-up", "--tasks", "0"], "--tasks must be at least 1"),
-        (["evaluate", "set-a", "--count", "0"], "--count 0 is too small"),
-        (["evaluate", "set-a", "--seed", "-1"], "--seed -1 is negative"),
-        (["train", "--out", "x", "--seed", "-1"], "--seed -1 is too small"),
+        (["bench", "overhead", "--rounds", "4"], "--rounds 4 is out of range; choose 5 or more"),
+        (["bench", "give-up", "--tasks", "0"], "--tasks 0 is out of range; choose 1 or more"),
+        (["evaluate", "set-a", "--count", "0"], "--count 0 is out of range; choose 1 or more"),
+        (["evaluate", "set-a", "--seed", "-1"], "--seed -1 is out of range; choose 0 or more"),
+        (["train", "--out", "x", "--seed", "-1"], "--seed -1 is out of range; choose 0 or more"),
     ],
 )
 def test_a_number_out_of_range_is_2_as_well(run, arguments, says):

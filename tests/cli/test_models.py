@@ -56,7 +56,7 @@ def test_profile_says_what_it_did_not_keep(small_bundle, tmp_path, capsys, monke
     assert main(["profile", name, "--part", "edge", "--file", str(file), "--output", "json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["kept"] == []
-    assert "not kept: other programs had the CPU" in captured.err
+    assert "not stored: other programs used the CPU" in captured.err
     assert not file.exists()
 
 
@@ -64,15 +64,15 @@ def test_profile_prints_a_row_for_every_piece(small_bundle, capsys):
     text = output(
         capsys, "profile", str(small_bundle.path), "--part", "edge", "--precision", "float32"
     )
-    words = [line.split()[0] for line in text.splitlines() if line.strip()]
-    for name in ("piece", "decode", "encode", "conv1", "fc8", "whole"):
+    words = [line.strip("│┃ ").split()[0] for line in text.splitlines() if line.strip("│┃ ")]
+    for name in ("piece", "decode", "encode", "conv1", "fc8", "complete"):
         assert name in words
 
 
 def test_models_lists_what_there_is(small_bundle, capsys, monkeypatch):
     monkeypatch.setattr(profile_store, "QUIET", 1.0)
     name = str(small_bundle.path)
-    assert "none, the agents will measure" in output(capsys, "models", name)
+    assert "none; the agents measure" in output(capsys, "models", name)
     output(capsys, "profile", name, "--part", "edge", "--precision", "float32")
     [row] = json.loads(output(capsys, "models", name, "--output", "json"))["bundles"]
     assert row["name"] == "small"

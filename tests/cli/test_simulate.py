@@ -102,7 +102,7 @@ def test_several_groups_have_a_summary_each(run, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--tasks", "0"), "--tasks must be at least 1"),
+        (("--tasks", "0"), "--tasks 0 is out of range; choose 1 or more"),
         (("--accuracy", "2"), "--accuracy 2.0 is out of range"),
         (("--deadline", "2m"), "--deadline must be above 0 and at most 60s"),
     ],
@@ -175,7 +175,7 @@ def test_other_rules_stand_beside_what_happened(run, log):
     assert told["what_if"]["outcomes"]["refused"] == 40
     assert told["what_if"]["e3_counts"] == told["recorded"]["e3_counts"] == "expected"
     table = run("replay", log, "--policy", "edge-only").out
-    assert "what would have" in table
+    assert "simulated, new rules" in table
 
 
 def test_a_cut_last_line_is_a_warning(run, log):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mc_sched.cli import streaming
+from mc_sched.cli.streaming import view
 from tests.cli.fake_edge import LABELS, NO_IMAGE, FakeEdge
 from tests.signals import children_can_be_interrupted
 
@@ -56,7 +56,7 @@ def test_as_json_there_is_one_object_and_nothing_else_on_stdout(submit, frames):
 
 
 def test_progress_goes_to_stderr(submit, frames, monkeypatch):
-    monkeypatch.setattr(streaming, "PLAIN_EVERY_S", 0.0)
+    monkeypatch.setattr(view, "LINE_EVERY_S", 0.0)
     ran = submit(frames, "--output", "json")
     json.loads(ran.out)
     assert "5/5, 5 in time" in ran.err.splitlines()[-1]
@@ -180,11 +180,11 @@ def test_a_threshold_on_an_unknown_figure_is_usage(submit, frames):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("empty", "empty: holds no .jpg, .jpeg or .png file"),
+        ("empty", "empty: contains no .jpg, .jpeg or .png file"),
         ("nowhere", "nowhere: matches no file"),
         ("*.jpg", "*.jpg: matches no file"),
-        ("film.mp4", "film.mp4: video is not read yet"),
-        ("/dev/video0", "/dev/video0: video is not read yet"),
+        ("film.mp4", "film.mp4: video is not supported"),
+        ("/dev/video0", "/dev/video0: video is not supported"),
     ],
 )
 def test_a_source_without_images_is_a_sentence(submit, tmp_path, monkeypatch, source, says):
@@ -205,7 +205,10 @@ def test_no_frames_a_second_is_usage(run, frames, fps):
 
 def test_labels_that_are_not_there_are_named(submit, frames, tmp_path):
     ran = submit(frames, "--labels", tmp_path / "truth.csv")
-    assert (ran.code, ran.err) == (1, f"mc-sched: {tmp_path}/truth.csv: no such labels file\n")
+    assert (ran.code, ran.err) == (
+        1,
+        f"mc-sched: {tmp_path}/truth.csv: there is no such labels file\n",
+    )
 
 
 def test_a_frame_that_cannot_be_read_is_named(submit, frames):
@@ -255,7 +258,10 @@ def test_the_longest_stream_id_makes_task_ids_that_the_wire_takes(submit, frames
 @pytest.mark.parametrize("count", ["0", "-1"])
 def test_no_frames_at_all_is_usage(submit, agent, frames, count):
     ran = submit(frames, "--count", count)
-    assert (ran.code, ran.err) == (2, "mc-sched: --count must be at least 1\n")
+    assert (ran.code, ran.err) == (
+        2,
+        f"mc-sched: --count {count} is out of range; choose 1 or more\n",
+    )
     assert agent.seen == []
 
 

@@ -8,8 +8,8 @@ from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
 from mc_models.training.fit import Budget
 
-from mc_sched.cli import progress
 from mc_sched.cli.main import main
+from mc_sched.cli.output import progress
 
 
 def folder(root, **counts):

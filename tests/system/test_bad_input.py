@@ -116,7 +116,9 @@ async def test_an_option_out_of_range_is_a_usage_error(frame_folder, options, na
 async def test_an_empty_folder(tmp_path):
     ran = mc_sched("submit", tmp_path)
     assert ran.code == 1
-    assert ran.sentence().startswith(f"mc-sched: {tmp_path}: holds no .jpg, .jpeg or .png file; ")
+    assert ran.sentence().startswith(
+        f"mc-sched: {tmp_path}: contains no .jpg, .jpeg or .png file; "
+    )
 
 
 async def test_no_agent_at_the_address(frame_folder):

@@ -42,9 +42,9 @@ def check_figure(file: str) -> None:
     path = Path(file)
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(FORMATS)
-        raise UserError(f"--picture {file}: its suffix is none of {known}", exit_code=2)
+        raise UserError(f"--figure {file}: its suffix is none of {known}", exit_code=2)
     if not path.parent.is_dir():
-        raise UserError(f"--picture {file}: there is no folder {path.parent}", exit_code=2)
+        raise UserError(f"--figure {file}: there is no folder {path.parent}", exit_code=2)
 
 
 def draw_streams(

@@ -31,7 +31,7 @@ from mc_models.training.recipe import Recipe
 from mc_models.training.train_codec import CodecConfig, train_codec
 from safetensors.torch import load_file, save_file
 
-from mc_sched.cli import codec
+from mc_sched.cli.options.codec import codec_config
 from mc_sched.errors import UserError
 
 X = to_input(render(0, 0))
@@ -282,10 +282,10 @@ class TestPart:
     def test_an_option_out_of_range_is_named(self, option, value):
         wanted = dict.fromkeys(("codec_stage", "codec_channels", "codec_side", "codec_noise"))
         with pytest.raises(UserError, match=f"--codec-{option} .* choose") as caught:
-            codec.chosen(SimpleNamespace(**{**wanted, f"codec_{option}": value}))
+            codec_config(SimpleNamespace(**{**wanted, f"codec_{option}": value}))
         assert caught.value.exit_code == 2
 
     def test_options_left_out_keep_the_defaults(self):
         wanted = dict.fromkeys(("codec_stage", "codec_channels", "codec_side"))
-        chosen = codec.chosen(SimpleNamespace(codec_noise=0.3, **wanted))
+        chosen = codec_config(SimpleNamespace(codec_noise=0.3, **wanted))
         assert chosen == dataclasses.replace(CodecConfig(), noise=0.3)

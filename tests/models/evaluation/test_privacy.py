@@ -19,7 +19,7 @@ from mc_models.evaluation.privacy import SHOWN, Attack, attack_images, measure_p
 from mc_models.training.fit import Budget
 from PIL import Image
 
-from mc_sched.cli import privacy as verb
+from mc_sched.cli.evaluate import privacy as verb
 
 QUICK = Attack(
     own_count=8,
@@ -139,7 +139,7 @@ def test_what_nothing_at_all_tells_is_measured_too(report):
     jpeg, _ = report.rows
     assert 0 < report.blind_ssim < jpeg.ssim
     assert 5 < report.blind_psnr_db < jpeg.psnr_db
-    assert f"{report.blind_ssim:.3f}" in verb.as_table(report)
+    assert f"{report.blind_ssim:.3f}" in verb.table_rows(report)[-1]
 
 
 def test_an_untrained_attacker_sees_a_jpeg_as_it_is(report):
@@ -147,8 +147,9 @@ def test_an_untrained_attacker_sees_a_jpeg_as_it_is(report):
     assert jpeg.ssim > 0.4 > features.ssim
 
 
-def test_the_figures_are_printed_for_people_and_programs(report):
-    table = verb.as_table(report)
+def test_the_figures_are_printed_for_people_and_programs(report, capsys):
+    verb._print(report)
+    table = capsys.readouterr().out
     assert "jpeg" in table
     assert "features" in table
     assert "nothing" in table

@@ -1,6 +1,6 @@
 """Which images a source holds, in which order, and what is known of them."""
 
-from mc_sched.cli.frames import load_class_folders, load_frames
+from mc_sched.cli.streaming.frames import load_class_folders, load_frames
 
 
 def a_class(folder, label, *names):

@@ -1,4 +1,4 @@
-"""`--threshold 'deadline_met>0.99'`: what a run has to reach, for scripts and CI."""
+"""`--threshold 'deadline_met>0.99'`: limits on a run's summary, for scripts and CI."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ _FORM = re.compile(r"\s*([a-z0-9_.]+)\s*(>=|<=|>|<)\s*(-?[0-9.]+)\s*")
 
 @dataclass(frozen=True)
 class Threshold:
-    """A figure of the summary, by its path, and what it has to be."""
+    """A limit on one figure of the summary; `path` is its keys, joined by dots."""
 
     path: str
     comparison: str
     limit: float
 
     def failure(self, summary: dict[str, Any]) -> str | None:
-        """None if it holds, else a sentence. ValueError if the summary has no such figure."""
+        """Return None if the limit is met, else a sentence.
+
+        Raises ValueError if the summary has no such figure.
+        """
         value: Any = summary
         for key in self.path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
@@ -38,7 +41,7 @@ class Threshold:
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Read 'PATH>NUMBER'; ValueError with a sentence for anything else."""
+    """Parse 'PATH>NUMBER'. Raises ValueError with a sentence for anything else."""
     match = _FORM.fullmatch(text)
     try:
         if match is None:

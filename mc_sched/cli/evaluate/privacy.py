@@ -1,4 +1,4 @@
-"""`mc-sched evaluate --privacy`: attack what leaves the device, jpeg against features."""
+"""`mc-sched evaluate --privacy`: attack the payloads of both codecs, jpeg and features."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
     from mc_models.evaluation.privacy import PrivacyReport
 
-PICTURE = "privacy.png"
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--privacy", action="store_true",
-        help="train attackers on what leaves the device, jpeg and features (minutes)")  # fmt: skip
+IMAGES_FILE = "privacy.png"
+HEADINGS = ("codec", "bytes", "PSNR dB", "SSIM", "attribute %", "top-5 %", "lost")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Attack both codecs and print the figures."""
+    """Attack both codecs and print the measurements."""
     import torch
     from mc_models.bundle.files import BundleError
     from mc_models.data.image_sets import DataError
@@ -30,25 +26,28 @@ def run(args: argparse.Namespace) -> int:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     try:
-        report = _measured(args)
+        report = _measure(args)
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
     if args.write is not None:
         _write(report, args.write)
-    print(json.dumps(as_json(report)) if args.output == "json" else as_table(report))
+    if args.output == "json":
+        print(json.dumps(as_json(report)))
+    else:
+        _print(report)
     return 0
 
 
-def _measured(args: argparse.Namespace) -> PrivacyReport:
+def _measure(args: argparse.Namespace) -> PrivacyReport:
     from mc_models.bundle.bundle import load_bundle
     from mc_models.evaluation.evaluate import evaluation_images
     from mc_models.evaluation.privacy import Attack, attack_images, measure_privacy
 
-    from mc_sched.cli.progress import StageBars
+    from mc_sched.cli.output.progress import StageBars
 
     attack = Attack() if args.count is None else Attack(test_count=args.count)
     bundle = load_bundle(args.bundle)
-    bundle.codec("features")  # an early answer where there is nothing to attack
+    bundle.codec("features")  # raise early if there is nothing to attack
     with StageBars() as bars:
         folder = None
         if args.data != "generated":
@@ -59,31 +58,25 @@ def _measured(args: argparse.Namespace) -> PrivacyReport:
         return measure_privacy(bundle, own, test, attack, bars)
 
 
-def as_table(report: PrivacyReport) -> str:
-    """The figures for people."""
-    lines = [
-        f"{report.bundle}: attackers on what leaves the device, {report.images} images",
-        f"{'codec':<9} {'bytes':>7} {'PSNR dB':>8} {'SSIM':>6} {'attribute %':>12}"
-        f" {'top-5 %':>8} {'lost':>5}",
-    ]
-    first = report.rows[0]
-    lines += [
-        f"{row.codec:<9} {row.mean_bytes:7,.0f} {row.psnr_db:8.1f} {row.ssim:6.3f}"
-        f" {100 * row.attribute_accuracy:12.1f} {100 * row.top5:8.1f}"
-        f" {100 * (first.top5 - row.top5):5.1f}"
+def table_rows(report: PrivacyReport) -> list[tuple[str, ...]]:
+    """The measurements as text: a row per codec, and one for an attacker without a payload."""
+    jpeg = report.rows[0]
+    rows = [
+        (
+            row.codec, f"{row.mean_bytes:,.0f}", f"{row.psnr_db:.1f}", f"{row.ssim:.3f}",
+            f"{100 * row.attribute_accuracy:.1f}", f"{100 * row.top5:.1f}",
+            f"{100 * (jpeg.top5 - row.top5):.1f}",
+        )
         for row in report.rows
-    ]
-    lines.append(
-        f"{'nothing':<9} {0:7} {report.blind_psnr_db:8.1f} {report.blind_ssim:6.3f}"
-        f" {100 * report.chance:12.1f}"
-    )
-    lines.append(f"attribute: {report.attribute}")
-    return "\n".join(lines)
+    ]  # fmt: skip
+    psnr_db, ssim, accuracy = report.blind_psnr_db, report.blind_ssim, report.chance
+    blind = ("nothing", "0", f"{psnr_db:.1f}", f"{ssim:.3f}", f"{100 * accuracy:.1f}", "", "")
+    return [*rows, blind]
 
 
 def as_json(report: PrivacyReport) -> dict[str, object]:
-    """The figures for programs."""
-    first = report.rows[0]
+    """Return the measurements as a JSON object."""
+    jpeg = report.rows[0]
     return {
         "schema": "mc-sched/privacy/1",
         "bundle": report.bundle,
@@ -91,7 +84,7 @@ def as_json(report: PrivacyReport) -> dict[str, object]:
         "blind_psnr_db": report.blind_psnr_db,
         "blind_ssim": report.blind_ssim,
         "attribute": report.attribute,
-        "chance": report.chance,
+        "blind_attribute_accuracy": report.chance,
         "codecs": {
             row.codec: {
                 "bytes": row.mean_bytes,
@@ -99,11 +92,17 @@ def as_json(report: PrivacyReport) -> dict[str, object]:
                 "ssim": row.ssim,
                 "attribute_accuracy": row.attribute_accuracy,
                 "top5": row.top5,
-                "top5_lost": first.top5 - row.top5,
+                "top5_lost": jpeg.top5 - row.top5,
             }
             for row in report.rows
         },
     }
+
+
+def _print(report: PrivacyReport) -> None:
+    title = f"{report.bundle}: attackers on the payloads, {report.images} images"
+    print_table(HEADINGS, table_rows(report), title=title, numbers_from=1)
+    print(f"attribute: {report.attribute}")
 
 
 def _write(report: PrivacyReport, folder: Path) -> None:
@@ -113,7 +112,7 @@ def _write(report: PrivacyReport, folder: Path) -> None:
     for row in report.rows:
         rows[f"reconstructed from {row.codec}, SSIM {row.ssim:.2f}"] = row.reconstructions
     try:
-        save_sheet(rows, folder / PICTURE)
+        save_sheet(rows, folder / IMAGES_FILE)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write to {folder}: {reason}; choose another --write") from error

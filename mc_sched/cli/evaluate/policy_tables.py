@@ -1,4 +1,4 @@
-"""`mc-sched evaluate --for-policies`: the figures that baselines decide by, put into the bundle."""
+"""`mc-sched evaluate --for-policies`: measure the tables of the baselines and store them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mc_sched.bundles.policy_tables import add_policy_tables
+from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure on the images that the stored table rests on, write, print."""
+    """Measure on the images of the stored table, write the bundle, and print the tables."""
     import torch
     from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
     from mc_models.data.image_sets import DataError
     from mc_models.evaluation.evaluate import evaluation_images
 
-    from mc_sched.cli.progress import StageBars
+    from mc_sched.cli.output.progress import StageBars
 
     if args.threads > 0:
         torch.set_num_threads(args.threads)
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(str(error)) from error
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"cannot write {args.bundle}: {reason}; give a copy of it") from error
+        raise UserError(f"cannot write {args.bundle}: {reason}; pass a copy of it") from error
     if args.output == "json":
         print(json.dumps(_as_json(bundle)))
     else:
@@ -64,11 +65,27 @@ def _as_json(bundle: Bundle) -> dict[str, Any]:
 def _print(bundle: Bundle) -> None:
     last = bundle.exits[-1]
     codecs = list(bundle.thresholds[0].top5)
-    print(f"{bundle.name}: ddnn's thresholds; answered at the edge and top-5 of all answers, in %")
-    print(f"{'entropy':<8} {'kept':>6}" + "".join(f" {codec:>9}" for codec in codecs))
-    for row in bundle.thresholds:
-        shares = "".join(f" {100 * row.top5[codec]:9.1f}" for codec in codecs)
-        print(f"{row.entropy:<8.4f} {100 * row.kept:6.1f}{shares}")
-    print(f"\nsplits; bytes, and top-5 of the last exit in % (jpeg {100 * last.top5['jpeg']:.1f})")
-    for split in bundle.splits:
-        print(f"{split.name:<8} {split.message_bytes:8d} {100 * last.top5[split.name]:6.1f}")
+    print_table(
+        ("entropy", "kept", *codecs),
+        [
+            (
+                f"{row.entropy:.4f}",
+                f"{100 * row.kept:.1f}",
+                *(f"{100 * row.top5[codec]:.1f}" for codec in codecs),
+            )
+            for row in bundle.thresholds
+        ],
+        title=f"{bundle.name}, thresholds of ddnn: share answered on the edge, "
+        "and top-5 of all answers per codec, in %",
+        numbers_from=0,
+    )
+    print_table(
+        ("split", "bytes", "top-5"),
+        [
+            (row.name, str(row.message_bytes), f"{100 * last.top5[row.name]:.1f}")
+            for row in bundle.splits
+        ],
+        title=f"{bundle.name}, splits: message size, and top-5 of the last exit in % "
+        f"(jpeg: {100 * last.top5['jpeg']:.1f})",
+        numbers_from=1,
+    )

@@ -1,4 +1,4 @@
-"""Progress bars on stderr for verbs that take long."""
+"""Progress on stderr: single lines, and bars for verbs that take long."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LINE_EVERY_S = 20.0
+"""Interval of the lines that replace moving bars in a file or a pipe."""
+
+
+def print_progress(text: str) -> None:
+    """Print one line of progress at once."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class StageBars:
-    """One bar per named stage of the work, with the time left; call it with what is done."""
+    """Progress bars with the remaining time, one per named stage of the work."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -57,7 +63,7 @@ class StageBars:
         self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int, loss: float | None = None) -> None:
-        """Show that `done` of `total` is done in `stage`; a loss is shown beside the bar."""
+        """Show that `done` of `total` steps of `stage` are done; show the loss beside the bar."""
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
         note = "" if loss is None else f"loss {loss:.3f}"
@@ -66,15 +72,15 @@ class StageBars:
             self._print_line(stage, done, total, note)
 
     def _print_line(self, stage: str, done: int, total: int, note: str) -> None:
-        """In a file or a log bars cannot move: write a line now and then."""
+        """Print the state of a stage as a line, at most every `_LINE_EVERY_S` and at its end."""
         now_s = time.monotonic()
         if now_s >= self._next_line_s or done == total:
             self._next_line_s = now_s + _LINE_EVERY_S
-            left = self._left(stage, done, total, now_s)
-            print(f"{stage}: {done} of {total} {note}".rstrip() + left, file=sys.stderr, flush=True)
+            left = self._time_left(stage, done, total, now_s)
+            print_progress(f"{stage}: {done} of {total} {note}".rstrip() + left)
 
-    def _left(self, stage: str, done: int, total: int, now_s: float) -> str:
-        """The time left, from the pace since this process began the stage."""
+    def _time_left(self, stage: str, done: int, total: int, now_s: float) -> str:
+        """Format the remaining time, from the pace since this process began the stage."""
         start_s, start = self._started.setdefault(stage, (now_s, done))
         if done in (start, total):
             return ""

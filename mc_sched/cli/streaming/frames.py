@@ -1,4 +1,4 @@
-"""Frames to stream: the images of a folder, file or glob, with their labels if these are known."""
+"""Frames to stream: the images of a folder, file or glob, with their labels if known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VIDEOS = {".mp4", ".mkv", ".avi", ".mov", ".webm"}
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a stream, with its true label where that is known."""
+    """One image of a stream, with its true label if that is known."""
 
     name: str
     data: bytes
@@ -25,9 +25,9 @@ class Frame:
 
 
 def load_frames(source: str, labels_file: str | None, count: int | None) -> list[Frame]:
-    """The images of a folder, glob or file, in name order, repeated up to `count`.
+    """Return the images of a folder, glob or file in name order, repeated up to `count`.
 
-    Raises UserError if there are none, naming the source.
+    Raises UserError that names the source if there are none.
     """
     paths = _image_paths(source)
     labels = _labels(Path(labels_file) if labels_file else Path(source) / "labels.csv", labels_file)
@@ -36,23 +36,23 @@ def load_frames(source: str, labels_file: str | None, count: int | None) -> list
 
 
 def load_class_folders(directory: str, count: int) -> list[Frame]:
-    """`count` images from all over a folder whose own folders are the classes.
+    """Return `count` images, spread evenly over a folder with one sub-folder per class.
 
-    A folder without folders is read by `load_frames`. Raises UserError if there are no images.
+    A folder without sub-folders is read by `load_frames`. Raises UserError if there are no images.
     """
     classes = [path for path in sorted(Path(directory).glob("*")) if path.is_dir()]
     if not classes:
         return load_frames(directory, None, count)
     images = [path for folder in classes for path in _images_in(folder)]
     if not images:
-        raise UserError(f"{directory}: its folders hold no .jpg, .jpeg or .png file")
+        raise UserError(f"{directory}: its sub-folders contain no .jpg, .jpeg or .png file")
     step = max(1, len(images) // count)
     frames = [_frame(path, path.parent.name) for path in images[::step][:count]]
     return repeated(frames, count)
 
 
 def repeated(frames: Sequence[Frame], count: int) -> list[Frame]:
-    """`count` frames, from the first one again when they are through."""
+    """Return `count` frames; after the last one the first follows again."""
     return list(islice(cycle(frames), count))
 
 
@@ -66,13 +66,15 @@ def _frame(path: Path, label: str | None) -> Frame:
 def _image_paths(source: str) -> list[Path]:
     place = Path(source)
     if place.suffix.lower() in VIDEOS or source.startswith("/dev/video"):
-        raise UserError(f"{source}: video is not read yet; give a folder of JPEG or PNG frames")
-    if place.is_file():  # whatever its name looks like
+        raise UserError(
+            f"{source}: video is not supported yet; pass a folder of JPEG or PNG frames"
+        )
+    if place.is_file():  # even if its name contains glob characters
         return [place]
     found = _images_in(place) if place.is_dir() else _matching(source)
     if not found:
-        hint = "holds no .jpg, .jpeg or .png file" if place.is_dir() else "matches no file"
-        raise UserError(f"{source}: {hint}; 'mc-sched images --out frames' makes some")
+        problem = "contains no .jpg, .jpeg or .png file" if place.is_dir() else "matches no file"
+        raise UserError(f"{source}: {problem}; `mc-sched images --out frames` makes some")
     return found
 
 
@@ -85,10 +87,10 @@ def _matching(pattern: str) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-def _labels(path: Path, asked_for: str | None) -> dict[str, str]:
+def _labels(path: Path, given: str | None) -> dict[str, str]:
     if not path.is_file():
-        if asked_for:
-            raise UserError(f"{path}: no such labels file")
+        if given:
+            raise UserError(f"{path}: there is no such labels file")
         return {}
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -1,10 +1,10 @@
 """Tables for people."""
 
-from mc_sched.cli.tables import print_rows
+from mc_sched.cli.output.tables import print_fields
 
 
 def test_a_row_is_a_label_and_its_text(capsys):
-    print_rows([("in time", "99.0%"), ("E3", "2.0")], "the run")
+    print_fields([("in time", "99.0%"), ("E3", "2.0")], "the run")
     out, err = capsys.readouterr()
     assert err == ""
     assert [line.split("│")[1:3] for line in out.splitlines() if "│" in line] == [
@@ -15,5 +15,5 @@ def test_a_row_is_a_label_and_its_text(capsys):
 
 
 def test_what_looks_like_markup_is_shown_as_it_is(capsys):
-    print_rows([("cloud[0]", "[red]lost[/x] :dog:")])
+    print_fields([("cloud[0]", "[red]lost[/x] :dog:")])
     assert "│ cloud[0] │ [red]lost[/x] :dog: │" in capsys.readouterr().out

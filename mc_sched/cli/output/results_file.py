@@ -13,23 +13,24 @@ from mc_sched.obs.report.summary import TaskResult, result_row
 
 @contextlib.contextmanager
 def results_file(path: str | None) -> Iterator[list[TaskResult]]:
-    """A list whose results are written to `path` (None: nowhere) at the end, however it comes.
+    """Yield a list of results and write it to `path` at the end, even after an error.
 
-    The file is opened at once: better a word before the run than no results behind it. Raises
-    UserError if it cannot be written.
+    Without a path nothing is written. The file is opened first, so that a path that cannot be
+    written is reported before the run and not after it. Raises UserError for such a path.
     """
-    with _told(path):
+    with _write_errors(path):
         file = open(path or os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed below
     results: list[TaskResult] = []
     try:
         yield results
     finally:
-        with _told(path), file:
+        with _write_errors(path), file:
             file.writelines(json.dumps(result_row(result)) + "\n" for result in results)
 
 
 @contextlib.contextmanager
-def _told(path: str | None) -> Iterator[None]:
+def _write_errors(path: str | None) -> Iterator[None]:
+    """Turn an OSError into a UserError that names the option."""
     try:
         yield
     except OSError as error:

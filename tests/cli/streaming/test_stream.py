@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mc_sched.cli import streaming
-from mc_sched.cli.frames import Frame
-from mc_sched.cli.streaming import StreamView, arrival_times_s, print_summary, result_of
+from mc_sched.cli.output.summary import print_summary
+from mc_sched.cli.streaming import view as stream_view
+from mc_sched.cli.streaming.frames import Frame
+from mc_sched.cli.streaming.stream import arrival_times_s, result_of
+from mc_sched.cli.streaming.view import StreamView
 from mc_sched.client import Answer
 from mc_sched.core.task import Outcome, OutcomeKind, Prediction, Site
 from mc_sched.obs.report.running_summary import summarise
@@ -88,7 +90,7 @@ def test_the_error_of_bad_input_stays_with_the_result():
 @pytest.fixture
 def eager(monkeypatch):
     """A plain line after every frame."""
-    monkeypatch.setattr(streaming, "PLAIN_EVERY_S", 0.0)
+    monkeypatch.setattr(stream_view, "LINE_EVERY_S", 0.0)
 
 
 def test_elsewhere_than_on_a_terminal_a_plain_line_goes_to_stderr(eager, capsys):
@@ -155,10 +157,10 @@ def row_of(given_answer, name="frame"):
 
 def test_a_row_says_where_how_fast_and_what():
     row = row_of(answer(site=Site.EDGE, gave_up=True, labels=("star-dots", "x")))
-    for part in ("frame", "succeeded", "edge", "local", "20.0 ms", "star-dots", "taken back"):
+    for part in ("frame", "succeeded", "edge", "local", "20.0 ms", "star-dots", "fallback"):
         assert part in row
-    assert "taken back" not in row_of(answer(site=Site.EDGE))
-    assert "taken back" not in row_of(answer("late", None, gave_up=True))
+    assert "fallback" not in row_of(answer(site=Site.EDGE))
+    assert "fallback" not in row_of(answer("late", None, gave_up=True))
 
 
 def test_a_frame_without_an_answer_shows_why():

@@ -5,7 +5,7 @@
   image, and who goes first changes every time. `cpu_ms_per_task` is the processor time of both
   agents, which other work on the machine disturbs less.
 - `dropped`: log lines that were not written in two bursts of `TASKS_PER_S` tasks a second
-  (`bench/bursts.py`): one that is served, one that is too much for the agent.
+  (`bench/log_bursts.py`): one that is served, one that is too much for the agent.
 - `query_ms`: a filtered query with its histogram, as the console shows it, on a store of `lines`
   lines, median of several; `queries_ms` has the median of each, `slowest_query` the one that takes
   longest, and `slowest_query_ms` how long.
@@ -24,8 +24,8 @@ from mc_models.bundle.bundle import load_bundle
 from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
 
-from mc_sched.bench.bursts import overload_burst, served_burst
-from mc_sched.bench.many_lines import fill, measure_first_page_ms, measure_queries
+from mc_sched.bench.large_store import fill, measure_first_page_ms, measure_queries
+from mc_sched.bench.log_bursts import overload_burst, served_burst
 from mc_sched.bench.stats import median, ratio
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed

@@ -1,4 +1,4 @@
-"""The options with which a verb is told whom to talk to."""
+"""`--edge` and `--tls`: the edge agent that a verb talks to."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mc_sched.client import EdgeClient
 
+DEFAULT_EDGE = "127.0.0.1:7070"
+
 
 def add_edge_options(parser: argparse.ArgumentParser) -> None:
-    """`--edge` and `--tls`."""
+    """Add `--edge` and `--tls`."""
     parser.add_argument(
-        "--edge", default="127.0.0.1:7070", metavar="HOST:PORT", help="default %(default)s"
-    )
+        "--edge", default=DEFAULT_EDGE, metavar="HOST:PORT",
+        help="address of the edge agent (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
-        "--tls", metavar="DIR", help="certificates for an edge agent on another machine"
-    )
+        "--tls", metavar="DIR",
+        help="directory of this client's certificates, for an edge agent on another machine",
+    )  # fmt: skip
 
 
 def edge_client(args: argparse.Namespace) -> EdgeClient:
-    """The client of that agent; UserError if the certificates cannot be used."""
+    """Return a client of that agent. Raises UserError if the certificates cannot be used."""
     from mc_proto.tls import load_identity
 
     from mc_sched.client import EdgeClient

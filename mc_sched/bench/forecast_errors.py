@@ -47,6 +47,8 @@ class Scored:
     """The how-manieth of its predictor and task: of stages, the stage."""
 
 
+HEADINGS = ("predictor", "", "error", "constant's", "95% under", "held", "n")
+"""Of `rows`."""
 Scores = dict[Predictor, dict[str, list[Scored]]]
 """By predictor and condition."""
 
@@ -131,10 +133,8 @@ def best_constant(actual: Iterable[int]) -> int:
 
 
 def rows(scores: Scores) -> list[tuple[str, ...]]:
-    """The figures for people: a line per predictor and condition that has scores."""
-    table: list[tuple[str, ...]] = [
-        ("predictor", "", "error", "constant's", "95% under", "held", "n")
-    ]
+    """Return the figures as text: a row per predictor and condition that has scores."""
+    table: list[tuple[str, ...]] = []
     for predictor, by_condition in scores.items():
         for condition, found in by_condition.items():
             if found:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mc_sched.cli.thresholds import Threshold, parse_threshold
+from mc_sched.cli.options.thresholds import Threshold, parse_threshold
 
 SUMMARY = {"deadline_met": 0.95, "latency_ms": {"p95": 84.0}, "tasks": 120, "policy": "mc"}
 

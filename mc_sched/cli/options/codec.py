@@ -1,0 +1,40 @@
+"""`--codec-*`: the options of `mc-sched train` for the features codec."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mc_sched.cli.options.ranges import check_range
+
+if TYPE_CHECKING:
+    from mc_models.training.train_codec import CodecConfig
+
+# option, least, most, type, help
+_OPTIONS = (
+    ("stage", 1, 64, int, "number of stages that run on the edge, before the cut"),
+    ("channels", 1, 1024, int, "bytes per cell of the message"),
+    ("side", 1, 256, int, "side of the message's map, in cells"),
+    ("noise", 0.0, 10.0, float, "standard deviation of the noise; values range from -3 to 3"),
+)
+
+
+def add_codec_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the features codec; all default to None."""
+    for name, _, _, kind, help_ in _OPTIONS:
+        parser.add_argument(
+            f"--codec-{name}", type=kind, metavar="N", help=f"features codec: {help_}"
+        )
+
+
+def codec_config(args: argparse.Namespace) -> CodecConfig:
+    """Return the codec's defaults with the given options in their place."""
+    from mc_models.training.train_codec import CodecConfig
+
+    given = {}
+    for name, least, most, _, _ in _OPTIONS:
+        check_range(args, f"codec-{name}", least, most)
+        value = getattr(args, f"codec_{name}")
+        if value is not None:
+            given[name] = value
+    return CodecConfig(**given)

@@ -1,0 +1,1 @@
+"""Everything the verbs print: tables and results on stdout, progress on stderr."""

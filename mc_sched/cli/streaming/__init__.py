@@ -1,0 +1,1 @@
+"""Streams of frames for `submit` and `demo`: reading the images and sending them on time."""
