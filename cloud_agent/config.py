@@ -21,7 +21,7 @@ class CloudConfig(AgentConfig):
     )
     """gRPC address for edge agents; beyond loopback it needs `tls`."""
     exit_rule: ExitRule = Field(default=ExitRule.ADAPTIVE, examples=["earliest"])
-    """Rule by which a task that names none goes on to deeper exits."""
+    """Exit rule of a task that names none; see the edge agent's key."""
     max_tasks: int = Field(default=64, ge=1, le=10_000, examples=[128])
     """Waiting and running tasks; further ones are refused."""
     max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20, examples=[1_048_576])

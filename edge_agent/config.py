@@ -78,7 +78,7 @@ class EdgeConfig(AgentConfig):
     )
     """gRPC address for clients; beyond loopback it needs `tls`."""
     cloud: Address | None = Field(default="127.0.0.1:7071", examples=["server.lan:7071"])
-    """Address of the cloud agent; null: work alone."""
+    """Address of the cloud agent; `null` to work alone."""
     edge_id: str = Field(
         default_factory=_default_edge_id,
         min_length=1,
@@ -86,7 +86,7 @@ class EdgeConfig(AgentConfig):
         validate_default=True,
         examples=["robot-7"],
     )
-    """Name of this device in the cloud; default: the host's name with a random suffix."""
+    """Name of this device in the cloud, by default the host's name with a random suffix."""
     policy: Annotated[str, AfterValidator(OneOf(tuple(POLICIES)))] = Field(
         default="mc", examples=["edge-only"]
     )
@@ -100,13 +100,14 @@ class EdgeConfig(AgentConfig):
     margin: Duration = Field(default=4_000_000, examples=["10ms"])
     """Slack between the predicted end of a fallback and the deadline."""
     exit_rule: ExitRule = Field(default=ExitRule.ADAPTIVE, examples=["earliest"])
-    """Rule by which the cloud goes on to deeper exits."""
+    """Exit at which the cloud stops: the first acceptable one (`earliest`), the deepest in time
+    (`pursue`), or the deepest in time only while no other task waits (`adaptive`)."""
     cloud_net_on_edge: bool = Field(default=False, examples=[True])
     """Hold the cloud net on the device, for images that need more accuracy than the local net's."""
     max_tasks: int = Field(default=256, ge=1, le=10_000, examples=[64])
     """Open tasks; further ones are refused."""
     max_uploads: int | None = Field(default=None, ge=1, le=64, examples=[2])
-    """Concurrent uploads; null: one, and as many more as cover a round trip."""
+    """Concurrent uploads; `null` for one, and as many more as cover a round trip."""
     probe_interval: Annotated[Duration, AfterValidator(PROBE_INTERVAL)] = Field(
         default=EdgeSettings.probe_interval_ns, examples=["500ms"]
     )

@@ -87,7 +87,7 @@ def format_ns(duration_ns: int) -> str:
 
 def duration_text(duration_ns: int) -> str:
     """Write a duration so that `parse_duration` reads exactly it: '7d', '1500ms'."""
-    return _exact_text(duration_ns, _UNIT_NS)
+    return _exact_text(duration_ns, _UNIT_NS) if duration_ns else "0s"
 
 
 def size_text(size_bytes: int) -> str:

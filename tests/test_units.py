@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from mc_sched.units import (
     address_argument,
     duration_argument,
+    duration_text,
     format_address,
     format_ns,
     parse_address,
     parse_duration,
     positive_argument,
+    size_text,
 )
 
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
@@ -104,6 +106,18 @@ def test_a_duration_for_people_can_be_read_again(duration_ns):
     """To the figures that it shows: half a microsecond, or a twentieth."""
     again = parse_duration(format_ns(duration_ns))
     assert again == pytest.approx(duration_ns, rel=0.05, abs=500)
+
+
+@quick
+@given(st.integers(0, 10**18) | st.sampled_from((7 * 86_400 * 10**9, 1_500_000_000, 84_000_000)))
+def test_the_exact_text_of_a_duration_is_read_as_that_duration(duration_ns):
+    assert parse_duration(duration_text(duration_ns)) == pytest.approx(duration_ns, rel=1e-15)
+
+
+def test_exact_texts_use_the_largest_unit_that_fits():
+    durations_ns = (0, 1, 84_000_000, 1_500_000_000, 60_000_000_000, 7 * 86_400 * 10**9)
+    assert list(map(duration_text, durations_ns)) == ["0s", "1ns", "84ms", "1500ms", "1m", "7d"]
+    assert list(map(size_text, (1024, 12_000, 256_000_000))) == ["1024B", "12kB", "256MB"]
 
 
 def refusal(parse, text):

@@ -26,10 +26,10 @@ UPLOAD = DurationRange(100_000_000, 60_000_000_000)
 class TlsConfig(Config):
     """This node's certificates, made by `mc-sched certs`, and the nodes that it trusts."""
 
-    directory: str = Field(default="/etc/mc-sched/tls", examples=["/etc/mc-sched/tls"])
+    directory: str = Field(default="/etc/mc-sched/tls", examples=["/srv/tls/robot-7"])
     """Directory with `ca.crt`, `node.crt` and `node.key`."""
     allow: tuple[Name, ...] = Field(default=(), examples=[["robot-7", "robot-8"]])
-    """Names of the certificates that may call this agent; empty: all of the same authority."""
+    """Names of the certificates that may call this agent; empty for all of the same authority."""
 
 
 class LimitsConfig(Config):
@@ -56,7 +56,7 @@ class AgentConfig(Config):
     """Keys of both agents."""
 
     tls: TlsConfig | None = None
-    """Certificates for connections that leave this machine; null: none."""
+    """Certificates for connections that leave this machine; `null` for none."""
     listen_without_tls: bool = Field(default=False, examples=[True])
     """Allow `listen` beyond loopback without encryption, in a network that you trust."""
     listen: Address = Field(validate_default=True)
@@ -78,13 +78,13 @@ class AgentConfig(Config):
     )
     """Lowest level of the messages on stderr."""
     event_log: str | None = Field(default=None, examples=["/var/log/mc-sched.jsonl"])
-    """File that gets one JSON line per event and action; null: no file."""
+    """File that gets one JSON line per event and action; `null` for none."""
     log_store: LogStoreConfig = LogStoreConfig()
     """Indexed event log, which `mc-sched logs`, `mc-sched explain` and the console read."""
     http: HttpConfig = HttpConfig()
     """Port of the console, the metrics and Loki's read API."""
     profile: str | None = Field(default=None, examples=["/srv/profiles/birds.json"])
-    """File with this host's measured times; null: one per bundle in the state directory."""
+    """File with this host's measured times; `null` for one per bundle in the state directory."""
 
     @field_validator("listen")
     @classmethod

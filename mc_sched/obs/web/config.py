@@ -18,7 +18,10 @@ class HttpConfig(Config):
     """Port of the console, the metrics and Loki's read API."""
 
     listen: str = Field(default="auto", examples=["0.0.0.0:9070"])
-    """An address, `none`, or `auto`: loopback, port 9070 (edge) or 9071 (cloud)."""
+    """An address, `none`, or `auto` for loopback, port 9070 on the edge and 9071 in the cloud.
+
+    Beyond loopback the other keys of the section are required.
+    """
     token_file: str | None = Field(default=None, examples=["/etc/mc-sched/token"])
     """File with the token of at least 16 characters that each request must bring."""
     certificate: str | None = Field(default=None, examples=["/etc/mc-sched/http.crt"])
