@@ -125,7 +125,7 @@ def test_people_see_what_has_scores(scores):
 def test_a_picture_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
     draw_scores(only_scores(scores), tmp_path / "scores.svg")
     text = (tmp_path / "scores.svg").read_text()
-    for label in ("undisturbed", "hog", "as it was", "local"):
+    for label in ("undisturbed", "hog", "exact", "local"):
         assert label in text
     assert "transfer_up" not in text
 

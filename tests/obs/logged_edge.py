@@ -1,4 +1,4 @@
-"""An edge machine driven by hand that writes its log, as an agent does."""
+"""An edge machine, driven by hand, that writes a log as an agent does."""
 
 import orjson
 
@@ -12,7 +12,7 @@ from tests.core.scripted_edge import ScriptedEdge
 
 
 class LoggedEdge(ScriptedEdge):
-    """Writes what happens to it, as an agent does."""
+    """Writes its events and actions to a log, as an agent does."""
 
     def __init__(self, local=LOCAL, cloud=CLOUD, **settings):
         self.lines = []
@@ -36,11 +36,11 @@ class LoggedEdge(ScriptedEdge):
         self.machine.handle = logged
         self._settle(local, cloud)
 
-    def told(self, story):
+    def report_story(self, story):
         self._log.write(self.now_ns, "note", story)
 
     def stored(self, path=":memory:"):
-        """The writer of a store that holds its log."""
+        """Return the writer of a store that holds its log."""
         writer = StoreWriter(path, KEEP_ALL)
         assert writer.append([orjson.dumps(record) for record in self.lines])
         return writer

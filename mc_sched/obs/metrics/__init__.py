@@ -1,5 +1,5 @@
-"""Prometheus metrics, read from the machines' state when somebody scrapes.
+"""Prometheus metrics, read from the machines' state at each scrape.
 
-`families.py` has the shapes, `collector.py` what all agents show, `edge.py` and `cloud.py` what
-each does. Task ids, users and addresses are never labels.
+`families.py` builds metric families, `collector.py` holds what both agents export, `edge.py` and
+`cloud.py` what each adds. Task ids, users and addresses are never labels.
 """

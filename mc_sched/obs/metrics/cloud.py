@@ -1,4 +1,4 @@
-"""What a cloud agent shows."""
+"""Metrics of a cloud agent."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from mc_sched.obs.metrics.collector import AgentCollector
 
 @dataclass(frozen=True)
 class CloudMetricsInput:
-    """One look at the agent."""
+    """State of a cloud agent at a scrape."""
 
     load: CloudLoad
     reliability: Mapping[str, Reliability]
     took: Mapping[str, Histogram]
     outcomes: Mapping[tuple[str, ...], float]
-    """How often a task ended here with which word, at which exit."""
+    """(name of the last message about a task, exit) -> number of tasks."""
     rails_w: Mapping[str, float]
     log_dropped: int
 
 
 class CloudCollector(AgentCollector[CloudMetricsInput]):
-    """Shows a cloud agent."""
+    """Exports a cloud agent's metrics."""
 
     def families(self, state: CloudMetricsInput) -> Iterator[Metric]:
-        """Its tasks, its queue, its speed, its forecasts."""
+        """Yield the families of tasks, queue, speed and forecasts."""
         yield of.counters(
             "mc_cloud_tasks",
-            "Tasks by the last word about them.",
-            ("word", "exit"),
+            "Tasks by the last message sent about them and by exit.",
+            ("message", "exit"),
             state.outcomes.items(),
         )
-        yield of.gauge("mc_queue_depth", "Tasks that wait or run here.", state.load.tasks)
-        yield of.gauge("mc_queue_seconds", "Work that waits here.", state.load.queue_ns / 1e9)
+        yield of.gauge("mc_queue_depth", "Tasks that wait or run.", state.load.tasks)
+        yield of.gauge("mc_queue_seconds", "Work that waits.", state.load.queue_ns / 1e9)
         yield of.gauge(
-            "mc_slowdown_ratio", "Measured over profiled time of the stages.", state.load.slowdown
+            "mc_slowdown_ratio", "Measured time of stages over profiled time.", state.load.slowdown
         )
         yield of.histograms(
-            "mc_task_latency_seconds", "Time of the parts of a task.", "stage", state.took
+            "mc_task_latency_seconds", "Duration of each part of a task.", "stage", state.took
         )
         yield from of.forecasts(state.reliability)
         yield of.power(state.rails_w)

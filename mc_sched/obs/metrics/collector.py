@@ -1,4 +1,4 @@
-"""What every agent's collector does: look at the agent when somebody scrapes, and show it."""
+"""Base of both agents' collectors: it reads the agent's state at each scrape."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ from prometheus_client.registry import Collector
 from mc_sched.obs.metrics import families as of
 
 
-class AgentState(Protocol):
-    """One look at an agent, as far as all agents are alike."""
+class MetricsInput(Protocol):
+    """State of an agent at a scrape, as far as both agents share it."""
 
     @property
     def log_dropped(self) -> int:
-        """Lines of its log that were not written."""
+        """Number of log lines that were not written."""
 
 
-StateT = TypeVar("StateT", bound=AgentState)
+StateT = TypeVar("StateT", bound=MetricsInput)
 
 
 class AgentCollector(Collector, ABC, Generic[StateT]):
-    """Asks `look` at each scrape, on the scraper's thread."""
+    """Calls `read` at each scrape, on the scraper's thread."""
 
-    def __init__(self, look: Callable[[], StateT], about: Mapping[str, str]) -> None:
-        self._look = look
+    def __init__(self, read: Callable[[], StateT], about: Mapping[str, str]) -> None:
+        """`about`: labels of `mc_agent_info` that never change."""
+        self._read = read
         self._about = about
 
     def describe(self) -> list[Metric]:
-        """Nothing to check names against: registering must not look."""
+        """Return no names to check, so that registering does not read the state."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every family."""
-        state = self._look()
-        yield of.info({**self._about, **self.told(state)})
+        """Yield every family."""
+        state = self._read()
+        yield of.info({**self._about, **self.changing_info(state)})
         yield from self.families(state)
         dropped = state.log_dropped
         yield of.counter("mc_log_lines_dropped", "Log lines that were not written.", dropped)
 
-    def told(self, state: StateT) -> Mapping[str, str]:
-        """What else the agent is, beside what never changes."""
+    def changing_info(self, state: StateT) -> Mapping[str, str]:
+        """Return the labels of `mc_agent_info` that a reload may change."""
         return {}
 
     @abstractmethod
     def families(self, state: StateT) -> Iterator[Metric]:
-        """What this agent has and no other."""
+        """Yield the families that only this kind of agent has."""

@@ -1,4 +1,4 @@
-"""What an edge agent shows."""
+"""Metrics of an edge agent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mc_sched.core.task import OutcomeKind
 from mc_sched.obs.metrics import families as of
 from mc_sched.obs.metrics.collector import AgentCollector
 
-_NONE_YET = {(kind.value, "", ""): 0 for kind in OutcomeKind}
-"""A counter that begins with its first task has no rate then, and a share of it no value."""
+_NO_TASKS = {(kind.value, "", ""): 0 for kind in OutcomeKind}
+"""Counters start at 0, because a counter that appears with its first task has no rate yet."""
 
 
 @dataclass(frozen=True)
 class EdgeMetricsInput:
-    """One look at the agent."""
+    """State of an edge agent at a scrape."""
 
     snapshot: EdgeSnapshot
     tally: Tally
@@ -28,18 +28,18 @@ class EdgeMetricsInput:
     rails_w: Mapping[str, float]
     log_dropped: int
     has_cloud: bool = True
-    """Whether one is configured; a link that is not there is not down."""
+    """False if no cloud is configured: then there are no link metrics, as no link is down."""
 
 
 class EdgeCollector(AgentCollector[EdgeMetricsInput]):
-    """Shows an edge agent."""
+    """Exports an edge agent's metrics."""
 
-    def told(self, state: EdgeMetricsInput) -> Mapping[str, str]:
-        """What a reload may change."""
+    def changing_info(self, state: EdgeMetricsInput) -> Mapping[str, str]:
+        """Return policy and mode."""
         return {"policy": state.snapshot.policy, "mode": state.snapshot.mode}
 
     def families(self, state: EdgeMetricsInput) -> Iterator[Metric]:
-        """Its tasks, its link, its joules, its forecasts."""
+        """Yield the families of tasks, link, energy and forecasts."""
         yield from _tasks(state)
         if state.has_cloud:
             yield from _link(state.snapshot)
@@ -48,46 +48,49 @@ class EdgeCollector(AgentCollector[EdgeMetricsInput]):
 
 
 def _tasks(state: EdgeMetricsInput) -> Iterator[Metric]:
-    seen, tally = state.snapshot, state.tally
-    outcomes = {**_NONE_YET, **tally.outcomes}
+    snapshot, tally = state.snapshot, state.tally
+    outcomes = {**_NO_TASKS, **tally.outcomes}
     yield of.counters(
-        "mc_tasks", "Tasks by how they ended.", ("outcome", "site", "exit"), outcomes.items()
-    )
+        "mc_tasks", "Tasks by outcome, site and exit.", ("outcome", "site", "exit"),
+        outcomes.items(),
+    )  # fmt: skip
     yield of.histograms(
         "mc_task_latency_seconds",
-        "Time from submission to the outcome of answered tasks (total), and of its parts.",
+        "Time from submission to outcome of answered tasks (total), and duration of each part.",
         "stage", {"total": tally.latency, **state.took},
     )  # fmt: skip
     yield of.histogram(
-        "mc_deadline_slack_seconds", "Time left at the outcome; below 0 it was late.", tally.slack
+        "mc_deadline_slack_seconds", "Time left at the outcome; negative if late.", tally.slack
     )
-    yield of.gauge("mc_queue_depth", "Tasks without an outcome yet.", seen.tasks_open)
-    yield of.counter("mc_give_ups", "Tasks given up on the cloud.", seen.gave_up)
+    yield of.gauge("mc_queue_depth", "Tasks without an outcome yet.", snapshot.tasks_open)
+    yield of.counter("mc_give_ups", "Tasks given up on the cloud.", snapshot.gave_up)
 
 
-def _link(seen: EdgeSnapshot) -> Iterator[Metric]:
-    yield of.gauge("mc_link_up", "Whether the cloud agent can be used.", seen.cloud == "up")
-    yield of.gauge("mc_link_rtt_seconds", "Round trip to the cloud agent.", seen.rtt_ns / 1e9)
+def _link(snapshot: EdgeSnapshot) -> Iterator[Metric]:
+    yield of.gauge(
+        "mc_link_up", "1 if the cloud agent can be used, else 0.", snapshot.cloud == "up"
+    )
+    yield of.gauge("mc_link_rtt_seconds", "Round trip to the cloud agent.", snapshot.rtt_ns / 1e9)
     yield of.gauges(
-        "mc_link_bandwidth_bits_per_second", "Bandwidth as measured lately; 0 while unknown.",
-        "direction", {"up": seen.uplink_bps, "down": seen.downlink_bps},
+        "mc_link_bandwidth_bits_per_second", "Estimated bandwidth; 0 while unknown.",
+        "direction", {"up": snapshot.uplink_bps, "down": snapshot.downlink_bps},
     )  # fmt: skip
 
 
 def _energy(state: EdgeMetricsInput) -> Iterator[Metric]:
-    seen = state.snapshot
+    snapshot = state.snapshot
     watts = dict(state.rails_w)
-    if not watts and seen.power_w is not None:
-        watts = {"total": seen.power_w}
+    if not watts and snapshot.power_w is not None:
+        watts = {"total": snapshot.power_w}
     yield of.power(watts)
     parts = [
-        (("tasks",), seen.energy_j), (("idle",), seen.energy_idle_j),
-        (("radio_tail",), seen.energy_tail_j), (("probes",), seen.energy_probes_j),
+        (("tasks",), snapshot.energy_j), (("idle",), snapshot.energy_idle_j),
+        (("radio_tail",), snapshot.energy_tail_j), (("probes",), snapshot.energy_probes_j),
     ]  # fmt: skip
     yield of.counters(
         "mc_energy_joules",
-        "Joules above idle by what they went into, and idle's.",
+        "Joules by use: idle, and above idle for tasks, the radio's tail and probes.",
         ("part",),
         parts,
     )
-    yield of.gauge("mc_e3_successes_per_joule", "E3 since the agent started.", seen.e3_per_j)
+    yield of.gauge("mc_e3_successes_per_joule", "E3 since the agent started.", snapshot.e3_per_j)

@@ -1,4 +1,4 @@
-"""Metric families from what the machines keep: base units, `mc_` in front of every name."""
+"""Builders of metric families. Values are in base units, and every name begins with `mc_`."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ from mc_sched.core.histogram import Histogram
 from mc_sched.core.scores import Reliability
 
 
-def gauge(name: str, what: str, value: float) -> Metric:
-    """One figure that goes up and down."""
-    return GaugeMetricFamily(name, what, value)
+def gauge(name: str, about: str, value: float) -> Metric:
+    """Build a gauge."""
+    return GaugeMetricFamily(name, about, value)
 
 
-def gauges(name: str, what: str, label: str, values: Mapping[str, float]) -> Metric:
-    """The same by one label."""
-    family = GaugeMetricFamily(name, what, labels=[label])
+def gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    """Build a gauge with one label."""
+    family = GaugeMetricFamily(name, about, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
     return family
 
 
 def power(rails_w: Mapping[str, float]) -> Metric:
-    """Watts by rail."""
-    return gauges("mc_power_watts", "Power by rail, as the sensor says.", "rail", rails_w)
+    """Build the power gauge, in watts by rail."""
+    return gauges("mc_power_watts", "Power by rail, as measured by the sensor.", "rail", rails_w)
 
 
-def counter(name: str, what: str, value: float) -> Metric:
-    """One figure that only grows."""
-    return CounterMetricFamily(name, what, value)
+def counter(name: str, about: str, value: float) -> Metric:
+    """Build a counter."""
+    return CounterMetricFamily(name, about, value)
 
 
 def counters(
-    name: str, what: str, labels: Iterable[str], values: Iterable[tuple[Sequence[str], float]]
+    name: str, about: str, labels: Iterable[str], values: Iterable[tuple[Sequence[str], float]]
 ) -> Metric:
-    """The same by labels."""
-    family = CounterMetricFamily(name, what, labels=list(labels))
+    """Build a counter with labels."""
+    family = CounterMetricFamily(name, about, labels=list(labels))
     for key, value in values:
         family.add_metric(list(key), value)
     return family
 
 
-def histograms(name: str, what: str, label: str, values: Mapping[str, Histogram]) -> Metric:
-    """Durations in seconds, by one label."""
-    family = HistogramMetricFamily(name, what, labels=[label])
+def histograms(name: str, about: str, label: str, values: Mapping[str, Histogram]) -> Metric:
+    """Build a histogram of durations in seconds, with one label."""
+    family = HistogramMetricFamily(name, about, labels=[label])
     for key, found in values.items():
         family.add_metric([key], _buckets(found), found.sum_ns / 1e9)
     return family
 
 
-def histogram(name: str, what: str, found: Histogram) -> Metric:
-    """Durations in seconds."""
-    return HistogramMetricFamily(name, what, _buckets(found), found.sum_ns / 1e9)
+def histogram(name: str, about: str, found: Histogram) -> Metric:
+    """Build a histogram of durations in seconds."""
+    return HistogramMetricFamily(name, about, _buckets(found), found.sum_ns / 1e9)
 
 
 def _buckets(found: Histogram) -> list[tuple[str, float]]:
@@ -70,14 +70,14 @@ def _buckets(found: Histogram) -> list[tuple[str, float]]:
 
 
 def info(values: Mapping[str, str]) -> Metric:
-    """What the agent is."""
-    return InfoMetricFamily("mc_agent", "What this agent is.", value=dict(values))
+    """Build `mc_agent_info`."""
+    return InfoMetricFamily("mc_agent", "Properties of this agent.", value=dict(values))
 
 
 def forecasts(found: Mapping[str, Reliability]) -> Iterator[Metric]:
-    """How good the predictors were lately."""
+    """Yield the quality of each predictor's recent forecasts."""
     yield gauges(
-        "mc_prediction_error_ratio", "Mean absolute error of the last forecasts, as a share.",
+        "mc_prediction_error_ratio", "Mean absolute relative error of the last forecasts.",
         "predictor", {name: r.mape for name, r in found.items()},
     )  # fmt: skip
     yield gauges(
@@ -87,8 +87,8 @@ def forecasts(found: Mapping[str, Reliability]) -> Iterator[Metric]:
 
 
 def certificates(ends: Mapping[str, datetime]) -> Metric:
-    """When the certificate in use on each port ends."""
+    """Build the expiry times of the certificates in use, by port."""
     return gauges(
-        "mc_certificate_expiry_timestamp_seconds", "When the certificate in use on a port ends.",
+        "mc_certificate_expiry_timestamp_seconds", "Expiry of the certificate in use on a port.",
         "port", {port: end.timestamp() for port, end in ends.items()},
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Summary and figures of a run."""
+"""Reports of a run: the summary, figures of the last seconds, and drawings."""

@@ -1,4 +1,4 @@
-"""A stream as a picture: each frame's latency over time, by who answered it."""
+"""Figure of a stream: each frame's latency over time, by the site that answered it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".svg", ".pdf")
 Outages = Sequence[tuple[float, float]]
-"""Start and length of each time without a link, in seconds from the start of the stream."""
+"""Start and length of each link outage, in seconds from the start of the stream."""
 
-# colours that stay apart for colour-blind readers (Okabe and Ito 2008)
+# colours that colour-blind readers can tell apart (Okabe and Ito 2008)
 _BLUE, _ORANGE, _GREEN, _RED, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#BBBBBB"
 
 
@@ -32,17 +32,17 @@ def _by(site: Site, gave_up: bool) -> Callable[[TaskResult], bool]:
 _GROUPS: tuple[tuple[str, str, str, Callable[[TaskResult], bool]], ...] = (
     ("answered on the edge", "o", _BLUE, _by(Site.EDGE, False)),
     ("answered by the cloud", "s", _ORANGE, _by(Site.CLOUD, False)),
-    ("taken back from the cloud", "^", _GREEN, _by(Site.EDGE, True)),
+    ("fell back to the edge", "^", _GREEN, _by(Site.EDGE, True)),
     ("late, refused or failed", "x", _RED, lambda r: r.outcome.kind is not OutcomeKind.SUCCEEDED),
 )
 
 
 def check_figure(file: str) -> None:
-    """Better a word before the run than no picture behind it: UserError if it cannot be drawn."""
+    """Raise UserError, before a long run, if the figure could not be drawn after it."""
     path = Path(file)
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(FORMATS)
-        raise UserError(f"--figure {file}: its suffix is none of {known}", exit_code=2)
+        raise UserError(f"--figure {file}: the suffix must be one of {known}", exit_code=2)
     if not path.parent.is_dir():
         raise UserError(f"--figure {file}: there is no folder {path.parent}", exit_code=2)
 
@@ -50,9 +50,9 @@ def check_figure(file: str) -> None:
 def draw_streams(
     streams: Mapping[str, Sequence[TaskResult]], deadline_ms: float, outages: Outages, path: Path
 ) -> None:
-    """One panel per stream, by title; the file's suffix, one of FORMATS, says the format.
+    """Draw one panel per stream, by title, in the format of the file's suffix (see FORMATS).
 
-    Raises ValueError for a suffix that cannot be drawn, OSError if the file cannot be written.
+    Raise ValueError for another suffix, OSError if the file cannot be written.
     """
     import matplotlib
 
@@ -93,7 +93,7 @@ def _draw(
 
 
 def _legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
-    """Each label once, in the order in which the panels bring them."""
+    """Return each label once, in the order of the panels."""
     found: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -102,5 +102,5 @@ def _legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
 
 
 def undated(path: Path) -> dict[str, None]:
-    """The same run gives the same bytes: leave the date out."""
+    """Return metadata without a date, so that the same run gives the same bytes."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})

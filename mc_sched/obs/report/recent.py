@@ -1,4 +1,4 @@
-"""Figures of the last seconds, from records as they come."""
+"""Statistics of the last seconds, from log records as they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mc_sched.obs.log.event_log import Record
 
 
 class Recent:
-    """Takes an edge's records and keeps the outcomes of the last `window_s` seconds."""
+    """The outcomes of the last `window_s` seconds, from an edge's records."""
 
     def __init__(self, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._window_s = window_s
@@ -21,12 +21,12 @@ class Recent:
         self._outcomes: deque[tuple[float, dict[str, Any]]] = deque()
 
     def take(self, record: Record) -> None:
-        """Enter a record; only outcomes count."""
+        """Add a record; records other than outcomes are ignored."""
         if record["name"] == "Finish":
             self._outcomes.append((self._clock(), record["data"]["outcome"]))
 
     def figures(self) -> dict[str, Any]:
-        """Rate, outcomes, sites, exits, give-ups and latency quantiles."""
+        """Return rate, outcomes, sites, exits, give-ups and latency quantiles."""
         now_s = self._clock()
         while self._outcomes and self._outcomes[0][0] < now_s - self._window_s:
             self._outcomes.popleft()

@@ -1,15 +1,17 @@
-"""The one summary of a run, printed by live runs and simulated ones alike.
+"""The summary of a run, the same for live and simulated runs.
 
-It is built up result by result, so that memory does not grow with the run.
+It is built result by result, so that memory does not grow with the run.
 
-Conventions: `deadline_met` is over all submitted tasks, refused ones count as not met. Latency,
-accuracy and expected accuracy are over answered tasks, those that got a prediction whether in
-time or not. E3 = Ns / (N * E) with E the mean joules per task, so it is Ns over all joules; Ns are
-the succeeded tasks, and where labels are known only those of them whose top-5 holds the label
-(Tang et al. 2020, section "A case study"). Joules are told without the radio's tail, and E3 both
-ways; `source` names who says what computing cost, "model+rapl" if two do. Counts and sums are
-exact. Quantiles are nearest-rank; of more than 4,096 latencies they are within 0.05%, as those
-are rounded to 11 binary digits.
+- `deadline_met` is the share of all submitted tasks; a refused task counts as not met.
+- Latency, accuracy and expected accuracy are over answered tasks: those with a prediction, in time
+  or not.
+- E3 = Ns / (N * E) with E the mean joules per task, which is Ns over all joules. Ns counts the
+  succeeded tasks or, if labels are known, those of them whose top-5 contains the label (Tang et al.
+  2020, section "A case study").
+- Joules are without the radio's tail; E3 is given without and with it. `source` names the sensor or
+  model of the computing energy, "model+rapl" if there were two.
+- Counts and sums are exact. Quantiles are nearest-rank. Beyond 4,096 different latencies they are
+  within 0.05%, because latencies are then rounded to 11 binary digits.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from mc_sched.obs.report.summary import RunInfo, TaskResult
 SCHEMA = "mc-sched/summary/1"
 _DIGITS = 11
 _EXACT = 4096
-"""Different latencies that are kept as they are."""
+"""Number of different latencies up to which they are not rounded."""
 
 
 def summarise(results: Iterable[TaskResult], info: RunInfo) -> dict[str, Any]:
-    """The summary object of a run that is over."""
+    """Return the summary of a finished run."""
     running = RunningSummary()
     for result in results:
         running.add(result)
@@ -36,7 +38,7 @@ def summarise(results: Iterable[TaskResult], info: RunInfo) -> dict[str, Any]:
 
 
 class RunningSummary:
-    """Takes results as they come; `summary` may be asked for at any time."""
+    """Accumulates results; `summary` may be called at any time."""
 
     def __init__(self) -> None:
         self.tasks = 0
@@ -54,17 +56,17 @@ class RunningSummary:
 
     @property
     def sites(self) -> dict[str, int]:
-        """How many tasks each site answered so far."""
+        """Number of tasks that each site has answered so far."""
         return {site.value: count for site, count in self._sites.items()}
 
     def add(self, result: TaskResult) -> None:
-        """Enter one result."""
+        """Add one result."""
         outcome = result.outcome
         self.tasks += 1
         self._kinds[outcome.kind] += 1
         self._gave_up += outcome.gave_up
         self._bytes_up += outcome.bytes_up
-        self._enter_energy(outcome.energy)
+        self._add_energy(outcome.energy)
         if outcome.site is not None:
             self._sites[outcome.site] += 1
         if outcome.exit:
@@ -73,15 +75,15 @@ class RunningSummary:
             self._labelled = True
             self._correct_in_time += result.correct and outcome.kind is OutcomeKind.SUCCEEDED
         if outcome.prediction is not None:
-            self._enter_answer(result)
+            self._add_answer(result)
 
-    def _enter_energy(self, energy: Energy) -> None:
+    def _add_energy(self, energy: Energy) -> None:
         self._total_j += energy.total_j
         self._tail_j += energy.radio_tail_j
         if energy.source not in self._sources and (energy.compute_j or energy.encode_j):
             self._sources.add(energy.source)
 
-    def _enter_answer(self, result: TaskResult) -> None:
+    def _add_answer(self, result: TaskResult) -> None:
         outcome = result.outcome
         self._answered += 1
         self._expected += outcome.expected_accuracy or 0.0
@@ -94,7 +96,7 @@ class RunningSummary:
             self._correct += result.correct
 
     def summary(self, info: RunInfo) -> dict[str, Any]:
-        """The summary object so far; all keys are always there."""
+        """Return the summary so far; every key is always present."""
         in_time = self._kinds[OutcomeKind.SUCCEEDED]
         successes = self._correct_in_time if self._labelled else in_time
         return {
@@ -130,12 +132,12 @@ class RunningSummary:
 
 
 def _joined(sources: Iterable[str]) -> str:
-    """Who is named in any of these sources, joined by +."""
+    """Return the names in all these sources, each once, joined by +."""
     return "+".join(sorted({name for source in sources for name in source.split("+")}))
 
 
 class LatencyCounts:
-    """How often each latency came: exact while there are few, rounded once there are many."""
+    """Counts of latencies: exact while there are few different ones, then rounded."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
@@ -144,7 +146,7 @@ class LatencyCounts:
         self._sum_ns = self._max_ns = 0
 
     def add(self, latency_ns: int) -> None:
-        """Enter one latency, 0 or more."""
+        """Add one latency, 0 or more."""
         self._counts[_rounded(latency_ns) if self._rounds else latency_ns] += 1
         self._number += 1
         self._sum_ns += latency_ns
@@ -158,7 +160,7 @@ class LatencyCounts:
             self._counts[_rounded(latency_ns)] += count
 
     def figures_ms(self) -> dict[str, float]:
-        """Mean, quantiles and maximum, as in the summary; 0 while there is none."""
+        """Return mean, quantiles and maximum for the summary; 0 if there are no latencies."""
         return {
             "mean": _share(self._sum_ns / 1e6, self._number),
             **{f"p{percent}": self._rank_ns(percent) / 1e6 for percent in (50, 95, 99)},
@@ -175,7 +177,7 @@ class LatencyCounts:
 
 
 def _rounded(latency_ns: int) -> int:
-    """To the middle of its step."""
+    """Round to _DIGITS binary digits, to the middle of the rounding interval."""
     spare = max(0, latency_ns.bit_length() - _DIGITS)
     return (latency_ns >> spare << spare) + ((1 << spare) >> 1)
 

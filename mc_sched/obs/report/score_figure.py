@@ -1,4 +1,4 @@
-"""Forecasts against what happened, a panel per predictor."""
+"""Figure of forecasts against actual times, a panel per predictor."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS = 3
-# colours that stay apart for colour-blind readers (Okabe and Ito 2008)
+# colours that colour-blind readers can tell apart (Okabe and Ito 2008)
 _COLOURS = {
     "undisturbed": "#0072B2", "hog": "#D55E00", "link_steps": "#009E73", "trace": "#E69F00",
     "busy_cloud": "#CC79A7",
 }  # fmt: skip
 Groups = Mapping[Predictor, Mapping[str, Sequence[Score]]]
-"""By predictor and condition."""
+"""Predictor -> condition of the run -> scores."""
 
 
 def draw_scores(groups: Groups, path: Path) -> None:
-    """Each forecast's mean over what happened; the file's suffix says the format.
+    """Draw each forecast's mean over the actual time, in the format of the file's suffix.
 
-    Raises ValueError for a suffix that cannot be drawn, OSError if the file cannot be written.
+    Raise ValueError for an unknown suffix, OSError if the file cannot be written.
     """
     import matplotlib
 
@@ -59,13 +59,13 @@ def _draw(axes: Axes, title: str, by_condition: Mapping[str, Sequence[Score]]) -
     everything = [score for scores in drawn.values() for score in scores]
     ends = [max(0.01, score.actual_ns / 1e6) for score in everything]
     diagonal = [min(ends), max(ends)]
-    axes.plot(diagonal, diagonal, color="#BBBBBB", lw=1, label="as it was")
+    axes.plot(diagonal, diagonal, color="#BBBBBB", lw=1, label="exact")
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
     axes.set_title(title, fontsize=10, loc="left")
-    axes.set_xlabel("took (ms)", fontsize=8)
+    axes.set_xlabel("actual (ms)", fontsize=8)
     axes.set_ylabel("forecast (ms)", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)

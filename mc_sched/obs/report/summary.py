@@ -1,4 +1,4 @@
-"""The words of a summary: one task's result, what a run was, and the rows that people read."""
+"""Parts of a summary: one task's result, the run's description, and rows for people."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from mc_sched.core.value import value
 
 @value
 class TaskResult:
-    """An outcome, and whether its top-5 holds the true label (None: the label is not known)."""
+    """The result of one frame."""
 
     outcome: Outcome
     correct: bool | None = None
+    """True if the top-5 contains the true label; None if the label is not known."""
     error: str = ""
-    """Set when the input was bad: names the field."""
+    """Set if the input was bad; names the field."""
     submitted_s: float = 0.0
-    """From the start of the stream."""
+    """Since the start of the stream."""
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a summary says of the run itself."""
+    """Description of a run, for its summary."""
 
     policy: str
     mode: str
@@ -31,13 +32,13 @@ class RunInfo:
     duration_s: float
     idle_w: float = 0.0
     energy_source: str = "model"
-    """Of a run in which nothing was computed here."""
+    """Source of the joules if the edge computed nothing in the run."""
     idle_j: float | None = None
-    """Measured over the run; None: `idle_w` for as long as it took."""
+    """Measured over the run; None: `idle_w` times the duration."""
 
 
 def result_row(result: TaskResult) -> dict[str, Any]:
-    """One frame's result as a JSON object: its outcome, with what is known of its truth."""
+    """Return one frame's result as a JSON object, the outcome's fields at the top."""
     row = asdict(result)
     row = {**row.pop("outcome"), **row}
     row["energy"]["total_j"] = result.outcome.energy.total_j
@@ -45,7 +46,7 @@ def result_row(result: TaskResult) -> dict[str, Any]:
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The summary as label and text, for people."""
+    """Return the summary as (label, text) rows for people."""
     sites, latency, energy = summary["sites"], summary["latency_ms"], summary["energy_j"]
     exits = ", ".join(f"{name} {count}" for name, count in summary["exits"].items()) or "none"
     outcomes = ", ".join(f"{count} {kind}" for kind, count in summary["outcomes"].items() if count)
@@ -64,7 +65,7 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     tail = f", {summary['e3_with_tail_per_j']:.1f} with the radio's tail" if energy["tail"] else ""
     rows += [
         ("sent", f"{summary['bytes_up'] / 1000:.0f} kB"),
-        ("energy", f"{energy['per_task'] * 1e3:.1f} mJ a frame above idle ({energy['source']})"),
+        ("energy", f"{energy['per_task'] * 1e3:.1f} mJ per frame above idle ({energy['source']})"),
         ("E3", f"{summary['e3_per_j']:.1f} successes per joule ({summary['e3_counts']}){tail}"),
     ]
     return rows

@@ -23,7 +23,7 @@ def test_a_task_that_was_answered_in_time(edge):
     moments = (Moment("Arrived", 10 * MS, 10 * MS, "jpeg"), Moment("Accept", 10 * MS, 0, "exit1"),
                Moment("StageDone", 14 * MS, 4 * MS, "stage 0"))  # fmt: skip
     edge.replied(29, "a")
-    edge.told(CloudStory("a", moments))
+    edge.report_story(CloudStory("a", moments))
     found = edge.explain("a").as_object()
     assert (found["outcome"], found["site"], found["latency_ms"]) == ("succeeded", "cloud", 29.0)
     assert found["cause"] == "it was offloaded, and the cloud answered in time"

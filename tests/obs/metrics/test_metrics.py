@@ -113,7 +113,7 @@ def test_a_cloud_agent(edge):
     now = [state]
     collector = CloudCollector(lambda: now[0], {"node": "cloud"})
     _, samples = scraped(collector)
-    assert samples[("mc_cloud_tasks_total", ("exit", "exit2"), ("word", "reply"))] == 5
+    assert samples[("mc_cloud_tasks_total", ("exit", "exit2"), ("message", "reply"))] == 5
     assert samples[("mc_queue_seconds",)] == pytest.approx(0.012)
     assert samples[("mc_slowdown_ratio",)] == 1.25
     assert samples[("mc_power_watts", ("rail", "gpu0"))] == 61.5

@@ -24,7 +24,7 @@ ALL = [
     frame(2.0, site=Site.EDGE, gave_up=True),
     frame(3.0, "refused"),
 ]
-GROUPS = ["answered on the edge", "answered by the cloud", "taken back from the cloud",
+GROUPS = ["answered on the edge", "answered by the cloud", "fell back to the edge",
           "late, refused or failed"]  # fmt: skip
 
 

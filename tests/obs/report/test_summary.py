@@ -317,7 +317,7 @@ def test_rows_for_people():
     assert rows["latency"] == "p50 12.3 ms, p95 12.3 ms, max 12.3 ms"
     assert rows["top-5 correct"] == "100.0%"
     assert rows["sent"] == "2 kB"
-    assert rows["energy"] == "250.0 mJ a frame above idle (model)"
+    assert rows["energy"] == "250.0 mJ per frame above idle (model)"
     assert rows["E3"] == "2.0 successes per joule (correct)"
 
 
