@@ -1,4 +1,4 @@
-"""`python -m cloud_agent` is `mc-cloud-agent`."""
+"""Run `python -m cloud_agent` as `mc-cloud-agent`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m edge_agent` is `mc-edge-agent`."""
+"""Run `python -m edge_agent` as `mc-edge-agent`."""
 
 import sys
 

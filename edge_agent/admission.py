@@ -1,6 +1,6 @@
-"""Taking an image in: decoded once, cropped to the nets' input, encoded for the uplink.
+"""Admission of an image: decode it once, crop it to the nets' input, encode it for the uplink.
 
-Where a task's privacy forbids that its picture leaves, no jpeg is made that could.
+If a task's privacy keeps its image on the device, no JPEG is made that could leave it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from PIL import Image
 from edge_agent.bare_jpeg import is_bare_jpeg
 
 MAX_WAITING = 64
-"""Images that may wait to be decoded; beyond that a task is refused as overload."""
+"""Images that may wait to be decoded; further tasks are refused as overload."""
 SMALL_BYTES, SMALL_PIXELS = 64 * 1024, 256 * 256
-"""An image within both is decoded where it arrived: a thread would take about as long to wake."""
+"""An image within both is decoded on the loop: waking a thread would take about as long."""
 
 
 class Overloaded(Exception):
@@ -28,18 +28,18 @@ class Overloaded(Exception):
 
 @dataclass(frozen=True)
 class Admitted:
-    """An image that both sites can take."""
+    """An image in the form that each site takes."""
 
     pixels: Pixels
     """uint8 array [px, px, 3]."""
     jpeg: bytes | None
-    """The same for the uplink, without the metadata of the original file; None: not allowed."""
+    """Payload for the uplink, without the original file's metadata; None if it may not leave."""
     encoding_ns: int = 0
-    """Time that making the jpeg took; none if the file could go as it came."""
+    """Time to encode `jpeg`; 0 if the original file could be used."""
 
 
 class Admission:
-    """Decodes small images at once and larger ones on `pool`, as many as may wait for it."""
+    """Decodes small images at once and larger ones on `pool`, with a bounded queue."""
 
     def __init__(self, input_px: int, pool: Executor) -> None:
         self._input_px = input_px
@@ -47,9 +47,9 @@ class Admission:
         self._waiting = 0
 
     async def admit(self, data: bytes, as_jpeg: bool = True) -> Admitted:
-        """Decode an image and, where it may leave `as_jpeg`, encode it.
+        """Decode an image and, if it may leave the device `as_jpeg`, encode it.
 
-        Raises mc_models.data.preprocess.ImageError with what is wrong with it, or Overloaded.
+        Raises mc_models.data.preprocess.ImageError for an invalid image, or Overloaded.
         """
         if len(data) <= SMALL_BYTES:
             image = open_image(data)
@@ -72,10 +72,10 @@ class Admission:
 def _admitted(data: bytes, image: Image.Image, input_px: int, as_jpeg: bool) -> Admitted:
     if not as_jpeg:
         return Admitted(decode_opened(image, input_px), None)
-    # what goes out as it came must hold nothing but the picture: no place, no name, no thumbnail
-    ready = image.size == (input_px, input_px) and image.mode == "RGB" and is_bare_jpeg(data)
+    # a file that is sent unchanged must not carry a place, a name or a thumbnail
+    sendable = image.size == (input_px, input_px) and image.mode == "RGB" and is_bare_jpeg(data)
     pixels = decode_opened(image, input_px)
-    if ready:
+    if sendable:
         return Admitted(pixels, data)
     started_ns = time.thread_time_ns()
     jpeg = encode_jpeg(pixels)

@@ -103,7 +103,7 @@ class EdgeAgent:
     def collector(self) -> EdgeCollector:
         """Return the source of the metrics; it is read from other threads."""
         look = on_loop(
-            asyncio.get_running_loop(), lambda: self._driver.state(self._sampler.rails_w)
+            asyncio.get_running_loop(), lambda: self._driver.metrics_input(self._sampler.rails_w)
         )
         return EdgeCollector(
             look, {"node": "edge", "version": __version__, "bundle": self._bundle.name}

@@ -40,7 +40,7 @@ def make_cloud_client(config: EdgeConfig, bundle: Bundle, driver: EdgeDriver) ->
         bundle.hash,
         driver.handle,
         identity_for(config, config.cloud),
-        driver.tell,
+        driver.log_story,
     )
 
 

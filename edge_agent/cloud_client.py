@@ -1,6 +1,6 @@
 """The edge's side of the wire to the cloud: one connection for images, one for control.
 
-Whatever dies, each task that was sent ends in exactly one of replied, refused, stopped or lost.
+Whatever fails, each task that was sent ends as exactly one of replied, refused, stopped or lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MISSED_PROBES = 2
 """Unanswered probes in a row after which the link counts as down."""
 RETRY_S = 0.25
 GIVE_UP_GRACE_S = 1.0
-"""How long the cloud may take to confirm a give-up before the call is cut."""
+"""Time the cloud has to confirm a give-up before the call is cancelled."""
 LAST = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped)
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
@@ -47,7 +47,7 @@ class _Call:
 
 
 class CloudClient:
-    """Keeps in touch with one cloud agent and carries tasks to it."""
+    """Watches one cloud agent and sends tasks to it."""
 
     def __init__(
         self,
@@ -56,38 +56,38 @@ class CloudClient:
         bundle_hash: str,
         feed: Feed,
         identity: Identity | None = None,
-        tell: Callable[[CloudStory], None] = lambda story: None,
+        log_story: Callable[[CloudStory], None] = lambda story: None,
     ) -> None:
         """With an `identity` both connections use mutual TLS.
 
-        `tell` receives the cloud's part of the story of each task that has ended in the cloud.
+        `log_story` receives the cloud's part of the story of each task that has ended in the cloud.
         """
         self._address = address
         self._edge_id = edge_id
         self._bundle_hash = bundle_hash
         self._feed = feed
         self._calls: dict[str, _Call] = {}
-        self._errands: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._probes: asyncio.Queue[SendProbe] = asyncio.Queue()
         """Probes that the machine has asked for since the cloud was reached."""
         self._gone_reason: str | None = None
         """The reason of the last CloudGone; None before it, and again once a cloud is found."""
         self._identity = identity
-        self._tell = tell
+        self._log_story = log_story
 
     async def start(self) -> None:
         """Connect and keep watching; returns at once."""
         self._data = connect(self._address, self._identity)
         self._control = connect(self._address, self._identity)
-        self._infer: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
-        self._ask: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
+        self._data_stub: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
+        self._control_stub: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
         self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        """Hang up; calls in flight are lost."""
+        """Disconnect; calls in flight are lost."""
         self._watcher.cancel()
         self._cut_calls()
-        jobs = [self._watcher, *(call.job for call in self._calls.values()), *self._errands]
+        jobs = [self._watcher, *(call.job for call in self._calls.values()), *self._background]
         await asyncio.gather(*jobs, return_exceptions=True)
         await self._data.close(None)
         await self._control.close(None)
@@ -97,14 +97,16 @@ class CloudClient:
     async def _watch(self) -> None:
         while True:
             try:
-                await self._meet()
+                await self._follow()
             except grpc.aio.AioRpcError as error:
-                self._lose(_unmet(self._address, error))
+                self._lose(_why_unusable(self._address, error))
             await asyncio.sleep(RETRY_S)
 
-    async def _meet(self) -> None:
-        """Learn what the cloud hosts, then send the machine's probes until it is lost or leaves."""
-        described = await self._ask.Describe(cloud_pb2.DescribeRequest(), timeout=PROBE_TIMEOUT_S)
+    async def _follow(self) -> None:
+        """Ask what the cloud hosts, then send the machine's probes until it is lost or drains."""
+        described = await self._control_stub.Describe(
+            cloud_pb2.DescribeRequest(), timeout=PROBE_TIMEOUT_S
+        )
         table = serde.describe_from_wire(described)
         if table.bundle_hash != self._bundle_hash:
             self._lose("the cloud runs another bundle; install the same one on both")
@@ -120,7 +122,7 @@ class CloudClient:
                 missed += 1
                 if not found or missed >= MISSED_PROBES or _is_unavailable(error):
                     raise
-                self._feed(ev.ProbeLost(time.monotonic_ns(), _unmet(self._address, error)))
+                self._feed(ev.ProbeLost(time.monotonic_ns(), _why_unusable(self._address, error)))
                 continue
             if draining:
                 self._report_gone("the cloud agent is shutting down")
@@ -143,7 +145,7 @@ class CloudClient:
             padding=bytes(probe.up_bytes),
             reply_padding_bytes=probe.down_bytes,
         )
-        reply = await self._ask.Probe(request, timeout=PROBE_TIMEOUT_S)
+        reply = await self._control_stub.Probe(request, timeout=PROBE_TIMEOUT_S)
         now_ns = time.monotonic_ns()
         self._feed(
             ev.LinkSampled(
@@ -171,7 +173,7 @@ class CloudClient:
     # --- tasks ------------------------------------------------------------------------------
 
     def send(self, action: SendToCloud, payload: bytes, trace_id: str = "") -> None:
-        """Carry a task to the cloud; its end is fed as an event."""
+        """Send a task to the cloud; its end is fed as an event."""
         opened = serde.open_to_wire(
             action, self._edge_id, payload, CHUNK_BYTES, self._bundle_hash, trace_id
         )
@@ -180,32 +182,32 @@ class CloudClient:
         job.add_done_callback(lambda _: self._ended(action.task_id))
 
     def give_up(self, task_id: str) -> None:
-        """Tell the cloud to stop; cut an upload that is still running."""
+        """Tell the cloud to stop; cancel an upload that is still running."""
         call = self._calls.get(task_id)
         if call is None:
             return
         call.given_up = True
-        self._errand(self._tell_give_up(task_id))
+        self._start(self._send_give_up(task_id))
         if not call.accepted:
             call.job.cancel()
             return
         cut = asyncio.get_running_loop().call_later(GIVE_UP_GRACE_S, call.job.cancel)
         call.job.add_done_callback(lambda _: cut.cancel())
 
-    async def _tell_give_up(self, task_id: str) -> None:
+    async def _send_give_up(self, task_id: str) -> None:
         request = cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=self._edge_id)
         with contextlib.suppress(grpc.aio.AioRpcError):
-            await self._ask.GiveUp(request, timeout=GIVE_UP_GRACE_S)
+            await self._control_stub.GiveUp(request, timeout=GIVE_UP_GRACE_S)
 
     def _ended(self, task_id: str) -> None:
-        """Feed how a call ended; also of one that was cut before its first step."""
+        """Feed the end of a call, even of one that was cancelled before it started."""
         call = self._calls.pop(task_id)
         self._feed(_last_event(task_id, call))
 
     async def _exchange(
         self, action: SendToCloud, opened: cloud_pb2.InferRequest, payload: bytes
     ) -> ev.EdgeEvent:
-        call = self._infer.Infer(timeout=action.budget_ns / 1e9 + GIVE_UP_GRACE_S)
+        call = self._data_stub.Infer(timeout=action.budget_ns / 1e9 + GIVE_UP_GRACE_S)
         try:
             await call.write(opened)
             for start in range(CHUNK_BYTES, len(payload), CHUNK_BYTES):
@@ -214,28 +216,30 @@ class CloudClient:
             while (message := await call.read()) is not EOF:
                 event = serde.cloud_event_from_wire(message, action.task_id, time.monotonic_ns())
                 if isinstance(event, LAST):
-                    self._tell(CloudStory(action.task_id, serde.story_from_wire(message)))
+                    self._log_story(CloudStory(action.task_id, serde.story_from_wire(message)))
                     return event
                 if isinstance(event, ev.CloudAccepted):
                     self._calls[action.task_id].accepted = True
                 self._feed(event)
             status = await call.details()
-            return ev.CloudLost(time.monotonic_ns(), action.task_id, status or "no answer came")
+            return ev.CloudLost(
+                time.monotonic_ns(), action.task_id, status or "the cloud sent no answer"
+            )
         except asyncio.InvalidStateError:
-            # the call ended while we were writing: its status says why
+            # the call ended during a write; its status has the reason
             reason = await call.details()
             return ev.CloudLost(time.monotonic_ns(), action.task_id, reason or "the call ended")
         finally:
             call.cancel()
 
-    def _errand(self, work: Any) -> None:
+    def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
 
-def _unmet(address: str, error: grpc.aio.AioRpcError) -> str:
-    """Why the cloud agent cannot be used: it is not reached, or it does not want us."""
+def _why_unusable(address: str, error: grpc.aio.AioRpcError) -> str:
+    """Return the reason why the cloud agent cannot be used."""
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
         return f"{address} refuses this node's certificate: {error.details()}"
     return f"{address} does not answer ({error.code().name.lower()})"
@@ -257,4 +261,4 @@ def _last_event(task_id: str, call: _Call) -> ev.EdgeEvent:
         return call.job.result()
     if isinstance(error, grpc.aio.AioRpcError):
         return ev.CloudLost(now_ns, task_id, error.details() or error.code().name.lower())
-    return ev.CloudLost(now_ns, task_id, f"the call broke: {sentence(error)}")
+    return ev.CloudLost(now_ns, task_id, f"the call failed: {sentence(error)}")

@@ -1,7 +1,7 @@
-"""The cloud net on the device, for policies that run stages of it, or all of it, here.
+"""The cloud net on the device, for policies that run some or all of its stages on the edge.
 
-Most agents never need it, so it is loaded when it is first asked for; a task that asks first waits
-for that. One task at a time runs in it, be it the encoder's or the local executor's.
+Most agents never need it, so it is loaded on first use, and the first task waits for that. The
+encoder and the local executor share it; one task at a time runs in it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Piece = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Run:
-    """What the local executor runs: pieces from the input to logits, and what they report."""
+    """A net that the local executor runs: pieces from the input to the logits."""
 
     pieces: Sequence[Piece]
     temperature: float
     reported: Sequence[bool]
-    """By piece, whether its end says something about progress."""
+    """For each piece, whether its end is reported as progress."""
 
 
 class CloudNetOnEdge:
-    """Stages and heads of a bundle's cloud net, once somebody needs them."""
+    """Stages and heads of a bundle's cloud net, loaded on first use."""
 
     def __init__(self, bundle: Bundle, precision: Precision) -> None:
         self._bundle, self._precision = bundle, precision
@@ -42,13 +42,13 @@ class CloudNetOnEdge:
         self._net: PreparedCloud | None = None
 
     def load(self) -> None:
-        """Prepare the networks' pieces, in seconds, if that has not been done."""
+        """Prepare the net's pieces unless that has been done; takes seconds."""
         with self._prepared():
             pass
 
     @contextmanager
     def run_to(self, exit_name: str) -> Iterator[Run]:
-        """The pieces up to an exit; nobody else runs the net meanwhile."""
+        """Hold the net and yield its pieces up to an exit."""
         row = self._exits[exit_name]
         with self._prepared() as net:
             pieces = (*net.stages[: row.stage + 1], net.heads[exit_name])
@@ -56,7 +56,7 @@ class CloudNetOnEdge:
 
     @torch.inference_mode()
     def message(self, split: str, pixels: Pixels) -> bytes:
-        """The payload of a raw split."""
+        """Return the payload of a raw split."""
         with self._prepared() as net:
             x = to_input(pixels)
             for stage in net.stages[: self._splits[split].stage]:
@@ -65,7 +65,7 @@ class CloudNetOnEdge:
 
     @property
     def encoders(self) -> Mapping[str, Callable[[Pixels], bytes]]:
-        """From pixels to payload, by split."""
+        """Encoder per split, from pixels to the payload."""
         return {name: partial(self.message, name) for name in self._splits}
 
     @contextmanager

@@ -1,7 +1,7 @@
-"""Performs what the edge machine asks for, and feeds it what happened, on the agent's loop.
+"""Performs the edge machine's actions and feeds it events, on the agent's loop.
 
-Waking the loop costs a running inference its turn, so progress that nobody acts upon is noted and
-delivered, in order and with its own time, just before the next event that does matter.
+Waking the loop interrupts a running inference. So an event that no decision waits for is noted, and
+delivered in order, with its own time, just before the next event that is reported at once.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ REMEMBERED_IMAGES = 64
 
 
 class Cloud(Protocol):
-    """What the driver needs of the cloud client."""
+    """The cloud client as the driver uses it."""
 
     def send(self, action: do.SendToCloud, payload: bytes, trace_id: str = "") -> None:
-        """Carry a task to the cloud."""
+        """Send a task to the cloud."""
 
     def give_up(self, task_id: str) -> None:
-        """Tell the cloud to stop."""
+        """Tell the cloud to stop work on a task."""
 
     def probe(self, action: do.SendProbe) -> None:
         """Measure the link by one round trip."""
 
 
 class EdgeDriver:
-    """Joins machine, local executor, cloud client, timers and those who wait for outcomes."""
+    """Connects machine, local executor, cloud client, timers and callers that wait for outcomes."""
 
     def __init__(
         self, machine: EdgeMachine, log: EventLog, prepare: Callable[[Any], torch.Tensor]
@@ -62,7 +62,7 @@ class EdgeDriver:
         self._timers: dict[tuple[str, TimerKind], asyncio.TimerHandle] = {}
         self._images: dict[str, Admitted] = {}
         self._payloads: dict[str, bytes] = {}
-        """Payloads that were made for open tasks."""
+        """Encoded payloads of open tasks, other than jpeg."""
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
         self._finished: OrderedDict[str, tuple[Task, Admitted]] = OrderedDict()
         self._tasks: dict[str, Task] = {}
@@ -78,9 +78,10 @@ class EdgeDriver:
         on_cloud_state: Callable[[bool, str], None] | None = None,
         encoder: PayloadEncoder | None = None,
     ) -> None:
-        """The executor, the cloud client, and who hears whether the cloud can be used, or why not.
+        """Connect the workers.
 
-        The encoder, where the bundle has a codec that needs one, has `encoded` as its `report`.
+        `on_cloud_state` is called with True when the cloud can be used, and with False and the
+        reason when it no longer can. The `encoder` must have `encoded` as its `report`.
         """
         self._executor, self._cloud, self._encoder = executor, cloud, encoder
         if on_cloud_state is not None:
@@ -100,15 +101,15 @@ class EdgeDriver:
         self.handle(event)
 
     def note(self, event: ev.EdgeEvent) -> None:
-        """Feed an event from another thread that may wait until something else happens."""
+        """Feed an event from another thread together with the next one that is handled."""
         self._noted.append(event)
 
     def handle(self, event: ev.EdgeEvent) -> None:
-        """Feed one event, on the loop's thread, and perform what it calls for."""
-        self._catch_up(event.now_ns)
+        """Feed one event, on the loop's thread, and perform the machine's actions."""
+        self._feed_noted(event.now_ns)
         self._feed(event)
 
-    def _catch_up(self, now_ns: int) -> None:
+    def _feed_noted(self, now_ns: int) -> None:
         while self._noted and self._noted[0].now_ns <= now_ns:
             self._feed(self._noted.popleft())
 
@@ -117,7 +118,7 @@ class EdgeDriver:
         try:
             actions = self._machine.handle(event)
         except MachineError as error:
-            self._break(event, error)
+            self._fail(event, error)
             return
         for action in actions:
             self._log.write(event.now_ns, "action", action)
@@ -127,18 +128,18 @@ class EdgeDriver:
         elif isinstance(event, ev.CloudGone):
             self._on_cloud_state(False, event.reason)
 
-    # --- people's calls ---------------------------------------------------------------------
+    # --- clients ----------------------------------------------------------------------------
 
     def known(self, task_id: str) -> bool:
-        """Whether a task of this id is open."""
+        """Return True if a task of this id is open."""
         return task_id in self._waiting
 
     async def submit(self, task: Task, image: Admitted) -> Outcome:
-        """Run one task to its outcome; a cancelled caller is a client that left."""
+        """Run one task to its outcome; cancelling the call means that the client has left."""
         return await self._run(ev.Submitted(time.monotonic_ns(), task), task, image)
 
     async def again(self, task_id: str) -> Outcome | None:
-        """Not satisfied with `task_id`: once more at a higher QoR. None if it is forgotten."""
+        """Run the image of a finished task at a higher QoR; None if it is forgotten."""
         found = self._finished.get(task_id)
         if found is None:
             return None
@@ -147,7 +148,7 @@ class EdgeDriver:
         return await self._run(ev.NotSatisfied(now_ns, task_id, task), task, found[1])
 
     def _free_id(self, task_id: str) -> str:
-        """A name for another try at `task_id`: the first of +1, +2, .. that no task has."""
+        """Return an id for another run of `task_id`: the first of +1, +2, .. that is free."""
         names = (f"{task_id}+{number}" for number in itertools.count(1))
         return next(n for n in names if n not in self._waiting and n not in self._finished)
 
@@ -164,35 +165,35 @@ class EdgeDriver:
             raise
 
     def snapshot(self) -> EdgeSnapshot:
-        """What `status` shows."""
+        """Return the state that `mc-sched status` shows."""
         now_ns = time.monotonic_ns()
-        self._catch_up(now_ns)
+        self._feed_noted(now_ns)
         return self._machine.snapshot(now_ns)
 
-    def state(self, rails_w: Mapping[str, float]) -> EdgeMetricsInput:
-        """What metrics are made of."""
+    def metrics_input(self, rails_w: Mapping[str, float]) -> EdgeMetricsInput:
+        """Return the state that the metrics are computed from."""
         machine, dropped, has_cloud = self._machine, self._log.dropped, self._cloud is not None
-        seen, tally, took = self.snapshot(), machine.tally(), machine.took()
-        return EdgeMetricsInput(seen, tally, took, rails_w, dropped, has_cloud)
+        snapshot, tally, took = self.snapshot(), machine.tally(), machine.took()
+        return EdgeMetricsInput(snapshot, tally, took, rails_w, dropped, has_cloud)
 
-    def tell(self, story: CloudStory) -> None:
+    def log_story(self, story: CloudStory) -> None:
         """Log the cloud's part of a task's story."""
         self._log.write(time.monotonic_ns(), "note", story)
 
     @property
     def progressing(self) -> bool:
-        """Whether the machine answers and no worker is stuck."""
+        """True unless a worker is stuck; raises if the machine does not answer."""
         self.snapshot()
         workers = (worker for worker in (self._executor, self._encoder) if worker is not None)
         return all(worker.heartbeat.steady for worker in workers)
 
     async def drain(self) -> None:
-        """Refuse new tasks and wait until the open ones are over."""
+        """Refuse new tasks and wait until the open ones have ended."""
         self.handle(ev.Drain(time.monotonic_ns()))
         while self._waiting or not self._machine.is_idle:
             await asyncio.sleep(0.02)
 
-    # --- performing -------------------------------------------------------------------------
+    # --- actions ----------------------------------------------------------------------------
 
     def _perform(self, action: do.EdgeAction) -> None:
         if isinstance(action, do.StartLocal):
@@ -224,8 +225,8 @@ class EdgeDriver:
             self._finish(action.outcome)
 
     def _payload(self, action: do.SendToCloud) -> bytes:
-        made = self._payloads.get(action.task_id)
-        payload = self._images[action.task_id].jpeg if action.codec == "jpeg" else made
+        encoded = self._payloads.get(action.task_id)
+        payload = self._images[action.task_id].jpeg if action.codec == "jpeg" else encoded
         assert payload is not None, f"no {action.codec} payload"
         return payload
 
@@ -240,7 +241,7 @@ class EdgeDriver:
 
     def _finish(self, outcome: Outcome) -> None:
         if outcome.task_id not in self._tasks:
-            return  # a defect has ended it already
+            return  # it ended when the machine raised an error
         task, image = self._tasks.pop(outcome.task_id), self._images.pop(outcome.task_id)
         self._payloads.pop(outcome.task_id, None)
         self._finished[outcome.task_id] = (task, image)
@@ -250,8 +251,8 @@ class EdgeDriver:
         if not waiting.done():
             waiting.set_result(outcome)
 
-    def _break(self, event: ev.EdgeEvent, error: MachineError) -> None:
-        """A defect: say so in the log, and still give the task its one outcome."""
+    def _fail(self, event: ev.EdgeEvent, error: MachineError) -> None:
+        """Log an error of the machine and end the task that the event is about as failed."""
         self._log.write(event.now_ns, "note", {"error": str(error)}, "critical")
         about = getattr(event, "task", None) or getattr(event, "again", None) or event
         task_id = getattr(about, "task_id", "")
@@ -259,11 +260,11 @@ class EdgeDriver:
         if task is None:
             return
         latency_ns = event.now_ns - task.submitted_ns
-        reason = "an error in the agent; its log has the story"
+        reason = "internal error of the agent; see its event log"
         self._finish(
             Outcome(task_id, task.stream_id, OutcomeKind.FAILED, latency_ns, reason=reason)
         )
-        # the machine has to let go of it as well; nobody waits for the outcome that it gives
+        # the machine must end the task as well; no caller waits for that outcome
         self._feed(ev.ClientGone(event.now_ns, task_id))
         if isinstance(event, CALL_ENDS):
-            self._feed(ev.CloudLost(event.now_ns, task_id, "its end could not be understood"))
+            self._feed(ev.CloudLost(event.now_ns, task_id, "the reply could not be processed"))

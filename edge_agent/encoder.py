@@ -1,4 +1,4 @@
-"""The worker that makes payloads, one at a time, on a thread of its own beside the local net."""
+"""The worker that encodes payloads, one at a time, on a thread of its own beside the local net."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mc_sched.errors import sentence
 from mc_sched.service.heartbeat import Heartbeat
 
 Encode = Callable[[Pixels], bytes]
-"""From pixels uint8 [px, px, 3] to a payload."""
+"""Encodes pixels, uint8 [px, px, 3], into a payload."""
 Report = Callable[[ev.Encoded | ev.EncodeFailed, bytes], None]
-"""How it went, and the payload, empty if it failed; called from the worker's thread."""
+"""Receives the end of an encoding, on the worker's thread; the payload is empty if it failed."""
 
 
 class PayloadEncoder:
-    """Makes the payloads of every codec but jpeg."""
+    """Encodes the payloads of every codec but jpeg."""
 
     def __init__(self, encoders: Mapping[str, Encode], report: Report, threads: int = 1) -> None:
         self._encoders = encoders
@@ -33,11 +33,11 @@ class PayloadEncoder:
         self._worker.start()
 
     def start(self, task_id: str, codec: str, pixels: Pixels) -> None:
-        """Make the payload of an image; `report` is called when it is there or has failed."""
+        """Encode an image; `report` is called when that is done or has failed."""
         self._jobs.put((task_id, codec, pixels))
 
     def close(self) -> None:
-        """End the worker after the payload it is at."""
+        """Stop the worker after its current payload."""
         self._jobs.put(None)
         self._worker.join(timeout=10)
 
@@ -45,10 +45,10 @@ class PayloadEncoder:
         torch.set_num_threads(self._threads)
         while (job := self._jobs.get()) is not None:
             self.heartbeat.beat()
-            self._report(*self._made(*job))
+            self._report(*self._encode(*job))
             self.heartbeat.rest()
 
-    def _made(
+    def _encode(
         self, task_id: str, codec: str, pixels: Pixels
     ) -> tuple[ev.Encoded | ev.EncodeFailed, bytes]:
         started_ns = time.monotonic_ns()

@@ -1,8 +1,8 @@
 """The worker that runs the local net layer by layer, on a thread of its own.
 
-For a policy that asks for it, it runs the cloud net up to an exit instead. Between two layers it
-looks whether the task is still wanted. What happened is told as events of the core, from the
-worker's thread: `report` for ends, `note` for progress.
+Some policies make it run the cloud net up to an exit instead. Between two layers it checks whether
+the run was aborted. It calls `report` for the end of a run and `note` for its progress, both with
+events of the core and on the worker's thread.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from mc_sched.errors import sentence
 from mc_sched.service.heartbeat import Heartbeat
 
 Module = Callable[[torch.Tensor], torch.Tensor]
-Report = Callable[[ev.EdgeEvent], None]
+Feed = Callable[[ev.EdgeEvent], None]
 
 
 @dataclass
 class _Job:
-    """A run that was asked for."""
+    """A requested run."""
 
     task_id: str
     prepare: Callable[[], torch.Tensor]
     exit: str
-    """Of the cloud net; empty for the local net."""
-    wanted: bool = True
+    """Exit of the cloud net; empty for the local net."""
+    aborted: bool = False
 
 
 class LocalExecutor:
@@ -46,12 +46,12 @@ class LocalExecutor:
         layers: Sequence[Module],
         layer_ops: Sequence[int],
         temperature: float,
-        report: Report,
-        note: Report,
+        report: Feed,
+        note: Feed,
         threads: int = 1,
         cloud_net: CloudNetOnEdge | None = None,
     ) -> None:
-        # a layer without operations says nothing about progress
+        # a layer without operations is no measure of progress
         self._local = Run(layers, temperature, [ops > 0 for ops in layer_ops])
         self._cloud_net = cloud_net
         self._report, self._note = report, note
@@ -63,18 +63,21 @@ class LocalExecutor:
         self._worker.start()
 
     def start(self, task_id: str, prepare: Callable[[], torch.Tensor], exit_: str = "") -> None:
-        """Run the net on what `prepare` returns, [1, 3, px, px]; or the cloud net up to `exit_`."""
+        """Run the local net, or the cloud net up to `exit_`, on the result of `prepare`.
+
+        `prepare` returns a tensor of shape [1, 3, px, px].
+        """
         job = self._open[task_id] = _Job(task_id, prepare, exit_)
         self._jobs.put(job)
 
     def abort(self, task_id: str) -> None:
-        """Stop this task at the next layer boundary."""
+        """Stop the task's run at the next layer boundary."""
         job = self._open.get(task_id)
         if job is not None:
-            job.wanted = False
+            job.aborted = True
 
     def close(self) -> None:
-        """End the worker after the task it is at."""
+        """Stop the worker after its current run."""
         self._jobs.put(None)
         self._worker.join(timeout=10)
 
@@ -85,7 +88,7 @@ class LocalExecutor:
                 self.heartbeat.beat()
                 end: ev.LocalDone | ev.LocalAborted | ev.LocalFailed
                 try:
-                    with self._asked(job) as run:
+                    with self._net_of(job) as run:
                         end = self._run(job, run)
                 except Exception as error:
                     end = ev.LocalFailed(time.monotonic_ns(), job.task_id, sentence(error))
@@ -94,18 +97,18 @@ class LocalExecutor:
                 self.heartbeat.rest()
                 self._report(end)
 
-    def _asked(self, job: _Job) -> AbstractContextManager[Run]:
+    def _net_of(self, job: _Job) -> AbstractContextManager[Run]:
         if not job.exit:
             return nullcontext(self._local)
         if self._cloud_net is None:
-            raise ValueError("the bundle was not measured for running its cloud net here")
+            raise ValueError("the bundle has no measurements for its cloud net on the edge")
         return self._cloud_net.run_to(job.exit)
 
     def _run(self, job: _Job, run: Run) -> ev.LocalDone | ev.LocalAborted:
         self._note(ev.LocalStarted(time.monotonic_ns(), job.task_id))
         x = job.prepare()
         for index, piece in enumerate(run.pieces):
-            if not job.wanted:
+            if job.aborted:
                 return ev.LocalAborted(time.monotonic_ns(), job.task_id)
             self.heartbeat.beat()
             x = piece(x)

@@ -1,7 +1,7 @@
-"""Reads the machine's sensors on a thread of its own and tells the edge machine.
+"""Samples the device's power and load on a thread of its own.
 
-Samples of power are noted, not reported: nobody acts upon one, and waking the agent's loop for
-each would cost a running inference its turn. The load, told once a second, takes them along.
+Power samples are noted, not reported: no decision waits for one, and waking the agent's loop for
+each would interrupt a running inference. The load sample, once a second, delivers them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from mc_sched.core import events as ev
 from mc_sched.sensors.chooser import Chooser
 from mc_sched.sensors.meter import rails_of
 
-LOAD_EVERY_NS = 1_000_000_000
-Tell = Callable[[ev.EdgeEvent], None]
+LOAD_INTERVAL_NS = 1_000_000_000
+Feed = Callable[[ev.EdgeEvent], None]
 
 
 class Sampler:
-    """Samples power every `interval_ns`, and the load by others every second.
+    """Samples power every `interval_ns`, and the load of other processes every second.
 
-    `note` takes an event that may wait, `report` one that is delivered at once with all that
-    waits. Either chooser may be None.
+    `note` takes an event that may wait, `report` one that is delivered at once together with those
+    that wait. Either chooser may be None.
     """
 
     def __init__(
@@ -30,24 +30,24 @@ class Sampler:
         power: Chooser | None,
         load: Chooser | None,
         interval_ns: int,
-        note: Tell,
-        report: Tell,
+        note: Feed,
+        report: Feed,
     ) -> None:
         self._power, self._load = power, load
         self._interval_s = interval_ns / 1e9
         self._note, self._report = note, report
         self._load_due_ns = 0
         self.rails_w: Mapping[str, float] = {}
-        """Watts by rail at the last look; empty without a sensor."""
+        """Watts per rail in the last sample; empty without a sensor."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sensors", daemon=True)
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start sampling."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop, and let go of the sensors."""
+        """Stop sampling and close the sensors."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -60,16 +60,16 @@ class Sampler:
             self.sample()
 
     def sample(self) -> None:
-        """Look once at each sensor that is due."""
+        """Read each sensor that is due once."""
         power = self._power.read() if self._power is not None else None
         self.rails_w = rails_of(power)
         now_ns = time.monotonic_ns()
         load_is_due = now_ns >= self._load_due_ns
         if power is not None:
-            tell = self._report if load_is_due else self._note
-            tell(ev.PowerSampled(now_ns, power.value, power.source))
+            feed = self._report if load_is_due else self._note
+            feed(ev.PowerSampled(now_ns, power.value, power.source))
         if load_is_due:
-            self._load_due_ns = now_ns + LOAD_EVERY_NS
+            self._load_due_ns = now_ns + LOAD_INTERVAL_NS
             self._sample_load()
 
     def _sample_load(self) -> None:

@@ -212,8 +212,8 @@ async def test_a_payload_arrives_whole_its_head_in_the_first_message(agent, size
         ((REFUSED,), ev.CloudRefused, "too busy"),
         ((STOPPED,), ev.CloudStopped, "hopeless"),
         ((ACCEPTED, STOPPED), ev.CloudStopped, "hopeless"),
-        ((ACCEPTED, PROGRESSED), ev.CloudLost, "no answer came"),
-        ((), ev.CloudLost, "no answer came"),
+        ((ACCEPTED, PROGRESSED), ev.CloudLost, "the cloud sent no answer"),
+        ((), ev.CloudLost, "the cloud sent no answer"),
     ],
 )
 async def test_every_way_a_call_can_end(agent, said, end, reason):
@@ -527,7 +527,7 @@ async def test_the_clouds_part_of_the_story_is_told(agent):
         await upload.say(ACCEPTED, reports)
 
     agent.infer = tells
-    async with linked(agent, tell=stories.append) as link:
+    async with linked(agent, log_story=stories.append) as link:
         link.send("a")
         await link.end("a")
     assert stories == [CloudStory("a", (Moment("StageDone", 7, 3, "stage 0"),))]

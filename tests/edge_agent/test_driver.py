@@ -370,7 +370,7 @@ async def test_a_defect_at_the_start_still_ends_the_task():
     rig = Rig(Defective(("Submitted", "a")))
     outcome = await rig.outcome(rig.submit("a"))
     assert (outcome.kind, outcome.stream_id) == (FAILED, "s")
-    assert outcome.reason == "an error in the agent; its log has the story"
+    assert outcome.reason == "internal error of the agent; see its event log"
     assert (told_of_the_defect(rig), rig.held()) == (1, {})
 
 

@@ -246,7 +246,7 @@ async def test_an_id_can_be_used_again_as_soon_as_its_outcome_is_told(agent):
     late = await agent.ask(wanted("a", deadline=0.05, policy="server"))
     assert late.kind == "late"
     again = await agent.ask(wanted("a"))  # while the cloud has not confirmed the give-up
-    assert again.reason != "an error in the agent; its log has the story"
+    assert again.reason != "internal error of the agent; see its event log"
 
 
 # --- a stream ---------------------------------------------------------------------------------
