@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mc_sched.core.task import Mode, Privacy, Task
+from mc_sched.core.value import value
+
+
+@value
+class OpenTask:
+    """A submitted task without outcome, and the number of its image in the stream."""
+
+    image: int
+    task: Task
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from mc_sched.core.actions import SendToCloud
-from mc_sched.sim.radio_link import Transfer
+from mc_sched.core.actions import Accept, Progress, Refuse, Reply, SendToCloud, Stop
+from mc_sched.sim.radio_link import RadioLink, Transfer
+from mc_sched.sim.truth import Truth
 
-if TYPE_CHECKING:
-    from mc_sched.sim.edge import SimEdge
+Message = Progress | Refuse | Reply | Stop
+"""Messages that may follow the acceptance, or replace it."""
+
+
+class EdgeEnd(Protocol):
+    """The edge's end of a call, to which the cloud sends its messages."""
+
+    edge_id: str
+    link: RadioLink
+    truth: Truth
+
+    def accepted(self, call: Call, action: Accept, held_ns: int) -> None:
+        """Receive the acceptance, which the cloud has sent `held_ns` after the payload's end."""
+
+    def message(self, call: Call, action: Message, held_ns: int) -> None:
+        """Receive a message, which the cloud has sent `held_ns` after the acceptance."""
+
+    def lost(self, call: Call, reason: str) -> None:
+        """Handle the loss of the call."""
 
 
 class Call:
@@ -19,7 +37,7 @@ class Call:
         "received_ns", "transfer",
     )  # fmt: skip
 
-    def __init__(self, edge: SimEdge, action: SendToCloud, image: int) -> None:
+    def __init__(self, edge: EdgeEnd, action: SendToCloud, image: int) -> None:
         self.edge = edge
         self.action = action
         self.image = image

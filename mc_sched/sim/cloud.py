@@ -176,7 +176,7 @@ class SimCloud:
         call = self._calls.get(action.task_id)
         if call is not None:
             heard_ns = call.edge.link.down_ns(NEWS_BYTES)
-            self._clock.at(heard_ns, call.edge.told, call, action, self._held_ns(call))
+            self._clock.at(heard_ns, call.edge.message, call, action, self._held_ns(call))
 
     def _tell_last(self, action: do.Refuse | do.Stop) -> None:
         self._last_message(action, NEWS_BYTES)
@@ -188,7 +188,7 @@ class SimCloud:
         call = self._calls.get(action.task_id)
         if call is not None:
             heard_ns = call.edge.link.down_ns(size_bytes)
-            self._clock.at(heard_ns, call.edge.told, call, action, self._held_ns(call))
+            self._clock.at(heard_ns, call.edge.message, call, action, self._held_ns(call))
             # behind whatever else this event calls for, as the agent's loop would
             self._clock.at(self._clock.now_ns, self.hang_up, call)
 

@@ -1,4 +1,4 @@
-"""Reach and lose the cloud agent in virtual time, and carry out the machine's probes.
+"""The watch over the connection to the cloud agent: it is found and lost, and probes are sent.
 
 It takes the same steps as the agent's cloud client: ask what the cloud hosts, report that it is
 reached, then send the probes that the machine asks for. After two unanswered probes in a row, or
@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.sim.clock import Clock
-from mc_sched.sim.cloud import SimCloud
+from mc_sched.sim.cloud_client import CloudClient
 from mc_sched.sim.radio_link import CONTROL_BYTES
-
-if TYPE_CHECKING:
-    from mc_sched.sim.edge import SimEdge
 
 PROBE_TIMEOUT_NS = 1_000_000_000
 MISSED_PROBES = 2
@@ -38,10 +34,17 @@ class LinkState(Enum):
 
 
 class Watcher:
-    """Keeps one edge in touch with its cloud agent, until the edge's stream is over."""
+    """Watches the connection of one edge to its cloud agent, until the edge's stream is over."""
 
-    def __init__(self, clock: Clock, edge: SimEdge, cloud: SimCloud) -> None:
-        self._clock, self._edge, self._cloud = clock, edge, cloud
+    def __init__(
+        self,
+        clock: Clock,
+        client: CloudClient,
+        handle: Callable[[ev.EdgeEvent], None],
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._clock, self._client, self._cloud = clock, client, client.cloud
+        self._handle, self._is_over = handle, is_over
         self._request = 0
         self._missed = 0
         self._state = LinkState.UNKNOWN
@@ -60,29 +63,29 @@ class Watcher:
 
     def _described(self, answer: ev.LinkSampled) -> None:
         self._reached = True
-        self._edge.handle(ev.CloudReached(self._clock.now_ns))
+        self._handle(ev.CloudReached(self._clock.now_ns))
 
     def _answered(self, answer: ev.LinkSampled) -> None:
-        self._edge.handle(answer)
+        self._handle(answer)
         self._missed = 0
         if self._reached:
             self._reached, self._state = False, LinkState.UP
-            self._edge.handle(ev.CloudFound(self._clock.now_ns, self._cloud.table))
+            self._handle(ev.CloudFound(self._clock.now_ns, self._cloud.table))
 
     def _miss(self) -> None:
         self._missed += 1
         if self._reached or self._missed >= MISSED_PROBES:
             self._lose()
         else:
-            self._edge.handle(ev.ProbeLost(self._clock.now_ns, _LOST))
+            self._handle(ev.ProbeLost(self._clock.now_ns, _LOST))
 
     def _lose(self) -> None:
         self._reached = False
         if self._state is not LinkState.DOWN:
             self._state = LinkState.DOWN
-            self._edge.handle(ev.CloudGone(self._clock.now_ns, _LOST))
-        self._edge.cut_calls()
-        if not self._edge.is_over:
+            self._handle(ev.CloudGone(self._clock.now_ns, _LOST))
+        self._client.cut_calls()
+        if not self._is_over():
             self._clock.at(self._clock.now_ns + RETRY_NS, self.start)
 
     # --- one request, one answer or none ------------------------------------------------------
@@ -98,9 +101,9 @@ class Watcher:
         timeout = self._clock.at(sent_ns + PROBE_TIMEOUT_NS, time_out)
 
         def arrive() -> None:
-            load = self._cloud.probed(self._edge.edge_id, probe.last_rtt_ns)
+            load = self._cloud.probed(self._client.edge_id, probe.last_rtt_ns)
             size_bytes = CONTROL_BYTES + probe.down_bytes
-            back_ns = self._edge.link.down_ns(size_bytes)
+            back_ns = self._client.link.down_ns(size_bytes)
             self._clock.at(back_ns, come_back, load.queue_ns, load.slowdown)
 
         def come_back(queue_ns: int, slowdown: float) -> None:
@@ -114,4 +117,4 @@ class Watcher:
                     )
                 )  # fmt: skip
 
-        self._clock.at(self._edge.link.control_ns(CONTROL_BYTES + probe.up_bytes), arrive)
+        self._clock.at(self._client.link.control_ns(CONTROL_BYTES + probe.up_bytes), arrive)
