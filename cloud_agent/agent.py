@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import torch
-from mc_models.bundle.bundle import load_bundle
+from mc_models.bundle.load import load_bundle
 from mc_proto.channel import MAX_CHUNK_BYTES
 from mc_proto.v1 import cloud_pb2_grpc
 

@@ -7,12 +7,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.load import Bundle
 from mc_models.codec.splits import unpack
 from mc_models.data.preprocess import decode_image, to_input
+from mc_models.inference.devices import Precision, host_device
+from mc_models.inference.prepare import prepare_cloud, prepare_decoder
 from mc_models.inference.profile import Profile
 from mc_models.inference.profile_store import host_profile
-from mc_models.inference.runtime import Precision, host_device, prepare_cloud, prepare_decoder
 from mc_models.inference.self_test import try_cloud
 
 from cloud_agent.config import CloudConfig

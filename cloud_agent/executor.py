@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from mc_models.inference.predict import answer
+from mc_models.inference.predict import top5_and_entropy
 
 from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
 from mc_sched.core.task import Prediction
@@ -95,7 +95,7 @@ class StageExecutor:
         started_ns = time.monotonic_ns()
         try:
             logits = self._heads[exit_name](self._activations[task_id])
-            prediction = Prediction(*answer(logits, self._temperatures[exit_name]))
+            prediction = Prediction(*top5_and_entropy(logits, self._temperatures[exit_name]))
         except Exception as error:
             self._report(
                 ExecutorFailed(

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import torch
-from mc_models.bundle.bundle import Bundle, load_bundle
+from mc_models.bundle.load import Bundle, load_bundle
 from mc_models.data.preprocess import to_input
 from mc_models.inference.profile import Profile
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mc_models.bundle.bundle import Bundle
-from mc_models.codec.features import NAME as FEATURES
+from mc_models.bundle.load import Bundle
+from mc_models.codec.feature_codec import FEATURES
 from mc_models.data.preprocess import Pixels, to_input
+from mc_models.inference.devices import Precision, host_device
+from mc_models.inference.prepare import prepare_encoder, prepare_local
 from mc_models.inference.profile import Profile
 from mc_models.inference.profile_store import host_profile
-from mc_models.inference.runtime import Precision, host_device, prepare_encoder, prepare_local
 from mc_models.inference.self_test import RUNS, try_local
 
 from edge_agent.cloud_client import CloudClient

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.load import Bundle
 from mc_models.codec.splits import pack
 from mc_models.data.preprocess import Pixels, to_input
-from mc_models.inference.runtime import Precision, PreparedCloud, prepare_cloud
+from mc_models.inference.devices import Precision
+from mc_models.inference.prepare import PreparedCloud, prepare_cloud
 
 Piece = Callable[[torch.Tensor], torch.Tensor]
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from mc_models.inference.predict import answer
+from mc_models.inference.predict import top5_and_entropy
 
 from edge_agent.cloud_net_on_edge import CloudNetOnEdge, Run
 from mc_sched.core import events as ev
@@ -114,5 +114,5 @@ class LocalExecutor:
             x = piece(x)
             if run.reported[index]:
                 self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))
-        prediction = Prediction(*answer(x, run.temperature))
+        prediction = Prediction(*top5_and_entropy(x, run.temperature))
         return ev.LocalDone(time.monotonic_ns(), job.task_id, prediction)

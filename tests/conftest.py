@@ -16,11 +16,11 @@ def small_bundle(tmp_path_factory):
 @pytest.fixture(scope="session")
 def coded_bundle(small_bundle, tmp_path_factory):
     """A copy of the small bundle with a features codec after two training steps."""
-    from mc_models.bundle.bundle import load_bundle
+    from mc_models.bundle.load import load_bundle
     from mc_models.data.image_sets import generated_set
     from mc_models.training.add_codec import add_codec
+    from mc_models.training.codec import CodecConfig
     from mc_models.training.fit import Budget
-    from mc_models.training.train_codec import CodecConfig
 
     path = shutil.copytree(small_bundle.path, tmp_path_factory.mktemp("bundles") / "coded")
     sets = [generated_set(split, 8, 0, 224) for split in ("train", "test")]

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mc_models.bundle.bundle import load_bundle
+from mc_models.bundle.load import load_bundle
 from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
 

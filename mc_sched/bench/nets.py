@@ -21,21 +21,15 @@ from functools import partial
 from typing import Any
 
 import torch
-from mc_models.bundle.bundle import Bundle
-from mc_models.bundle.calibrate import accuracy, all_logits
+from mc_models.bundle.load import Bundle
 from mc_models.data.image_sets import ImageSet
 from mc_models.data.preprocess import to_input
+from mc_models.inference.devices import device_name, host_device
+from mc_models.inference.outputs import accuracy, all_logits
 from mc_models.inference.predict import top5
+from mc_models.inference.prepare import PreparedCloud, PreparedLocal, prepare_cloud, prepare_local
 from mc_models.inference.profile import PARTS
 from mc_models.inference.profile_store import host_profile
-from mc_models.inference.runtime import (
-    PreparedCloud,
-    PreparedLocal,
-    device_name,
-    host_device,
-    prepare_cloud,
-    prepare_local,
-)
 from torch import Tensor, nn
 
 from mc_sched.bench.staged_runs import CheckedStages, ScheduledStages
@@ -77,7 +71,7 @@ def _measure_set(
     took_ms = take_turns(
         {
             "local": local,
-            "local_eager": _eager(bundle.edge_net()),
+            "local_eager": _eager(bundle.local_net()),
             "cloud": cloud,
             "cloud_eager": _eager(bundle.cloud_net(fold=False)),
             "whole": partial(_whole, bundle, cloud),
@@ -140,7 +134,7 @@ def top5_points(
     labels = torch.from_numpy(images.labels)
     # one image at a time: that is what was prepared, and what the agents run
     reduced = all_logits(local, cloud, images, batch=1)
-    full = all_logits(bundle.edge_net(), bundle.cloud_net(), images)
+    full = all_logits(bundle.local_net(), bundle.cloud_net(), images)
     return {
         name: round(
             100 * (accuracy(reduced[name], labels).top5 - accuracy(full[name], labels).top5), 4

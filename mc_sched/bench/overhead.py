@@ -21,12 +21,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from mc_models.bundle.bundle import Bundle, load_bundle
+from mc_models.bundle.load import Bundle, load_bundle
 from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
+from mc_models.inference.prepare import PreparedCloud
 from mc_models.inference.profile_store import host_profile
 from mc_models.inference.reference import Reference
-from mc_models.inference.runtime import PreparedCloud
 
 from mc_sched.bench.decision_cost import measure_decisions_ns
 from mc_sched.bench.nets import take_turns

@@ -9,10 +9,10 @@ import threading
 import time
 from dataclasses import replace
 
-from mc_models.bundle.bundle import Bundle
-from mc_models.inference.predict import answer, top5
+from mc_models.bundle.load import Bundle
+from mc_models.inference.predict import top5, top5_and_entropy
+from mc_models.inference.prepare import PreparedCloud
 from mc_models.inference.profile import Profile
-from mc_models.inference.runtime import PreparedCloud
 from torch import Tensor
 
 from mc_sched.bundles.tables import cloud_table
@@ -76,7 +76,7 @@ class ScheduledStages:
                 event = ev.StageDone(now_ns, (task_id,), action.stage, now_ns - started_ns)
             elif isinstance(action, do.RunHead):
                 logits = self._net.heads[action.exit](x)
-                said = Prediction(*answer(logits, self._temperatures[action.exit]))
+                said = Prediction(*top5_and_entropy(logits, self._temperatures[action.exit]))
                 now_ns = time.monotonic_ns()
                 event = ev.HeadDone(now_ns, task_id, action.exit, said, now_ns - started_ns)
             elif isinstance(action, do.Reply) and action.exit == self._last:

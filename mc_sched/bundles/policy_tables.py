@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mc_sched.core.policies.entropy_threshold import entropy_thresholds
 
 if TYPE_CHECKING:
-    from mc_models.bundle.bundle import Bundle
+    from mc_models.bundle.load import Bundle
     from mc_models.data.image_sets import ImageSet
 
 Report = Callable[[int, int], None]
@@ -21,11 +21,11 @@ Report = Callable[[int, int], None]
 
 def add_policy_tables(bundle: Bundle, images: ImageSet, report: Report | None = None) -> Bundle:
     """Measure on `images` and write them into bundle.json; the bundle as loaded back."""
-    from mc_models.bundle.bundle import rewrite_table
     from mc_models.bundle.rows import ThresholdRow
-    from mc_models.evaluation.policy_figures import measure_policy_figures
+    from mc_models.bundle.save import rewrite_table
+    from mc_models.evaluation.policy_tables import measure_policy_tables
 
-    found = measure_policy_figures(bundle, images, report)
+    found = measure_policy_tables(bundle, images, report)
     curve = entropy_thresholds(found.entropies, found.local_right, found.cloud_right)
     thresholds = tuple(
         ThresholdRow(row.entropy, row.kept, row.accuracy, row.unsure_accuracy) for row in curve

@@ -20,8 +20,8 @@ def tables_of(scenario: Scenario) -> Tables:
 
 def bundle_tables(config: BundleConfig) -> Tables:
     """A bundle's networks with the times of two hosts. UserError says what is missing."""
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
+    from mc_models.bundle.load import load_bundle
 
     from mc_sched.bundles.tables import cloud_table, kept_profile, local_table
 

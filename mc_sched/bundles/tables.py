@@ -14,7 +14,7 @@ from mc_sched.core.tables import CloudTable, Codec, EntropyThreshold, Exit, Loca
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.bundle.bundle import Bundle
+    from mc_models.bundle.load import Bundle
     from mc_models.inference.profile import Part, Profile
 
 

@@ -131,10 +131,10 @@ def _predictors(args: argparse.Namespace) -> int:
 
 
 def _nets(args: argparse.Namespace) -> dict[str, Any]:
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError, shipped_names
+    from mc_models.bundle.load import load_bundle
     from mc_models.data.image_sets import DataError
-    from mc_models.evaluation.evaluate import evaluation_images
+    from mc_models.evaluation.accuracy import evaluation_images
 
     from mc_sched.bench.nets import measure_nets
 

@@ -99,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure_this_host() -> None:
     """Profile the shipped bundles on this host, unless their profiles exist."""
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import shipped_names
+    from mc_models.bundle.load import load_bundle
     from mc_models.inference.profile import PARTS
     from mc_models.inference.profile_store import host_profile
 

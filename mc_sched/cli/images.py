@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the files and print how many."""
     import json
 
-    from mc_models.data.folders import write_images
+    from mc_models.data.image_files import write_images
 
     from mc_sched.cli.output.progress import StageBars
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         with StageBars() as bars:
             written = write_images(
                 args.out, args.count, args.split, args.seed, args.px,
-                report=lambda done, total: bars("write images", done, total),
+                on_progress=lambda done, total: bars("write images", done, total),
             )  # fmt: skip
     except OSError as error:
         reason = error.strerror or error

@@ -9,7 +9,7 @@ from mc_sched.cli.options.output import add_output_option
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.bundle.bundle import Bundle
+    from mc_models.bundle.load import Bundle
 
 NAME = "models"
 HELP = "List bundles with their networks, size, accuracy per exit and profiles for this host."
@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Print one entry per bundle."""
     import json
 
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError, shipped_names
+    from mc_models.bundle.load import load_bundle
 
     try:
         entries = [_entry(load_bundle(name)) for name in args.bundles or shipped_names()]
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _entry(bundle: Bundle) -> dict[str, Any]:
-    from mc_models.bundle.calibrate import LOCAL
+    from mc_models.inference.outputs import LOCAL
     from mc_models.inference.profile import this_host
     from mc_models.inference.profile_store import default_file, read_profiles
 

@@ -15,7 +15,7 @@ from mc_sched.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mc_models.bundle.bundle import Bundle
+    from mc_models.bundle.load import Bundle
     from mc_models.inference.profile import Part, Profile, Times
 
 NAME = "profile"
@@ -51,11 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, store and print the profiles."""
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
+    from mc_models.bundle.load import load_bundle
+    from mc_models.inference.devices import DeviceError
     from mc_models.inference.profile import PARTS
     from mc_models.inference.profile_store import default_file
-    from mc_models.inference.runtime import DeviceError
 
     check_range(args, "threads", 1, 256)
     parts: Sequence[Part] = PARTS if args.part == "both" else (args.part,)
@@ -73,8 +73,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, bundle: Bundle, part: Part) -> list[Profile]:
-    from mc_models.inference.profile import blank_profile, measure_profiles
-    from mc_models.inference.runtime import checked_device, precisions
+    from mc_models.inference.devices import checked_device, precisions
+    from mc_models.inference.profile import blank_profile
+    from mc_models.inference.profiler import measure_profiles
 
     device = checked_device(args.device)
     choices = precisions(args.precision, device)

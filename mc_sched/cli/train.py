@@ -16,10 +16,10 @@ from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.bundle.bundle import Bundle
+    from mc_models.bundle.load import Bundle
+    from mc_models.training.codec import CodecConfig
     from mc_models.training.pipeline import ImageSource
     from mc_models.training.recipe import Recipe
-    from mc_models.training.train_codec import CodecConfig
 
     from mc_sched.cli.output.progress import StageBars
 

@@ -24,7 +24,7 @@ def check_torch() -> Check:
     try:
         import torch
         import torchvision
-        from mc_models.inference.runtime import device_name, host_device
+        from mc_models.inference.devices import device_name, host_device
     except (ImportError, OSError, RuntimeError) as error:
         remedy = "install torch and torchvision of one release; on a Jetson, NVIDIA's builds"
         return failed("torch", f"cannot be imported: {error}", remedy)

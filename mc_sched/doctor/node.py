@@ -72,8 +72,8 @@ def _looks(node: Node) -> list[Look]:
 
 def check_bundle(node: Node) -> Check:
     """Whether the bundle is there and whole."""
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
+    from mc_models.bundle.load import load_bundle
 
     try:
         bundle = load_bundle(node.config.bundle)
@@ -85,8 +85,8 @@ def check_bundle(node: Node) -> Check:
 
 def check_profile(node: Node) -> Check:
     """Whether this host's times are known, or have to be measured at each start."""
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
+    from mc_models.bundle.load import load_bundle
     from mc_models.inference.profile_store import default_file, read_profiles
 
     try:

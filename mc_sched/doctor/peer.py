@@ -6,8 +6,8 @@ import asyncio
 import time
 
 import grpc
-from mc_models.bundle.bundle import load_bundle
 from mc_models.bundle.files import BundleError
+from mc_models.bundle.load import load_bundle
 from mc_proto import serde
 from mc_proto.channel import connect
 from mc_proto.tls import load_identity

@@ -7,8 +7,8 @@ from mc_models.data.preprocess import to_input
 from mc_models.data.synthetic import render
 from mc_models.inference import profile
 from mc_models.inference.predict import top5
+from mc_models.inference.prepare import prepare_cloud
 from mc_models.inference.profile_store import host_profile
-from mc_models.inference.runtime import prepare_cloud
 
 from mc_sched.bench import staged_runs
 from mc_sched.bench.nets import measure_nets
@@ -66,7 +66,7 @@ def test_every_figure_is_there_for_every_bundle(small_bundle):
     [
         (["--rounds", "1"], "--rounds 1 is out of range; choose 5 or more"),
         (["--images", "0"], "--images 0 is out of range; choose 1 or more"),
-        (["--bundle", "nowhere"], "no bundle there"),
+        (["--bundle", "nowhere"], "is not a bundle"),
     ],
 )
 def test_bad_options_get_a_sentence(capsys, options, sentence):

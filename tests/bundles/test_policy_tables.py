@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 import torch
-from mc_models.bundle.bundle import load_bundle
 from mc_models.bundle.files import EDGE_FILE
+from mc_models.bundle.load import load_bundle
 from mc_models.data.image_sets import generated_set
-from mc_models.inference.predict import answer, normalised_entropy
+from mc_models.inference.predict import normalised_entropy, top5_and_entropy
 
 from mc_sched.bundles.policy_tables import add_policy_tables
 
@@ -77,7 +77,7 @@ def test_entropy_is_one_for_no_preference_and_nothing_for_a_sure_answer():
 
 def test_of_two_classes_alike_among_four_it_is_a_half():
     logits = torch.tensor([0.0, 0.0, -1e4, -1e4])
-    top, entropy = answer(logits[None], 1.0)
+    top, entropy = top5_and_entropy(logits[None], 1.0)
     assert entropy == pytest.approx(0.5)
     assert top[0][1] == pytest.approx(0.5)
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from mc_models.bundle.bundle import load_bundle
+from mc_models.bundle.load import load_bundle
 from mc_models.inference.profile import Profile, Times
 from mc_models.inference.profile_store import keep_profiles
 
@@ -98,7 +98,7 @@ def test_a_file_without_the_bundle_says_how_to_make_one(bundle, tmp_path):
 
 def test_torch_is_not_loaded(file):
     program = (
-        "import sys; from mc_models.bundle.bundle import load_bundle\n"
+        "import sys; from mc_models.bundle.load import load_bundle\n"
         "from mc_sched.bundles.tables import *\n"
         "bundle = load_bundle('set-a', verify=False)\n"
         f"local_table(bundle, kept_profile(bundle, 'edge', {file!r}))\n"

@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from mc_models.bundle.bundle import load_bundle
+from mc_models.bundle.load import load_bundle
 from mc_proto.channel import bind, make_server
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 

@@ -88,7 +88,7 @@ def test_a_number_out_of_range_is_2_as_well(run, arguments, says):
 def test_a_bundle_that_is_not_there_is_a_sentence(run):
     ran = run("evaluate", "no-such-bundle")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
-    assert "no-such-bundle: no bundle there" in ran.err
+    assert "no-such-bundle is not a bundle" in ran.err
 
 
 def test_the_module_is_the_command():

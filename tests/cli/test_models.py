@@ -110,7 +110,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("verb", ["evaluate", "profile", "models"])
     def test_no_bundle(self, capsys, verb):
-        assert "nowhere: no bundle there" in sentence(capsys, verb, "nowhere")
+        assert "nowhere is not a bundle" in sentence(capsys, verb, "nowhere")
 
     @pytest.mark.parametrize("verb", ["evaluate", "profile", "models"])
     def test_a_bundle_of_another_version(self, copied, capsys, verb):

@@ -32,7 +32,7 @@ QUICK = ("--local-epochs", "0", "--cloud-epochs", "0", "--full-epochs", "0.1", "
 @pytest.fixture(autouse=True)
 def _short_codec(monkeypatch):
     short = Budget(steps=2, crop_px=64, batch=4)
-    monkeypatch.setattr("mc_models.training.train_codec._FOLDER_BUDGET", short)
+    monkeypatch.setattr("mc_models.training.codec._FOLDER_BUDGET", short)
 
 
 @pytest.fixture

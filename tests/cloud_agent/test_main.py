@@ -50,7 +50,7 @@ def test_a_value_out_of_range(complaint, tmp_path, text, allowed):
 
 def test_no_bundle_there(complaint, tmp_path):
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", tmp_path)
-    assert sentence.startswith(f"{tmp_path}: no bundle there")
+    assert sentence.startswith(f"{tmp_path} is not a bundle")
 
 
 @pytest.mark.parametrize("end", [-1, 1000])

@@ -68,7 +68,7 @@ def test_certificates_that_are_not_there(complaint, tmp_path):
 
 def test_no_bundle_there(complaint, tmp_path):
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", tmp_path)
-    assert sentence.startswith(f"{tmp_path}: no bundle there")
+    assert sentence.startswith(f"{tmp_path} is not a bundle")
     assert "set-a" in sentence
 
 

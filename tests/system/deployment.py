@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from mc_models.bundle.bundle import load_bundle
 from mc_models.bundle.files import SHIPPED as BUNDLES
+from mc_models.bundle.load import load_bundle
 from mc_proto.channel import connect
 
 from mc_sched.client import Constraints, EdgeClient

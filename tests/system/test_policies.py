@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from mc_models.inference.devices import host_device
 from mc_models.inference.profile import Times, blank_profile
 from mc_models.inference.profile_store import keep_profiles
-from mc_models.inference.runtime import host_device
 
 from mc_sched.client import Constraints
 from mc_sched.core.policies import PARTITIONERS, POLICIES

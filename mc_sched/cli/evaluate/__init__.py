@@ -15,7 +15,7 @@ from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.evaluation.evaluate import Evaluation
+    from mc_models.evaluation.accuracy import Evaluation
 
 NAME = "evaluate"
 HELP = "Measure a bundle's accuracy and calibration, and compare them with its stored table."
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
     if args.for_policies:
         return policy_tables.run(args)
     import torch
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
+    from mc_models.bundle.load import load_bundle
     from mc_models.data.image_sets import DataError
-    from mc_models.evaluation.evaluate import evaluate, evaluation_images
+    from mc_models.evaluation.accuracy import evaluate, evaluation_images
     from mc_models.evaluation.files import as_values
 
     from mc_sched.cli.output.progress import StageBars
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             images = evaluation_images(
                 bundle, args.data, args.count, args.seed, lambda d, n: bars("read images", d, n)
             )
-            result = evaluate(bundle, images, report=lambda d, n: bars("evaluate", d, n))
+            result = evaluate(bundle, images, on_progress=lambda d, n: bars("evaluate", d, n))
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
     if args.write is not None:

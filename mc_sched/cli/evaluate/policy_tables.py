@@ -11,16 +11,16 @@ from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
 if TYPE_CHECKING:
-    from mc_models.bundle.bundle import Bundle
+    from mc_models.bundle.load import Bundle
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure on the images of the stored table, write the bundle, and print the tables."""
     import torch
-    from mc_models.bundle.bundle import load_bundle
     from mc_models.bundle.files import BundleError
+    from mc_models.bundle.load import load_bundle
     from mc_models.data.image_sets import DataError
-    from mc_models.evaluation.evaluate import evaluation_images
+    from mc_models.evaluation.accuracy import evaluation_images
 
     from mc_sched.cli.output.progress import StageBars
 

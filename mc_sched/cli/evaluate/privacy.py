@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace) -> PrivacyReport:
-    from mc_models.bundle.bundle import load_bundle
-    from mc_models.evaluation.evaluate import evaluation_images
+    from mc_models.bundle.load import load_bundle
+    from mc_models.evaluation.accuracy import evaluation_images
     from mc_models.evaluation.privacy import Attack, attack_images, measure_privacy
 
     from mc_sched.cli.output.progress import StageBars

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mc_sched.cli.options.ranges import check_range
 
 if TYPE_CHECKING:
-    from mc_models.training.train_codec import CodecConfig
+    from mc_models.training.codec import CodecConfig
 
 # option, least, most, type, help
 _OPTIONS = (
@@ -29,7 +29,7 @@ def add_codec_options(parser: argparse.ArgumentParser) -> None:
 
 def codec_config(args: argparse.Namespace) -> CodecConfig:
     """Return the codec's defaults with the given options in their place."""
-    from mc_models.training.train_codec import CodecConfig
+    from mc_models.training.codec import CodecConfig
 
     given = {}
     for name, least, most, _, _ in _OPTIONS:

@@ -1,4 +1,4 @@
-"""The files of a bundle: their names, where bundles lie, and whether they are whole."""
+"""The files of a bundle: their names, where bundles are found, and the check of their hashes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BundleError(ValueError):
 
 
 def bundle_path(path_or_name: str | Path) -> Path:
-    """The directory of a bundle given by path, or by the name of a shipped one."""
+    """Return the directory of a bundle that is given by path or by a shipped name."""
     path = Path(path_or_name)
     if (path / TABLE_FILE).is_file():
         return path
@@ -27,8 +27,8 @@ def bundle_path(path_or_name: str | Path) -> Path:
         return shipped
     names = ", ".join(shipped_names()) or "none"
     raise BundleError(
-        f"{path}: no bundle there (no {TABLE_FILE}); give a bundle's folder or a shipped name "
-        f"({names})"
+        f"{path} is not a bundle (it has no {TABLE_FILE}); give a bundle's folder or a shipped "
+        f"name ({names})"
     )
 
 
@@ -43,7 +43,7 @@ def weight_files(codecs: tuple[CodecRow, ...]) -> tuple[str, ...]:
 
 
 def verify_files(path: Path, expected: Mapping[str, str], files: tuple[str, ...]) -> None:
-    """BundleError where one of the files in `path` is missing or has another SHA-256."""
+    """Raise BundleError if one of the files in `path` is missing or its SHA-256 differs."""
     for name in files:
         file = path / name
         if not file.is_file():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.load import Bundle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,7 +24,7 @@ class LocalTable:
     layers: tuple[LayerRow, ...]
     ece_before: float | None = None
     ece_after: float | None = None
-    """Expected calibration error without and with the temperature; older bundles lack it."""
+    """Expected calibration error without and with the temperature; None in older bundles."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,12 @@ class ExitRow:
 
 @dataclass(frozen=True)
 class CodecRow:
-    """A codec that sends features: where it cuts the cloud net, and what it sends.
+    """A codec that sends features: where it cuts the cloud net, and the form of its messages.
 
-    The edge runs the stages before `stage` and the projection, `edge_ops` MACs; the cloud goes on
+    The edge runs the stages before `stage` and the projection, `edge_ops` MACs; the cloud continues
     at `stage`. Patches of `step` x `step` cells of an activation of `channels_in` channels become
-    one cell of `channels` bytes. `noise` is a standard deviation; that of the values is about 1.
+    one cell of `channels` bytes. `noise` is the standard deviation of the noise; the values have
+    one of about 1.
     """
 
     name: str
@@ -84,18 +85,19 @@ class SplitRow:
 
     @property
     def message_bytes(self) -> int:
-        """Size of every message: a byte per value, and the values' range in two float32."""
+        """Size of every message: a byte per value, and the range of the values as two float32."""
         return self.channels * self.side**2 + 8
 
 
 @dataclass(frozen=True)
 class ThresholdRow:
-    """DDNN with one threshold on the local net's normalised entropy, on held-out images."""
+    """DDNN's results under one threshold on the local net's entropy, on held-out images."""
 
     entropy: float
+    """The threshold on the normalised entropy, in [0, 1]."""
     kept: float
     """Share of the images that the local net answers."""
     top5: dict[str, float]
-    """Of all answers, the cloud's last exit giving the others, by codec."""
+    """Accuracy over all images if the cloud's last exit answers the others, by codec."""
     unsure_top5: float
-    """Of the local net on those others."""
+    """Accuracy of the local net on those others."""

@@ -1,4 +1,4 @@
-"""A network's weights as float16 safetensors, and what is built to hold them."""
+"""Networks' weights as float16 safetensors files: write them, and fill networks with them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _Net = TypeVar("_Net", bound="nn.Module")
 
 
-def built(build: Callable[[], _Net], path: Path) -> _Net:
-    """What `build` makes of the spec; BundleError where the spec asks for what there is not."""
+def build_or_fail(build: Callable[[], _Net], path: Path) -> _Net:
+    """Return `build()`; BundleError if the bundle asks for a network that does not exist."""
     try:
         return build()
     except ValueError as error:
@@ -23,7 +23,10 @@ def built(build: Callable[[], _Net], path: Path) -> _Net:
 
 
 def load_weights(net: nn.Module, file: Path) -> None:
-    """Fill `net` with a file's float16 weights as float32; BundleError names what does not fit."""
+    """Fill `net` with a file's float16 weights, as float32.
+
+    Raises BundleError with the name of the first weight that is missing or has another shape.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -39,14 +42,14 @@ def load_weights(net: nn.Module, file: Path) -> None:
         if found != tuple(tensor.shape):
             raise BundleError(
                 f"{file}: weight {name} has shape {found}, the network needs "
-                f"{tuple(tensor.shape)}; {TABLE_FILE} and weights are of different bundles"
+                f"{tuple(tensor.shape)}; {TABLE_FILE} and the weights belong to different bundles"
             )
         state[name] = stored[name].float()
     net.load_state_dict(state)
 
 
 def ready(net: _Net) -> _Net:
-    """`net` for inference."""
+    """Return `net` set for inference: eval mode, no gradients, channels_last."""
     import torch
 
     net.eval().requires_grad_(False)
@@ -65,4 +68,4 @@ def save_weights(net: nn.Module, file: Path) -> None:
         if not name.endswith("num_batches_tracked")
     }
     save_file(state, file)
-    file.chmod(0o644)  # safetensors makes it the owner's only; agents may run as another user
+    file.chmod(0o644)  # safetensors lets only the owner read it; agents may run as another user

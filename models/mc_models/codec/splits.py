@@ -1,8 +1,8 @@
-"""Raw splits: the activation behind a stage as a message, for policies that cut the net in two.
+"""Raw splits: the activation behind a stage as a message, for policies that partition the net.
 
 A message is the activation in 8 bits between its own least and largest value, which lead it as two
 float32: linear quantisation per tensor, as SPINN (arXiv 2008.06402) and JointDNN (arXiv 1801.08618)
-send theirs. Nothing is hidden in it: a picture can be painted from it, so it is no private codec.
+send theirs. It hides nothing: an image can be reconstructed from it, so it is not a private codec.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from torch import Tensor, nn
 
 from mc_models.bundle.rows import SplitRow
 
-_HEADER = struct.Struct("<ff")
-_STEPS = 255.0
+_RANGE = struct.Struct("<ff")
+_LEVELS = 255.0
 
 
 def pack(activation: Tensor) -> bytes:
-    """The message of one activation [1, channels, side, side]."""
+    """Return the message of one activation [1, channels, side, side]."""
     x = activation.float()
     low, high = x.min(), x.max()
     codes = _codes(x, low, high).contiguous(memory_format=torch.contiguous_format)
-    return _HEADER.pack(low.item(), high.item()) + codes.cpu().numpy().tobytes()
+    return _RANGE.pack(low.item(), high.item()) + codes.cpu().numpy().tobytes()
 
 
 def unpack(message: bytes, row: SplitRow) -> Tensor:
-    """Activation [1, channels, side, side], channels_last; ValueError on bad size or range."""
+    """Activation [1, channels, side, side], channels_last; ValueError on a bad size or range."""
     if len(message) != row.message_bytes:
         raise ValueError(
             f"a {row.name} message has {row.message_bytes} bytes, this one has {len(message)}"
         )
-    low, high = _HEADER.unpack_from(message)
+    low, high = _RANGE.unpack_from(message)
     if not low <= high or abs(low) == float("inf") or high == float("inf"):
-        raise ValueError(f"a {row.name} message cannot reach from {low} to {high}")
-    codes = torch.frombuffer(bytearray(message), dtype=torch.uint8, offset=_HEADER.size)
+        raise ValueError(f"a {row.name} message has the invalid value range from {low} to {high}")
+    codes = torch.frombuffer(bytearray(message), dtype=torch.uint8, offset=_RANGE.size)
     x: Tensor = codes.reshape(1, row.channels, row.side, row.side).float()
-    x = x * ((high - low) / _STEPS) + low
+    x = x * ((high - low) / _LEVELS) + low
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def quantised(activations: Tensor) -> Tensor:
-    """What arrives of activations [n, channels, side, side], each image in its own range."""
+    """Pack and unpack activations [n, channels, side, side], each image in its own range."""
     low = activations.amin((1, 2, 3), keepdim=True)
     high = activations.amax((1, 2, 3), keepdim=True)
-    arrived: Tensor = _codes(activations, low, high).float() * ((high - low) / _STEPS) + low
-    return arrived
+    unpacked: Tensor = _codes(activations, low, high).float() * ((high - low) / _LEVELS) + low
+    return unpacked
 
 
 def _codes(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    return ((x - low) * (_STEPS / (high - low).clamp(min=1e-12))).round().to(torch.uint8)
+    return ((x - low) * (_LEVELS / (high - low).clamp(min=1e-12))).round().to(torch.uint8)
 
 
 @torch.inference_mode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import numpy.typing as npt
 
 from mc_models.data import synthetic
 from mc_models.data.preprocess import ImageError, Pixels, decode_image, encode_jpeg
+from mc_models.progress import OnProgress
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-Report = Callable[[int, int], None]
 
 
 class DataError(ValueError):
@@ -39,7 +38,7 @@ def generated_set(
     count: int,
     seed: int,
     px: int,
-    report: Report | None = None,
+    on_progress: OnProgress | None = None,
     jpeg: bool = False,
 ) -> ImageSet:
     """`count` generated images of a split, rendered into memory.
@@ -51,12 +50,12 @@ def generated_set(
     for i, (image, label) in enumerate(synthetic.render_split(split, count, seed, px)):
         images[i] = decode_image(encode_jpeg(image), px) if jpeg else image
         labels[i] = label
-        if report is not None:
-            report(i + 1, count)
+        if on_progress is not None:
+            on_progress(i + 1, count)
     return ImageSet(images, labels, synthetic.CLASS_NAMES, generated=True)
 
 
-def folder_set(root: Path, px: int, report: Report | None = None) -> ImageSet:
+def folder_set(root: Path, px: int, on_progress: OnProgress | None = None) -> ImageSet:
     """Every JPEG and PNG below root/<class name>/; unreadable files are named and left out."""
     files = _class_files(root)
     classes = [path.relative_to(root).parts[0] for path in files]
@@ -70,8 +69,8 @@ def folder_set(root: Path, px: int, report: Report | None = None) -> ImageSet:
             labels.append(names.index(name))
         except (ImageError, OSError):
             unreadable.append(str(path))
-        if report is not None:
-            report(i + 1, len(files))
+        if on_progress is not None:
+            on_progress(i + 1, len(files))
     if len(set(labels)) < 2:
         raise DataError(
             f"{root} has readable images of {len(set(labels))} class(es), "

@@ -103,6 +103,14 @@ def encode_jpeg(image: Pixels, quality: int = 90) -> bytes:
     return buffer.getvalue()
 
 
+def through_jpeg(
+    images: Pixels,
+) -> Pixels:
+    """Images [n, px, px, 3], each encoded and decoded as on its path to the cloud."""
+    px = images.shape[1]
+    return np.stack([decode_image(encode_jpeg(image), px) for image in images])
+
+
 def to_input(image: Pixels) -> torch.Tensor:
     """Network input float32 [1, 3, px, px], normalised, channels_last, of uint8 [px, px, 3]."""
     return batch_input(image[None])

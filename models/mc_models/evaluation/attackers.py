@@ -22,7 +22,8 @@ from torchmetrics.functional.image import (
 
 from mc_models.data.image_sets import ImageSet
 from mc_models.data.preprocess import PIXEL_MEAN, PIXEL_SCALE, Pixels, batch_input
-from mc_models.training.fit import Budget, Report, fit
+from mc_models.progress import OnStep
+from mc_models.training.fit import Budget, fit
 
 WIDTH = 64
 BLOCKS = 3
@@ -107,7 +108,11 @@ class Guesser(nn.Module):
 
 
 def train_reconstructor(
-    view: View, shape: tuple[int, int], images: ImageSet, budget: Budget, report: Report | None
+    view: View,
+    shape: tuple[int, int],
+    images: ImageSet,
+    budget: Budget,
+    on_step: OnStep | None,
 ) -> Reconstructor:
     """Train on pictures of the attacker's own. `shape`: channels and side of the evidence."""
     torch.manual_seed(budget.seed)
@@ -117,7 +122,7 @@ def train_reconstructor(
         guess = attacker(view(x, rng))
         return F.l1_loss(guess, x) + 0.5 * (1 - ssim(guess, x).mean())
 
-    fit(attacker, images, budget, loss_of, report)
+    fit(attacker, images, budget, loss_of, on_step)
     return attacker
 
 
@@ -127,7 +132,7 @@ def train_guesser(
     images: ImageSet,
     attribute: CentreColour,
     budget: Budget,
-    report: Report | None,
+    on_step: OnStep | None,
 ) -> Guesser:
     """Train to tell `attribute` of a picture."""
     torch.manual_seed(budget.seed)
@@ -136,7 +141,7 @@ def train_guesser(
     def loss_of(x: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         return F.cross_entropy(attacker(view(x, rng)), attribute(x))
 
-    fit(attacker, images, budget, loss_of, report)
+    fit(attacker, images, budget, loss_of, on_step)
     return attacker
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mc_models.evaluation.evaluate import Evaluation
+from mc_models.evaluation.accuracy import Evaluation
 
 JSON_FILE, ACCURACY_FILE, CONFUSION_FILE = "evaluation.json", "accuracy.csv", "confusion.csv"
 

@@ -14,11 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mc_models.bundle.bundle import Bundle
-from mc_models.bundle.calibrate import through_jpeg
-from mc_models.codec.features import NAME, before_cut, load_codec
+from mc_models.bundle.load import Bundle
+from mc_models.codec.cut import before_cut
+from mc_models.codec.feature_codec import FEATURES, load_codec
 from mc_models.data.image_sets import ImageSet, generated_set, split_folder
-from mc_models.data.preprocess import PIXEL_MEAN, PIXEL_SCALE, Pixels, batch_input, encode_jpeg
+from mc_models.data.preprocess import (
+    PIXEL_MEAN,
+    PIXEL_SCALE,
+    Pixels,
+    batch_input,
+    encode_jpeg,
+    through_jpeg,
+)
 from mc_models.evaluation.attackers import (
     CentreColour,
     View,
@@ -27,6 +34,7 @@ from mc_models.evaluation.attackers import (
     train_guesser,
     train_reconstructor,
 )
+from mc_models.progress import OnStageProgress
 from mc_models.training.fit import Budget
 
 JPEG = "jpeg"
@@ -36,9 +44,6 @@ _BATCH = 20
 
 _RECONSTRUCT = Budget(steps=600, batch=16, peak_lr=2e-3, seed=1)
 _GUESS = Budget(steps=300, batch=32, peak_lr=2e-3, seed=2)
-
-Report = Callable[[str, int, int, float | None], None]
-"""Called with the stage of the work, done, total, loss."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class PrivacyReport:
 
 
 def attack_images(
-    bundle: Bundle, folder: ImageSet | None, attack: Attack, seed: int, report: Report
+    bundle: Bundle, folder: ImageSet | None, attack: Attack, seed: int, on_progress: OnStageProgress
 ) -> tuple[ImageSet, ImageSet]:
     """The attackers' own pictures, and those that they are tested on.
 
@@ -100,20 +105,25 @@ def attack_images(
     def generated(split: Literal["train", "test"], count: int) -> ImageSet:
         stage = f"render {split} images"
         return generated_set(
-            split, count, seed, bundle.input_px, lambda d, n: report(stage, d, n, None), jpeg=True
+            split,
+            count,
+            seed,
+            bundle.input_px,
+            lambda d, n: on_progress(stage, d, n, None),
+            jpeg=True,
         )
 
     return generated("train", attack.own_count), generated("test", attack.test_count)
 
 
 def measure_privacy(
-    bundle: Bundle, own: ImageSet, test: ImageSet, attack: Attack, report: Report
+    bundle: Bundle, own: ImageSet, test: ImageSet, attack: Attack, on_progress: OnStageProgress
 ) -> PrivacyReport:
     """Train both attackers against both codecs on `own` and measure them on `test`.
 
     Raises BundleError for a bundle without a features codec.
     """
-    row = bundle.codec(NAME)
+    row = bundle.codec(FEATURES)
     attribute = CentreColour.of(own.images)
     originals = batch_input(test.images)
     values = attribute(originals)
@@ -121,10 +131,12 @@ def measure_privacy(
     mean = mean.expand_as(originals).contiguous()
     targets = (
         _Target(JPEG, _see_jpeg, (3, bundle.input_px), _jpeg_bytes(test)),
-        _Target(NAME, _see_features(bundle), (row.channels, row.side), row.message_bytes),
+        _Target(FEATURES, _see_features(bundle), (row.channels, row.side), row.message_bytes),
     )
     rows = tuple(
-        _attack(target, bundle.exits[-1].top5[target.codec], own, test, attribute, attack, report)
+        _attack(
+            target, bundle.exits[-1].top5[target.codec], own, test, attribute, attack, on_progress
+        )
         for target in targets
     )
     return PrivacyReport(
@@ -157,7 +169,7 @@ def _see_jpeg(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _see_features(bundle: Bundle) -> View:
-    net, codec, stage = bundle.cloud_net(), load_codec(bundle), bundle.codec(NAME).stage
+    net, codec, stage = bundle.cloud_net(), load_codec(bundle), bundle.codec(FEATURES).stage
 
     @torch.no_grad()
     def view(x: Tensor, rng: torch.Generator) -> Tensor:
@@ -186,10 +198,10 @@ def _attack(
     test: ImageSet,
     attribute: CentreColour,
     attack: Attack,
-    report: Report,
+    on_progress: OnStageProgress,
 ) -> CodecPrivacy:
     def stage(name: str) -> Callable[[int, int, float], None]:
-        return lambda done, total, loss: report(f"{name}, {target.codec}", done, total, loss)
+        return lambda done, total, loss: on_progress(f"{name}, {target.codec}", done, total, loss)
 
     painter = train_reconstructor(
         target.view, target.shape, own, attack.reconstruct, stage("train reconstruction")

@@ -1,4 +1,4 @@
-"""From logits to the answer that people see: five labels with calibrated probabilities."""
+"""From logits to the answer that a client gets: five labels with calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def answer(logits: Tensor, temperature: float) -> tuple[tuple[tuple[int, float], ...], float]:
-    """The answer of `top5` with its normalised entropy."""
+def top5_and_entropy(
+    logits: Tensor, temperature: float
+) -> tuple[tuple[tuple[int, float], ...], float]:
+    """The entries of `top5`, and the normalised entropy over all classes."""
     return top5(logits, temperature), float(normalised_entropy(logits, temperature))
 
 
 def normalised_entropy(logits: Tensor, temperature: float) -> Tensor:
     """-sum(p log p) / log(classes) of logits [n, classes], one value per row, in [0, 1].
 
-    Teerapittayanon et al. 2017 (DDNN): 0 is sure of one class, 1 has no preference among all.
+    0 means certainty of one class, 1 a uniform distribution (DDNN, Teerapittayanon et al. 2017).
     """
     probabilities = (logits.float() / temperature).softmax(-1)
     nats = -probabilities.xlogy(probabilities).sum(-1)
@@ -25,10 +27,11 @@ def normalised_entropy(logits: Tensor, temperature: float) -> Tensor:
 
 
 def top5(logits: Tensor, temperature: float) -> tuple[tuple[int, float], ...]:
-    """The five likeliest (label index, probability), best first, of logits [1, classes].
+    """The five most probable (label index, probability), best first, of logits [1, classes].
 
-    `temperature` is the exit's, fitted on validation images, so that a probability of 0.8 is
-    right about 8 times in 10. Fewer classes than five give fewer entries.
+    `temperature` is that of the exit, fitted on validation images, so that answers with a
+    probability of 0.8 are right about 8 times in 10. There are fewer entries if there are fewer
+    than five classes.
     """
     probabilities = (logits.reshape(-1).float() / temperature).softmax(0)
     values, indices = probabilities.topk(min(5, len(probabilities)))

@@ -15,11 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mc_models.bundle.bundle import Bundle
-from mc_models.inference.profile import Part, Profile, Times, blank_profile, measure_profiles
+from mc_models.bundle.load import Bundle
+from mc_models.inference.profile import Part, Profile, Times, blank_profile
+from mc_models.inference.profiler import measure_profiles
 
 if TYPE_CHECKING:
-    from mc_models.inference.runtime import Device
+    from mc_models.inference.devices import Device
 
 FORMAT = 4
 QUIET = 0.2
@@ -51,7 +52,7 @@ def host_profile(
     What `file` (default: the user's) does not hold is measured, in seconds, and kept there unless
     the host was busy. Raises DeviceError, and OSError if a given `file` cannot be written.
     """
-    from mc_models.inference.runtime import host_device, precisions
+    from mc_models.inference.devices import host_device, precisions
 
     device = device or host_device()
     choices = precisions(precision, device)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.load import Bundle
 from mc_models.data.preprocess import decode_image, to_input
 from mc_models.inference.predict import top5
+from mc_models.inference.prepare import prepare_cloud, prepare_local
 from mc_models.inference.profile_store import host_profile
-from mc_models.inference.runtime import prepare_cloud, prepare_local
 
 Answer = tuple[tuple[int, float], ...]
 Piece = Callable[[Tensor], Tensor]
@@ -31,7 +31,7 @@ class Reference:
     def plain(cls, bundle: Bundle) -> Reference:
         """The networks as torch runs them by itself, in float32."""
         cloud = bundle.cloud_net()
-        return cls(bundle, bundle.edge_net(), list(cloud.stages), dict(cloud.heads.items()))
+        return cls(bundle, bundle.local_net(), list(cloud.stages), dict(cloud.heads.items()))
 
     @classmethod
     def prepared(cls, bundle: Bundle, threads: int = 1) -> Reference:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
-from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.load import Bundle
 
 RUNS = 5
 """The first ones build kernels and fill caches."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mc_models.networks.local import EdgeNet, conv_relu
+from mc_models.networks.local import LocalNet, conv_relu
 
 
 class NeighbourNorm(nn.Module):
@@ -45,7 +45,7 @@ def caffenet(
     fc: int = 4096,
     dropout: float | None = None,
     norm: bool = False,
-) -> EdgeNet:
+) -> LocalNet:
     """CaffeNet with every convolution's channels scaled by `width` and hidden size `fc`.
 
     `dropout` left out is the published 0.5, less in proportion for fewer than 4096 hidden units:
@@ -66,7 +66,7 @@ def caffenet(
     ) -> nn.Sequential:
         return conv_relu(n_in, n_out, kernel, pad, groups, step, norm)
 
-    return EdgeNet(
+    return LocalNet(
         [
             ("conv1", conv(3, c(96), 11, 2, step=4)),  # 96 x 55 x 55
             ("pool1", nn.MaxPool2d(3, 2)),  # 96 x 27 x 27

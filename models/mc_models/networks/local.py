@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 
-class EdgeNet(nn.Module):
+class LocalNet(nn.Module):
     """A chain of named layers; running them in order gives logits [n, classes].
 
     `any_size` says that the net takes images of other sizes than its own: nothing in it is tied

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from mc_models.networks.local import EdgeNet, conv_relu
+from mc_models.networks.local import LocalNet, conv_relu
 
 
-def nin(classes: int, width: float = 1.0, dropout: float = 0.5, norm: bool = False) -> EdgeNet:
+def nin(classes: int, width: float = 1.0, dropout: float = 0.5, norm: bool = False) -> LocalNet:
     """Network-in-Network with the channels of every hidden layer scaled by `width`.
 
     `norm` adds batch normalisation behind each hidden convolution for training; `fold_norms` then
@@ -29,7 +29,7 @@ def nin(classes: int, width: float = 1.0, dropout: float = 0.5, norm: bool = Fal
     def pool() -> nn.Module:
         return nn.MaxPool2d(3, 2, ceil_mode=True)  # Caffe rounds up
 
-    return EdgeNet(
+    return LocalNet(
         [
             ("conv1", conv(3, c(96), 11, step=4)),  # 96 x 54 x 54
             ("cccp1", conv(c(96), c(96), 1)),

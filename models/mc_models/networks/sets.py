@@ -10,7 +10,7 @@ from mc_models.networks.branches import BranchedNet, insert_branches
 from mc_models.networks.caffenet import caffenet
 from mc_models.networks.chains import Chain, ChainError, torchvision_chain
 from mc_models.networks.googlenet import googlenet
-from mc_models.networks.local import EdgeNet
+from mc_models.networks.local import LocalNet
 from mc_models.networks.net_spec import NetSpec
 from mc_models.networks.nin import nin
 from mc_models.networks.resnet import resnet152
@@ -22,7 +22,7 @@ SETS: dict[str, NetSpec] = {
     "b": NetSpec(local="nin", local_width=0.25, cloud="resnet152", cloud_width=0.25, exits=8),
 }
 # (spec, classes, with training-time norms)
-LOCAL_NETS: dict[str, Callable[[NetSpec, int, bool], EdgeNet]] = {
+LOCAL_NETS: dict[str, Callable[[NetSpec, int, bool], LocalNet]] = {
     "caffenet": lambda s, classes, norm: caffenet(classes, s.local_width, s.local_fc, norm=norm),
     "nin": lambda s, classes, norm: nin(classes, s.local_width, norm=norm),
 }
@@ -33,7 +33,7 @@ CLOUD_NETS: dict[str, Callable[[int, float], Chain]] = {
 }
 
 
-def build_local(spec: NetSpec, classes: int, norm: bool = False) -> EdgeNet:
+def build_local(spec: NetSpec, classes: int, norm: bool = False) -> LocalNet:
     """The local net with fresh weights; `norm` adds training-time batch normalisation."""
     if spec.local not in LOCAL_NETS:
         raise ValueError(f"no local net '{spec.local}'; choose from {', '.join(LOCAL_NETS)}")

@@ -9,38 +9,39 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mc_models.bundle.bundle import Bundle, load_bundle, save_table
-from mc_models.bundle.calibrate import (
+from mc_models.bundle.files import CLOUD_FILE, EDGE_FILE, BundleError
+from mc_models.bundle.load import Bundle, load_bundle
+from mc_models.bundle.rows import ExitRow, LayerRow, LocalTable, StageRow
+from mc_models.bundle.save import save_table
+from mc_models.bundle.weights import save_weights
+from mc_models.data.image_sets import ImageSet
+from mc_models.inference.outputs import (
     LOCAL,
     accuracy,
     all_logits,
     calibration_error,
     fit_temperature,
 )
-from mc_models.bundle.files import CLOUD_FILE, EDGE_FILE, BundleError
-from mc_models.bundle.rows import ExitRow, LayerRow, LocalTable, StageRow
-from mc_models.bundle.weights import save_weights
-from mc_models.data.image_sets import ImageSet
 from mc_models.networks.branches import BranchedNet
 from mc_models.networks.fold import fold_norms
-from mc_models.networks.local import EdgeNet
+from mc_models.networks.local import LocalNet
 from mc_models.networks.net_spec import NetSpec
 from mc_models.networks.ops import count_ops
 
 CODEC = "jpeg"
-Report = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 
 def save_bundle(
     path: Path,
     name: str,
     spec: NetSpec,
-    edge: EdgeNet,
+    edge: LocalNet,
     cloud: BranchedNet,
     validation: ImageSet,
     test: ImageSet,
     measured: Mapping[str, Any],
-    report: Report | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Bundle:
     """Write a bundle and return it as loaded back.
 
@@ -53,7 +54,7 @@ def save_bundle(
     labels = test.class_names
     local, stages, exits = _unmeasured(spec, edge, cloud)
     save_table(path, name, labels, spec, local, stages, exits, measured)
-    local, exits = _measure(load_bundle(path), validation, test, report)
+    local, exits = _measure(load_bundle(path), validation, test, on_progress)
     save_table(path, name, labels, spec, local, stages, exits, measured)
     return load_bundle(path)
 
@@ -69,12 +70,14 @@ class _Measured(NamedTuple):
 
 
 def _measure(
-    bundle: Bundle, validation: ImageSet, test: ImageSet, report: Report | None
+    bundle: Bundle, validation: ImageSet, test: ImageSet, on_progress: OnProgress | None
 ) -> tuple[LocalTable, tuple[ExitRow, ...]]:
-    edge, cloud = bundle.edge_net(), bundle.cloud_net()
+    edge, cloud = bundle.local_net(), bundle.cloud_net()
     logits = {}
     for part, images in (("validation", validation), ("test", test)):
-        logits[part] = all_logits(edge, cloud, images, CODEC, report=_labelled(report, part))
+        logits[part] = all_logits(
+            edge, cloud, images, CODEC, on_progress=_labelled(on_progress, part)
+        )
     answers, targets = torch.from_numpy(validation.labels), torch.from_numpy(test.labels)
 
     def row(name: str) -> _Measured:
@@ -96,14 +99,14 @@ def _measure(
     return local, tuple(exits)
 
 
-def _labelled(report: Report | None, part: str) -> Callable[[int, int], None] | None:
-    if report is None:
+def _labelled(on_progress: OnProgress | None, part: str) -> Callable[[int, int], None] | None:
+    if on_progress is None:
         return None
-    return lambda done, total: report(part, done, total)
+    return lambda done, total: on_progress(part, done, total)
 
 
 def _unmeasured(
-    spec: NetSpec, edge: EdgeNet, cloud: BranchedNet
+    spec: NetSpec, edge: LocalNet, cloud: BranchedNet
 ) -> tuple[LocalTable, tuple[StageRow, ...], tuple[ExitRow, ...]]:
     """Rows with operations only; accuracies 0 until they are measured."""
     edge.eval()

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from mc_models.data.image_sets import ImageSet
 from mc_models.data.preprocess import PIXEL_MEAN, PIXEL_SCALE
+from mc_models.progress import OnStep
 
 CLIP_NORM = 5.0
 _WARM_UP = 0.1
 
 LossOf = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """Loss of a batch: network input [n, 3, px, px], labels [n], where noise comes from."""
-Report = Callable[[int, int, float], None]
-"""Called after each step with steps done, steps in all, loss."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def fit(
     images: ImageSet,
     budget: Budget,
     loss_of: LossOf,
-    report: Report | None = None,
+    on_step: OnStep | None = None,
 ) -> None:
     """Train `module` in place, on the device that it is on; a seed gives the same weights again."""
     device = next(module.parameters()).device
@@ -61,8 +60,8 @@ def fit(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), CLIP_NORM)
         optimizer.step()
-        if report is not None:
-            report(step + 1, budget.steps, loss.item())
+        if on_step is not None:
+            on_step(step + 1, budget.steps, loss.item())
     module.eval().requires_grad_(False)
 
 

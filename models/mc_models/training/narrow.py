@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from mc_models.bundle.bundle import Bundle
+from mc_models.bundle.load import Bundle
 from mc_models.data.image_sets import generated_set
 from mc_models.networks.sets import SETS, build_cloud, build_local
 from mc_models.training.assemble import save_bundle

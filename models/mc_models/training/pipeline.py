@@ -16,29 +16,28 @@ from typing import Any
 
 import torch
 
-from mc_models.bundle.bundle import Bundle, load_bundle
+from mc_models.bundle.load import Bundle, load_bundle
 from mc_models.bundle.report import write_report
 from mc_models.data.image_sets import DataError, ImageSet, folder_set, generated_set, split_folder
 from mc_models.data.synthetic import CLASS_NAMES, Split
-from mc_models.networks.local import EdgeNet
+from mc_models.networks.local import LocalNet
 from mc_models.networks.sets import build_cloud, build_local
+from mc_models.progress import OnProgress, OnStageProgress
 from mc_models.training.add_codec import add_codec
 from mc_models.training.assemble import save_bundle
+from mc_models.training.codec import CodecConfig
+from mc_models.training.loop import Net, Progress, plan_of, train
 from mc_models.training.recipe import GENERATED, Recipe
 from mc_models.training.schedule import TrainConfig
-from mc_models.training.train import Net, Progress, plan_of, train
-from mc_models.training.train_codec import CodecConfig
 
 PARTS = ("edge", "cloud")
-# (stage of the work, done, total, loss or None)
-Report = Callable[[str, int, int, float | None], None]
 
 
 class ImageSource:
     """The recipe's images; a folder is read once, generated splits are drawn when asked for."""
 
-    def __init__(self, recipe: Recipe, report: Report | None = None) -> None:
-        self._recipe, self._report = recipe, report
+    def __init__(self, recipe: Recipe, on_progress: OnStageProgress | None = None) -> None:
+        self._recipe, self._on_progress = recipe, on_progress
         self.unreadable: tuple[str, ...] = ()
 
     def split(self, name: Split) -> ImageSet:
@@ -47,7 +46,7 @@ class ImageSource:
         if recipe.data != GENERATED:
             return self._folder[name]
         counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
-        said = _stage(self._report, f"draw {name} images")
+        said = _stage(self._on_progress, f"draw {name} images")
         px, jpeg = recipe.spec().input_px, name == "train"  # the tables measure through JPEG anyway
         return generated_set(name, counts[name], recipe.seed, px, said, jpeg)
 
@@ -61,7 +60,7 @@ class ImageSource:
     @cached_property
     def _folder(self) -> Mapping[str, ImageSet]:
         recipe = self._recipe
-        said = _stage(self._report, "read images")
+        said = _stage(self._on_progress, "read images")
         found = folder_set(Path(recipe.data), recipe.spec().input_px, said)
         self.unreadable = found.unreadable
         return split_folder(found, recipe.seed)
@@ -71,7 +70,7 @@ def train_bundle(
     out: Path,
     recipe: Recipe,
     parts: tuple[str, ...] = PARTS,
-    report: Report | None = None,
+    on_progress: OnStageProgress | None = None,
     source: ImageSource | None = None,
 ) -> Bundle | None:
     """Train `parts` and, once both networks are finished, write the bundle to `out`.
@@ -79,7 +78,7 @@ def train_bundle(
     None if the other part is not finished yet. Raises DataError, BackboneError, ChainError.
     """
     torch.set_num_threads(recipe.threads)
-    source = source or ImageSource(recipe, report)
+    source = source or ImageSource(recipe, on_progress)
     work = _work(out)
     classes = len(source.class_names)
     nets = {part: _build(part, recipe, classes) for part in parts}  # what is wrong shows early
@@ -87,17 +86,20 @@ def train_bundle(
     work.mkdir(parents=True, exist_ok=True)
     for part, net in nets.items():
         _check_recipe(work / f"{part}.json", recipe, len(images))
-        train(net, images, _config(net, recipe, len(images)), *_reported(part, work, report))
+        train(net, images, _config(net, recipe, len(images)), *_reported(part, work, on_progress))
     del nets
     finished = [_is_finished(part, work, recipe, images) for part in PARTS]
-    return assemble(out, recipe, report, source) if all(finished) else None
+    return assemble(out, recipe, on_progress, source) if all(finished) else None
 
 
 def assemble(
-    out: Path, recipe: Recipe, report: Report | None = None, source: ImageSource | None = None
+    out: Path,
+    recipe: Recipe,
+    on_progress: OnStageProgress | None = None,
+    source: ImageSource | None = None,
 ) -> Bundle:
     """Calibrate, measure and write the bundle and its report from the checkpoints as they are."""
-    source = source or ImageSource(recipe, report)
+    source = source or ImageSource(recipe, on_progress)
     nets: dict[str, Net] = {}
     for part in PARTS:
         nets[part] = _build(part, recipe, len(source.class_names))
@@ -112,7 +114,9 @@ def assemble(
         source.split("val"),
         test,
         _origin(recipe, len(test)),
-        lambda part, done, total: report and report(f"measure on {part} images", done, total, None),
+        lambda part, done, total: (
+            on_progress and on_progress(f"measure on {part} images", done, total, None)
+        ),
     )
     write_report(bundle)
     return bundle
@@ -130,20 +134,20 @@ def _build(part: str, recipe: Recipe, classes: int) -> Net:
 
 
 def _config(net: Net, recipe: Recipe, count: int) -> TrainConfig:
-    if isinstance(net, EdgeNet):
+    if isinstance(net, LocalNet):
         return recipe.config("edge", count, net.any_size)
     return recipe.config("cloud", count)
 
 
 def _reported(
-    part: str, work: Path, report: Report | None
+    part: str, work: Path, on_progress: OnStageProgress | None
 ) -> tuple[Path, Callable[[Progress], None]]:
     """The checkpoint of `part`, and what to call after each step."""
     name = {"edge": "train local net", "cloud": "train cloud net"}[part]
 
     def on_step(progress: Progress) -> None:
-        if report is not None:
-            report(name, progress.done, progress.work, progress.loss)
+        if on_progress is not None:
+            on_progress(name, progress.done, progress.work, progress.loss)
 
     return work / f"{part}.pt", on_step
 
@@ -179,7 +183,7 @@ def train_codec_part(
     out: Path,
     recipe: Recipe,
     config: CodecConfig,
-    report: Report | None = None,
+    on_progress: OnStageProgress | None = None,
     source: ImageSource | None = None,
 ) -> Bundle:
     """The last part: make the features codec of the bundle at `out` and put it in.
@@ -188,12 +192,12 @@ def train_codec_part(
     """
     torch.set_num_threads(recipe.threads)
     bundle = load_bundle(out.resolve())  # never a shipped one by its name
-    source = source or ImageSource(recipe, report)
+    source = source or ImageSource(recipe, on_progress)
     if source.class_names != bundle.labels:
         raise DataError(f"{out} has other labels than the images; use those it was trained on")
     config = config.on(recipe.data == GENERATED, recipe.seed)
     images = source.split("train")
-    return add_codec(bundle, images, source.split("test"), config, report or _silent)
+    return add_codec(bundle, images, source.split("test"), config, on_progress or _silent)
 
 
 def _silent(stage: str, done: int, total: int, loss: float | None) -> None:
@@ -206,7 +210,7 @@ def _origin(recipe: Recipe, count: int) -> Mapping[str, object]:
     return {"data": data, "split": "test", "count": count, "seed": recipe.seed}
 
 
-def _stage(report: Report | None, name: str) -> Callable[[int, int], None] | None:
-    if report is None:
+def _stage(on_progress: OnStageProgress | None, name: str) -> OnProgress | None:
+    if on_progress is None:
         return None
-    return lambda done, total: report(name, done, total, None)
+    return lambda done, total: on_progress(name, done, total, None)

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 import torch
-from mc_models.bundle.bundle import load_bundle
 from mc_models.bundle.files import SHIPPED, BundleError, shipped_names
+from mc_models.bundle.load import load_bundle
 from mc_models.data.preprocess import to_input
 from mc_models.data.synthetic import render
-from mc_models.evaluation.evaluate import evaluate, evaluation_images
+from mc_models.evaluation.accuracy import evaluate, evaluation_images
 from mc_models.inference.predict import top5
 
 X = to_input(render(0, 0))
@@ -28,7 +28,7 @@ def edit(path, change):
 
 
 def test_layers_and_stages_run_one_by_one(small_bundle):
-    edge, x = small_bundle.edge_net(), X
+    edge, x = small_bundle.local_net(), X
     assert len(edge.layers) == len(small_bundle.local.layers)
     for layer in edge.layers:
         x = layer(x)
@@ -99,7 +99,7 @@ def test_an_incomplete_table_is_refused(copied):
 def test_weights_of_another_network_name_the_weight(copied):
     edit(copied, lambda raw: raw["spec"].update(local_fc=64))
     with pytest.raises(BundleError, match=r"edge\.safetensors: weight layers\.10.*shape"):
-        load_bundle(copied).edge_net()
+        load_bundle(copied).local_net()
 
 
 @pytest.mark.parametrize("key", ["local", "cloud"])
@@ -107,7 +107,7 @@ def test_a_network_that_is_unknown_here_is_named(copied, key):
     edit(copied, lambda raw: raw["spec"].update({key: "lenet", "cloud_width": 1.0}))
     bundle = load_bundle(copied)
     with pytest.raises(BundleError, match=r"bundle\.json: .*'lenet'"):
-        bundle.edge_net() if key == "local" else bundle.cloud_net()
+        bundle.local_net() if key == "local" else bundle.cloud_net()
 
 
 def test_top5_is_sorted_and_softened_by_the_temperature():

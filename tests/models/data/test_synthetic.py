@@ -3,7 +3,7 @@ import time
 
 import numpy as np
 import pytest
-from mc_models.data.folders import write_images
+from mc_models.data.image_files import write_images
 from mc_models.data.preprocess import decode_image
 from mc_models.data.shapes import SHAPES, shape_mask
 from mc_models.data.synthetic import CLASS_NAMES, render, render_split

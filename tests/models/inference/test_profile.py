@@ -2,8 +2,9 @@ import dataclasses
 import json
 
 import pytest
-from mc_models.inference import profile, profile_store
-from mc_models.inference.profile import Profile, Times, blank_profile, measure_profiles
+from mc_models.inference import profile_store, profiler
+from mc_models.inference.devices import DeviceError
+from mc_models.inference.profile import Profile, Times, blank_profile
 from mc_models.inference.profile_store import (
     best,
     default_file,
@@ -11,7 +12,7 @@ from mc_models.inference.profile_store import (
     keep_profiles,
     read_profiles,
 )
-from mc_models.inference.runtime import DeviceError
+from mc_models.inference.profiler import measure_profiles
 
 MS = 1_000_000
 
@@ -19,7 +20,7 @@ MS = 1_000_000
 @pytest.fixture(autouse=True)
 def state_home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(profile, "BUDGET_S", 0.0)  # as few passes as it may be
+    monkeypatch.setattr(profiler, "BUDGET_S", 0.0)  # as few passes as it may be
     return tmp_path / "state"
 
 
@@ -122,9 +123,9 @@ def test_a_profile_of_something_else_is_never_used(small_bundle, measured, tmp_p
 
 
 def test_precisions_that_are_compared_are_measured_together(small_bundle, measured, monkeypatch):
-    from mc_models.inference import runtime
+    from mc_models.inference import devices
 
-    monkeypatch.setattr(runtime, "_has_bfloat16", lambda device: True)
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: True)
     host_profile(small_bundle, "edge", 1, "float32", device="cpu")
     host_profile(small_bundle, "edge", 1, "auto", device="cpu")
     host_profile(small_bundle, "edge", 1, "bfloat16", device="cpu")
@@ -188,8 +189,8 @@ def test_a_damaged_or_older_file_is_measured_again(small_bundle, measured, tmp_p
 
 
 def test_a_precision_that_the_host_lacks_is_an_error(small_bundle, measured, monkeypatch):
-    from mc_models.inference import runtime
+    from mc_models.inference import devices
 
-    monkeypatch.setattr(runtime, "_has_bfloat16", lambda device: False)
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: False)
     with pytest.raises(DeviceError, match="auto or float32"):
         host_profile(small_bundle, "edge", 1, "bfloat16", device="cpu")

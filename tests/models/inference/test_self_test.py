@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mc_models.bundle.bundle import load_bundle
+from mc_models.bundle.load import load_bundle
 from mc_models.inference.self_test import SelfTestFailed, try_cloud, try_local
 
 BUNDLE = load_bundle("set-a", verify=False)

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from mc_models.data.image_sets import ImageSet
 from mc_models.networks.branches import BranchedNet
-from mc_models.networks.local import EdgeNet
+from mc_models.networks.local import LocalNet
 from mc_models.training.augment import training_batch
 from mc_models.training.devices import mixed_precision, training_device
 from mc_models.training.losses import exits_loss
 from mc_models.training.schedule import Moment, Plan, TrainConfig
 
-Net = EdgeNet | BranchedNet
+Net = LocalNet | BranchedNet
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _step(
 
 def _logits(net: Net, x: Tensor, exits: int) -> list[Tensor]:
     """Logits of the first `exits` exits; of the local net's one output."""
-    if isinstance(net, EdgeNet):
+    if isinstance(net, LocalNet):
         return [net(x)]
     logits = []
     for name, stage in zip(net.exit_names[:exits], net.stages, strict=False):

@@ -1,21 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from mc_models.codec.features import (
-    FeatureDecoder,
-    before_cut,
-    behind_cut,
-    load_codec,
-    load_encoder,
-)
+from mc_models.codec.cut import before_cut, behind_cut
+from mc_models.codec.decoder import FeatureDecoder
+from mc_models.codec.encoder import load_encoder
+from mc_models.codec.feature_codec import load_codec
 from mc_models.data.preprocess import to_input
 from mc_models.data.synthetic import render
-from mc_models.inference import runtime
-from mc_models.inference.runtime import (
-    DeviceError,
-    checked_device,
-    host_device,
-    precisions,
+from mc_models.inference import devices, pieces
+from mc_models.inference.devices import DeviceError, checked_device, host_device, precisions
+from mc_models.inference.prepare import (
     prepare_cloud,
     prepare_decoder,
     prepare_encoder,
@@ -35,7 +29,7 @@ def test_prepared_networks_in_float32_give_the_bundles_logits(small_bundle):
     assert len(local.layers) == len(small_bundle.local.layers)
     assert len(cloud.stages) == len(small_bundle.stages)
     assert [*cloud.heads] == [row.name for row in small_bundle.exits]
-    assert difference(local(X), small_bundle.edge_net()(X)) < 1e-4
+    assert difference(local(X), small_bundle.local_net()(X)) < 1e-4
     expected = small_bundle.cloud_net().forward_all(X)
     found = cloud.forward_all(X)
     assert all(difference(found[name], expected[name]) < 1e-4 for name in expected)
@@ -47,7 +41,7 @@ def test_reduced_precision_stays_near_and_gives_float32_logits(small_bundle):
     local = prepare_local(small_bundle, "bfloat16", "cpu")(X)
     cloud = prepare_cloud(small_bundle, "bfloat16", "cpu").forward_all(X)
     assert local.dtype is torch.float32
-    assert difference(local, small_bundle.edge_net()(X)) < 0.05
+    assert difference(local, small_bundle.local_net()(X)) < 0.05
     for name, expected in small_bundle.cloud_net().forward_all(X).items():
         assert cloud[name].dtype is torch.float32
         assert difference(cloud[name], expected) < 0.05
@@ -102,7 +96,7 @@ def test_a_stage_takes_what_a_codec_gives_in_any_layout_and_precision(small_bund
 
 
 def test_a_setting_leaves_precisions_to_choose_from(monkeypatch):
-    monkeypatch.setattr(runtime, "_has_bfloat16", lambda device: True)
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: True)
     assert precisions("auto", "cpu") == ("float32", "bfloat16")
     assert precisions("auto", "cuda") == ("float32", "float16")
     assert precisions("float32", "cpu") == ("float32",)
@@ -110,7 +104,7 @@ def test_a_setting_leaves_precisions_to_choose_from(monkeypatch):
 
 
 def test_a_cpu_without_bfloat16_stays_with_float32_and_says_so(monkeypatch):
-    monkeypatch.setattr(runtime, "_has_bfloat16", lambda device: False)
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: False)
     assert precisions("auto", "cpu") == ("float32",)
     with pytest.raises(DeviceError, match="no bfloat16; set the precision to auto or float32"):
         precisions("bfloat16", "cpu")
@@ -133,7 +127,7 @@ class FakeClock:
 
     def __init__(self, monkeypatch):
         self.now_s = 0.0
-        monkeypatch.setattr(runtime.time, "perf_counter", lambda: self.now_s)
+        monkeypatch.setattr(pieces.time, "perf_counter", lambda: self.now_s)
 
     def form(self, takes_s, gives):
         def run(x):
@@ -146,14 +140,14 @@ class FakeClock:
 def test_the_fastest_form_that_agrees_is_chosen(monkeypatch):
     clock, x = FakeClock(monkeypatch), torch.ones(3)
     plain, packed, wrong = clock.form(3.0, 2.0), clock.form(2.0, 2.0), clock.form(1.0, 5.0)
-    assert runtime._fastest([plain, packed, wrong], x, 1e-3) is packed
-    assert runtime._fastest([packed, plain], x, 1e-3) is packed
-    assert runtime._fastest([plain, wrong], x, 1e-3) is plain
+    assert pieces._fastest([plain, packed, wrong], x, 1e-3) is packed
+    assert pieces._fastest([packed, plain], x, 1e-3) is packed
+    assert pieces._fastest([plain, wrong], x, 1e-3) is plain
 
     def broken(x):
         raise RuntimeError("no such kernel")
 
-    assert runtime._fastest([plain, broken], x, 1e-3) is plain
+    assert pieces._fastest([plain, broken], x, 1e-3) is plain
 
 
 @pytest.mark.skipif(host_device() != "cuda", reason="no GPU here")
@@ -171,4 +165,4 @@ class TestOnAGpu:
         local = prepare_local(small_bundle, "float32", "cuda")
         with torch.inference_mode():
             found = local(torch.cat([X, X])).cpu()
-        assert difference(found[1:], small_bundle.edge_net()(X)) < 1e-2
+        assert difference(found[1:], small_bundle.local_net()(X)) < 1e-2

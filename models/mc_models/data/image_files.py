@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import CLASS_NAMES, Split, render_split
+from mc_models.progress import OnProgress
 
 LABELS_FILE = "labels.csv"
 COLUMNS = ("file", "label index", "label name")
@@ -30,7 +30,7 @@ def write_images(
     seed: int = 0,
     px: int = 224,
     quality: int = 90,
-    report: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> WrittenImages:
     """Write `count` JPEG files named like 00012_star-stripes.jpg and labels.csv beside them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +44,6 @@ def write_images(
             (folder / name).write_bytes(data)
             table.writerow((name, label, CLASS_NAMES[label]))
             total += len(data)
-            if report is not None:
-                report(index + 1, count)
+            if on_progress is not None:
+                on_progress(index + 1, count)
     return WrittenImages(folder, count, total)

@@ -7,28 +7,29 @@ the accuracy of every exit behind every raw split.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from mc_models.bundle.bundle import Bundle
-from mc_models.bundle.calibrate import hits, through_jpeg
+from mc_models.bundle.load import Bundle
 from mc_models.bundle.rows import ExitRow, SplitRow
-from mc_models.codec.features import NAME, FeatureCodec, behind_cut, load_codec
+from mc_models.codec.cut import behind_cut
+from mc_models.codec.feature_codec import FEATURES, FeatureCodec, load_codec
 from mc_models.codec.splits import quantised, split_rows
 from mc_models.data.image_sets import ImageSet
-from mc_models.data.preprocess import batch_input
+from mc_models.data.preprocess import batch_input, through_jpeg
+from mc_models.inference.outputs import hits
 from mc_models.inference.predict import normalised_entropy
 from mc_models.networks.branches import BranchedNet
+from mc_models.progress import OnProgress
 
 BATCH = 32
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class PolicyFigures:
+class PolicyTables:
     """Of each image: the local net's normalised entropy, and whose top 5 hold its label."""
 
     entropies: tuple[float, ...]
@@ -41,13 +42,13 @@ class PolicyFigures:
 
 
 @torch.inference_mode()
-def measure_policy_figures(
-    bundle: Bundle, images: ImageSet, report: Report | None = None
-) -> PolicyFigures:
+def measure_policy_tables(
+    bundle: Bundle, images: ImageSet, on_progress: OnProgress | None = None
+) -> PolicyTables:
     """Measure on `images`, as a camera's JPEG shows them. Raises BundleError."""
-    local, cloud = bundle.edge_net(), bundle.cloud_net()
+    local, cloud = bundle.local_net(), bundle.cloud_net()
     codec = load_codec(bundle) if bundle.codecs else None
-    cut = bundle.codec(NAME).stage if codec else 0
+    cut = bundle.codec(FEATURES).stage if codec else 0
     splits = split_rows(list(cloud.stages), bundle.input_px)
     rng = torch.Generator().manual_seed(0)  # the same noise as the stored column has
     entropies: list[float] = []
@@ -62,8 +63,8 @@ def measure_policy_figures(
         for sent, logits in _sent(cloud, splits, codec, cut, x, rng):
             for exit_, answers in logits.items():
                 right[sent, exit_].append(torch.stack(hits(answers, labels)))
-        if report is not None:
-            report(end, len(images))
+        if on_progress is not None:
+            on_progress(end, len(images))
     return _figures(bundle, splits, entropies, {key: torch.cat(p, 1) for key, p in right.items()})
 
 
@@ -80,7 +81,7 @@ def _sent(
     for number, stage in enumerate(net.stages, start=1):
         x = stage(x)
         if codec is not None and number == cut:
-            yield NAME, behind_cut(net, cut, codec(x, rng))
+            yield FEATURES, behind_cut(net, cut, codec(x, rng))
         if number in name_of:
             yield name_of[number], behind_cut(net, number, quantised(x))
     last = net.exit_names[-1]
@@ -92,7 +93,7 @@ def _figures(
     splits: tuple[SplitRow, ...],
     entropies: list[float],
     right: dict[tuple[str, str], Tensor],
-) -> PolicyFigures:
+) -> PolicyTables:
     """From hits, a bool tensor [2, images] for top-1 and top-5 per codec and exit."""
     names = {row.name for row in splits}
     exits = []
@@ -107,7 +108,7 @@ def _figures(
         exits.append(replace(row, top1={**row.top1, **top1}, top5={**row.top5, **top5}))
     last = bundle.exits[-1].name
     codecs = ("jpeg", *(row.name for row in bundle.codecs))
-    return PolicyFigures(
+    return PolicyTables(
         tuple(entropies),
         _flags(right["", ""]),
         {codec: _flags(right[codec, last]) for codec in codecs},

@@ -16,20 +16,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mc_models.bundle.rows import CodecRow
-from mc_models.codec.features import (
-    NAME,
-    FeatureCodec,
-    before_cut,
-    behind_cut,
-    carried_nats,
-    count_edge_ops,
-    start_from_pca,
-)
+from mc_models.codec.cut import before_cut, behind_cut, count_edge_ops
+from mc_models.codec.feature_codec import FEATURES, FeatureCodec
+from mc_models.codec.quantise import information_nats
 from mc_models.data.image_sets import DataError, ImageSet
 from mc_models.data.preprocess import batch_input
 from mc_models.networks.branches import BranchedNet
+from mc_models.progress import OnStep
 from mc_models.training.devices import mixed_precision, training_device
-from mc_models.training.fit import Budget, Report, fit
+from mc_models.training.fit import Budget, fit
+from mc_models.training.pca import start_from_pca
 
 _PCA_IMAGES = 128
 # generated images have their object near the centre; a folder's may have it anywhere
@@ -65,7 +61,7 @@ class CodecConfig:
 
 
 def train_codec(
-    net: BranchedNet, images: ImageSet, config: CodecConfig, report: Report | None = None
+    net: BranchedNet, images: ImageSet, config: CodecConfig, on_step: OnStep | None = None
 ) -> tuple[FeatureCodec, CodecRow]:
     """A codec for the frozen `net`, and its table row. Raises DataError for an impossible cut."""
     if not 0 < config.stage < len(net.stages):
@@ -78,7 +74,7 @@ def train_codec(
     net.to(device)
     codec.to(device)
     with torch.enable_grad():
-        fit(codec, images, config.budget, _Loss(net, codec, config), report)
+        fit(codec, images, config.budget, _Loss(net, codec, config), on_step)
     net.to(home)
     return codec.to(home), row
 
@@ -95,7 +91,7 @@ def _start(
     start_from_pca(codec, activation)
     edge_ops = count_edge_ops(net.stages[: config.stage], codec, images.images.shape[1])
     row = CodecRow(
-        name=NAME,
+        name=FEATURES,
         stage=config.stage,
         channels_in=channels_in,
         channels=config.channels,
@@ -119,7 +115,7 @@ class _Loss:
             activation = before_cut(self._net, stage, x).float()
             wanted = behind_cut(self._net, stage, activation)
         projected = self._codec.project(activation)
-        restored = self._codec.receive(self._codec.sent(projected, rng))
+        restored = self._codec.receive(self._codec.noisy(projected, rng))
         with mixed_precision(x.device):
             answers = behind_cut(self._net, stage, restored)
         losses = [
@@ -127,7 +123,7 @@ class _Loss:
             + self._config.task_weight * F.cross_entropy(logits.float(), labels)
             for name, logits in answers.items()
         ]
-        rate = carried_nats(projected, self._codec.noise)
+        rate = information_nats(projected, self._codec.noise)
         return torch.stack(losses).mean() + self._config.rate_weight * rate
 
 

@@ -7,7 +7,7 @@ import torch
 from mc_models.data.image_sets import DataError
 from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
-from mc_models.evaluation.evaluate import _only_right, evaluate, evaluation_images
+from mc_models.evaluation.accuracy import _only_right, evaluate, evaluation_images
 from mc_models.evaluation.files import as_values, write_evaluation
 
 

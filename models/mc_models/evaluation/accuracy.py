@@ -7,15 +7,17 @@ that one output gets right and another does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mc_models.bundle.bundle import Bundle
-from mc_models.bundle.calibrate import (
+from mc_models.bundle.load import Bundle
+from mc_models.data.image_sets import DataError, ImageSet, folder_set, generated_set
+from mc_models.data.synthetic import CLASS_NAMES
+from mc_models.inference.outputs import (
     LOCAL,
     Accuracy,
     accuracy,
@@ -23,10 +25,7 @@ from mc_models.bundle.calibrate import (
     calibration_error,
     hits,
 )
-from mc_models.data.image_sets import DataError, ImageSet, folder_set, generated_set
-from mc_models.data.synthetic import CLASS_NAMES
-
-Report = Callable[[int, int], None]
+from mc_models.progress import OnProgress
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,11 @@ class Evaluation:
 
 
 def evaluation_images(
-    bundle: Bundle, data: str, count: int | None, seed: int | None, report: Report | None = None
+    bundle: Bundle,
+    data: str,
+    count: int | None,
+    seed: int | None,
+    on_progress: OnProgress | None = None,
 ) -> ImageSet:
     """The images to evaluate on: generated test images, or a folder of class folders.
 
@@ -82,10 +85,10 @@ def evaluation_images(
             "give a folder of its classes with --data"
         )
     if data != "generated":
-        return _relabelled(folder_set(Path(data), bundle.input_px, report), bundle.labels)
+        return _relabelled(folder_set(Path(data), bundle.input_px, on_progress), bundle.labels)
     count = int(bundle.measured.get("count", 2000)) if count is None else count
     seed = int(bundle.measured.get("seed", 0)) if seed is None else seed
-    return generated_set("test", count, seed, bundle.input_px, report)
+    return generated_set("test", count, seed, bundle.input_px, on_progress)
 
 
 def _relabelled(images: ImageSet, labels: tuple[str, ...]) -> ImageSet:
@@ -101,10 +104,12 @@ def _relabelled(images: ImageSet, labels: tuple[str, ...]) -> ImageSet:
 
 
 def evaluate(
-    bundle: Bundle, images: ImageSet, codec: str = "jpeg", report: Report | None = None
+    bundle: Bundle, images: ImageSet, codec: str = "jpeg", on_progress: OnProgress | None = None
 ) -> Evaluation:
     """Top-1 and top-5 accuracy of the local net and every exit on `images`."""
-    logits = all_logits(bundle.edge_net(), bundle.cloud_net(), images, codec, report=report)
+    logits = all_logits(
+        bundle.local_net(), bundle.cloud_net(), images, codec, on_progress=on_progress
+    )
     labels = torch.from_numpy(images.labels)
     local = bundle.local
     stored = {LOCAL: (Accuracy(local.top1, local.top5), local.temperature)}

@@ -3,17 +3,17 @@ import io
 
 import pytest
 import torch
-from mc_models.bundle.calibrate import calibration_error, fit_temperature
 from mc_models.data.image_sets import DataError, folder_set, generated_set, split_folder
 from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
+from mc_models.inference.outputs import calibration_error, fit_temperature
 from mc_models.networks.sets import SETS, build_cloud, build_local
 from mc_models.training import pipeline
 from mc_models.training.augment import training_batch
+from mc_models.training.loop import train
 from mc_models.training.losses import class_loss, exits_loss
 from mc_models.training.recipe import Recipe
 from mc_models.training.schedule import Phase, Plan, TrainConfig
-from mc_models.training.train import train
 from PIL import Image
 
 SMALL = dataclasses.replace(SETS["a"], local_width=0.1, local_fc=32, cloud_width=0.1, head_hidden=8)

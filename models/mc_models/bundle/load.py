@@ -1,13 +1,15 @@
-"""Bundles: one directory with both networks' weights, their labels and their measured tables.
+"""Load and verify bundles.
+
+A bundle is one directory with both networks' weights, their labels and their measured tables:
 
     bundle.json          names, labels, input size, tables, SHA-256 of the weight files
     edge.safetensors     the local net, float16
     cloud.safetensors    stages and heads of the cloud net, float16
-    codec.safetensors    the `features` codec, float16; only where the bundle has one
+    codec.safetensors    the `features` codec, float16; if the bundle has one
 
 Weights become float32 when loaded; the tables are measured on the loaded-back weights. The
-bundle's hash covers bundle.json, and through it the weights: two agents with the same hash run
-the same networks under the same tables.
+bundle's hash covers bundle.json, and through it the weights: two agents with the same hash use
+the same networks and the same tables.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,6 @@ from mc_models.bundle.files import (
     TABLE_FILE,
     BundleError,
     bundle_path,
-    file_hash,
     verify_files,
     weight_files,
 )
@@ -38,19 +39,19 @@ from mc_models.bundle.rows import (
     StageRow,
     ThresholdRow,
 )
-from mc_models.bundle.weights import built, load_weights, ready
+from mc_models.bundle.weights import build_or_fail, load_weights, ready
 from mc_models.networks.net_spec import NetSpec
 
 if TYPE_CHECKING:
     from mc_models.networks.branches import BranchedNet
-    from mc_models.networks.local import EdgeNet
+    from mc_models.networks.local import LocalNet
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle. Networks are built from its files when asked for."""
+    """A bundle's tables; its networks are built from the files by `local_net` and `cloud_net`."""
 
     name: str
     hash: str
@@ -63,15 +64,15 @@ class Bundle:
     spec: NetSpec
     path: Path
     measured: Mapping[str, Any] = field(default_factory=dict)
-    """What the tables were measured on: data, split, count, seed."""
+    """The images that the tables were measured on: data, split, count, seed."""
     codecs: tuple[CodecRow, ...] = ()
-    """Codecs beside jpeg, which needs no table."""
+    """Codecs other than jpeg, which needs no table."""
     splits: tuple[SplitRow, ...] = ()
-    """Empty in a bundle whose figures for other policies were not measured; so are thresholds."""
+    """Empty, like `thresholds`, if the tables for the baseline policies were not measured."""
     thresholds: tuple[ThresholdRow, ...] = ()
 
     def codec(self, name: str) -> CodecRow:
-        """The row of a codec. Raises BundleError where the bundle has no such codec."""
+        """The row of a codec. Raises BundleError if the bundle lacks it."""
         for row in self.codecs:
             if row.name == name:
                 return row
@@ -80,11 +81,11 @@ class Bundle:
             f"`mc-sched train --part codec --out {self.path}`"
         )
 
-    def edge_net(self) -> EdgeNet:
+    def local_net(self) -> LocalNet:
         """The local net with its weights, eval mode, float32, channels_last."""
         from mc_models.networks.sets import build_local
 
-        net = built(lambda: build_local(self.spec, len(self.labels)), self.path)
+        net = build_or_fail(lambda: build_local(self.spec, len(self.labels)), self.path)
         load_weights(net, self.path / EDGE_FILE)
         return ready(net)
 
@@ -93,7 +94,7 @@ class Bundle:
         from mc_models.networks.fold import fold_norms
         from mc_models.networks.sets import build_cloud
 
-        net = built(lambda: build_cloud(self.spec, len(self.labels)), self.path)
+        net = build_or_fail(lambda: build_cloud(self.spec, len(self.labels)), self.path)
         load_weights(net, self.path / CLOUD_FILE)
         return ready(fold_norms(net) if fold else net)
 
@@ -101,7 +102,8 @@ class Bundle:
 def load_bundle(path_or_name: str | Path, verify: bool = True) -> Bundle:
     """Read a bundle's tables and, with `verify`, compare its weight files with their hashes.
 
-    Raises BundleError: no such bundle, another format version, a damaged or altered file.
+    Raises BundleError if there is no such bundle, its format version is another, or a file is
+    damaged or altered.
     """
     path = bundle_path(path_or_name)
     table = path / TABLE_FILE
@@ -112,7 +114,7 @@ def load_bundle(path_or_name: str | Path, verify: bool = True) -> Bundle:
     version = raw.get("format") if isinstance(raw, dict) else None
     if version != FORMAT:
         raise BundleError(
-            f"{table}: bundle format {version}, this version reads {FORMAT}; train it again"
+            f"{table}: bundle format {version}, but this version reads {FORMAT}; train it again"
         )
     try:
         bundle, hashes = _parse(raw, path), dict(raw["sha256"])
@@ -144,67 +146,14 @@ def _parse(raw: dict[str, Any], path: Path) -> Bundle:
 
 
 def _codec_row(raw: dict[str, Any]) -> CodecRow:
-    """`message_bytes` stands in the file for people; it follows from the other values."""
+    """Parse one row; `message_bytes` is in the file for readers and follows from the rest."""
     row = CodecRow(**{name: value for name, value in raw.items() if name != "message_bytes"})
     if raw["message_bytes"] != row.message_bytes:
-        raise ValueError(f"message_bytes {raw['message_bytes']} of codec {row.name}")
+        raise ValueError(f"codec {row.name} has message_bytes {raw['message_bytes']}")
     return row
 
 
 def identity(raw: Mapping[str, Any]) -> str:
-    """SHA-256 over the content of bundle.json in one canonical spelling."""
+    """SHA-256 of the content of bundle.json in its canonical JSON form."""
     canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def save_table(
-    path: Path,
-    name: str,
-    labels: tuple[str, ...],
-    spec: NetSpec,
-    local: LocalTable,
-    stages: tuple[StageRow, ...],
-    exits: tuple[ExitRow, ...],
-    measured: Mapping[str, Any],
-    codecs: tuple[CodecRow, ...] = (),
-    splits: tuple[SplitRow, ...] = (),
-    thresholds: tuple[ThresholdRow, ...] = (),
-) -> None:
-    """Write bundle.json for the weight files that already lie in `path`."""
-    raw = {
-        "format": FORMAT,
-        "name": name,
-        "spec": spec.as_dict(),
-        "labels": list(labels),
-        "local": asdict(local),
-        "stages": [asdict(row) for row in stages],
-        "exits": [asdict(row) for row in exits],
-        "measured": dict(measured),
-        "sha256": {file: file_hash(path / file) for file in weight_files(codecs)},
-    }
-    if codecs:
-        raw["codecs"] = [asdict(row) | {"message_bytes": row.message_bytes} for row in codecs]
-    if splits:
-        raw["splits"] = [asdict(row) for row in splits]
-    if thresholds:
-        raw["thresholds"] = [asdict(row) for row in thresholds]
-    text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
-    (path / TABLE_FILE).write_text(text, encoding="utf-8")
-
-
-def rewrite_table(bundle: Bundle) -> Bundle:
-    """Write a bundle's tables anew for the weights it has, and return it as loaded back."""
-    save_table(
-        bundle.path,
-        bundle.name,
-        bundle.labels,
-        bundle.spec,
-        bundle.local,
-        bundle.stages,
-        bundle.exits,
-        bundle.measured,
-        bundle.codecs,
-        bundle.splits,
-        bundle.thresholds,
-    )
-    return load_bundle(bundle.path)
