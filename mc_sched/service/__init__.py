@@ -1,1 +1,1 @@
-"""Parts that every daemon needs: configuration, reload, service manager, journal, heartbeat."""
+"""The daemons' common parts: process, configuration, reload, gRPC port, journal, heartbeat."""

@@ -1,4 +1,4 @@
-"""Whether a worker gets on with its work: the watchdog is fed only while it does."""
+"""Detection of stuck workers: the watchdog is fed only while all workers make progress."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 import time
 
 STUCK_NS = 20 * 10**9
-"""No layer, stage or payload takes this long on any device that keeps a deadline."""
+"""Longer than any layer, stage or payload takes on a device that can meet a deadline."""
 
 
 class Heartbeat:
-    """Beats between two pieces of work; one worker writes, anybody reads."""
+    """The start of a worker's current piece of work; the worker writes it, any thread reads it."""
 
     def __init__(self, worker: threading.Thread, stuck_ns: int = STUCK_NS) -> None:
         self._worker = worker
@@ -18,16 +18,16 @@ class Heartbeat:
         self._since_ns: int | None = None
 
     def beat(self) -> None:
-        """A piece of work begins."""
+        """Record the start of a piece of work."""
         self._since_ns = time.monotonic_ns()
 
     def rest(self) -> None:
-        """There is nothing to do."""
+        """Record that the worker is idle."""
         self._since_ns = None
 
     @property
     def steady(self) -> bool:
-        """Whether the worker lives and is not stuck in a piece of work."""
+        """True if the worker's thread is alive and not stuck in a piece of work."""
         since_ns = self._since_ns
         stuck = since_ns is not None and time.monotonic_ns() - since_ns > self._stuck_ns
         return self._worker.is_alive() and not stuck

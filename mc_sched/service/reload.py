@@ -1,4 +1,4 @@
-"""A reload: the configuration is read again, what can change live does, the rest is named."""
+"""Reload of the configuration: live keys are applied, keys that need a restart are named."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mc_sched.service.config import ConfigT, changes, with_live
 class Reloader(Generic[ConfigT]):
     """One per agent.
 
-    `read` reads the configuration as at the start, `apply` puts a changed one into force; only
-    `live` keys of it ever differ from the one before.
+    `read` reads the configuration again, `apply` puts a changed one into force. Only `live` keys
+    of an applied configuration differ from the one before.
     """
 
     def __init__(
@@ -24,40 +24,40 @@ class Reloader(Generic[ConfigT]):
         read: Callable[[], ConfigT],
         live: frozenset[str],
         apply: Callable[[ConfigT], None],
-        log: logging.Logger,
+        logger: logging.Logger,
     ) -> None:
         self._config = config
         self._read = read
         self._live = live
         self._apply = apply
-        self._log = log
+        self._logger = logger
 
     def reload(self) -> None:
-        """Take over what can change; a mistake in the file changes nothing."""
+        """Apply the live keys of the file; a mistake in the file changes nothing."""
         try:
-            wanted = self._given(self._read())
+            wanted = self._with_generated(self._read())
         except UserError as error:
-            self._log.error("not reloaded, nothing has changed: %s", error)
+            self._logger.error("not reloaded, the old configuration stays in force: %s", error)
             return
         new = with_live(self._config, wanted, self._live)
         changed, waiting = changes(self._config, new), changes(new, wanted)
         if changed:
             self._apply(new)
             self._config = new
-        said = _told(changed) or "nothing that can change live has changed"
-        self._log.info("reloaded: %s", said)
+        summary = _change_list(changed) or "no key that can change live has changed"
+        self._logger.info("reloaded: %s", summary)
         if waiting:
-            self._log.warning("needs a restart: %s", _told(waiting))
+            self._logger.warning("needs a restart: %s", _change_list(waiting))
 
-    def _given(self, new: ConfigT) -> ConfigT:
-        """The new configuration, without values that were only made up at the start."""
+    def _with_generated(self, new: ConfigT) -> ConfigT:
+        """Return the new configuration with the values that were generated at the start."""
         fields = type(new).model_fields
-        made_up = [k for k in fields.keys() - new.model_fields_set if fields[k].default_factory]
-        return new.model_copy(update={key: getattr(self._config, key) for key in made_up})
+        generated = [k for k in fields.keys() - new.model_fields_set if fields[k].default_factory]
+        return new.model_copy(update={key: getattr(self._config, key) for key in generated})
 
 
-def _told(changed: dict[str, tuple[Any, Any]]) -> str:
-    def plain(value: Any) -> str:
+def _change_list(changed: dict[str, tuple[Any, Any]]) -> str:
+    def text(value: Any) -> str:
         return str(value.value if isinstance(value, Enum) else value)
 
-    return ", ".join(f"{k} {plain(old)} -> {plain(new)}" for k, (old, new) in changed.items())
+    return ", ".join(f"{k} {text(old)} -> {text(new)}" for k, (old, new) in changed.items())

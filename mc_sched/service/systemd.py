@@ -1,6 +1,6 @@
-"""What a service manager is told, over systemd's notification socket (see sd_notify(3)).
+"""Notifications to the service manager over systemd's socket (see sd_notify(3)).
 
-Without one, nothing is told and nobody watches.
+Without that socket, notifications are dropped and there is no watchdog.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ PINGS_PER_INTERVAL = 2
 
 
 def notify(*assignments: str) -> bool:
-    """Tell the manager, such as 'READY=1'; whether there is one that could be told."""
+    """Send assignments such as 'READY=1'; return False if there is no manager to receive them."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
     if address.startswith("@"):  # Linux's abstract namespace
         address = "\0" + address[1:]
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
-            to.connect(address)
-            to.sendall("\n".join(assignments).encode())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+            connection.connect(address)
+            connection.sendall("\n".join(assignments).encode())
     except OSError:
         return False
     return True
 
 
 def notify_reloading() -> None:
-    """A reload begins; READY=1 ends it."""
+    """Announce a reload; READY=1 ends it."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def ping_interval_s() -> float | None:
-    """How often the watchdog wants to hear of this process; None: nobody watches it."""
+    """Return the interval at which to ping the watchdog; None if there is none for this process."""
     interval_us = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid()))
     if not interval_us.isdigit() or not int(interval_us) or watched != str(os.getpid()):

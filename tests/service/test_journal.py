@@ -1,4 +1,4 @@
-"""Sentences about tasks, in the journal's native protocol."""
+"""Messages about tasks, in the journal's native protocol."""
 
 import socket
 
@@ -9,8 +9,8 @@ from mc_sched.service.logger import about_task, process_log
 
 
 @pytest.fixture
-def taken(tmp_path, monkeypatch):
-    """A journal's socket, and what it is sent."""
+def journal_socket(tmp_path, monkeypatch):
+    """The journal's end of its socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(tmp_path / "socket"))
         server.settimeout(5)
@@ -20,7 +20,7 @@ def taken(tmp_path, monkeypatch):
 
 
 def fields_of(datagram):
-    """As systemd reads them: a name, and a value with its length in 8 bytes before it."""
+    """Parse fields as systemd does: a name, 8 bytes of length, and the value."""
     found = {}
     while datagram:
         name, _, rest = datagram.partition(b"\n")
@@ -31,23 +31,23 @@ def fields_of(datagram):
     return found
 
 
-def test_a_tasks_sentence_has_its_ids_as_fields(taken, capsys):
-    said = process_log("agent", "debug")
-    said.warning("task %s: failed", "a\nPRIORITY=0", extra=about_task("a\nPRIORITY=0", "f" * 32))
-    assert fields_of(taken.recv(10_000)) == {
+def test_a_message_about_a_task_has_its_ids_as_fields(journal_socket, capsys):
+    logger = process_log("agent", "debug")
+    logger.warning("task %s: failed", "a\nPRIORITY=0", extra=about_task("a\nPRIORITY=0", "f" * 32))
+    assert fields_of(journal_socket.recv(10_000)) == {
         "MESSAGE": "agent: task a\nPRIORITY=0: failed",
         "PRIORITY": "4",
         "SYSLOG_IDENTIFIER": "agent",
         "TASK_ID": "a\nPRIORITY=0",
         "TRACE_ID": "f" * 32,
     }
-    said.info("serving")
+    logger.info("serving")
     assert capsys.readouterr().err == "<6>agent: serving\n"
 
 
-def test_a_task_without_a_trace_has_no_such_field(taken):
+def test_a_task_without_a_trace_has_no_such_field(journal_socket):
     process_log("agent").warning("x", extra=about_task("a", ""))
-    assert "TRACE_ID" not in fields_of(taken.recv(10_000))
+    assert "TRACE_ID" not in fields_of(journal_socket.recv(10_000))
 
 
 def test_without_a_journal_it_goes_to_stderr(tmp_path, monkeypatch, capsys):

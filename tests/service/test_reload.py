@@ -1,4 +1,4 @@
-"""What a reload changes, what it leaves, and what it says."""
+"""A reload applies the live keys, names those that need a restart, and logs both."""
 
 import logging
 
@@ -11,7 +11,7 @@ from mc_sched.service.reload import Reloader
 
 
 class Agent:
-    """Reads what the test wants and remembers what was put into force."""
+    """Reads the test's values and notes the configurations that were applied."""
 
     def __init__(self, **values):
         self.values, self.applied = values, []
@@ -24,11 +24,11 @@ class Agent:
 
 
 @pytest.fixture(autouse=True)
-def everything_is_said(caplog):
+def all_levels_are_logged(caplog):
     caplog.set_level("INFO")
 
 
-def test_live_keys_are_put_into_force_and_told(caplog):
+def test_live_keys_are_applied_and_logged(caplog):
     agent = Agent(mode="energy")
     agent.values = {"mode": "performance", "limits": {"tasks_per_client": 3}}
     agent.reloader.reload()
@@ -40,7 +40,7 @@ def test_live_keys_are_put_into_force_and_told(caplog):
     assert "restart" not in caplog.text
 
 
-def test_what_needs_a_restart_is_named_and_left_as_it_was(caplog):
+def test_keys_that_need_a_restart_are_named_and_left(caplog):
     agent = Agent()
     agent.values = {"threads": 2, "energy": {"idle_w": 9.0}, "quantile": 0.9}
     agent.reloader.reload()
@@ -51,25 +51,28 @@ def test_what_needs_a_restart_is_named_and_left_as_it_was(caplog):
     assert "energy.idle_w 3.0 -> 9.0" in caplog.text
 
 
-def test_a_mistake_changes_nothing_and_is_told(caplog):
+def test_a_mistake_changes_nothing_and_is_logged(caplog):
     agent = Agent()
     agent.values = {"moed": "energy"}
     with pytest.raises(ConfigError):
         agent.read()
     agent.reloader.reload()
     assert agent.applied == []
-    assert "not reloaded, nothing has changed: edge.yaml: unknown key 'moed'" in caplog.text
+    assert (
+        "not reloaded, the old configuration stays in force: edge.yaml: unknown key 'moed'"
+        in caplog.text
+    )
 
 
-def test_a_name_made_up_at_the_start_is_no_change(caplog):
+def test_a_name_generated_at_the_start_is_not_a_change(caplog):
     agent = Agent()
     agent.reloader.reload()
     assert agent.applied == []
-    assert "nothing that can change live has changed" in caplog.text
+    assert "no key that can change live has changed" in caplog.text
     assert "restart" not in caplog.text
 
 
-def test_the_next_reload_counts_from_the_last_one():
+def test_a_reload_compares_with_the_last_one():
     agent = Agent()
     for quantile in (0.9, 0.9, 0.8):
         agent.values = {"quantile": quantile}
@@ -77,7 +80,7 @@ def test_the_next_reload_counts_from_the_last_one():
     assert [config.quantile for config in agent.applied] == [0.9, 0.8]
 
 
-def test_the_examples_mark_exactly_what_is_live():
+def test_the_example_files_mark_exactly_the_live_keys():
     from pathlib import Path
 
     from cloud_agent.config import LIVE as CLOUD_LIVE

@@ -1,4 +1,4 @@
-"""What a service manager hears, over a real notification socket."""
+"""Notifications to a service manager, over a real socket."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from mc_sched.service.systemd import notify, ping_interval_s
 
 @pytest.fixture
 def manager(tmp_path, monkeypatch):
-    """The manager's end of the socket; `heard` gives what came, one message after another."""
+    """The manager's end of the socket; `received` returns one message after another."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.bind(str(tmp_path / "notify"))
         end.setblocking(False)
@@ -24,11 +24,11 @@ def manager(tmp_path, monkeypatch):
         yield end
 
 
-async def heard(manager):
+async def received(manager):
     return (await asyncio.get_running_loop().sock_recv(manager, 4096)).decode()
 
 
-def test_without_a_manager_nothing_is_told(monkeypatch, tmp_path):
+def test_without_a_manager_nothing_is_sent(monkeypatch, tmp_path):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert not notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
@@ -49,27 +49,27 @@ async def test_ready_reload_and_stop_are_notified_in_order(manager, monkeypatch,
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     reloads = []
     serving = asyncio.create_task(daemon.until_stopped(reload=lambda: reloads.append(True)))
-    assert await heard(manager) == "READY=1"
+    assert await received(manager) == "READY=1"
     os.kill(os.getpid(), signal.SIGHUP)
-    assert (await heard(manager)).startswith("RELOADING=1\nMONOTONIC_USEC=")
-    assert await heard(manager) == "READY=1"
+    assert (await received(manager)).startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert await received(manager) == "READY=1"
     assert reloads == [True]
     os.kill(os.getpid(), signal.SIGTERM)
-    assert await heard(manager) == "STOPPING=1"
+    assert await received(manager) == "STOPPING=1"
     await asyncio.wait_for(serving, 5)
 
 
-async def test_the_watchdog_is_fed_only_while_the_agent_gets_on(manager, monkeypatch):
+async def test_the_watchdog_is_fed_only_while_the_agent_makes_progress(manager, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
     alive = [True]
     feeding = asyncio.create_task(daemon._feed_watchdog(lambda: alive[0]))
-    assert await heard(manager) == "WATCHDOG=1"
-    assert await heard(manager) == "WATCHDOG=1"
+    assert await received(manager) == "WATCHDOG=1"
+    assert await received(manager) == "WATCHDOG=1"
     alive[0] = False
     await asyncio.sleep(0.05)
     with contextlib.suppress(BlockingIOError):
-        while True:  # what was sent before
+        while True:  # discard what was sent before
             manager.recv(4096)
     await asyncio.sleep(0.05)
     with pytest.raises(BlockingIOError):
