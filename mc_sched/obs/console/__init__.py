@@ -1,5 +1,6 @@
-"""The console: one page served by each agent, to look through its log as Grafana's Explore does.
+"""The console: a page, served by each agent, for exploring its log as in Grafana's Explore.
 
-`api.py` answers what the page asks, `dashboard.py` and `task.py` prepare the other two views,
-`static/` is the page itself: plain modules, no build step, and uPlot for the charts.
+`api.py` answers the page's queries, `page_query.py` parses their parameters, `dashboard.py`
+prepares the dashboard's data, and `pages.py` serves the files in `static/`: plain modules without a
+build step, and uPlot for the charts.
 """

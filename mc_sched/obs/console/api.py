@@ -1,4 +1,4 @@
-"""What the page asks of the log."""
+"""The console's API: queries of the log, below /api."""
 
 from __future__ import annotations
 
@@ -25,28 +25,30 @@ BARS = 80
 
 
 class LogApi:
-    """Answers from the stores at `paths`, opened for each question: any thread may ask."""
+    """The API over the stores at `paths`, which are opened for each request. Thread-safe."""
 
     def __init__(self, node: str, paths: list[Path]) -> None:
         self._node = node
         self._paths = paths
 
     def routes(self) -> list[Route]:
-        """All of it, below /api."""
+        """Return every endpoint."""
         return [
-            route("/api/about", self._asked(self._about)),
-            route("/api/lines", self._asked(self._lines)),
-            route("/api/volume", self._asked(self._volume)),
-            route("/api/labels", self._asked(self._labels)),
-            route("/api/statistics", self._asked(self._statistics)),
-            route("/api/around", self._asked(self._around)),
-            route("/api/dashboard", self._asked(lambda s, r: as_json(dashboard(s, query_of(r))))),
+            route("/api/about", self._with_stores(self._about)),
+            route("/api/lines", self._with_stores(self._lines)),
+            route("/api/volume", self._with_stores(self._volume)),
+            route("/api/labels", self._with_stores(self._labels)),
+            route("/api/statistics", self._with_stores(self._statistics)),
+            route("/api/around", self._with_stores(self._around)),
+            route(
+                "/api/dashboard", self._with_stores(lambda s, r: as_json(dashboard(s, query_of(r))))
+            ),
             route("/api/task/(.+)", self._task),
             route("/api/download", self._download),
             route("/api/tail", self._tail),
         ]
 
-    def _asked(
+    def _with_stores(
         self, answer: Callable[[Stores, Request], Response]
     ) -> Callable[[Request], Response]:
         def handler(request: Request) -> Response:
@@ -71,7 +73,7 @@ class LogApi:
         return Response(b"[" + b",".join(map(_line, lines)) + b"]")
 
     def _volume(self, stores: Stores, request: Request) -> Response:
-        """An estimate where counting takes long; `count=all` counts all the same."""
+        """Return lines per bar; an estimate if counting takes long, unless `count=all`."""
         query = query_of(request)
         width = width_s(query, BARS)
         if request.one("count") == "all":
@@ -95,7 +97,7 @@ class LogApi:
     def _task(self, request: Request) -> Response:
         return Response(explain_in_subprocess(self._paths, request.parts[0]))
 
-    # --- what goes on ------------------------------------------------------------------------
+    # --- streams ------------------------------------------------------------------------------
 
     def _download(self, request: Request) -> Response:
         query, as_text = query_of(request), request.one("format") == "text"
@@ -106,42 +108,42 @@ class LogApi:
             stream=self._each(lambda line: _text(line) if as_text else line.body, query),
         )  # fmt: skip
 
-    def _each(self, told: Callable[[Line], str], query: Query) -> Iterator[bytes]:
+    def _each(self, to_text: Callable[[Line], str], query: Query) -> Iterator[bytes]:
         with open_stores(self._paths, AGENT_BOUNDS) as stores:
             for line in stores.each(query):
-                yield told(line).encode(errors="replace") + b"\n"
+                yield to_text(line).encode(errors="replace") + b"\n"
 
     def _tail(self, request: Request) -> Response:
-        """What comes; a browser that was cut off goes on where it was."""
-        known = request.headers.get("last-event-id")
+        """Stream new lines; a browser that reconnects continues after its last event."""
+        last = request.headers.get("last-event-id")
         with open_stores(self._paths, AGENT_BOUNDS) as stores:
-            ends = _read_ends(known, len(self._paths)) if known else stores.ends()
+            ends = _parse_ends(last, len(self._paths)) if last else stores.ends()
         return Response(b"", "text/event-stream", headers={"Cache-Control": "no-store"},
                         stream=self._events(Follower(query_of(request), ends)))  # fmt: skip
 
     def _events(self, follower: Follower) -> Iterator[bytes]:
-        yield b": the log goes on\n\n"
+        yield b": new lines follow\n\n"
         for lines in pages(self._paths, follower):
             for line in lines:
                 yield b"data: %s\n\n" % _line(line)
-            # an id alone is no event, and fails once nobody listens
-            yield b"id: %s\n\n" % _written_ends(follower.ends)
+            # an id without data is not an event; sending it fails when the client has left
+            yield b"id: %s\n\n" % _format_ends(follower.ends)
 
 
-def _written_ends(ends: Ends) -> bytes:
+def _format_ends(ends: Ends) -> bytes:
     return b" ".join(b"%d-%d" % (end.line_id, end.behind) for end in ends)
 
 
-def _read_ends(text: str, count: int) -> Ends:
+def _parse_ends(text: str, count: int) -> Ends:
     found = re.fullmatch(r"\d{1,19}-\d{1,18}( \d{1,19}-\d{1,18})*", text)
     ends = [End(*map(int, end.split("-"))) for end in text.split(" ")] if found else []
     if len(ends) != count or any(end.line_id >= LATEST_NS for end in ends):
-        raise BadRequest(f"last-event-id: {text[:40]!r} is none of this tail's")
+        raise BadRequest(f"last-event-id: {text[:40]!r} is not an id of this live tail")
     return tuple(ends)
 
 
 def _line(line: Line) -> bytes:
-    """Ids travel as text: they are larger than JavaScript's whole numbers."""
+    """Encode a line; its id is text, as it exceeds the integers that JavaScript represents."""
     return b'{"id":"%d","record":%s}' % (line.id, line.body.encode(errors="replace"))
 
 

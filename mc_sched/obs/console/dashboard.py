@@ -1,4 +1,4 @@
-"""Figures of a time range for the dashboard view. Times are seconds since 1970."""
+"""Data of the dashboard view for a time range. Times are seconds since 1970."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mc_sched.obs.store.reader import Count
 from mc_sched.obs.store.stores import Stores
 
 TASKS, SAMPLES = 1000, 500
-"""Of each kind, spread over the range; a chart has no more pixels."""
+"""Points per chart, evenly spread over the range; a chart has no more pixels."""
 BARS = 120
 E3_TASKS = 50
-"""Shown tasks that a value of E3 is about."""
+"""Number of shown tasks in a value of E3."""
 _EDGE = Term("node", "=", "edge")
 
 
 def dashboard(stores: Stores, query: Query) -> dict[str, Any]:
-    """Outcomes, sites, exits and give-ups per bar; tasks, link, power and losses one by one."""
+    """Return outcomes, sites, exits and give-ups per bar, and tasks and samples as points."""
     span = stores.span()
-    if span is not None:  # an agent that started a minute ago fills the width as well
+    if span is not None:  # begin with the first line, so that a young log fills the width as well
         query = replace(query, since_ns=max(query.since_ns, span[0]))
     width = width_s(query, BARS)
 
@@ -65,7 +65,7 @@ def _bars(counts: Iterable[Count]) -> dict[str, list[list[int]]]:
 
 
 def _tasks(stores: Stores, finishes: Query) -> list[list[Any]]:
-    """Of each task: when it ended, latency, site, predicted latency, id, E3 of the last ones."""
+    """Return a row per task: end, latency, site, predicted latency, id, E3 of the last tasks."""
     rows: list[list[Any]] = []
     last: deque[tuple[bool, float]] = deque(maxlen=E3_TASKS)
     for line in stores.thinned(finishes, TASKS):
@@ -82,13 +82,13 @@ def _tasks(stores: Stores, finishes: Query) -> list[list[Any]]:
 
 
 def _joules(energy: dict[str, Any]) -> float:
-    """Without the radio's tail, as everywhere."""
+    """Return a task's joules without the radio's tail, as in summaries."""
     parts = ("compute", "encode", "radio_up", "radio_down")
     return sum(float(energy[f"{part}_j"]) for part in parts)
 
 
 def _forecasts(lines: Iterable[Line]) -> dict[str, list[list[float]]]:
-    """Predictor to pairs of what was expected and what happened, in milliseconds."""
+    """Map each predictor to (expected, actual) pairs in milliseconds."""
     pairs: dict[str, list[list[float]]] = {}
     for line in lines:
         score = line.record["data"]["score"]

@@ -1,4 +1,4 @@
-"""The page's own files."""
+"""Serves the page's files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg"
 
 
 def page_routes() -> list[Route]:
-    """The page at /, its modules and styles beside it."""
+    """Return the routes of the page and its static files."""
     return [route("/", _page), route(r"/static/((?:[a-z]+/)*[A-Za-z]+[A-Za-z.]*)", _static)]
 
 
@@ -27,5 +27,5 @@ def _file(name: str) -> Response:
     if not file.is_file():
         return Response(b"", "text/plain", 404)
     kind = _KINDS.get(name.rpartition(".")[2], "text/plain")
-    kept = {"Cache-Control": "no-cache"}
-    return Response(file.read_bytes(), f"{kind}; charset=utf-8", headers=kept)
+    headers = {"Cache-Control": "no-cache"}
+    return Response(file.read_bytes(), f"{kind}; charset=utf-8", headers=headers)

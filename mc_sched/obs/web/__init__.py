@@ -1,4 +1,4 @@
-"""The agents' HTTP port: metrics, the console and what it asks, and Loki's read API.
+"""The agents' HTTP port: metrics, the console with its API, and Loki's read API.
 
-It runs on threads beside the agent's loop. Beyond loopback it speaks TLS and wants a token.
+It runs on threads beside the agent's loop. Beyond loopback it uses TLS and requires a token.
 """

@@ -32,7 +32,7 @@ class HttpConfig(Config):
     @model_validator(mode="after")
     def _closed_beyond_loopback(self) -> Self:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together")
+            raise ValueError("set certificate and key together")
         if self.listen in ("auto", "none"):
             return self
         host, _ = parse_address(self.listen)
@@ -41,9 +41,9 @@ class HttpConfig(Config):
         return self
 
     def address(self, node: str, agent_listen: str) -> str | None:
-        """host:port, or None for no HTTP port.
+        """Return the port's address; None for no HTTP port.
 
-        `auto` gives none to an agent whose own port the system chose: it is no lasting one.
+        `auto` opens none for an agent on port 0, because another agent may hold the usual port.
         """
         if self.listen == "none":
             return None
@@ -53,7 +53,7 @@ class HttpConfig(Config):
         return f"127.0.0.1:{DEFAULT_PORTS[node]}" if lasting else None
 
     def token(self) -> str:
-        """The token; "" where none is needed. UserError if its file cannot be read."""
+        """Return the token; "" if none is configured. Raise UserError if it cannot be read."""
         if self.token_file is None:
             return ""
         try:
@@ -61,12 +61,14 @@ class HttpConfig(Config):
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"http.token_file {self.token_file}: cannot be read: {error}") from None
         if len(token) < 16:
-            raise UserError(f"http.token_file {self.token_file}: needs at least 16 characters")
+            raise UserError(
+                f"http.token_file {self.token_file}: the token needs at least 16 characters"
+            )
         return token
 
     @property
     def pair(self) -> tuple[Path, Path] | None:
-        """Certificate and key."""
+        """Files of the certificate and its key; None without TLS."""
         if self.certificate is None or self.key is None:
             return None
         return Path(self.certificate), Path(self.key)

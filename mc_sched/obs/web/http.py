@@ -10,35 +10,35 @@ import orjson
 
 
 class BadRequest(ValueError):
-    """The sentence goes to whoever asked, with status 400."""
+    """The request is not valid; the client gets the message with status 400."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A GET, or a POST with a form, which is the same question."""
+    """A GET, or a POST whose form holds the parameters."""
 
     path: str
     query: Mapping[str, Sequence[str]]
     headers: Mapping[str, str]
     parts: tuple[str, ...] = ()
-    """What the route's pattern has caught."""
+    """The groups of the route's pattern."""
 
     def one(self, name: str, default: str = "") -> str:
-        """The first value of a parameter."""
+        """Return the first value of a parameter."""
         values = self.query.get(name)
         return values[0] if values else default
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number within bounds; BadRequest names the parameter."""
+        """Return an integer parameter. Raise BadRequest if it is not from `least` to `most`."""
         text = self.one(name) or str(default)
         if not re.fullmatch(r"-?\d{1,20}", text) or not least <= int(text) <= most:
-            raise BadRequest(f"{name}: {text[:40]!r} is no whole number from {least} to {most}")
+            raise BadRequest(f"{name}: {text[:40]!r} is not an integer from {least} to {most}")
         return int(text)
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; `stream` goes on behind the body until the other side leaves."""
+    """An answer; `stream` yields more data after the body until the client disconnects."""
 
     body: bytes
     content_type: str = "application/json"
@@ -52,10 +52,10 @@ Route = tuple[re.Pattern[str], Handler]
 
 
 def route(pattern: str, handler: Handler) -> Route:
-    """Paths that match the whole pattern go to the handler."""
+    """Return a route for paths that match the pattern as a whole."""
     return re.compile(pattern), handler
 
 
 def as_json(value: object, status: int = 200) -> Response:
-    """A value as JSON."""
+    """Return a JSON response."""
     return Response(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), status=status)

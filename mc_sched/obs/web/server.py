@@ -1,4 +1,4 @@
-"""A small HTTP server: threads, a token, TLS, and headers that keep a page to itself."""
+"""A small threaded HTTP server with access control, TLS and strict security headers."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from mc_sched.units import parse_address
 LONGEST_FORM = 100_000
 MOST_CONNECTIONS = 64
 MOST_STREAMS = 16
-"""Live tails and downloads at a time: each holds a thread, and metrics want one, too."""
+"""Concurrent live tails and downloads: each occupies a thread, and metrics need threads as well."""
 PATIENCE_S = 30
-"""How long a silent connection is kept, and one that does not take what it is sent."""
+"""Time after which a connection is closed that sends nothing or does not read what it is sent."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # nothing from elsewhere, no script in the page's own text: log content stays text
+    # nothing from other hosts and no inline scripts, so that log content cannot run
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; frame-ancestors 'none'",
 }
 
 
 class WebServer:
-    """Serves routes on a port of its own. `token` (if any) must come with every request."""
+    """Serves routes on a port of its own. If there is a token, every request must bring it."""
 
     def __init__(
         self,
@@ -43,7 +43,10 @@ class WebServer:
         token: str = "",
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
-        """`certificate`: its file and its key's. OSError if the address cannot be had."""
+        """Bind the address. Raise OSError if that fails.
+
+        `certificate`: files of the certificate and its key; None for plain HTTP.
+        """
         host, port = parse_address(address)
         tls = None if certificate is None else _tls(*certificate)
         try:
@@ -62,11 +65,11 @@ class WebServer:
         )
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Start serving."""
         self._thread.start()
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -79,12 +82,14 @@ def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise UserError(f"http: {certificate} and {key} are no pair: {error}") from None
+        raise UserError(
+            f"http: {certificate} and {key} are not a certificate and its key: {error}"
+        ) from None
     return context
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection, and no more of them than an agent can bear."""
+    """One thread per connection, up to MOST_CONNECTIONS."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -98,20 +103,20 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the connection a thread, or close it."""
+        """Start a thread for the connection, or close it if there are too many."""
         if self._connections.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """On that thread, to the connection's end."""
+        """Serve the connection on its thread until it ends."""
         with contextlib.ExitStack() as ended:
             ended.callback(self._connections.release)
             super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever asked has left; that is theirs to do."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -121,16 +126,16 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "mc-sched", ""
 
     def do_GET(self) -> None:
-        """A question in the address."""
+        """Answer a request with its parameters in the address."""
         self._answer({})
 
     def do_POST(self) -> None:
-        """The same question in a form, as Grafana asks when it is long."""
+        """Answer a request with its parameters in a form; Grafana sends long queries this way."""
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdigit() or int(length) > LONGEST_FORM:
-            self.close_connection = True  # what follows is the form, and no request
-            what = f"a form needs a Content-Length of at most {LONGEST_FORM}"
-            self._send(as_json({"error": what}, 413))
+            self.close_connection = True  # the unread form must not be taken for a request
+            error = f"a form needs a Content-Length of at most {LONGEST_FORM} bytes"
+            self._send(as_json({"error": error}, 413))
             return
         self._answer(parse_qs(self.rfile.read(int(length)).decode(errors="replace")))
 
@@ -151,11 +156,11 @@ class _Handler(BaseHTTPRequestHandler):
                 ended.callback(self.server.streams.release)
                 self._send_stream(response)
         else:
-            what = f"{MOST_STREAMS} live tails and downloads are open already; close one"
-            self._send(as_json({"error": what}, 503))
+            error = f"{MOST_STREAMS} live tails and downloads are already open; close one"
+            self._send(as_json({"error": error}, 503))
 
     def _send_stream(self, response: Response) -> None:
-        self.close_connection = True  # its end is the answer's end
+        self.close_connection = True  # the end of the connection marks the end of the answer
         self._send_head(response)
         self.wfile.write(response.body)
         try:
@@ -163,9 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(piece)
                 self.wfile.flush()
         except OSError:
-            raise  # whoever asked has left
+            raise  # the client has disconnected
         except Exception as error:
-            _tell(self.path, error)
+            _report(self.path, error)
 
     def _send_head(self, response: Response) -> None:
         self.send_response(response.status)
@@ -178,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are no news."""
+        """Do not log requests."""
 
 
 def _answered(routes: Sequence[Route], request: Request) -> Response:
@@ -190,11 +195,11 @@ def _answered(routes: Sequence[Route], request: Request) -> Response:
                                        found.groups()))  # fmt: skip
             except (BadRequest, UserError) as error:
                 return as_json({"error": str(error)}, 400)
-            except Exception as error:  # a page must not bring its thread's trace to the world
-                _tell(request.path, error)
-                return as_json({"error": "something broke; the agent's stderr names it"}, 500)
-    return as_json({"error": f"there is nothing at {request.path[:200]}"}, 404)
+            except Exception as error:  # do not send a traceback to the client
+                _report(request.path, error)
+                return as_json({"error": "internal error; see the agent's stderr"}, 500)
+    return as_json({"error": f"no such page: {request.path[:200]}"}, 404)
 
 
-def _tell(path: str, error: Exception) -> None:
+def _report(path: str, error: Exception) -> None:
     print(f"http: {path.partition('?')[0]}: {sentence(error)}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""An agent's HTTP port, from its configuration to its end."""
+"""Runs an agent's HTTP port as configured."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from mc_sched.obs.web.http import Request, Response, Route, route
 from mc_sched.obs.web.server import WebServer
 
 ANSWER_S = 5.0
-"""How long the agent's loop may take to answer a scrape."""
+"""Longest time that the agent's loop may take to answer a scrape."""
 T = TypeVar("T")
 
 
 class AgentConfig(Protocol):
-    """What this file needs of either agent's configuration."""
+    """The keys that both agents' configurations share and this module needs."""
 
     @property
     def listen(self) -> str:
-        """The agent's address."""
+        """Address of the agent's gRPC port."""
 
     @property
     def http(self) -> HttpConfig:
-        """The HTTP port."""
+        """Configuration of the HTTP port."""
 
 
 @contextmanager
@@ -46,13 +46,14 @@ def serving(
     routes: Iterable[Route] = (),
     expires: datetime | None = None,
 ) -> Iterator[None]:
-    """Serve metrics and `routes` for a while; where the usual port is taken, say so and do not.
+    """Serve metrics and `routes` inside the context.
 
-    `expires`: when the certificate that the agent's gRPC port has loaded ends; None for none.
+    If `http.listen` is auto and the usual port is taken, warn and continue without serving.
+    `expires`: expiry of the certificate that the agent's gRPC port has loaded; None for none.
     """
     ends = {} if expires is None else {"grpc": expires}
     if config.http.pair is not None:
-        ends["http"] = _end(config.http.pair[0])
+        ends["http"] = _expiry(config.http.pair[0])
     server = _server(config, node, [metrics_route(collector, ends), *routes])
     if server is not None:
         server.start()
@@ -80,8 +81,8 @@ def _server(config: AgentConfig, node: str, routes: list[Route]) -> WebServer | 
     return server
 
 
-def _end(certificate: Path) -> datetime:
-    """When the first one of a chain ends; read now, as a later file is not the one in use."""
+def _expiry(certificate: Path) -> datetime:
+    """Return the earliest expiry in a chain, as loaded now; the file may change later."""
     from cryptography import x509
 
     try:
@@ -92,7 +93,10 @@ def _end(certificate: Path) -> datetime:
 
 
 def metrics_route(collector: Collector, ends: Mapping[str, datetime]) -> Route:
-    """/metrics, in the format that the scraper asks for; `ends` of certificates, by port."""
+    """Return the route of /metrics, in the format that the scraper accepts.
+
+    `ends`: expiry of the certificates in use, by port.
+    """
     registry = CollectorRegistry()
     registry.register(collector)
     for own in (ProcessCollector, PlatformCollector, GCCollector):
@@ -114,10 +118,10 @@ class _Certificates(Collector):
         yield certificates(self._ends)
 
 
-def on_loop(loop: asyncio.AbstractEventLoop, look: Callable[[], T]) -> Callable[[], T]:
-    """`look`, to be called from another thread and carried out on the loop's."""
+def on_loop(loop: asyncio.AbstractEventLoop, read: Callable[[], T]) -> Callable[[], T]:
+    """Wrap `read` so that another thread can call it and it runs on the loop's thread."""
 
-    async def looked() -> T:
-        return look()
+    async def call() -> T:
+        return read()
 
-    return lambda: asyncio.run_coroutine_threadsafe(looked(), loop).result(ANSWER_S)
+    return lambda: asyncio.run_coroutine_threadsafe(call(), loop).result(ANSWER_S)

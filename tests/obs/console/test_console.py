@@ -130,7 +130,7 @@ def test_downloads(agent):
     [
         ("lines", {"where": "late"}, "not a condition"),
         ("lines", {"where": "a='b"}, "quotation"),
-        ("lines", {"level": "loud"}, "level: 'loud' is none of"),
+        ("lines", {"level": "loud"}, "level: 'loud' is not one of"),
         ("lines", {"limit": "9" * 30}, "limit"),
         ("lines", {"where": "n>many"}, "only numbers"),
         ("lines", {"where": "a..b=1"}, "not a condition"),
@@ -159,7 +159,7 @@ def test_a_task_with_its_bars(tmp_path):
     assert bars == {"task": ("edge", 0.0, 29.0), "upload": ("link", 0.0, 20.0)}
     upload = next(bar for bar in found["spans"] if bar["name"] == "upload")
     assert (upload["mean_ms"], upload["upper_ms"]) == pytest.approx((20.0, 20.0))
-    assert found["cause"] == "it was answered in time, where it was sent"
+    assert found["cause"] == "it was offloaded, and the cloud answered in time"
 
 
 def test_the_page_and_nothing_beside_it(agent):
@@ -175,7 +175,7 @@ def test_the_page_and_nothing_beside_it(agent):
 
 def test_the_tail_goes_on_with_new_lines(agent, tmp_path):
     pieces = agent.first_pieces("tail", 6)
-    assert next(pieces) == ": the log goes on\n"
+    assert next(pieces) == ": new lines follow\n"
     next(pieces)
     writer = StoreWriter(tmp_path / "edge.db", KEEP_ALL)
     writer.append([line(50, "fresh", text="new")])
@@ -199,7 +199,7 @@ def test_a_tail_that_was_cut_goes_on_where_it_was(agent):
 def test_a_tail_that_goes_on_nowhere_is_refused(agent, known):
     status, body, _ = agent.get("/api/tail", headers={"Last-Event-ID": known})
     assert status == 400
-    assert "none of this tail's" in json.loads(body)["error"]
+    assert "not an id of this live tail" in json.loads(body)["error"]
 
 
 def test_bars_are_of_round_widths():

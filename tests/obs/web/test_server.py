@@ -140,10 +140,10 @@ def test_a_stream_that_breaks_is_told_on_stderr(serve, capsys):
 @pytest.mark.parametrize(
     ("path", "status", "text"),
     [
-        ("/nowhere", 404, "nothing at /nowhere"),
+        ("/nowhere", 404, "no such page: /nowhere"),
         ("/bad", 400, "q: is odd"),
-        ("/number?n=11", 400, "n: '11' is no whole number from 0 to 10"),
-        ("/number?n=1e3", 400, "no whole number"),
+        ("/number?n=11", 400, "n: '11' is not an integer from 0 to 10"),
+        ("/number?n=1e3", 400, "not an integer"),
         ("/number?n=7", 200, "7"),
         ("/number", 200, "5"),
     ],
@@ -228,7 +228,7 @@ def test_with_a_certificate_it_speaks_tls_only(serve, tmp_path):
 
 def test_a_pair_that_is_none_is_said(tmp_path):
     (tmp_path / "c.pem").write_text("nonsense")
-    with pytest.raises(UserError, match="are no pair"):
+    with pytest.raises(UserError, match="are not a certificate and its key"):
         WebServer("127.0.0.1:0", ROUTES, certificate=(tmp_path / "c.pem", tmp_path / "c.pem"))
 
 
@@ -259,7 +259,7 @@ def test_it_listens_on_loopback_unless_it_is_told_otherwise():
     [
         ({"listen": "0.0.0.0:9070"}, "beyond loopback it needs token_file, certificate and key"),
         ({"listen": "robot:9070", "token_file": "t"}, "beyond loopback"),
-        ({"certificate": "c.pem"}, "belong together"),
+        ({"certificate": "c.pem"}, "certificate and key together"),
         ({"listen": "somewhere"}, "host:port"),
     ],
 )
