@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import torch
@@ -14,6 +13,7 @@ from mc_proto.v1 import cloud_pb2_grpc
 
 from cloud_agent import builders
 from cloud_agent.config import CloudConfig
+from cloud_agent.decoder import PayloadDecoder
 from cloud_agent.driver import CloudDriver
 from cloud_agent.servicer import CloudServicer
 from mc_sched import __version__
@@ -54,14 +54,13 @@ class CloudAgent:
         self._driver = driver = CloudDriver(CloudMachine(settings, table), self._log)
         precision = profile.precision
         self._executor = builders.make_executor(bundle, driver.handle, config.threads, precision)
-        driver.attach(self._executor)
-        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        decoders = builders.make_decoders(bundle, precision)
+        self._decoder = PayloadDecoder(decoders, self._executor.hold, driver.handle)
+        driver.attach(self._decoder, self._executor)
         self._servicer = CloudServicer(
             driver,
             table,
             bundle.labels,
-            builders.make_decoders(bundle, precision),
-            self._decoding,
             version=__version__,
             limits=builders.limits_of(config),
             logger=self._logger,
@@ -99,7 +98,7 @@ class CloudAgent:
     async def stop(self) -> None:
         """Take no more uploads, end the open tasks, and release everything."""
         await self._port.stop(self._driver.drain())
-        self._decoding.shutdown()
+        self._decoder.close()
         self._meter.close()
         self._executor.close()
         self._log.close()

@@ -16,9 +16,10 @@ from mc_models.inference.profile import Profile
 from mc_models.inference.profile_store import host_profile
 from mc_models.inference.self_test import try_cloud
 
+from cloud_agent.calls import Limits
 from cloud_agent.config import CloudConfig
+from cloud_agent.decoder import Decode
 from cloud_agent.executor import Report, StageExecutor
-from cloud_agent.servicer import Decode, Limits
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.sensors.chooser import Chooser
 from mc_sched.sensors.inventory import power_chooser

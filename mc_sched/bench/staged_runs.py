@@ -64,13 +64,15 @@ class ScheduledStages:
         """The answer of the last exit for an input [1, 3, px, px], with a decision at each exit."""
         self._number += 1
         task_id = str(self._number)
-        event: ev.CloudEvent = ev.Arrived(
+        event: ev.CloudEvent = ev.Received(
             time.monotonic_ns(), task_id, "bench", 0.0, BUDGET_NS, 0, exit_rule=ExitRule.PURSUE
         )
         while True:
             action = self._machine.handle(event)[-1]
             started_ns = time.monotonic_ns()
-            if isinstance(action, do.RunStage):
+            if isinstance(action, do.Decode):
+                event = ev.Decoded(started_ns, task_id, 0)
+            elif isinstance(action, do.RunStage):
                 x = self._net.stages[action.stage](x)
                 now_ns = time.monotonic_ns()
                 event = ev.StageDone(now_ns, (task_id,), action.stage, now_ns - started_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mc_sched.core.events import TimerKind
 from mc_sched.core.scores import Score
-from mc_sched.core.task import ExitRule, Outcome, Prediction
+from mc_sched.core.task import ExitRule, Outcome, Prediction, RefusalCode
 from mc_sched.core.value import value
 
 # --- both -----------------------------------------------------------------------------------
@@ -114,8 +114,16 @@ EdgeAction = (
 
 
 @value
+class Decode:
+    """Decode this task's payload; answered by Decoded or DecodeFailed."""
+
+    task_id: str
+    codec: str
+
+
+@value
 class Accept:
-    """Tell the edge which exit is the target and when its reply is expected to leave."""
+    """Report the target exit to the edge, and in how many ns its reply is expected to leave."""
 
     task_id: str
     exit: str
@@ -125,15 +133,28 @@ class Accept:
 
 @value
 class Refuse:
-    """Tell the edge that no exit can serve the task, and why. The payload can go."""
+    """Report to the edge that no exit can serve the task. Ends the task on this node."""
 
     task_id: str
     reason: str
+    code: RefusalCode
+
+
+@value
+class Reject:
+    """Report to the edge that the payload could not be decoded. Ends the task on this node.
+
+    `invalid`: the payload is at fault, not this node.
+    """
+
+    task_id: str
+    reason: str
+    invalid: bool
 
 
 @value
 class RunStage:
-    """Run stage `stage` for these tasks (one today; a batch where that pays)."""
+    """Run stage `stage` for these tasks; at present always one task."""
 
     task_ids: tuple[str, ...]
     stage: int
@@ -141,7 +162,7 @@ class RunStage:
 
 @value
 class RunHead:
-    """Load the head of exit `exit` and run it on this task."""
+    """Load the head of exit `exit` and run it for this task."""
 
     task_id: str
     exit: str
@@ -149,7 +170,7 @@ class RunHead:
 
 @value
 class Progress:
-    """Tell the edge that stage `stage` is done and that the reply is now expected elsewhen."""
+    """Report to the edge that stage `stage` is done and that the reply's expected time moved."""
 
     task_id: str
     stage: int
@@ -158,7 +179,7 @@ class Progress:
 
 @value
 class Reply:
-    """Send the answer of exit `exit`. The task is over here."""
+    """Send the answer of exit `exit`. Ends the task on this node."""
 
     task_id: str
     exit: str
@@ -170,9 +191,9 @@ class Reply:
 
 @value
 class Stop:
-    """Tell the edge that the work has stopped, and why. The task is over here.
+    """Report to the edge that the work on this task has stopped. Ends the task on this node.
 
-    `failed`: by a fault, not because time was up or the edge gave up.
+    `failed`: because of a fault, not because of a deadline or a give-up.
     """
 
     task_id: str
@@ -181,4 +202,6 @@ class Stop:
     failed: bool = False
 
 
-CloudAction = Accept | Refuse | RunStage | RunHead | Progress | RecordScore | Reply | Stop
+CloudAction = (
+    Decode | Accept | Refuse | Reject | RunStage | RunHead | Progress | RecordScore | Reply | Stop
+)

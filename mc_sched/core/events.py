@@ -290,28 +290,12 @@ EdgeEvent = (
 
 @value
 class Received:
-    """The whole payload of a task is here and can be decoded, if the task is not refused first.
+    """The last byte of a task's payload has arrived.
 
-    Fields as those of `Arrived`, which follows when it is decoded.
-    """
-
-    now_ns: int
-    task_id: str
-    edge_id: str
-    accuracy: float
-    budget_ns: int
-    down_ns: int
-    codec: str = "jpeg"
-
-
-@value
-class Arrived:
-    """The payload of a task is decoded.
-
-    `budget_ns` is what is left of the deadline until the reply must be on the edge, the upload
-    already taken off, and `reply_in_ns` the same until the edge may take the task back (None: it
-    will not); `down_ns` is the forecast of the way back. `transfer_ns` is the part of the upload
-    that this node saw: from the payload's first part to its last byte.
+    `budget_ns` is the time that is left until the reply must be back on the edge. `reply_in_ns` is
+    the time that is left until the edge may fall back to the local net; None if it will not.
+    `down_ns` is the edge's forecast of the downlink time. `transfer_ns` is the part of the upload
+    that this node saw, from the first part of the payload to its last byte.
     """
 
     now_ns: int
@@ -324,6 +308,28 @@ class Arrived:
     exit_rule: ExitRule = ExitRule.ADAPTIVE
     reply_in_ns: int | None = None
     transfer_ns: int = 0
+
+
+@value
+class Decoded:
+    """The decoder has turned a task's payload into an input of the cloud net in `took_ns`."""
+
+    now_ns: int
+    task_id: str
+    took_ns: int
+
+
+@value
+class DecodeFailed:
+    """The decoder could not decode a task's payload.
+
+    `invalid`: the payload is damaged or of another format; otherwise the decoder is at fault.
+    """
+
+    now_ns: int
+    task_id: str
+    reason: str
+    invalid: bool
 
 
 @value
@@ -373,6 +379,6 @@ class CloudReconfigured:
 
 
 CloudEvent = (
-    Received | Arrived | StageDone | HeadDone | ExecutorFailed | GiveUpReceived | ClientGone
-    | LinkSampled | CloudReconfigured | Drain
+    Received | Decoded | DecodeFailed | StageDone | HeadDone | ExecutorFailed | GiveUpReceived
+    | ClientGone | LinkSampled | CloudReconfigured | Drain
 )  # fmt: skip

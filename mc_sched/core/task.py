@@ -56,6 +56,23 @@ class OutcomeKind(str, Enum):
     FAILED = "failed"
 
 
+class RefusalCode(str, Enum):
+    """Why a task is refused, for programs; the outcome's reason says it for people."""
+
+    INFEASIBLE = "infeasible"
+    """No site meets the task's constraints."""
+    TOO_MANY_TASKS = "too-many-tasks"
+    """The edge's limit of open tasks is reached."""
+    DRAINING = "draining"
+    """The edge agent is shutting down; the task can be submitted again when it is back."""
+    DUPLICATE_ID = "duplicate-id"
+    """A task of the same id is still being stopped."""
+    PRIVACY = "privacy"
+    """The policy would send a payload that the task's privacy forbids."""
+    CLOUD = "cloud"
+    """The cloud refused it, and the edge could not run it in time."""
+
+
 @value
 class Task:
     """One image with its constraints. The image itself stays with the driver.

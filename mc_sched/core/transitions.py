@@ -40,6 +40,9 @@ class CloudLeg(str, Enum):
 class CloudState(str, Enum):
     """A task on the cloud."""
 
+    QUEUED = "queued"
+    DECODING = "decoding"
+    DROPPED = "dropped"
     WAITING = "waiting"
     IN_STAGE = "in_stage"
     IN_HEAD = "in_head"
@@ -141,6 +144,25 @@ PROBING: dict[ProbeState, dict[str, ProbeState]] = {
 }
 
 CLOUD_STATE: dict[CloudState, dict[str, CloudState]] = {
+    CloudState.QUEUED: {
+        "refuse": CloudState.DONE,
+        "decode": CloudState.DECODING,
+        "stop": CloudState.DONE,
+    },
+    CloudState.DECODING: {
+        "accept": CloudState.WAITING,
+        "refuse": CloudState.DONE,
+        "DecodeFailed": CloudState.DONE,
+        "GiveUpReceived": CloudState.DROPPED,
+        "ClientGone": CloudState.DROPPED,
+    },
+    # the decoder cannot be interrupted; what it makes is not used
+    CloudState.DROPPED: {
+        "Decoded": CloudState.DONE,
+        "DecodeFailed": CloudState.DONE,
+        "GiveUpReceived": CloudState.DROPPED,
+        "ClientGone": CloudState.DROPPED,
+    },
     CloudState.WAITING: {
         "run_stage": CloudState.IN_STAGE,
         "run_head": CloudState.IN_HEAD,

@@ -74,6 +74,8 @@ class Story:
             self._begin("encoder", "features", now_ns)
         elif isinstance(action, do.SendToCloud):
             self._begin("uplink", "upload", now_ns)
+        elif isinstance(action, do.Decode):
+            self._begin("cloud", "decode", now_ns)
         elif isinstance(action, do.RunStage):
             self._begin("cloud", f"stage {action.stage + 1}", now_ns)
         elif isinstance(action, do.RunHead):
@@ -96,9 +98,9 @@ class Story:
         now_ns = event.now_ns
         if isinstance(event, ev.Encoded):
             self._end("encoder", now_ns)
-        elif isinstance(event, ev.Arrived):
+        elif isinstance(event, ev.Received):
             self._end("uplink", now_ns)
-        elif isinstance(event, (ev.StageDone, ev.HeadDone)):
+        elif isinstance(event, (ev.Decoded, ev.StageDone, ev.HeadDone)):
             self._end("cloud", now_ns)
         elif isinstance(event, ev.CloudReplied):
             self._end("downlink", now_ns)

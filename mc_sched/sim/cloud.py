@@ -7,11 +7,10 @@ first: the cloud agent's own timeouts on an upload (the edge has given it up by 
 
 from __future__ import annotations
 
-from collections import deque
-
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.cloud.machine import CloudLoad, CloudMachine
+from mc_sched.core.cloud.machine import CloudMachine
+from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import Prediction
@@ -43,11 +42,10 @@ class SimCloud:
         self._max_calls = CALLS_PER_TASK * spec.settings.max_tasks
         self._device = spec.device
         self._calls: dict[str, Call] = {}
-        self._undecoded: deque[Call] = deque()
-        self._decoding = False
         self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
         """Number of each exit's net in the truth; 0 is the local net."""
         performers: Performers = {
+            do.Decode: self._decode,
             do.RunStage: self._run_stage,
             do.RunHead: self._run_head,
             do.Accept: self._accept,
@@ -77,50 +75,9 @@ class SimCloud:
         now_ns = self._clock.now_ns
         call.received_ns = now_ns
         self._calls[call.key] = call
-        action = call.action
+        action, spent_ns = call.action, now_ns - call.opened_ns
         self._handle(
             ev.Received(
-                now_ns, call.key, call.edge.edge_id, action.accuracy,
-                max(0, action.budget_ns - (now_ns - call.opened_ns)), action.down_ns, action.codec,
-            )
-        )  # fmt: skip
-        if self._machine.awaits(call.key):
-            self._undecoded.append(call)
-            self._decode_next()
-
-    def _decode_next(self) -> None:
-        """Let the decoder begin with the next payload that is still wanted."""
-        while self._undecoded and not self._decoding:
-            call = self._undecoded.popleft()
-            if call.key in self._calls:
-                decode_ns = self.table.codec_named(call.action.codec).decode_ns
-                took_ns = self._took_ns(decode_ns, call.image, DECODER)
-                self._decoding = True
-                self._clock.at(self._clock.now_ns + took_ns, self._decoded, call)
-
-    def _decoded(self, call: Call) -> None:
-        self._decoding = False
-        self._arrive(call)
-        self._decode_next()
-
-    def give_up(self, call: Call) -> None:
-        """The edge's instruction to stop; harmless when the call is over already."""
-        if call.key in self._calls:
-            self._handle(ev.GiveUpReceived(self._clock.now_ns, call.key))
-
-    def hang_up(self, call: Call) -> None:
-        """The call is over, whoever ended it."""
-        if self._calls.pop(call.key, None) is not None:
-            self._handle(ev.ClientGone(self._clock.now_ns, call.key))
-
-    def _arrive(self, call: Call) -> None:
-        """Its image is decoded: hand the task to the machine, unless it went meanwhile."""
-        if call.key not in self._calls:
-            return
-        now_ns, action = self._clock.now_ns, call.action
-        spent_ns = now_ns - call.opened_ns
-        self._handle(
-            ev.Arrived(
                 now_ns=now_ns,
                 task_id=call.key,
                 edge_id=call.edge.edge_id,
@@ -134,7 +91,25 @@ class SimCloud:
             )
         )
 
+    def give_up(self, call: Call) -> None:
+        """The edge's instruction to stop; harmless when the call is over already."""
+        if call.key in self._calls:
+            self._handle(ev.GiveUpReceived(self._clock.now_ns, call.key))
+
+    def hang_up(self, call: Call) -> None:
+        """The call is over, whoever ended it."""
+        if self._calls.pop(call.key, None) is not None:
+            self._handle(ev.ClientGone(self._clock.now_ns, call.key))
+
     # --- the machine --------------------------------------------------------------------------
+
+    def _decode(self, action: do.Decode) -> None:
+        decode_ns = self.table.codec_named(action.codec).decode_ns
+        took_ns = self._took_ns(decode_ns, self._calls[action.task_id].image, DECODER)
+        self._clock.at(self._clock.now_ns + took_ns, self._decoded, action.task_id, took_ns)
+
+    def _decoded(self, task_id: str, took_ns: int) -> None:
+        self._handle(ev.Decoded(self._clock.now_ns, task_id, took_ns))
 
     def _run_stage(self, action: do.RunStage) -> None:
         image = self._calls[action.task_ids[0]].image

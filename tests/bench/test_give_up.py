@@ -28,7 +28,7 @@ def read(*moments):
 
 
 def arrived(task_id="t"):
-    return ev.Arrived(0, task_id, "edge", 0.9, 50 * MS, MS)
+    return ev.Received(0, task_id, "edge", 0.9, 50 * MS, MS)
 
 
 def run_stage(stage, *task_ids):

@@ -40,9 +40,9 @@ async def until(condition):
         await asyncio.sleep(0.002)
 
 
-def arrived(task_id, accuracy=0.9, budget_s=60.0, rule=ExitRule.EARLIEST, edge_id="robot"):
+def received(task_id, accuracy=0.9, budget_s=60.0, rule=ExitRule.EARLIEST, edge_id="robot"):
     """A task whose payload is here."""
-    return ev.Arrived(
+    return ev.Received(
         time.monotonic_ns(), task_id, edge_id, accuracy, int(budget_s * S), MS, "jpeg", rule
     )
 
@@ -111,12 +111,28 @@ class HandStages:
         self.asked.append((task_id, exit_name))
 
 
-def make_driver(executor=None, **settings):
+class HandDecoder:
+    """In the decoder's place: notes what is held and which payload is to be decoded."""
+
+    def __init__(self):
+        self.held, self.begun = {}, []
+
+    def hold(self, task_id, payload):
+        self.held[task_id] = payload
+
+    def drop(self, task_id):
+        self.held.pop(task_id, None)
+
+    def decode(self, task_id, codec):
+        self.begun.append((task_id, codec))
+
+
+def make_driver(decoder=None, executor=None, **settings):
     """A driver with its machine, and the records of its log."""
     machine = CloudMachine(CloudSettings(**settings), TABLE)
     log, records = EventLog(None, "cloud"), []
     log.subscribe(records.append)
     driver = CloudDriver(machine, log)
     if executor is not None:
-        driver.attach(executor)
+        driver.attach(decoder, executor)
     return driver, machine, records

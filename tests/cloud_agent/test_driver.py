@@ -7,19 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cloud_agent.driver import LAST, Call
+from cloud_agent.calls import LAST, Call, CallError
+from cloud_agent.decoder import PayloadDecoder
 from cloud_agent.executor import StageExecutor
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.task import Prediction
+from mc_sched.core.task import Prediction, RefusalCode
 from tests.cloud_agent.cloud_rig import (
     LOGITS,
     MS,
     PATIENCE_S,
+    HandDecoder,
     HandStages,
     Net,
-    arrived,
     make_driver,
+    received,
     until,
 )
 
@@ -30,18 +32,37 @@ class Rig:
     """A driver whose stages end when the test says so."""
 
     def __init__(self, **settings):
-        self.stages = HandStages()
-        self.driver, self.machine, self.records = make_driver(self.stages, **settings)
+        self.decoder, self.stages = HandDecoder(), HandStages()
+        made = make_driver(self.decoder, self.stages, **settings)
+        self.driver, self.machine, self.records = made
 
     def call(self, key):
-        self.driver.calls[key] = Call()
-        return self.driver.calls[key]
+        call = Call()
+        self.driver.open(key, call, max_calls=256)
+        return call
+
+    def receive(self, key, **demands):
+        """A call whose payload is here."""
+        call = self.call(key)
+        self.driver.receive(received(key, **demands), b"jpeg")
+        return call
+
+    def decoded(self, key):
+        """The decoder is done with this task."""
+        self.decoder.drop(key)
+        self.stages.hold(key, LOGITS)
+        self.driver.handle(ev.Decoded(time.monotonic_ns(), key, MS))
 
     def arrive(self, key, **demands):
-        """A call whose task has arrived."""
-        call = self.call(key)
-        self.driver.arrive(call, arrived(key, **demands), LOGITS)
+        """A call whose task is decoded, if it is not refused before."""
+        call = self.receive(key, **demands)
+        if (key, "jpeg") in self.decoder.begun:
+            self.decoded(key)
         return call
+
+    def is_free(self):
+        """Whether nothing of any task is left anywhere."""
+        return self.machine.is_idle and not self.decoder.held and not self.stages.held
 
     def stage_done(self, key, stage):
         self.driver.handle(ev.StageDone(time.monotonic_ns(), (key,), stage, MS))
@@ -61,7 +82,7 @@ async def rig():
 async def words(call):
     """What has been posted to a call, to the last word."""
     said = []
-    while not said or not isinstance(said[-1], (*LAST, Exception)):
+    while not said or not isinstance(said[-1], LAST):
         said.append(await asyncio.wait_for(call.mailbox.get(), PATIENCE_S))
     return said
 
@@ -90,7 +111,9 @@ async def test_a_task_is_accepted_run_and_answered(rig):
 
 async def test_a_task_that_no_exit_can_serve_is_refused_and_dropped(rig):
     (refusal,) = await words(rig.arrive("a", accuracy=0.95))
-    assert refusal == do.Refuse("a", "the best exit reaches accuracy 0.900, 0.950 is demanded")
+    assert refusal == do.Refuse(
+        "a", "the best exit reaches accuracy 0.900, 0.950 is demanded", RefusalCode.INFEASIBLE
+    )
     assert (rig.stages.asked, rig.stages.held) == ([], {})
 
 
@@ -108,7 +131,8 @@ async def test_the_log_holds_each_event_before_what_it_called_for(rig):
     rig.stage_done("a", 0)
     names = [(record["kind"], record["name"]) for record in rig.records]
     assert names == [
-        ("event", "Arrived"), ("action", "Accept"), ("action", "RunStage"),
+        ("event", "Received"), ("action", "Decode"),
+        ("event", "Decoded"), ("action", "Accept"), ("action", "RunStage"),
         ("event", "StageDone"), ("action", "RecordScore"), ("action", "RunStage"),
     ]  # fmt: skip
 
@@ -124,14 +148,24 @@ async def test_a_give_up_during_the_upload_ends_the_receiving(rig):
     assert rig.stages.held == {}
 
 
-async def test_a_task_given_up_before_it_arrived_goes_no_further(rig):
-    """The payload is here, the image is being prepared."""
-    call = rig.call("a")
+async def test_a_task_given_up_in_the_decoder_goes_no_further(rig):
+    call = rig.receive("a")
     assert rig.driver.give_up("a")
-    rig.driver.arrive(call, arrived("a"), LOGITS)
+    rig.decoded("a")
     (stop,) = await words(call)
     assert stop == do.Stop("a", "given up before its first stage", 0)
-    assert (rig.stages.asked, rig.stages.held, rig.machine.is_idle) == ([], {}, True)
+    assert (rig.stages.asked, rig.is_free()) == ([], True)
+
+
+async def test_a_task_given_up_before_the_decoder_is_never_decoded(rig):
+    rig.receive("x")
+    call = rig.receive("a")
+    assert rig.driver.give_up("a")
+    (stop,) = await words(call)
+    assert stop == do.Stop("a", "given up before its first stage", 0)
+    assert rig.decoder.held == {"x": b"jpeg"}
+    rig.decoded("x")
+    assert rig.decoder.begun == [("x", "jpeg")]
 
 
 async def test_a_give_up_while_waiting_for_the_executor_stops_at_once(rig):
@@ -202,22 +236,33 @@ async def test_a_give_up_of_an_unknown_task_stops_nothing(rig):
 # --- calls that hang up -----------------------------------------------------------------------
 
 
-async def test_an_arrival_for_a_call_that_hung_up_is_forgotten(rig):
-    call = rig.call("a")
+async def test_a_task_whose_call_hung_up_in_the_decoder_is_forgotten(rig):
+    call = rig.receive("a")
     rig.driver.hang_up("a")
-    rig.driver.arrive(call, arrived("a"), LOGITS)
-    assert (rig.stages.asked, rig.stages.held, rig.machine.is_idle) == ([], {}, True)
+    rig.decoded("a")
+    assert (rig.stages.asked, rig.is_free()) == ([], True)
     assert await silent(call)
 
 
-async def test_an_arrival_is_never_taken_for_a_later_call_of_the_same_task(rig):
-    old = rig.call("a")
+async def test_a_decoded_payload_is_never_taken_for_a_later_call_of_the_same_task(rig):
+    rig.receive("a")
     rig.driver.hang_up("a")
-    new = rig.call("a")
-    rig.driver.arrive(old, arrived("a"), LOGITS)
-    assert rig.machine.is_idle
-    rig.driver.arrive(new, arrived("a"), LOGITS)
+    with pytest.raises(CallError, match="task a is here already"):
+        rig.call("a")
+    rig.decoded("a")
+    assert rig.is_free()
+    rig.receive("a")
+    rig.decoded("a")
     assert rig.stages.asked == [("a", 0)]
+
+
+async def test_a_payload_that_cannot_be_decoded_is_rejected_and_dropped(rig):
+    first, second = rig.receive("a"), rig.receive("b")
+    rig.driver.handle(ev.DecodeFailed(time.monotonic_ns(), "a", "not a JPEG", True))
+    assert await words(first) == [do.Reject("a", "not a JPEG", True)]
+    assert rig.decoder.begun == [("a", "jpeg"), ("b", "jpeg")]
+    assert list(rig.decoder.held) == ["b"]
+    assert await silent(second)
 
 
 async def test_a_call_that_hangs_up_frees_its_work(rig):
@@ -254,7 +299,7 @@ async def test_words_posted_from_threads_arrive_in_order(rig):
 
 
 async def test_the_machine_is_entered_by_one_thread_at_a_time():
-    """Arrivals from a pool, stages from the worker, give-ups from the loop, all at once."""
+    """Payloads from a pool, stages from the worker, give-ups from the loop, all at once."""
     driver, machine, records = make_driver(max_tasks=1000)
     inside, entered_twice, handle = threading.Lock(), [], machine.handle
 
@@ -270,17 +315,19 @@ async def test_the_machine_is_entered_by_one_thread_at_a_time():
     machine.handle = guarded
     net = Net()
     executor = StageExecutor(net.stages, net.heads, dict.fromkeys(net.heads, 1.0), driver.handle)
-    driver.attach(executor)
+    decoder = PayloadDecoder({"jpeg": lambda payload: LOGITS}, executor.hold, driver.handle)
+    driver.attach(decoder, executor)
     calls = {f"t{number}": Call() for number in range(120)}
     driver.calls.update(calls)
     with ThreadPoolExecutor(4) as pool:
-        for number, (key, call) in enumerate(calls.items()):
-            pool.submit(driver.arrive, call, arrived(key), LOGITS)
+        for number, key in enumerate(calls):
+            pool.submit(driver.receive, received(key), b"jpeg")
             if number % 3 == 0:
                 driver.give_up(key)
             await asyncio.sleep(0)
         ends = [(await words(call))[-1] for call in calls.values()]
     await until(lambda: machine.is_idle)
+    decoder.close()
     executor.close()
     assert entered_twice == []
     assert {type(end) for end in ends} == {do.Reply, do.Stop}
@@ -314,7 +361,7 @@ async def test_a_drain_refuses_new_tasks_and_waits_for_the_running_ones(rig):
     await asyncio.sleep(0)
     assert rig.driver.draining
     late = rig.arrive("b")
-    assert await words(late) == [do.Refuse("b", "the agent is shutting down")]
+    assert await words(late) == [do.Refuse("b", "the agent is shutting down", RefusalCode.DRAINING)]
     rig.driver.hang_up("b")
     rig.stage_done("a", 0)
     rig.head_done("a", "exit1")

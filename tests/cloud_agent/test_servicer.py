@@ -2,15 +2,16 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from mc_proto.channel import bind, connect, make_server
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
+from cloud_agent.calls import Limits
+from cloud_agent.decoder import PayloadDecoder
 from cloud_agent.executor import StageExecutor
-from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer, Limits
+from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer
 from mc_sched.core.task import ExitRule
 from tests.cloud_agent.cloud_rig import (
     LABELS,
@@ -32,18 +33,20 @@ MAX_CALLS = 4
 class Agent:
     """The whole agent but for its networks and its process."""
 
-    def __init__(self, pool, exit_rule=ExitRule.ADAPTIVE):
+    def __init__(self, exit_rule=ExitRule.ADAPTIVE):
         self.net = Net()
         self.driver, self.machine, self.records = make_driver()
         heat = dict.fromkeys(self.net.heads, 1.0)
         self.executor = StageExecutor(self.net.stages, self.net.heads, heat, self.driver.handle)
-        self.driver.attach(self.executor)
+        decoders = dict.fromkeys(("jpeg", "features"), self.prepare)
+        self.decoder = PayloadDecoder(decoders, self.executor.hold, self.driver.handle)
+        self.driver.attach(self.decoder, self.executor)
         self.preparing, self.prepared = threading.Event(), threading.Event()
         self.prepared.set()
         self.server = make_server()
         self.servicer = CloudServicer(
-            self.driver, TABLE, LABELS, dict.fromkeys(("jpeg", "features"), self.prepare), pool,
-            version="0.0.1", limits=Limits(exit_rule, MAX_PAYLOAD, MAX_CALLS),
+            self.driver, TABLE, LABELS, version="0.0.1",
+            limits=Limits(exit_rule, MAX_PAYLOAD, MAX_CALLS),
         )  # fmt: skip
         cloud_pb2_grpc.add_CloudAgentServicer_to_server(self.servicer, self.server)
 
@@ -67,6 +70,7 @@ class Agent:
         await self.data.close(None)
         await self.control.close(None)
         await self.server.stop(None)
+        self.decoder.close()
         self.executor.close()
 
     async def call(self, *messages):
@@ -86,17 +90,17 @@ class Agent:
 
     def is_free(self):
         """Whether nothing of any task is left anywhere."""
-        return not self.driver.calls and self.machine.is_idle and not self.executor._activations
+        held = self.executor._activations or self.decoder._payloads
+        return not self.driver.calls and self.machine.is_idle and not held
 
 
 @pytest.fixture
 async def agent():
-    with ThreadPoolExecutor(1) as pool:
-        made = Agent(pool)
-        await made.start()
-        yield made
-        made.prepared.set()
-        await made.stop()
+    made = Agent()
+    await made.start()
+    yield made
+    made.prepared.set()
+    await made.stop()
 
 
 def opened(task_id="a", payload=b"jpeg", head=None, **fields):
@@ -255,12 +259,11 @@ async def test_a_task_that_no_exit_can_serve_is_refused_with_the_reason(agent):
     ("own_rule", "exit_"), [(ExitRule.EARLIEST, "exit1"), (ExitRule.PURSUE, "final")]
 )
 async def test_a_task_that_names_no_exit_rule_gets_the_agents(own_rule, exit_):
-    with ThreadPoolExecutor(1) as pool:
-        agent = Agent(pool, own_rule)
-        await agent.start()
-        call = await agent.send(accuracy=0.5, exit_rule=common_pb2.EXIT_RULE_UNSPECIFIED)
-        assert (await words(call))[-1].result.exit == exit_
-        await agent.stop()
+    agent = Agent(own_rule)
+    await agent.start()
+    call = await agent.send(accuracy=0.5, exit_rule=common_pb2.EXIT_RULE_UNSPECIFIED)
+    assert (await words(call))[-1].result.exit == exit_
+    await agent.stop()
 
 
 async def test_a_failing_network_is_told_as_a_stop(agent):
@@ -598,7 +601,7 @@ async def test_the_last_word_brings_what_happened_here(agent):
     assert [message for message in said[:-1] if message.story] == []
     story = [(moment.name, moment.detail) for moment in said[-1].story]
     assert story == [
-        ("Arrived", "jpeg"), ("Accept", "exit2"), ("StageDone", "stage 0"),
+        ("Received", "jpeg"), ("Decoded", ""), ("Accept", "exit2"), ("StageDone", "stage 0"),
         ("StageDone", "stage 1"), ("HeadDone", "exit2"), ("Reply", ""),
     ]  # fmt: skip
     at_ns = [moment.at_ns for moment in said[-1].story]
@@ -608,5 +611,5 @@ async def test_the_last_word_brings_what_happened_here(agent):
 
 async def test_a_refusal_tells_its_story_as_well(agent):
     said = await words(await agent.send(accuracy=1.0))
-    assert [moment.name for moment in said[-1].story] == ["Refuse"]
+    assert [moment.name for moment in said[-1].story] == ["Received", "Refuse"]
     assert said[-1].story[-1].detail == said[-1].refused.reason

@@ -11,6 +11,7 @@ from tests.core.round_figures import (
     EVERY_POLICY_LOCAL,
     PARTITIONED,
     TWO_CODECS,
+    ns,
 )
 from tests.core.scripted_cloud import ScriptedCloud
 from tests.core.scripted_edge import ScriptedEdge
@@ -117,6 +118,30 @@ CLOUD_LEGS: dict[CloudLeg, Callable[[], ScriptedEdge]] = {
 # --- on the cloud -----------------------------------------------------------------------------
 
 
+def receive(cloud: ScriptedCloud, task_id: str, accuracy=0.6) -> None:
+    """A payload arrives."""
+    cloud.tell(0, ev.Received, task_id, "edge", accuracy, ns(300), ns(5))
+
+
+def queued() -> ScriptedCloud:
+    cloud = ScriptedCloud()
+    receive(cloud, "x")
+    receive(cloud, "a")
+    return cloud
+
+
+def decoding(accuracy=0.6) -> ScriptedCloud:
+    cloud = ScriptedCloud()
+    receive(cloud, "a", accuracy)
+    return cloud
+
+
+def given_up_in_the_decoder() -> ScriptedCloud:
+    cloud = decoding()
+    cloud.tell(1, ev.GiveUpReceived, "a")
+    return cloud
+
+
 def in_stage() -> ScriptedCloud:
     cloud = ScriptedCloud()
     cloud.arrive(0, "a", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
@@ -149,6 +174,9 @@ def stopping_in_head() -> ScriptedCloud:
 
 
 CLOUD_STATES: dict[CloudState, Callable[[], ScriptedCloud]] = {
+    CloudState.QUEUED: queued,
+    CloudState.DECODING: decoding,
+    CloudState.DROPPED: given_up_in_the_decoder,
     CloudState.WAITING: waiting,
     CloudState.IN_STAGE: in_stage,
     CloudState.IN_HEAD: in_head,

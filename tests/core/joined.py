@@ -226,22 +226,16 @@ class Joined:
         self.to_cloud(
             ev.Received(
                 self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
-                action.down_ns, action.codec,
+                action.down_ns, action.codec, action.exit_rule, action.reply_in_ns,
             )
         )  # fmt: skip
-        if self.cloud.awaits(action.task_id):
-            self.at(self.draw.uniform(0, 2) * MS, self.arrive, action)
 
-    def arrive(self, action: do.SendToCloud) -> None:
-        if action.task_id in self.calls and action.task_id not in self.unwanted:
-            self.to_cloud(
-                ev.Arrived(
-                    self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
-                    action.down_ns, action.codec, action.exit_rule, action.reply_in_ns,
-                )
-            )  # fmt: skip
+    def decoded(self, task_id: str, took: int) -> None:
+        if self.draw.random() < 0.02:
+            invalid = self.draw.random() < 0.5
+            self.to_cloud(ev.DecodeFailed(self.now, task_id, "not an image", invalid))
         else:
-            self.answer(ev.CloudStopped(self.now, action.task_id, "given up"))
+            self.to_cloud(ev.Decoded(self.now, task_id, took))
 
     def give_up_arrives(self, task_id: str) -> None:
         self.unwanted.add(task_id)
@@ -259,7 +253,10 @@ class Joined:
 
     def perform_cloud(self, action: do.CloudAction) -> None:
         took = int(3 * MS * self.draw.uniform(0.7, self.slowest))
-        if isinstance(action, do.RunStage):
+        if isinstance(action, do.Decode):
+            assert action.task_id not in self.unwanted, "a decoding started after the give-up"
+            self.at(took // 3, self.decoded, action.task_id, took // 3)
+        elif isinstance(action, do.RunStage):
             assert not self.unwanted & set(action.task_ids), "a stage started after the give-up"
             for task_id in action.task_ids:
                 assert action.stage >= CLOUD.codec_named(self.sent[task_id]).stage
@@ -295,6 +292,8 @@ class Joined:
                 self.now, task_id, action.exit, action.prediction, action.compute_ns,
                 action.queue_ns, action.slowdown, 300,
             )  # fmt: skip
+        elif isinstance(action, do.Reject):
+            event = ev.CloudLost(self.now, task_id, action.reason)
         elif isinstance(action, do.Refuse):
             event = ev.CloudRefused(self.now, task_id, action.reason)
         else:

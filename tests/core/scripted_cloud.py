@@ -20,9 +20,9 @@ class ScriptedCloud:
         self.table = table
         self.piece: do.RunStage | do.RunHead | None = None
         self.piece_since_ns = 0
-        self.accepted: set[str] = set()
+        self.decoding: str | None = None
+        self.received: Counter[str] = Counter()
         self.unwanted: set[str] = set()
-        self.received: set[str] = set()
         self.ends: Counter[str] = Counter()
         self.scores: list[Score] = []
         self.news: list[do.Progress] = []
@@ -55,19 +55,17 @@ class ScriptedCloud:
         self, ms: float, task_id: str, budget: float, accuracy=0.75, down=5.0,
         rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg", wanted=None,
     ):  # fmt: skip
+        """A payload arrives, and is decoded in no time if it is not refused."""
         reply_in_ns = None if wanted is None else ns(wanted)
-        return self.tell(
-            ms,
-            ev.Arrived,
-            task_id,
-            edge_id,
-            accuracy,
-            ns(budget),
-            ns(down),
-            codec,
-            rule,
+        actions = self.tell(
+            ms, ev.Received, task_id, edge_id, accuracy, ns(budget), ns(down), codec, rule,
             reply_in_ns,
-        )
+        )  # fmt: skip
+        return self.decoded(ms, task_id) if do.Decode(task_id, codec) in actions else actions
+
+    def decoded(self, ms: float, task_id: str, took=0.0) -> list[do.CloudAction]:
+        """The decoder is done with this task."""
+        return self.tell(ms, ev.Decoded, task_id, ns(took))
 
     def step(self, took: float | None = None) -> list[do.CloudAction]:
         """The executor's piece ends, after `took` ms or else after its profiled time."""
@@ -100,15 +98,17 @@ class ScriptedCloud:
 
     def entry(self, task_id: str):
         """The machine's own record of a task."""
-        return self.machine._tasks[task_id]
+        return self.machine._find(task_id)
 
     # --- the contract -----------------------------------------------------------------------
 
     def _happened(self, event: ev.CloudEvent) -> None:
         if isinstance(event, ev.StageDone | ev.HeadDone | ev.ExecutorFailed):
             self.piece = None
+        elif isinstance(event, ev.Decoded | ev.DecodeFailed):
+            self.decoding = None
         elif isinstance(event, ev.Received):
-            self.received.add(event.task_id)
+            self.received[event.task_id] += 1
         elif isinstance(event, ev.GiveUpReceived | ev.ClientGone):
             self.unwanted.add(event.task_id)
 
@@ -118,25 +118,28 @@ class ScriptedCloud:
             ids = action.task_ids if isinstance(action, do.RunStage) else (action.task_id,)
             assert not self.unwanted & set(ids), "work on a task that nobody wants"
             self.piece, self.piece_since_ns = action, self.now_ns
-        elif isinstance(action, do.Accept):
-            self.accepted.add(action.task_id)
+        elif isinstance(action, do.Decode):
+            assert self.decoding is None, "two payloads for one decoder"
+            assert action.task_id not in self.unwanted, "a payload that nobody wants is decoded"
+            self.decoding = action.task_id
         elif isinstance(action, do.Progress):
             self.news.append(action)
         elif isinstance(action, do.RecordScore):
             self.scores.append(action.score)
-        elif isinstance(action, do.Reply | do.Stop):
+        elif isinstance(action, do.Refuse | do.Reject | do.Reply | do.Stop):
             self.ends[action.task_id] += 1
 
     def wind_up(self) -> None:
-        """Whatever still runs fails: then every accepted task has its one end, nothing is left."""
-        for task_id in filter(self.machine.awaits, self.received):
-            self.handle(ev.ClientGone(self.now_ns + MS, task_id))
+        """Everything fails that still runs: then each received task has its one end."""
+        while self.decoding is not None:
+            failed = ev.DecodeFailed(self.now_ns + MS, self.decoding, "the test is over", False)
+            self.handle(failed)
         while self.piece is not None:
             piece = self.piece
             task_id = piece.task_ids[0] if isinstance(piece, do.RunStage) else piece.task_id
             self.handle(ev.ExecutorFailed(self.now_ns + MS, task_id, "the test is over"))
         assert self.machine.is_idle
-        assert self.ends == Counter(self.accepted)
+        assert self.ends == self.received
 
     # --- before the test's clock starts -----------------------------------------------------
 

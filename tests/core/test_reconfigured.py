@@ -69,7 +69,7 @@ def test_a_lower_quantile_forecasts_shorter_times(make_edge):
 def test_a_lower_max_tasks_on_the_cloud(cloud):
     cloud.machine.handle(ev.CloudReconfigured(0, CloudSettings(max_tasks=1, quantile=0.9)))
     cloud.machine.validate()
-    assert cloud.machine._settings.max_tasks == 1
+    assert cloud.machine._admission.max_tasks == 1
 
 
 @pytest.mark.parametrize("target", [0.6, 0.99])

@@ -19,11 +19,14 @@ from tests.core.histories import (
     LOCAL_LEGS,
     aborting,
     asked_first,
+    decoding,
     dropped,
     encoding,
     given_up,
+    given_up_in_the_decoder,
     in_head,
     in_stage,
+    queued,
     running_here,
     running_on_the_cloud,
     stopping,
@@ -38,7 +41,7 @@ from tests.core.round_figures import ANSWER, UNSURE
 TABLES = {
     LocalLeg: (LOCAL_LEG, LocalLeg.IDLE, LocalLeg.CLOSED),
     CloudLeg: (CLOUD_LEG, CloudLeg.IDLE, CloudLeg.CLOSED),
-    CloudState: (CLOUD_STATE, CloudState.WAITING, CloudState.DONE),
+    CloudState: (CLOUD_STATE, CloudState.QUEUED, CloudState.DONE),
 }
 EVENTS = {event.__name__ for union in (ev.EdgeEvent, ev.CloudEvent) for event in union.__args__}
 every_table = pytest.mark.parametrize("states", TABLES, ids=lambda states: states.__name__)
@@ -144,7 +147,15 @@ STEP = lambda cloud: cloud.step()  # noqa: E731
 FAIL = lambda cloud: cloud.fail(9, "a")  # noqa: E731
 GIVE_UP = lambda cloud: cloud.tell(2, ev.GiveUpReceived, "a")  # noqa: E731
 HANG_UP = lambda cloud: cloud.tell(2, ev.ClientGone, "a")  # noqa: E731
+DECODED = lambda cloud: cloud.decoded(3, "a")  # noqa: E731
+UNDECODED = lambda cloud: cloud.tell(3, ev.DecodeFailed, "a", "no image", True)  # noqa: E731
+TOO_GOOD = lambda cloud: cloud.arrive(0, "b", 300, accuracy=1.0)  # noqa: E731
 CLOUD_HISTORIES = [
+    (queued, GIVE_UP),
+    (decoding, TOO_GOOD),
+    (decoding, lambda cloud: cloud.decoded(299, "a")),
+    *((decoding, end) for end in (DECODED, UNDECODED, GIVE_UP, HANG_UP)),
+    *((given_up_in_the_decoder, end) for end in (DECODED, UNDECODED, GIVE_UP, HANG_UP)),
     (waiting, GIVE_UP),
     (in_stage, STEP, STEP),
     *((in_stage, end) for end in (FAIL, GIVE_UP, HANG_UP)),

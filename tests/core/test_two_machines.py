@@ -32,13 +32,15 @@ class Pair:
     def carry(self, ms: float, actions) -> list[do.CloudAction]:
         """The image leaves at `ms`; the cloud takes the transfer that it saw off the budget."""
         (send,) = [action for action in actions if isinstance(action, SendToCloud)]
-        return self.cloud.handle(
-            ev.Arrived(
+        actions = self.cloud.handle(
+            ev.Received(
                 at(ms + HALF_WAY_MS + UPLOAD_MS), send.task_id, "edge", send.accuracy,
                 send.budget_ns - ns(UPLOAD_MS), send.down_ns, send.codec, send.exit_rule,
                 send.reply_in_ns - ns(UPLOAD_MS),
             )
         )  # fmt: skip
+        decoded = do.Decode(send.task_id, send.codec) in actions
+        return self.cloud.decoded(self.cloud.now_ms, send.task_id) if decoded else actions
 
     def hear(self, said: do.CloudAction) -> list[do.EdgeAction]:
         """What the cloud says now, half a round trip later."""

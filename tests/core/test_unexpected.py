@@ -175,7 +175,7 @@ def test_of_a_piece_of_a_task_that_waits(piece):
     with pytest.raises(UnexpectedEvent, match=f"{piece} in state not working on it") as caught:
         cloud.machine.handle(PIECES[piece](5))
     assert "a: budget 300.0 ms" in str(caught.value)
-    assert "0.00 ms  Arrived" in str(caught.value)
+    assert "0.00 ms  Received\n      0.00 ms  Decoded" in str(caught.value)
     cloud.machine.validate()
     cloud.wind_up()
 
@@ -221,7 +221,7 @@ def test_of_a_piece_that_nobody_asked_for(history, event):
 def test_of_a_second_task_of_the_same_name_on_the_cloud(cloud):
     cloud.arrive(0, "a", 100)
     with pytest.raises(UnexpectedEvent, match=r"second task a in state open"):
-        cloud.machine.handle(ev.Arrived(at(1), "a", "edge", 0.75, ns(100), ns(5)))
+        cloud.machine.handle(ev.Received(at(1), "a", "edge", 0.75, ns(100), ns(5)))
 
 
 # --- the errors themselves --------------------------------------------------------------------

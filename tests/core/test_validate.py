@@ -11,8 +11,10 @@ from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
 from tests.core.histories import (
     aborting,
     answered_here_while_given_up,
+    decoding,
     encoding,
     in_stage,
+    queued,
     running_here,
     running_on_the_cloud,
     uploading,
@@ -83,14 +85,26 @@ CLOUD_FAULTS = {
         waiting,
         lambda cloud: plant(cloud, state=CloudState.IN_STAGE),
     ),
-    "the executor's job is not on the books": (
+    "the executor's job is not recorded": (
         in_stage,
         lambda cloud: setattr(cloud.machine._schedule, "piece", None),
     ),
     "more tasks than max_tasks": (in_stage, lambda cloud: overload(cloud.machine)),
     "other is filed under another name": (in_stage, lambda cloud: rename(cloud.machine)),
-    "a is done and still here": (waiting, lambda cloud: plant(cloud, state=CloudState.DONE)),
+    "a is done and still open": (waiting, lambda cloud: plant(cloud, state=CloudState.DONE)),
     "a ran past its exits": (in_stage, lambda cloud: plant(cloud, next_stage=6)),
+    "a task waits before an idle decoder": (
+        queued,
+        lambda cloud: setattr(cloud.machine._decoding, "_current", None),
+    ),
+    "the decoder's task is not in it": (
+        decoding,
+        lambda cloud: setattr(cloud.machine._decoding.current, "state", CloudState.QUEUED),
+    ),
+    "a task that waits for the decoder is not queued": (
+        queued,
+        lambda cloud: setattr(cloud.machine._decoding.find("a"), "state", CloudState.DECODING),
+    ),
     "a task waits before an idle executor": (
         in_stage,
         lambda cloud: [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
+from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.energy.model import EnergyModel
 from mc_sched.core.energy.radio import RADIOS
 from mc_sched.core.settings import CloudSettings, EdgeSettings
@@ -149,6 +150,36 @@ def test_a_log_on_disk_replays(tmp_path):
     starts = [s for s in steps["edge"] if isinstance(s.event, (ev.Submitted, ev.NotSatisfied))]
     assert len(ends) == len(starts) >= 40
     assert any(isinstance(a, do.RunStage) for a in actions_of(steps["cloud"]))
+
+
+def test_a_cloud_log_with_every_end_of_a_decoding_replays():
+    """Decoded, failed to decode, given up before the decoder and in it."""
+    records = []
+    log = EventLog(None, "cloud")
+    log.subscribe(records.append)
+    config = {"settings": CloudSettings(), "table": CLOUD}
+    log.write(0, "config", config)
+    machine = CloudMachine(CloudSettings(), CLOUD)
+    for event in (
+        *(ev.Received(n, name, "edge", 0.7, 500 * MS, MS) for n, name in enumerate("abcd")),
+        ev.GiveUpReceived(5, "c"),
+        ev.Decoded(MS, "a", MS),
+        ev.DecodeFailed(2 * MS, "b", "not a JPEG", True),
+        ev.ClientGone(2 * MS + 1, "d"),
+        ev.Decoded(3 * MS, "d", MS),
+        ev.StageDone(4 * MS, ("a",), 0, 3 * MS),
+    ):
+        log.write(event.now_ns, "event", event)
+        for action in machine.handle(event):
+            log.write(event.now_ns, "action", action)
+    steps = list(replay(json.loads(json.dumps(records))))
+    assert all(step.same and not step.error for step in steps)
+    decided = [a for a in actions_of(steps) if isinstance(a, (do.Decode, do.Reject, do.Stop))]
+    before = "given up before its first stage"
+    assert decided == [
+        do.Decode("a", "jpeg"), do.Stop("c", before, 0), do.Decode("b", "jpeg"),
+        do.Reject("b", "not a JPEG", True), do.Decode("d", "jpeg"), do.Stop("d", before, 0),
+    ]  # fmt: skip
 
 
 def test_a_log_that_spans_a_restart_replays():

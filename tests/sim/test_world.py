@@ -202,4 +202,4 @@ def test_two_clouds_share_the_edges():
     edges = [edge(f"e{n}", cloud=n % 2) for n in range(4)]
     story = Story(world(*edges, clouds=2))
     for name in ("cloud-0", "cloud-1"):
-        assert story.events(ev.Arrived, name)
+        assert story.events(ev.Decoded, name)

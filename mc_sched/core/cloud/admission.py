@@ -1,41 +1,65 @@
-"""Which exits can serve a payload that has come to the cloud, or why none can."""
+"""Admission on the cloud: which exits can serve a task in time, or why none can."""
 
 from __future__ import annotations
 
-from mc_sched.core.events import Arrived, Received
+from mc_sched.core.cloud.downlinks import Downlinks
+from mc_sched.core.cloud.task import CloudTask
+from mc_sched.core.events import Received
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.task import RefusalCode
+from mc_sched.core.value import value
+
+
+@value
+class Refusal:
+    """The reason why a task is not taken, as a code for programs and a sentence for people."""
+
+    code: RefusalCode
+    reason: str
 
 
 class CloudAdmission:
     """Algorithm II's first step: the acceptable exit closest to the input that is in time."""
 
-    def __init__(self, table: CloudTable, times: CloudTimePredictor) -> None:
-        self._table, self._times = table, times
+    def __init__(
+        self, table: CloudTable, times: CloudTimePredictor, downlinks: Downlinks, max_tasks: int
+    ) -> None:
+        self._table, self._times, self._downlinks = table, times, downlinks
+        self.max_tasks = max_tasks
+        self.draining = False
 
-    def candidates(self, event: Arrived | Received, left_ns: int) -> tuple[Exit, ...] | str:
-        """The first acceptable exit in time and those behind it; or the reason to refuse."""
-        accurate = self._table.acceptable(event.codec, event.accuracy)
+    def candidates(
+        self, now_ns: int, task: CloudTask, open_tasks: int, queue_ns: int
+    ) -> tuple[Exit, ...] | Refusal:
+        """Return the first acceptable exit that is in time and those behind it, or a refusal.
+
+        `open_tasks` other tasks are on this node; the task waits `queue_ns` before it runs.
+        """
+        if self.draining:
+            return Refusal(RefusalCode.DRAINING, "the agent is shutting down")
+        if open_tasks >= self.max_tasks:
+            return Refusal(
+                RefusalCode.TOO_MANY_TASKS, f"{self.max_tasks} tasks are here, the limit max_tasks"
+            )
+        received = task.received
+        accurate = self._table.acceptable(received.codec, received.accuracy)
         if not accurate:
-            return self._inaccurate(event)
-        stage = self.first_stage(event)
+            return self._inaccurate(received)
+        left_ns = task.due_ns - now_ns - queue_ns - self._downlinks.forecast_ns(received)
         for place, exit_ in enumerate(accurate):
-            if self._times.upper_ns(event.now_ns, exit_, stage) <= left_ns:
+            if self._times.upper_ns(now_ns, exit_, task.next_stage) <= left_ns:
                 return accurate[place:]
-        return self._too_slow(event, accurate, left_ns)
-
-    def first_stage(self, event: Arrived | Received) -> int:
-        """Where this payload enters the net."""
-        return self._table.codec_named(event.codec).stage
-
-    def _inaccurate(self, event: Arrived | Received) -> str:
-        best = max((e.accuracy.get(event.codec, 0.0) for e in self._table.exits), default=0.0)
-        return f"the best exit reaches accuracy {best:.3f}, {event.accuracy:.3f} is demanded"
-
-    def _too_slow(self, event: Arrived | Received, accurate: tuple[Exit, ...], left_ns: int) -> str:
-        stage = self.first_stage(event)
-        needed_ns = min(self._times.upper_ns(event.now_ns, e, stage) for e in accurate)
-        return (
+        needed_ns = min(self._times.upper_ns(now_ns, e, task.next_stage) for e in accurate)
+        return Refusal(
+            RefusalCode.INFEASIBLE,
             f"the first acceptable exit needs {needed_ns / 1e6:.1f} ms, "
-            f"{max(0, left_ns) / 1e6:.1f} ms are left"
+            f"{max(0, left_ns) / 1e6:.1f} ms are left",
+        )
+
+    def _inaccurate(self, received: Received) -> Refusal:
+        best = max((e.accuracy.get(received.codec, 0.0) for e in self._table.exits), default=0.0)
+        return Refusal(
+            RefusalCode.INFEASIBLE,
+            f"the best exit reaches accuracy {best:.3f}, {received.accuracy:.3f} is demanded",
         )

@@ -1,62 +1,94 @@
-"""Payloads that are whole on the cloud and not decoded yet, in the order in which they came.
+"""Tasks whose payload has arrived and is not decoded yet, in the order of arrival.
 
-One decoder works beside the executor. What waits for it is work that the executor does not know of
-yet, so a report without it calls a cloud free whose decoder is hundreds of images behind.
+One decoder works beside the executor. The executor does not know of the work that waits for the
+decoder. A load report without that work would call a cloud free whose decoder is hundreds of
+images behind.
 """
 
 from __future__ import annotations
 
-from mc_sched.core.events import Received
+from collections.abc import Iterable
+
+from mc_sched.core.cloud.task import CloudTask
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.tables import CloudTable
-from mc_sched.core.value import value
-
-
-@value
-class _Waiting:
-    decode_ns: int
-    path_ns: int
-    """What the executor will have to do for it, up to the first acceptable exit."""
+from mc_sched.core.transitions import CloudState
 
 
 class DecodeQueue:
-    """What one decoder has before it."""
+    """The task in the decoder, and those that wait for it."""
 
     def __init__(self, table: CloudTable, times: CloudTimePredictor) -> None:
         self._table, self._times = table, times
-        self._waiting: dict[str, _Waiting] = {}
-        self._begun_ns = 0
-        """When the decoder began on the first of them."""
+        self._waiting: dict[str, CloudTask] = {}
+        self._current: CloudTask | None = None
+        self._since_ns = 0
+        """Moment when the decoder began with `_current`."""
 
     def __contains__(self, task_id: str) -> bool:
-        return task_id in self._waiting
+        return self.find(task_id) is not None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + (self._current is not None)
 
-    def add(self, event: Received) -> None:
-        """A payload is to be decoded."""
-        if not self._waiting:
-            self._begun_ns = event.now_ns
-        decode_ns = self.decode_ns(event.codec)
-        whole_ns = self._times.shortest_ns(event.now_ns, event.codec, event.accuracy)
-        self._waiting[event.task_id] = _Waiting(decode_ns, max(0, whole_ns - decode_ns))
+    def find(self, task_id: str) -> CloudTask | None:
+        """The task of this id, waiting or in the decoder."""
+        if self._current is not None and self._current.task_id == task_id:
+            return self._current
+        return self._waiting.get(task_id)
 
-    def remove(self, now_ns: int, task_id: str) -> None:
-        """It is decoded, or no longer wanted; harmless where it is not here."""
-        if self._waiting.pop(task_id, None) is not None:
-            self._begun_ns = now_ns
+    @property
+    def current(self) -> CloudTask | None:
+        """The task in the decoder."""
+        return self._current
+
+    def waiting(self) -> Iterable[CloudTask]:
+        """The tasks that wait for the decoder, in its order."""
+        return self._waiting.values()
+
+    def add(self, task: CloudTask) -> None:
+        """Append a task whose payload has arrived."""
+        received = task.received
+        task.decode_ns = self.decode_ns(received.codec)
+        all_ns = self._times.shortest_ns(received.now_ns, received.codec, received.accuracy)
+        task.path_ns = max(0, all_ns - task.decode_ns)
+        self._waiting[task.task_id] = task
+
+    def remove(self, task: CloudTask) -> None:
+        """Remove a task that still waits."""
+        del self._waiting[task.task_id]
+
+    def begin_next(self, now_ns: int) -> CloudTask | None:
+        """Hand the longest waiting task to the decoder; None if it is busy or no task waits."""
+        if self._current is not None or not self._waiting:
+            return None
+        task_id = next(iter(self._waiting))
+        self._current, self._since_ns = self._waiting.pop(task_id), now_ns
+        return self._current
+
+    def finish(self, task_id: str) -> CloudTask | None:
+        """Take the task out of the decoder; None if the decoder is not at this task."""
+        task = self._current
+        if task is None or task.task_id != task_id:
+            return None
+        self._current = None
+        return task
 
     def decode_ns(self, codec: str) -> int:
-        """Profiled time of one."""
+        """Profiled time of decoding one payload."""
         return self._table.codec_named(codec).decode_ns
 
     def wait_ns(self, now_ns: int, executor_ns: int) -> int:
-        """How long a payload that comes now waits for the decoder and then for the executor, which
-        has `executor_ns` before it already; both work at the same time."""
-        if not self._waiting:
+        """Time that a payload which arrives now waits for the decoder and then for the executor.
+
+        `executor_ns` is the work that the executor has already. Both work at the same time.
+        """
+        current = self._current
+        if current is None:
             return executor_ns
-        decoding_ns = sum(waiting.decode_ns for waiting in self._waiting.values())
-        path_ns = sum(waiting.path_ns for waiting in self._waiting.values())
-        left_ns = max(0, decoding_ns - (now_ns - self._begun_ns))
-        return max(left_ns, executor_ns + path_ns)
+        decoding_ns = current.decode_ns - (now_ns - self._since_ns)
+        path_ns = 0 if current.state is CloudState.DROPPED else current.path_ns
+        for task in self._waiting.values():
+            decoding_ns += task.decode_ns
+            path_ns += task.path_ns
+        return max(decoding_ns, executor_ns + path_ns)

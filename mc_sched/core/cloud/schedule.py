@@ -1,12 +1,12 @@
-"""How long the work on the cloud takes: the running piece, the rest of each task, the queue.
+"""Forecasts of the work on the cloud: the running piece, the rest of each task, the queue.
 
-All of it on mean times. A task is expected to answer at its target; past it, an adaptive one at
-the next exit as soon as another task waits, a pursuing one at the last.
+All are mean times. A task is expected to answer at its target. A task that is past its target is
+expected to answer at the next exit if it is adaptive and another task waits, else at the last exit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mc_sched.core import actions as do
 from mc_sched.core.cloud.task import CloudTask
@@ -20,21 +20,31 @@ from mc_sched.core.transitions import CloudState
 from mc_sched.core.value import value
 
 WAIT_PRIOR = (1.0, 1.0, 1.2, 1.5)
-"""Waited over foreseen, both a stage longer than they are, before anything waited."""
+"""Measured over forecast wait, one mean stage added to both, before any task has waited."""
 
 
 @value
 class Piece:
-    """What the executor is at: a stage or a head, whose it is, since when, how long it may take."""
+    """The stage or head that the executor runs."""
 
     task: CloudTask
     action: do.RunStage | do.RunHead
     since_ns: int
     expected: Forecast
+    """Forecast of its time; NOTHING for a head."""
+
+
+@value
+class CloudLoad:
+    """Load that a probe's answer reports: waiting work, and measured over profiled time."""
+
+    queue_ns: int
+    slowdown: float
+    tasks: int
 
 
 class CloudSchedule:
-    """Forecasts for one executor that runs one piece at a time."""
+    """Work on one executor, in time."""
 
     def __init__(self, times: CloudTimePredictor, quantile: float) -> None:
         self._times = times
@@ -42,8 +52,7 @@ class CloudSchedule:
         self._waits = SampleWindow(WAIT_PRIOR, horizon_ns=30 * 10**9)
         stages_ns = times.table.stage_ns
         self._grain_ns = sum(stages_ns) // len(stages_ns)
-        """Nobody waits less finely than by a stage: a short wait errs by its time, a long one by a
-        share of its own."""
+        """One mean stage, added to waits so that short ones are judged by absolute error."""
         self.piece: Piece | None = None
 
     def set_quantile(self, quantile: float) -> None:
@@ -55,7 +64,7 @@ class CloudSchedule:
     ) -> int:
         """Work to be done before a task due at `due_ns`; all of the work for None.
 
-        `pressed`: that task waits here, so that adaptive ones answer sooner.
+        `pressed`: that task waits on this node, so that adaptive tasks answer sooner.
         """
         ahead_ns = self.piece_left_ns(now_ns)
         for task in tasks:
@@ -65,47 +74,65 @@ class CloudSchedule:
         return ahead_ns
 
     def piece_left_ns(self, now_ns: int) -> int:
-        """Time until the executor is free; 0 if it is, or should be."""
-        if self.piece is None:
+        """Time until the executor is free; 0 if it is, or should be by the forecast."""
+        piece = self.piece
+        if piece is None:
             return 0
-        took_ns = now_ns - self.piece.since_ns
-        return max(0, self._times.piece_ns(now_ns, self.piece.action) - took_ns)
+        action = piece.action
+        if isinstance(action, do.RunStage):
+            mean_ns = self._times.stage_mean_ns(now_ns, action.stage)
+        else:
+            mean_ns = self._times.head_mean_ns(now_ns, action.exit)
+        return max(0, mean_ns - (now_ns - piece.since_ns))
 
     def rest_ns(self, now_ns: int, task: CloudTask, pressed: bool) -> int:
-        """Time for what follows the running piece until this task's reply, were it alone."""
+        """Time from the end of the running piece to this task's reply, if no other task ran."""
         if task.state in (CloudState.STOPPING, CloudState.IN_HEAD):
             return 0
         return self._times.mean_ns(now_ns, _answers_at(task, pressed), task.stage_ahead)
 
+    def remaining_ns(self, now_ns: int, task: CloudTask, others: Sequence[CloudTask]) -> int:
+        """Time until a waiting task's reply leaves, with `others` on the same executor."""
+        ahead_ns = self.ahead_ns(now_ns, others, task.due_ns)
+        return ahead_ns + self.rest_ns(now_ns, task, pressed=bool(others))
+
     def _head_follows(self, task: CloudTask) -> bool:
-        """Whether the running stage is the task's last: its head comes next, whoever waits."""
+        """Return True if the task's last stage runs; then its head comes before all others."""
         return (
             task.state is CloudState.IN_STAGE and _answers_at(task, True).stage < task.stage_ahead
         )
 
     def wait(self, now_ns: int, ahead_ns: int) -> Forecast:
-        """How long a task waits that has this work ahead of it."""
+        """Forecast of the wait of a task that has `ahead_ns` of work ahead of it."""
         upper = self._wait_level.upper(self._waits, now_ns)
         upper_ns = int((ahead_ns + self._grain_ns) * upper) - self._grain_ns
         return Forecast(ahead_ns, max(ahead_ns, upper_ns))
 
     def waited(self, task: CloudTask, now_ns: int) -> Score:
-        """A task's first stage starts: what its wait was expected to be, and was."""
-        expected, took_ns = task.expected_wait, now_ns - task.arrived.now_ns
+        """Learn from the wait of a task whose first stage starts; return the forecast's score."""
+        expected, took_ns = task.expected_wait, now_ns - task.decoded_ns
         score = Score(Predictor.QUEUE, expected.mean_ns, expected.upper_ns, took_ns)
         self._wait_level.record(now_ns, score.held)
-        foreseen_ns = expected.mean_ns + self._grain_ns
-        self._waits.add(now_ns, (took_ns + self._grain_ns) / foreseen_ns)
+        self._waits.add(now_ns, (took_ns + self._grain_ns) / (expected.mean_ns + self._grain_ns))
         return score
 
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
-        """Time to the soonest exit for a task that waits: one ahead, or else the last."""
+        """Mean time to a waiting task's soonest exit ahead, or to its last exit if it is past."""
         exits = task.exits_ahead() or task.candidates[-1:]
         return self._times.nearest_ns(now_ns, exits, task.next_stage)
 
 
+def first_due(tasks: Iterable[CloudTask]) -> CloudTask | None:
+    """The waiting task with the earliest deadline, if any task waits."""
+    first: CloudTask | None = None
+    for task in tasks:
+        if task.state is CloudState.WAITING and (first is None or task.due_ns < first.due_ns):
+            first = task
+    return first
+
+
 def _answers_at(task: CloudTask, pressed: bool) -> Exit:
     ahead = task.exits_ahead()
-    if ahead[0] is task.target or (pressed and task.arrived.exit_rule is ExitRule.ADAPTIVE):
+    if ahead[0] is task.target or (pressed and task.received.exit_rule is ExitRule.ADAPTIVE):
         return ahead[0]
     return ahead[-1]

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from mc_sched.core.errors import UnexpectedEvent
-from mc_sched.core.events import Arrived
+from mc_sched.core.events import Received
 from mc_sched.core.scores import NOTHING, Score, format_story_line
 from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CLOUD_STATE, CloudState
 
 
 class CloudTask:
-    """State of one task from its arrival until its reply, refusal or stop."""
+    """State of one task from the arrival of its payload until its reply, refusal or stop."""
 
-    def __init__(self, arrived: Arrived, candidates: tuple[Exit, ...], next_stage: int = 0) -> None:
-        self.arrived = arrived
-        self.candidates = candidates
-        """Exits that are accurate enough, closest to the input first; the first is the target."""
-        self.task_id = arrived.task_id
+    def __init__(self, received: Received, entry_stage: int) -> None:
+        self.received = received
+        self.task_id = received.task_id
         """The task's id on this node."""
-        self.due_ns = arrived.now_ns + arrived.budget_ns
-        """When the reply must be back on the edge, on this node's clock."""
-        self.state = CloudState.WAITING
-        self.next_stage = next_stage
-        """The stage that comes next; at first the one that its codec enters at."""
+        self.due_ns = received.now_ns + received.budget_ns
+        """Deadline for the reply to be back on the edge, on this node's clock."""
+        self.state = CloudState.QUEUED
+        self.decode_ns = 0
+        """Profiled time of decoding its payload."""
+        self.path_ns = 0
+        """Mean time to the soonest acceptable exit, forecast when the payload arrived."""
+        self.decoded_ns = 0
+        """Moment when the decoder was done with it."""
+        self.candidates: tuple[Exit, ...] = ()
+        """Acceptable exits, closest to the input first; the first is the target. Empty until the
+        task is accepted."""
+        self.next_stage = entry_stage
+        """The stage that comes next; at first the one that the task's codec enters at."""
         self.compute_ns = 0
         self.took_ns: dict[int, int] = {}
-        """Time of each stage that it has behind it."""
+        """Measured time of each stage that has run."""
         self.expected_wait = NOTHING
-        """Until its first stage, if others are before it and it has not run yet."""
+        """Forecast of the wait for its first stage, if other tasks come first; reset after it."""
         self.feasible_ns = -1
-        """When it was last found to be in time still; nothing changes that at that moment."""
+        """Last moment at which it was found feasible; it is not checked twice at one moment."""
         self.reported_end_ns = 0
-        """When the reply leaves, as the edge was last told."""
+        """Moment at which the reply leaves, by the last report to the edge."""
         self.story: list[tuple[int, str | Score]] = []
 
     @property
@@ -59,7 +66,7 @@ class CloudTask:
 
     def next_exit(self, current: Exit) -> Exit | None:
         """The next exit that is better than `current`."""
-        codec = self.arrived.codec
+        codec = self.received.codec
         better = (
             e
             for e in self.candidates
@@ -69,9 +76,9 @@ class CloudTask:
 
     @property
     def reply_by_ns(self) -> int:
-        """When the edge may take the task back, on this node's clock; else the deadline."""
-        reply_in_ns = self.arrived.reply_in_ns
-        return self.due_ns if reply_in_ns is None else self.arrived.now_ns + reply_in_ns
+        """Moment when the edge may fall back, on this node's clock; else the deadline."""
+        reply_in_ns = self.received.reply_in_ns
+        return self.due_ns if reply_in_ns is None else self.received.now_ns + reply_in_ns
 
     def move(self, move: str) -> None:
         """Change state; an unlisted move raises UnexpectedEvent with the story."""
@@ -80,10 +87,14 @@ class CloudTask:
         except KeyError:
             raise UnexpectedEvent("cloud", self.state.value, move, self.format_story()) from None
 
+    def note(self, now_ns: int, name: str) -> None:
+        """Add an event to the story."""
+        self.story.append((now_ns, name))
+
     def format_story(self) -> tuple[str, ...]:
-        """The story so far, times since arrival."""
-        start = self.arrived.now_ns
-        head = f"{self.task_id}: budget {self.arrived.budget_ns / 1e6:.1f} ms"
+        """Return the story as lines, with times since the payload arrived."""
+        start = self.received.now_ns
+        head = f"{self.task_id}: budget {self.received.budget_ns / 1e6:.1f} ms"
         return (
             head,
             *(

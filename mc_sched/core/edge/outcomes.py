@@ -86,12 +86,13 @@ class EdgeOutcomes:
 
     def fall_back(self, entry: EdgeTask, otherwise: OutcomeKind, reason: str) -> None:
         """The cloud will not answer: run the task here if that can be in time, else end it."""
-        if not entry.open or entry.local is not LocalLeg.IDLE:
+        if not entry.open or entry.local not in (LocalLeg.IDLE, LocalLeg.CLOSED):
             return
         self._state.cancel_timer(entry, TimerKind.FALLBACK)
         offload = entry.offload
         may_fall_back = offload is not None and offload.fallback is not Fallback.NEVER
-        if may_fall_back and self._legs.local_can_serve(entry):
+        has_not_run = entry.local is LocalLeg.IDLE  # a hedge's local run may have failed
+        if has_not_run and may_fall_back and self._legs.local_can_serve(entry):
             self._legs.queue_local(entry)
         elif entry.unsure is not None:
             self.answer_unsure(entry)

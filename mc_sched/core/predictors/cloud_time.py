@@ -11,7 +11,6 @@ from __future__ import annotations
 from itertools import accumulate
 from math import inf
 
-from mc_sched.core.actions import RunHead, RunStage
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import Forecast, Predictor, Score
@@ -113,13 +112,13 @@ class CloudTimePredictor:
         fit = [ns for exit_, ns in paths if exit_.accuracy[codec] >= accuracy]
         return int(min(fit) * self.slowdown(now_ns)) if fit else 0
 
-    def piece_ns(self, now_ns: int, piece: RunStage | RunHead) -> int:
-        """Mean time of one stage or one head."""
-        if isinstance(piece, RunStage):
-            profiled_ns = self._stage_ns[piece.stage]
-        else:
-            profiled_ns = float(self.table.exit_named(piece.exit).head_ns)
-        return int(profiled_ns * self.slowdown(now_ns))
+    def stage_mean_ns(self, now_ns: int, stage: int) -> int:
+        """Mean time of one stage."""
+        return int(self._stage_ns[stage] * self.slowdown(now_ns))
+
+    def head_mean_ns(self, now_ns: int, exit_name: str) -> int:
+        """Mean time of one exit's head."""
+        return int(self.table.exit_named(exit_name).head_ns * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Upper quantile of that time."""

@@ -192,7 +192,8 @@ _STEP_TEXTS: dict[type, str] = {
 _CLOUD_TEXTS = {
     kind.__name__: text
     for kind, text in {
-        ev.Arrived: "received as {}",
+        ev.Received: "received as {}",
+        ev.Decoded: "decoded",
         do.Accept: "accepted for {}",
         ev.StageDone: "{} done",
         ev.HeadDone: "head {} done",
@@ -200,6 +201,7 @@ _CLOUD_TEXTS = {
         ev.GiveUpReceived: "give-up received",
         do.Stop: "stopped: {}",
         do.Refuse: "refused: {}",
+        do.Reject: "could not be decoded: {}",
         ev.ExecutorFailed: "failed: {}",
     }.items()
 }

@@ -39,6 +39,14 @@ def spans(story: Story) -> list[Span]:
     return sorted(found, key=lambda span: (span.start_ms, -span.end_ms))
 
 
+_CLOUD_SPANS = {
+    ev.Decoded.__name__: "decode",
+    ev.StageDone.__name__: "{}",
+    ev.HeadDone.__name__: "head {}",
+}
+"""Name of the moment that ends a span -> the span's name, with the moment's detail."""
+
+
 def _task_span(story: Story) -> Iterator[Span]:
     if story.outcome is not None:
         score = story.outcome.total
@@ -60,10 +68,9 @@ def _cloud_spans(story: Story) -> Iterator[Span]:
     if began_ns is None:
         return
     for moment in story.cloud:
-        if moment.took_ns and moment.name != ev.Arrived.__name__:
+        if moment.took_ns and moment.name in _CLOUD_SPANS:
             end_ns = began_ns + moment.at_ns
-            is_stage = moment.name == ev.StageDone.__name__
-            name = moment.detail if is_stage else f"head {moment.detail}"
+            name = _CLOUD_SPANS[moment.name].format(moment.detail)
             yield _span(story, "cloud", name, end_ns - moment.took_ns, end_ns, None)
     sent_ns = next((m.at_ns for m in story.cloud if m.name == do.Reply.__name__), None)
     replied = story.first(ev.CloudReplied)

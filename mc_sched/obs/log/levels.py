@@ -24,18 +24,21 @@ _LEVELS: dict[type, str] = {
     # many times a second; nobody reads these one by one
     **dict.fromkeys(
         (ev.LinkSampled, ev.DeviceSampled, ev.PowerSampled, ev.LocalLayerDone, ev.CloudProgressed,
-         ev.StageDone, do.SendProbe, do.SetTimer, do.CancelTimer, do.RecordScore,
+         ev.StageDone, do.SendProbe, do.SetTimer, do.CancelTimer, do.RecordScore, do.Decode,
          do.RunStage, do.Progress),
         "debug",
     ),
     # the task did not go as planned
     **dict.fromkeys(
         (ev.CloudRefused, ev.CloudStopped, ev.CloudGone, ev.ProbeLost, ev.GiveUpReceived,
-         do.SendGiveUp, do.Refuse, do.Stop),
+         do.SendGiveUp, do.Refuse, do.Reject, do.Stop),
         "warning",
     ),
     # a component failed
-    **dict.fromkeys((ev.CloudLost, ev.LocalFailed, ev.EncodeFailed, ev.ExecutorFailed), "error"),
+    **dict.fromkeys(
+        (ev.CloudLost, ev.LocalFailed, ev.EncodeFailed, ev.DecodeFailed, ev.ExecutorFailed),
+        "error",
+    ),
 }  # fmt: skip
 
 

@@ -35,8 +35,10 @@ class CloudStory:
 def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | None:
     """Return the moment for an event or action, `at_ns` after the call; None if it has none."""
     name = type(value).__name__
-    if isinstance(value, ev.Arrived):
+    if isinstance(value, ev.Received):
         return Moment(name, at_ns, value.transfer_ns, value.codec)
+    if isinstance(value, ev.Decoded):
+        return Moment(name, at_ns, value.took_ns)
     if isinstance(value, do.Accept):
         return Moment(name, at_ns, 0, value.exit)
     if isinstance(value, ev.StageDone):
@@ -45,6 +47,6 @@ def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | Non
         return Moment(name, at_ns, value.took_ns, value.exit)
     if isinstance(value, (do.Reply, ev.GiveUpReceived)):
         return Moment(name, at_ns)
-    if isinstance(value, (do.Stop, do.Refuse, ev.ExecutorFailed)):
+    if isinstance(value, (do.Stop, do.Refuse, do.Reject, ev.ExecutorFailed)):
         return Moment(name, at_ns, 0, value.reason)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
-from mc_sched.core.cloud.machine import CloudLoad
+from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.scores import Reliability
 from mc_sched.obs.metrics import families as of

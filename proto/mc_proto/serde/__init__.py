@@ -5,7 +5,6 @@ Pure functions. Constraints that a person got wrong raise `BadField`, which name
 
 from mc_proto.serde.calls import (
     CloudNews,
-    arrived_from_wire,
     check_open,
     cloud_action_to_wire,
     cloud_event_from_wire,
@@ -41,7 +40,6 @@ __all__ = [
     "MAX_IMAGE_BYTES",
     "BadField",
     "CloudNews",
-    "arrived_from_wire",
     "bad_input_to_wire",
     "check_image",
     "check_open",

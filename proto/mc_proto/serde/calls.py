@@ -84,35 +84,16 @@ def opened_trace(message: cloud_pb2.InferRequest.Open) -> str:
 
 
 def received_from_wire(
-    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int
+    message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int, rule: ExitRule
 ) -> ev.Received:
-    """The task as the cloud machine sees it before its payload is decoded; see below."""
-    return ev.Received(
-        now_ns=now_ns,
-        task_id=key,
-        edge_id=message.edge_id,
-        accuracy=message.accuracy,
-        budget_ns=max(0, message.budget_ns - (now_ns - opened_ns)),
-        down_ns=message.down_ns,
-        codec=message.codec,
-    )
+    """The task as an event of the cloud machine, under the id `key` that is unique on this node.
 
-
-def arrived_from_wire(
-    message: cloud_pb2.InferRequest.Open,
-    key: str,
-    now_ns: int,
-    opened_ns: int,
-    rule: ExitRule,
-    transfer_ns: int = 0,
-) -> ev.Arrived:
-    """The task as the cloud machine sees it, under the id `key` that is unique on this node.
-
-    The time since `opened_ns`, when the call came, is taken off the budget; `rule` is the agent's
-    own exit rule, for a call that names none. The payload came in during `transfer_ns` of it.
+    The call was opened at `opened_ns`, and the payload's last byte arrived at `now_ns`; the time
+    between them is taken off the budget. `rule` is the agent's own exit rule, for a call that
+    names none.
     """
     spent_ns = now_ns - opened_ns
-    return ev.Arrived(
+    return ev.Received(
         now_ns=now_ns,
         task_id=key,
         edge_id=message.edge_id,
@@ -124,7 +105,7 @@ def arrived_from_wire(
         reply_in_ns=max(0, message.reply_in_ns - spent_ns)
         if message.HasField("reply_in_ns")
         else None,
-        transfer_ns=transfer_ns,
+        transfer_ns=spent_ns,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mc_sched.core.actions import Accept, Refuse, Reply, RunHead, RunStage
-from mc_sched.core.task import ExitRule
+from mc_sched.core.task import ExitRule, RefusalCode
 from tests.core.round_figures import TWO_CODECS, ns
 
 EARLIEST = ExitRule.EARLIEST
@@ -42,16 +42,23 @@ def test_exits_before_the_cut_are_no_candidates(cloud, accuracy, exit_, path):
 
 def test_its_accuracy_is_the_codecs_own(cloud):
     assert arrive(cloud, 0, "a", 200, accuracy=0.93) == [
-        Refuse("a", "the best exit reaches accuracy 0.920, 0.930 is demanded")
+        Refuse(
+            "a", "the best exit reaches accuracy 0.920, 0.930 is demanded", RefusalCode.INFEASIBLE
+        )
     ]
 
 
-def test_only_the_stages_behind_the_cut_count_against_its_budget(cloud):
-    assert arrive(cloud, 0, "a", 10)[0] == Accept("a", "exit2", ns(5), 0)
+def test_only_decoding_and_the_stages_behind_the_cut_count_against_its_budget(cloud):
+    needed = 3 + 5 + 5
+    assert arrive(cloud, 0, "a", needed)[0] == Accept("a", "exit2", ns(5), 0)
     cloud.step()
     cloud.step()
-    late = arrive(cloud, 20, "b", 10 - 1e-3)
-    assert late == [Refuse("b", "the first acceptable exit needs 5.0 ms, 5.0 ms are left")]
+    late = arrive(cloud, 20, "b", needed - 1e-3)
+    assert late == [
+        Refuse(
+            "b", "the first acceptable exit needs 5.0 ms, 5.0 ms are left", RefusalCode.INFEASIBLE
+        )
+    ]
 
 
 def test_and_for_those_who_wait_behind_it(cloud):

@@ -21,9 +21,8 @@ class Waits:
     def one(self, ahead_ms, took_ms):
         """The score of a task with so much work ahead that waited so long."""
         self.now_ns += 500 * MS
-        arrived = SimpleNamespace(now_ns=self.now_ns)
         expected = self.schedule.wait(self.now_ns, round(ahead_ms * MS))
-        task = SimpleNamespace(arrived=arrived, expected_wait=expected)
+        task = SimpleNamespace(decoded_ns=self.now_ns, expected_wait=expected)
         return self.schedule.waited(task, self.now_ns + round(took_ms * MS))
 
 

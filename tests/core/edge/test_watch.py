@@ -231,6 +231,14 @@ def test_a_cloud_that_has_the_image_and_breaks_its_word_is_given_up_at_once(hedg
     assert hedging.fallback_fires(62, "a") == [SendGiveUp("a"), StartLocal("a")]
 
 
+def test_a_hedge_whose_two_runs_fail_ends_with_the_second(hedging):
+    hedging.fallback_fires(62, "a")
+    assert hedging.tell(63, ev.LocalFailed, "a", "out of memory") == []
+    assert hedging.tell(64, ev.CloudLost, "a", "cut") == [
+        no_deadline("a"), failed("a", reason="the cloud was lost: cut"),
+    ]  # fmt: skip
+
+
 # --- the answer comes first -------------------------------------------------------------------
 
 

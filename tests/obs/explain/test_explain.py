@@ -20,7 +20,7 @@ def edge():
 def test_a_task_that_was_answered_in_time(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
-    moments = (Moment("Arrived", 10 * MS, 10 * MS, "jpeg"), Moment("Accept", 10 * MS, 0, "exit1"),
+    moments = (Moment("Received", 10 * MS, 10 * MS, "jpeg"), Moment("Accept", 10 * MS, 0, "exit1"),
                Moment("StageDone", 14 * MS, 4 * MS, "stage 0"))  # fmt: skip
     edge.replied(29, "a")
     edge.report_story(CloudStory("a", moments))

@@ -119,7 +119,7 @@ def loki(tmp_path):
         finish(20, "a-2", "late", "cloud", "exit2", latency_ns=90_000_000, stream_id="door"),
         finish(65, "a-3", "failed", reason="broke <here>"),
         line(70, "LinkSampled", "debug", rtt_ns=8),
-        line(80, "Arrived", "info", node="cloud", task="robot/a-2"),
+        line(80, "Received", "info", node="cloud", task="robot/a-2"),
         path=tmp_path / "edge.db",
     ).close()
     made = Loki(tmp_path / "edge.db")
@@ -141,7 +141,7 @@ def lines(data):
 
 def test_a_range_of_lines(loki):
     data = loki.ask("query_range", query=ALL, limit=3, direction="backward", **SPAN)
-    assert lines(data) == ["Arrived", "LinkSampled", "Finish"]
+    assert lines(data) == ["Received", "LinkSampled", "Finish"]
     first = data["result"][0]
     assert set(first["stream"]) == {"service_name", "host", "level", "component"}
     assert first["stream"]["component"] == "cloud"

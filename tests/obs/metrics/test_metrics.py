@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mc_sched.core.cloud.machine import CloudLoad
+from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram
 from mc_sched.core.scores import Reliability
 from mc_sched.obs.metrics.cloud import CloudCollector, CloudMetricsInput

@@ -1,0 +1,86 @@
+"""The decision at every branch of the cloud net: answer, continue to a later exit, or stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from mc_sched.core.cloud.downlinks import Downlinks
+from mc_sched.core.cloud.schedule import CloudSchedule
+from mc_sched.core.cloud.task import CloudTask
+from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.tables import Exit
+from mc_sched.core.task import ExitRule
+
+
+class Choice(Enum):
+    """What to do with a task between two stages."""
+
+    ANSWER = "answer"
+    """Run the head of the exit that the task stands behind."""
+    CONTINUE = "continue"
+    """Run the next stage."""
+    STOP = "stop"
+    """The deadline cannot be met any more."""
+
+
+class ExitChoice:
+    """Algorithm II, steps 3 and 4, and the look at the clock between two stages."""
+
+    def __init__(
+        self, times: CloudTimePredictor, schedule: CloudSchedule, downlinks: Downlinks
+    ) -> None:
+        self._times, self._schedule, self._downlinks = times, schedule, downlinks
+
+    def behind_stage(
+        self, now_ns: int, task: CloudTask, exit_: Exit | None, others: Sequence[CloudTask]
+    ) -> Choice:
+        """Choose when a stage is done. `exit_` is the acceptable exit behind it, if any."""
+        if self._is_infeasible(now_ns, task) and not self._can_answer(now_ns, task, exit_):
+            return Choice.STOP
+        if exit_ is None or self._continues(now_ns, task, exit_, others):
+            return Choice.CONTINUE
+        return Choice.ANSWER
+
+    def before_stage(self, now_ns: int, task: CloudTask, exit_: Exit | None) -> Choice:
+        """Choose when the executor is free for the task's next stage.
+
+        `exit_` is the acceptable exit behind its last stage. It still answers if the task was to
+        continue and other tasks took the time.
+        """
+        if not self._is_infeasible(now_ns, task):
+            return Choice.CONTINUE
+        return Choice.ANSWER if self._can_answer(now_ns, task, exit_) else Choice.STOP
+
+    def _continues(
+        self, now_ns: int, task: CloudTask, exit_: Exit, others: Sequence[CloudTask]
+    ) -> bool:
+        """Return True if a better exit behind `exit_` is pursued."""
+        rule = task.received.exit_rule
+        following = task.next_exit(exit_)
+        if following is None or rule is ExitRule.EARLIEST:
+            return False
+        if rule is ExitRule.ADAPTIVE and others:
+            return False
+        ahead_ns = self._schedule.ahead_ns(now_ns, others, task.due_ns)
+        to_next_ns = ahead_ns + self._times.upper_ns(now_ns, following, task.next_stage)
+        back_ns = now_ns + to_next_ns + self._downlinks.forecast_ns(task.received)
+        return back_ns <= task.reply_by_ns
+
+    def _is_infeasible(self, now_ns: int, task: CloudTask) -> bool:
+        """Return True if even the mean time to the soonest exit ahead is too long."""
+        if task.feasible_ns == now_ns:
+            return False
+        infeasible = self._schedule.nearest_ns(now_ns, task) > self._left_ns(now_ns, task)
+        task.feasible_ns = -1 if infeasible else now_ns
+        return infeasible
+
+    def _can_answer(self, now_ns: int, task: CloudTask, exit_: Exit | None) -> bool:
+        """Return True if the exit that the task stands behind, if any, is still in time."""
+        if exit_ is None:
+            return False
+        head_ns = self._times.mean_ns(now_ns, exit_, task.next_stage)
+        return head_ns <= self._left_ns(now_ns, task)
+
+    def _left_ns(self, now_ns: int, task: CloudTask) -> int:
+        return task.due_ns - now_ns - self._downlinks.forecast_ns(task.received)
