@@ -22,7 +22,7 @@ GIVE_UP = "Measure the work that the cloud still does after a give-up."
 NETS = "Compare prepared networks with plain torch, and stages with a single forward pass."
 SIMULATOR = "Measure tasks per second and memory of the simulator, in short runs and a long one."
 PREDICTORS = "Compare forecasts with what happened, with and without disturbances."
-LOGGING = "Measure the cost of logging per task, lost lines, and the time of queries."
+LOGGING = "Measure the cost of logging per task, the lost lines, and the time of a query."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for parser_ in (overhead, give_up, predictors, logging):
         parser_.add_argument("--bundle", default="set-a", metavar="BUNDLE",
             help="name or directory of the bundle (default: %(default)s)")  # fmt: skip
-    for parser_ in (overhead, give_up, nets, predictors):
+    for parser_ in (give_up, nets, predictors):
         _add_number(parser_, "seed", 0, "seed of images and random moments")
     for parser_ in (overhead, give_up, nets, simulator, predictors, logging):
         add_output_option(parser_)

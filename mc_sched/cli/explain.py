@@ -14,7 +14,9 @@ HELP = "Explain a task's outcome: compare what was predicted with what happened.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `explain`."""
-    parser.add_argument("task", metavar="TASK", help="id of the task, or of its trace")
+    parser.add_argument(
+        "task", metavar="TASK", help="id of the task, as in results and logs, or of its trace"
+    )
     add_store_option(parser)
     add_output_option(parser)
     parser.epilog = "example: mc-sched explain demo-00012 --store edge.db"

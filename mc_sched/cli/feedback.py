@@ -18,7 +18,9 @@ HELP = "Reject an answer: raise the stream's accuracy by one step and process th
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `feedback`."""
-    parser.add_argument("task_id", metavar="TASK", help="id of a recently finished task")
+    parser.add_argument(
+        "task_id", metavar="TASK", help="id of a recently finished task, as in results and logs"
+    )
     add_edge_options(parser)
     add_output_option(parser)
     parser.epilog = "example: mc-sched feedback front-camera-12345678-00042"

@@ -22,7 +22,7 @@ HELP = "Search the logs of the agents on this machine, or of a running edge agen
 FOLLOW_EVERY_S = 0.25
 MAX_LINES = 1_000_000_000
 _EPILOG = """\
-A line matches if it contains every WORD; word* matches every word that starts so.
+A line matches if it contains every WORD; dead* matches any word that starts with dead.
 
 Conditions compare fields, such as: site=cloud outcome=late level!=debug outcome.latency_ns>80000000
 A field is a label (node, level, kind, name, site, outcome, exit), `task` (a task's id), `trace_id`
@@ -39,7 +39,7 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `logs`."""
     add = parser.add_argument
-    add("words", nargs="*", metavar="WORD", help="word that a line must contain")
+    add("words", nargs="*", metavar="WORD", help="word that a line must contain, see below")
     add_store_option(parser)
     add("--edge", metavar="HOST:PORT", help="query this running edge agent instead of stores")
     add("-f", "--follow", action="store_true", help="keep printing new lines as they arrive")

@@ -1,7 +1,4 @@
-"""The `mc-sched` command: find the verb, run it, turn errors into sentences and exit codes.
-
-Exit codes: 0 success, 1 error, 2 usage, 3 cannot connect, 99 a threshold failed, 130 interrupted.
-"""
+"""The `mc-sched` command: find the verb, run it, turn errors into sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -21,12 +18,20 @@ VERBS = (
 """In the order of `mc-sched --help`; each is a module or package beside this one."""
 
 
+EPILOG = """\
+exit codes: 0 success, 1 error, 2 usage, 3 cannot connect, 99 a threshold failed, 130 interrupted
+
+example: mc-sched demo --link 4g
+"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser with a sub-command per verb, without importing the verbs' dependencies."""
     parser = argparse.ArgumentParser(
         prog="mc-sched",
         description="Deadline scheduling for deep learning between an edge device and a server.",
-        epilog="example: mc-sched demo --link 4g",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name in VERBS:

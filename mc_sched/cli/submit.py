@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("source", metavar="SOURCE", help="directory, file or quoted glob of JPEG and PNG images")
     add_edge_options(parser)
     add("--reconnect", type=duration_argument, default=0, metavar="TIME",
-        help="longest wait for an agent that restarts (default: none)")  # fmt: skip
+        help="longest wait for an agent that restarts, such as 30s (default: no wait)")  # fmt: skip
     add("--fps", type=float, default=12.0, metavar="RATE",
         help="mean arrivals per second (default: %(default)s)")  # fmt: skip
     add("--arrivals", choices=("constant", "poisson"), default="constant",
@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="mode of the policy (default: the agent's)")  # fmt: skip
     add("--policy", choices=POLICIES, help="scheduling policy (default: the agent's)")
     add("--privacy", choices=PRIVACY, default="any", help=PRIVACY_HELP)
-    add("--stream-id", default="", metavar="NAME", help="name of the stream, for feedback and logs")
+    add("--stream-id", default="", metavar="NAME", help="name of the stream in logs and task ids")
     add("--labels", metavar="CSV",
         help="true labels with columns file,index,name (default: SOURCE/labels.csv if it exists)"
     )  # fmt: skip

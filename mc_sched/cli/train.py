@@ -42,7 +42,10 @@ examples:
   mc-sched train --set b --data ./photos --out my-bundle --backbone-weights resnet152.pth
   mc-sched train --set a --cloud efficientnet_b0 --data ./photos --out my-bundle
 """
-_SETS = "a: CaffeNet and GoogLeNet (default); b: Network-in-Network and ResNet-152"
+_SETS = (
+    "networks to train; a: CaffeNet and GoogLeNet, b: Network-in-Network and ResNet-152 "
+    "(default: %(default)s)"
+)
 # option, default, least, help
 _COUNTS = (
     ("train-count", 16_000, 1, "generated training images"),
@@ -63,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--set", choices=("a", "b"), default="a", help=_SETS)
     add("--data", default="generated", metavar="DIR",
-        help="directory of training images (default: %(default)s)")  # fmt: skip
+        help="'generated', or a directory of images, see below (default: %(default)s)")  # fmt: skip
     add("--out", type=Path, required=True, metavar="BUNDLE", help="directory of the bundle")
     add("--strategy", choices=("joint", "multi-round"), default="joint",
         help="train all exits together, or one block after another (default: %(default)s)"
@@ -84,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="number of exits of the cloud net (default: the set's)",
     )
     add("--no-mirror", dest="mirror", action="store_false",
-        help="do not mirror training images, for example digits")  # fmt: skip
+        help="do not mirror training images; for images such as digits")  # fmt: skip
     add("--part", choices=("both", "edge", "cloud", "codec"), default="both",
         help="part to train; codec: only the codec of the bundle at --out (default: %(default)s)"
     )  # fmt: skip

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("bundle", metavar="BUNDLE", help="directory of a bundle, or a shipped name such as set-a")
     add("--data", default="generated", metavar="DIR",
-        help="directory of images with one sub-directory per label (default: %(default)s)"
+        help="'generated', or a directory with one sub-directory per label (default: %(default)s)"
     )  # fmt: skip
     add("--count", type=int, metavar="N",
         help="number of generated images (default: as for the stored table)")  # fmt: skip

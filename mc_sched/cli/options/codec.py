@@ -10,21 +10,22 @@ from mc_sched.cli.options.ranges import check_range
 if TYPE_CHECKING:
     from mc_models.training.codec import CodecConfig
 
-# option, least, most, type, help
-_OPTIONS = (
-    ("stage", 1, 64, int, "number of stages that run on the edge, before the cut"),
-    ("channels", 1, 1024, int, "bytes per cell of the message"),
-    ("side", 1, 256, int, "side of the message's map, in cells"),
-    ("noise", 0.0, 10.0, float, "standard deviation of the noise; values range from -3 to 3"),
+# option, default, least, most, type, help; the defaults are those of CodecConfig
+OPTIONS = (
+    ("stage", 1, 1, 64, int, "number of stages that run on the edge, before the cut"),
+    ("channels", 8, 1, 1024, int, "bytes per cell of the message"),
+    ("side", 28, 1, 256, int, "largest side of the message's map, in cells"),
+    ("noise", 1.2, 0.0, 10.0, float, "standard deviation of the noise; values range from -3 to 3"),
 )
 
 
 def add_codec_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the features codec; all default to None."""
-    for name, _, _, kind, help_ in _OPTIONS:
+    for name, default, _, _, kind, help_ in OPTIONS:
         parser.add_argument(
-            f"--codec-{name}", type=kind, metavar="N", help=f"features codec: {help_}"
-        )
+            f"--codec-{name}", type=kind, metavar="N",
+            help=f"features codec: {help_} (default: {default})",
+        )  # fmt: skip
 
 
 def codec_config(args: argparse.Namespace) -> CodecConfig:
@@ -32,7 +33,7 @@ def codec_config(args: argparse.Namespace) -> CodecConfig:
     from mc_models.training.codec import CodecConfig
 
     given = {}
-    for name, least, most, _, _ in _OPTIONS:
+    for name, _, least, most, _, _ in OPTIONS:
         check_range(args, f"codec-{name}", least, most)
         value = getattr(args, f"codec_{name}")
         if value is not None:

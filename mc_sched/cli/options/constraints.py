@@ -20,10 +20,15 @@ PRIVACY_HELP = (
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Add the options that replace the constraints of a scenario or a log; all default to None."""
     add = parser.add_argument
-    add("--policy", choices=POLICIES, help="scheduling policy")
-    add("--mode", choices=("performance", "energy"), help="mode of the policy")
-    add("--deadline", type=duration_argument, metavar="TIME", help="QoS, such as 84ms")
-    add("--accuracy", type=float, metavar="SHARE", help=ACCURACY_HELP)
+    add("--policy", choices=POLICIES, help="scheduling policy (default: unchanged)")
+    add("--mode", choices=("performance", "energy"), help="mode of the policy (default: unchanged)")
+    add(
+        "--deadline",
+        type=duration_argument,
+        metavar="TIME",
+        help="QoS, the time from submission to outcome, such as 84ms (default: unchanged)",
+    )
+    add("--accuracy", type=float, metavar="SHARE", help=f"{ACCURACY_HELP} (default: unchanged)")
 
 
 def check_overrides(args: argparse.Namespace) -> None:
