@@ -1,1 +1,1 @@
-"""Measured figures: ratios against a baseline that runs in the same minute on the same machine."""
+"""Benchmarks: ratios against a baseline that runs in the same minute on the same machine."""

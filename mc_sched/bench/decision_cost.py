@@ -1,4 +1,4 @@
-"""What one event costs the core: no network, no process, just `handle`."""
+"""Time of one `EdgeMachine.handle` call, without any network or process."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CLOUD = CloudTable(
 )
 ANSWER = Prediction(((0, 1.0),))
 OPEN_TASKS = 4
-"""Tasks that are open while one is decided: twice what 12 FPS under 84 ms can have."""
+"""Tasks that are open during a decision: twice as many as 12 fps under 84 ms can have."""
 
 
 def measure_decisions_ns(tasks: int = 2000) -> list[int]:
-    """Nanoseconds of each `handle` call over the lives of `tasks` tasks, both sites in use."""
+    """Return the nanoseconds of each `handle` call over `tasks` tasks that use both sites."""
     machine = EdgeMachine(EdgeSettings(), LOCAL)
     machine.handle(ev.CloudFound(0, CLOUD))
     machine.handle(ev.LinkSampled(0, 8 * MS))
@@ -51,9 +51,10 @@ def _timed(machine: EdgeMachine, event: ev.EdgeEvent, took_ns: list[int]) -> lis
 
 
 def _lives(machine: EdgeMachine, tasks: int, took_ns: list[int]) -> Iterator[ev.EdgeEvent]:
-    """Batches of `OPEN_TASKS` tasks, each with both codecs to choose from.
+    """Submit batches of `OPEN_TASKS` tasks, each with both codecs to choose from.
 
-    Those that go to the cloud are encoded, if that is what they wait for, and answered there.
+    Tasks that the machine encodes or offloads get the events of a cloud that answers them; the
+    events are timed here or yielded to be timed.
     """
     gc.collect()
     now = MS

@@ -1,7 +1,7 @@
-"""What can go wrong around a deployment, each as an async context manager over a testbed.
+"""Disturbances of a deployment, each as an async context manager over a testbed.
 
-The script of `mc-sched bench predictors`. All of it is on for a while and off for a while, so that
-the predictors meet the steps as well as what lies between them.
+`mc-sched bench predictors` runs them one after another. Each alternates between on and off every
+few seconds, so that the predictors meet both sudden changes and steady phases.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 from mc_sched.testbed import Testbed
 
 PERIOD_S = 4.0
-"""How long a hog or a kind of link stays."""
+"""Duration of one phase of a hog or a kind of link."""
 HOME_LINK = "wifi"
 LINK_STEPS = ("4g", "3g", HOME_LINK)
-"""18.88, 5.85, 1.10 Mbps up: the steps are of 3, 5 and 17 times."""
+"""5.85, 1.10 and 18.88 Mbps up: the rate changes by factors of 3, 5 and 17."""
 BUSY_BUDGET_NS = 2_000_000_000
 BUSY_PAUSE_S = 0.05
-"""Mean pause between two tasks of the other edge."""
+"""Mean pause between two tasks of the second edge."""
 Disturb = Callable[[Testbed], AbstractAsyncContextManager[None]]
 
 
 def cpu_hog() -> Disturb:
-    """A process that computes for a while, rests for a while, and so on."""
+    """Run a process that alternately computes and pauses."""
     return lambda testbed: _meanwhile(_hog())
 
 
 def link_steps() -> Disturb:
-    """The link becomes another kind every few seconds."""
+    """Switch the link to another kind every few seconds."""
 
     @contextlib.asynccontextmanager
     async def disturb(testbed: Testbed) -> AsyncIterator[None]:
@@ -49,7 +49,7 @@ def link_steps() -> Disturb:
 
 
 def link_trace(up: Path, down: Path) -> Disturb:
-    """The link's rates follow two Mahimahi traces."""
+    """Let the link's rates follow two Mahimahi traces."""
 
     @contextlib.asynccontextmanager
     async def disturb(testbed: Testbed) -> AsyncIterator[None]:
@@ -61,13 +61,13 @@ def link_trace(up: Path, down: Path) -> Disturb:
 
 
 def busy_cloud(image: bytes, seed: int) -> Disturb:
-    """Another edge sends tasks to the same cloud agent, at random moments."""
-    return lambda testbed: _meanwhile(_other_edge(testbed.cloud_address, image, seed))
+    """Send tasks of a second edge to the same cloud agent, at random moments."""
+    return lambda testbed: _meanwhile(_second_edge(testbed.cloud_address, image, seed))
 
 
 @contextlib.asynccontextmanager
 async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """The work goes on until the body is done."""
+    """Run `work` in the background until the body has finished."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -94,7 +94,7 @@ async def _step(testbed: Testbed) -> None:
             await asyncio.sleep(PERIOD_S)
 
 
-async def _other_edge(address: str, image: bytes, seed: int) -> None:
+async def _second_edge(address: str, image: bytes, seed: int) -> None:
     draw = random.Random(seed)
     channel = connect(address)
     stub: Any = cloud_pb2_grpc.CloudAgentStub(channel)
@@ -104,7 +104,7 @@ async def _other_edge(address: str, image: bytes, seed: int) -> None:
         while True:
             number += 1
             opened = cloud_pb2.InferRequest.Open(
-                task_id=f"busy-{number}", edge_id="another", codec="jpeg",
+                task_id=f"busy-{number}", edge_id="second", codec="jpeg",
                 payload_bytes=len(image), budget_ns=BUSY_BUDGET_NS, head=image,
                 accuracy=table.exits[-1].accuracy["jpeg"], bundle_hash=table.bundle_hash,
                 exit_rule=common_pb2.EXIT_RULE_EARLIEST,
@@ -118,15 +118,15 @@ async def _other_edge(address: str, image: bytes, seed: int) -> None:
         await channel.close(None)
 
 
-def wandering_trace(seed: str, seconds: int, mean_mbps: float) -> str:
-    """A Mahimahi trace whose rate wanders between a fifth and five times its middle value."""
+def wandering_trace(seed: str, seconds: int, median_mbps: float) -> str:
+    """Return a Mahimahi trace whose rate wanders between a fifth and five times its median."""
     draw = random.Random(seed)
     lines: list[int] = []
     level = owed = 0.0
     for millisecond in range(1, seconds * 1000 + 1):
         if millisecond % 100 == 0:
             level = 0.9 * level + draw.gauss(0.0, 0.25)
-        rate_mbps = mean_mbps * min(5.0, max(0.2, 2.0**level))
+        rate_mbps = median_mbps * min(5.0, max(0.2, 2.0**level))
         owed += rate_mbps * 1e3 / (1500 * 8)
         while owed >= 1.0:
             lines.append(millisecond)

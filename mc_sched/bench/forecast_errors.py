@@ -1,8 +1,8 @@
-"""What the agents' logs say of the forecasts: how far they were off, and how far at least.
+"""Errors of the forecasts, from the scores in the agents' logs.
 
-A machine is never quite as fast twice. `constant_mape` is what that alone costs: the mean error of
-the one forecast that would have been best had it been made of every run, chosen when all was over.
-A forecaster that follows the machine can be below it, one that had to learn is a little above.
+Run times vary by themselves. `constant_mape` is the error that this variation alone causes: the
+mean error of the best constant forecast, chosen in hindsight. A forecaster that follows the state
+of the machine can be below it; one that still has to learn is a little above.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ DISTURBANCES = {
     "busy_cloud": "another edge keeps the cloud busy",
 }
 CONDITIONS = ("undisturbed", "disturbed", *DISTURBANCES)
-"""`disturbed` is all the disturbances together."""
+"""`disturbed` combines all disturbances."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A part of the run, on the machine's monotonic clock."""
+    """Part of the run under one condition, on the machine's monotonic clock."""
 
     condition: str
     start_ns: int
@@ -40,21 +40,21 @@ class Span:
 
 @dataclass(frozen=True)
 class Scored:
-    """A score, and which piece of its task's work it is about."""
+    """A score and the piece of its task's work that it is about."""
 
     score: Score
     piece: int
-    """The how-manieth of its predictor and task: of stages, the stage."""
+    """Index among the scores of one predictor and task; for stages, the stage."""
 
 
-HEADINGS = ("predictor", "", "error", "constant's", "95% under", "held", "n")
-"""Of `rows`."""
+HEADINGS = ("predictor", "condition", "error", "constant's", "95% under", "coverage", "n")
+"""Headings of `rows`."""
 Scores = dict[Predictor, dict[str, list[Scored]]]
 """By predictor and condition."""
 
 
 def read_scores(records: Iterable[Record], spans: Iterable[Span]) -> Scores:
-    """Every score within one of the spans, by predictor and condition."""
+    """Return the scores within the spans, by predictor and condition."""
     spans = list(spans)
     seen: Counter[tuple[str, Predictor]] = Counter()
     found: Scores = {
@@ -73,15 +73,17 @@ def read_scores(records: Iterable[Record], spans: Iterable[Span]) -> Scores:
 
 
 def only_scores(found: Scores) -> dict[Predictor, dict[str, list[Score]]]:
-    """The scores without their pieces."""
+    """Return the scores without the index of their piece."""
     return {
-        predictor: {condition: [one.score for one in some] for condition, some in by.items()}
+        predictor: {
+            condition: [scored.score for scored in entries] for condition, entries in by.items()
+        }
         for predictor, by in found.items()
     }
 
 
 def report(scores: Scores) -> dict[str, Any]:
-    """The figures as one JSON object; shares are in [0, 1]."""
+    """Return the errors as a JSON object; shares are in [0, 1]."""
     return {
         "predictors": {
             predictor.value: {
@@ -93,7 +95,7 @@ def report(scores: Scores) -> dict[str, Any]:
 
 
 def figures(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Of no scores they are all 0."""
+    """Return the errors of some scores; without scores every figure is 0."""
     if not scored:
         return {"mape": 0.0, "constant_mape": 0.0, "p95_under": 0.0, "coverage95": 0.0, "n": 0}
     found = reliability([one.score for one in scored])
@@ -107,7 +109,7 @@ def figures(scored: Sequence[Scored]) -> dict[str, Any]:
 
 
 def constant_mape(scored: Iterable[Scored]) -> float:
-    """Mean error of the best constant for each piece of work, as a share of what happened."""
+    """Mean error of the best constant for each piece of work, as a share of the actual time."""
     by_piece: dict[int, list[int]] = defaultdict(list)
     for one in scored:
         by_piece[one.piece].append(max(SHORTEST_NS, one.score.actual_ns))
@@ -119,9 +121,10 @@ def constant_mape(scored: Iterable[Scored]) -> float:
 
 
 def best_constant(actual: Iterable[int]) -> int:
-    """What has the least mean absolute percentage error: the median weighted by 1 / actual.
+    """Return the constant with the least mean absolute percentage error.
 
-    Gneiting, "Making and Evaluating Point Forecasts", JASA 106 (494), 2011: the beta-median, -1.
+    It is the median weighted by 1 / actual, the beta-median for beta = -1 of Gneiting, "Making and
+    Evaluating Point Forecasts", JASA 106 (494), 2011.
     """
     ordered = sorted(actual)
     half = sum(1 / one for one in ordered) / 2
@@ -133,7 +136,7 @@ def best_constant(actual: Iterable[int]) -> int:
 
 
 def rows(scores: Scores) -> list[tuple[str, ...]]:
-    """Return the figures as text: a row per predictor and condition that has scores."""
+    """Return the errors as text: a row per predictor and condition that has scores."""
     table: list[tuple[str, ...]] = []
     for predictor, by_condition in scores.items():
         for condition, found in by_condition.items():

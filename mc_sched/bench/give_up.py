@@ -1,8 +1,8 @@
-"""What happens on the cloud after a give-up: nothing new may start.
+"""Work that the cloud still does after a give-up: no new stage or head may start.
 
-A real cloud agent works on one task after another; each is given up at a random moment of its
-work. The agent's own event log then tells whether a stage or head started after the give-up had
-arrived, and how long the executor was still busy with the piece that was running.
+A real cloud agent works on one task after another, and each is given up at a random moment of its
+work. The agent's event log then shows whether a stage or head started after the give-up arrived,
+and how long the executor was still busy with the piece that was running.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 @dataclass(frozen=True)
 class GiveUps:
-    """What the log says about the tasks that were given up while the cloud worked on them."""
+    """Figures of the tasks that were given up while the cloud worked on them."""
 
     given_up: int
     stages_after_give_up: int
@@ -37,7 +37,7 @@ class GiveUps:
     stage_ms: tuple[float, ...]
 
     def report(self) -> dict[str, Any]:
-        """The figures as one JSON object."""
+        """Return the figures as a JSON object."""
         return {
             "given_up": self.given_up,
             "stages_after_give_up": self.stages_after_give_up,
@@ -53,7 +53,7 @@ class GiveUps:
 async def measure_give_up(
     bundle: str, tasks: int, seed: int, progress: Callable[[str], None]
 ) -> GiveUps:
-    """Give up `tasks` tasks that a real cloud agent is working on, and read its log."""
+    """Give up `tasks` tasks while a real cloud agent works on them, and read its log."""
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as directory:
         async with Testbed(bundle=bundle, link=None, directory=directory) as testbed:  # noqa: SIM117
             async with _Client(testbed.cloud_address) as client:
@@ -64,7 +64,7 @@ async def measure_give_up(
 async def _until_given_up(
     client: _Client, testbed: Testbed, tasks: int, seed: int, progress: Callable[[str], None]
 ) -> None:
-    """Some replies are faster than their give-up: go on until enough were caught at work."""
+    """Send tasks until enough were given up in time; some replies are faster than the give-up."""
     from mc_models.data.preprocess import encode_jpeg
     from mc_models.data.synthetic import render
 
@@ -75,11 +75,11 @@ async def _until_given_up(
         caught += await client.give_up_one(f"give-up-{number}", image, draw)
         number += 1
         if number % 200 == 0:
-            progress(f"{caught} of {tasks} tasks given up at work")
+            progress(f"{caught} of {tasks} tasks given up during their work")
 
 
 class _Client:
-    """Speaks to a cloud agent as an edge does: images and control on connections of their own."""
+    """Talks to a cloud agent as an edge does, with separate connections for images and control."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -87,8 +87,8 @@ class _Client:
     async def __aenter__(self) -> _Client:
         self._data, self._control = connect(self._address), connect(self._address)
         self._infer: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
-        self._ask: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
-        self._table = await self._ask.Describe(cloud_pb2.DescribeRequest(), timeout=10)
+        self._control_stub: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
+        self._table = await self._control_stub.Describe(cloud_pb2.DescribeRequest(), timeout=10)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,7 +96,7 @@ class _Client:
         await self._control.close(None)
 
     async def give_up_one(self, task_id: str, image: bytes, draw: random.Random) -> bool:
-        """Send a task, give it up at a random moment of its work; whether it was still at work."""
+        """Send a task and give it up at a random moment; return True if that stopped its work."""
         last = self._table.exits[-1]
         call = self._infer.Infer(timeout=30)
         opened = cloud_pb2.InferRequest.Open(
@@ -113,7 +113,7 @@ class _Client:
         await call.write(cloud_pb2.InferRequest(open=opened))
         first = await call.read()
         await asyncio.sleep(draw.random() * first.accepted.predicted_ns / 1e9)
-        await self._ask.GiveUp(
+        await self._control_stub.GiveUp(
             cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=EDGE_ID), timeout=10
         )
         stopped = False
@@ -123,7 +123,7 @@ class _Client:
 
 
 def read_give_ups(records: Iterable[dict[str, Any]]) -> GiveUps:
-    """Count from an event log's records what came after each task's give-up."""
+    """Count what followed each task's give-up in an event log."""
     given_up_at: dict[str, int] = {}
     ended: set[str] = set()
     after, to_idle_ms, stage_ms = 0, [], []

@@ -1,6 +1,6 @@
-"""A log store with very many lines: how soon it answers.
+"""Query times of a log store with very many lines.
 
-The lines are those of a real run, again and again under new task ids and later times.
+The lines are those of a real run, repeated under new task ids and later times.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mc_sched.obs.store.query import Query, parse_where
 from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 
-AT_ONCE = 120
-"""Lines per transaction: what gathers in a twentieth of a second at 200 tasks a second."""
+LINES_PER_TRANSACTION = 120
+"""As many as arrive in 50 ms at 200 tasks per second."""
 GAP_NS = 3_600_000
-"""Between two lines: a million of them are an hour."""
+"""Time between two lines; a million lines cover an hour."""
 ROUNDS = 15
-LINES = 200
-"""On the console's first page."""
+PAGE_LINES = 200
+"""Lines on the console's first page."""
 QUERIES = {
     "label": Query(terms=parse_where("site=cloud outcome=succeeded")),
     "level": Query(terms=parse_where("level=warning")),
@@ -41,11 +41,11 @@ QUERIES = {
 
 
 def fill(path: Path, log: Path, count: int, progress: Callable[[str], None]) -> float:
-    """Make the store; mean microseconds of the writer's time per line."""
+    """Write `count` lines to a new store; return the writer's mean time per line in us."""
     writer = StoreWriter(path, KEEP_ALL)
     lines, done, spent_s = _lines(log), 0, 0.0
     while done < count:
-        batch = list(islice(lines, min(AT_ONCE, count - done)))
+        batch = list(islice(lines, min(LINES_PER_TRANSACTION, count - done)))
         started_s = time.perf_counter()
         if not writer.append(batch):
             raise OSError(f"{path}: the disk is full")
@@ -58,43 +58,43 @@ def fill(path: Path, log: Path, count: int, progress: Callable[[str], None]) -> 
 
 
 def _lines(log: Path) -> Iterator[bytes]:
-    """The log's lines for ever, each time as if they were of later tasks."""
+    """Yield the log's lines endlessly, each time with later times and new task ids."""
     records = [record for record in read_log(log) if record["kind"] != "config"]
     at_ns, turn = time.time_ns() - 3600 * 10**9, 0
     while True:
         for record in records:
             at_ns += GAP_NS
-            yield orjson.dumps(_again(record, at_ns, turn))
+            yield orjson.dumps(_repeated(record, at_ns, turn))
         turn += 1
 
 
-def _again(record: dict[str, Any], at_ns: int, turn: int) -> dict[str, Any]:
+def _repeated(record: dict[str, Any], at_ns: int, turn: int) -> dict[str, Any]:
     wall = datetime.fromtimestamp(at_ns / 1e9, timezone.utc).isoformat(timespec="microseconds")
-    again = {**record, "wall": wall}
+    repeated = {**record, "wall": wall}
     if "task_id" in record:
-        again["task_id"] = f"{record['task_id']}/{turn}"
-    return again
+        repeated["task_id"] = f"{record['task_id']}/{turn}"
+    return repeated
 
 
 def measure_queries(path: Path) -> dict[str, float]:
-    """Median milliseconds of each query: its newest lines and its histogram."""
+    """Return the median milliseconds of each query, for its newest lines and its histogram."""
     with open_stores([path]) as stores:
         width = width_s(Query(*(stores.span() or (0, 0))), 80)
         return {
-            name: median([_ask_ms(stores, query, width) for _ in range(ROUNDS)])
+            name: median([_query_ms(stores, query, width) for _ in range(ROUNDS)])
             for name, query in QUERIES.items()
         }
 
 
-def _ask_ms(stores: Stores, query: Query, width: int) -> float:
+def _query_ms(stores: Stores, query: Query, width: int) -> float:
     started_s = time.perf_counter()
-    stores.lines(query, LINES)
+    stores.lines(query, PAGE_LINES)
     stores.estimated_volume(query, width)
     return (time.perf_counter() - started_s) * 1e3
 
 
 def measure_first_page_ms(path: Path) -> float:
-    """Median milliseconds for all that the console's first page asks, over HTTP."""
+    """Return the median milliseconds of all requests of the console's first page, over HTTP."""
     from urllib.request import urlopen
 
     from mc_sched.obs.routes import agent_routes
@@ -105,8 +105,8 @@ def measure_first_page_ms(path: Path) -> float:
     samples = []
     for _ in range(ROUNDS):
         started_s = time.perf_counter()
-        for question in ("", "api/about", f"api/lines?limit={LINES}", "api/volume", "api/labels"):
-            with urlopen(f"http://127.0.0.1:{server.port}/{question}", timeout=30) as answer:
+        for path_ in ("", "api/about", f"api/lines?limit={PAGE_LINES}", "api/volume", "api/labels"):
+            with urlopen(f"http://127.0.0.1:{server.port}/{path_}", timeout=30) as answer:
                 answer.read()
         samples.append((time.perf_counter() - started_s) * 1e3)
     server.close()

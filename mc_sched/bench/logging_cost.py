@@ -1,14 +1,14 @@
-"""What logging costs a task, whether it keeps up, and how soon the store answers.
+"""Cost of logging per task, lost lines, and query times of the log store.
 
 - `p50_ratio`: median time from submission to answer with logging (event log, log store and HTTP
-  port, on both agents) over the same without. Two deployments on one machine take turns image by
-  image, and who goes first changes every time. `cpu_ms_per_task` is the processor time of both
-  agents, which other work on the machine disturbs less.
-- `dropped`: log lines that were not written in two bursts of `TASKS_PER_S` tasks a second
-  (`bench/log_bursts.py`): one that is served, one that is too much for the agent.
-- `query_ms`: a filtered query with its histogram, as the console shows it, on a store of `lines`
-  lines, median of several; `queries_ms` has the median of each, `slowest_query` the one that takes
-  longest, and `slowest_query_ms` how long.
+  port, on both agents) over the median without logging. Two deployments on one machine alternate
+  image by image, and the order of the two changes every time. `cpu_ms_per_task` is the processor
+  time of both agents, which other work on the machine disturbs less.
+- `dropped`: log lines that were not written in two bursts of `TASKS_PER_S` tasks per second
+  (`bench/log_bursts.py`): one that the agent can serve, and an overload.
+- `query_ms`: median time of a filtered query with its histogram, as the console runs it, on a
+  store of `lines` lines. `queries_ms` has the median of each query; `slowest_query` and
+  `slowest_query_ms` name the slowest one.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ from mc_sched.testbed import Testbed
 DEADLINE_NS = 5_000_000_000
 WARM_UP_ROUNDS = 20
 DISTINCT_IMAGES = 20
-TOLD_ROUNDS = 50
-"""Between two words of progress."""
+PROGRESS_ROUNDS = 50
+"""Rounds between two lines of progress."""
 POLICIES = {"edge": "edge-only", "cloud": "server"}
-"""By site, what sends every task there."""
+"""By site, the policy that sends every task there."""
 Progress = Callable[[str], None]
 
 
 async def measure_logging(
     bundle: str, rounds: int, lines: int, progress: Progress
 ) -> dict[str, Any]:
-    """All the figures of `mc-sched bench logging`."""
+    """Return all figures of `mc-sched bench logging`."""
     pixels = load_bundle(bundle, verify=False).input_px
     images = [encode_jpeg(render(i, i, pixels)) for i in range(DISTINCT_IMAGES)]
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as folder:
         directory = Path(folder)
-        running = await _running(bundle, images, rounds, directory, progress)
+        agents = await _agent_figures(bundle, images, rounds, directory, progress)
         served = await served_burst(directory / "narrow", images, progress)
-        bursts = {"served": served, "overload": running.pop("overload")}
-        progress(f"a store of {lines:,} lines")
+        bursts = {"served": served, "overload": agents.pop("overload")}
+        progress(f"queries on a store of {lines:,} lines")
         return {
-            **running,
+            **agents,
             "dropped": sum(burst["dropped"] for burst in bursts.values()),
             "bursts": bursts,
-            **_answers(directory / "edge.jsonl", directory / "many.db", lines, progress),
+            **_store_figures(directory / "edge.jsonl", directory / "many.db", lines, progress),
         }
 
 
-def _answers(log: Path, store: Path, lines: int, progress: Progress) -> dict[str, Any]:
+def _store_figures(log: Path, store: Path, lines: int, progress: Progress) -> dict[str, Any]:
     write_us = fill(store, log, lines, progress)
     queries = measure_queries(store)
     slowest = max(queries, key=lambda name: queries[name])
@@ -76,17 +76,17 @@ def _answers(log: Path, store: Path, lines: int, progress: Progress) -> dict[str
     }
 
 
-async def _running(
+async def _agent_figures(
     bundle: str, images: list[bytes], rounds: int, directory: Path, progress: Progress
 ) -> dict[str, Any]:
     logged = Testbed(bundle=bundle, link=None, directory=directory)
-    silent = Testbed(bundle=bundle, link=None, logged=False)
-    one, other = EdgeClient(logged.edge_address), EdgeClient(silent.edge_address)
-    async with logged, silent, one, other:
-        progress("with and without logging, image by image")
-        beds = {"logged": logged, "silent": silent}
+    unlogged = Testbed(bundle=bundle, link=None, logged=False)
+    one, other = EdgeClient(logged.edge_address), EdgeClient(unlogged.edge_address)
+    async with logged, unlogged, one, other:
+        progress("tasks with and without logging, alternating")
+        beds = {"logged": logged, "unlogged": unlogged}
         before_s = {name: bed.cpu_s() for name, bed in beds.items()}
-        figures = await _ratios({"logged": one, "silent": other}, images, rounds, progress)
+        figures = await _ratios({"logged": one, "unlogged": other}, images, rounds, progress)
         tasks = (WARM_UP_ROUNDS + rounds) * len(POLICIES)
         cpu_ms = {n: (bed.cpu_s() - before_s[n]) / tasks * 1e3 for n, bed in beds.items()}
         overload = await overload_burst(one, images, progress)
@@ -96,7 +96,7 @@ async def _running(
 async def _ratios(
     clients: dict[str, EdgeClient], images: list[bytes], rounds: int, progress: Progress
 ) -> dict[str, Any]:
-    """Medians per site, and of both together."""
+    """Return the ratios per site and their mean, and the medians behind them."""
     for client in clients.values():
         while (await client.status()).cloud != "up":
             await asyncio.sleep(0.05)
@@ -104,7 +104,7 @@ async def _ratios(
         (name, site): [] for name in clients for site in POLICIES
     }
     for number in range(WARM_UP_ROUNDS + rounds):
-        if number and number % TOLD_ROUNDS == 0:
+        if number and number % PROGRESS_ROUNDS == 0:
             progress(f"{number} of {WARM_UP_ROUNDS + rounds} rounds")
         order = list(clients) if number % 2 else list(reversed(clients))
         for site, policy in POLICIES.items():
@@ -112,7 +112,7 @@ async def _ratios(
                 took_ms = await _task_ms(clients[name], images[number % len(images)], policy)
                 if number >= WARM_UP_ROUNDS:
                     samples[name, site].append(took_ms)
-    ratios = {site: ratio(samples["logged", site], samples["silent", site]) for site in POLICIES}
+    ratios = {site: ratio(samples["logged", site], samples["unlogged", site]) for site in POLICIES}
     return {
         "p50_ratio": sum(ratios.values()) / len(ratios),
         "p50_ratios": ratios,

@@ -1,14 +1,14 @@
-"""How fast the networks are as the agents run them: against plain torch, and by stages.
+"""Speed of the networks as the agents run them, against plain torch and stage by stage.
 
-Every ratio compares the medians of series that were measured in turns, image by image, in the same
-run. On a CPU the clock is the computing thread's own CPU time, which what else the machine does
-hardly touches.
+Every ratio compares the medians of series that are measured alternately, image by image, in one
+run. On a CPU the clock is the CPU time of the computing thread, which other work on the machine
+hardly affects.
 
 - `speedup`: eager float32, channels first, norms not merged / the prepared network.
-- `stagewise_ratio`: the prepared stages one after another, with a look at give-up and at the clock
-  behind each / the same network in one go.
-- `scheduled_ratio`: the same with the cloud machine deciding behind each stage. What the agent's
-  threads and queue add to that is measured by `mc-sched bench overhead`.
+- `stagewise_ratio`: the prepared stages one after another, with a check of give-up and clock
+  behind each / the same network in a single pass.
+- `scheduled_ratio`: the stages with a decision of the cloud machine behind each / the same network
+  in a single pass. `mc-sched bench overhead` measures the agent's threads and queue in addition.
 - `top5_difference`: top-5 accuracy of the prepared minus that of the float32 network, in points.
 """
 
@@ -48,7 +48,7 @@ def measure_nets(
     threads: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    """All the figures of `mc-sched bench nets`, one entry of `sets` per bundle."""
+    """Return all figures of `mc-sched bench nets`, with one entry of `sets` per bundle."""
     torch.set_num_threads(threads)
     return {
         "schema": "mc-sched/bench-nets/1",
@@ -68,13 +68,13 @@ def _measure_set(
     cloud = prepare_cloud(bundle, cloud_profile.precision)
     progress(f"{bundle.name}: {rounds} rounds against plain torch and by stages")
     inputs = [to_input(image) for image in images.images[:DISTINCT_IMAGES]]
-    took_ms = take_turns(
+    took_ms = measure_alternately(
         {
             "local": local,
             "local_eager": _eager(bundle.local_net()),
             "cloud": cloud,
             "cloud_eager": _eager(bundle.cloud_net(fold=False)),
-            "whole": partial(_whole, bundle, cloud),
+            "single_pass": partial(_single_pass, bundle, cloud),
             "staged": CheckedStages(bundle, cloud, cloud_profile).run,
             "scheduled": ScheduledStages(bundle, cloud, cloud_profile).run,
         },
@@ -85,8 +85,8 @@ def _measure_set(
     points = top5_points(bundle, local, cloud, images)
     speedups = {part: ratio(took_ms[f"{part}_eager"], took_ms[part]) for part in ("local", "cloud")}
     return {
-        "stagewise_ratio": ratio(took_ms["staged"], took_ms["whole"]),
-        "scheduled_ratio": ratio(took_ms["scheduled"], took_ms["whole"]),
+        "stagewise_ratio": ratio(took_ms["staged"], took_ms["single_pass"]),
+        "scheduled_ratio": ratio(took_ms["scheduled"], took_ms["single_pass"]),
         "speedup": min(speedups.values()),
         "top5_difference": max(points.values(), key=abs),
         "speedups": speedups,
@@ -98,22 +98,22 @@ def _measure_set(
 
 
 def _eager(net: nn.Module) -> Run:
-    """`net` as torch runs it when nothing is asked for: float32, channels first."""
+    """Return `net` as torch runs it by default: float32, channels first."""
     net = net.to(memory_format=torch.contiguous_format)
-    # the copy keeps the input from layers that work in place
+    # the copy protects the input from layers that work in place
     return lambda x: net(x.clone(memory_format=torch.contiguous_format))
 
 
-def _whole(bundle: Bundle, net: PreparedCloud, x: Tensor) -> object:
-    """One forward pass to the last exit's five labels."""
+def _single_pass(bundle: Bundle, net: PreparedCloud, x: Tensor) -> object:
+    """Run one forward pass up to the top 5 of the last exit."""
     return top5(net(x), bundle.exits[-1].temperature)
 
 
 @torch.inference_mode()
-def take_turns(
+def measure_alternately(
     runs: Mapping[str, Run], inputs: Sequence[Tensor], rounds: int
 ) -> dict[str, list[float]]:
-    """Milliseconds of each run in each round; in random order, since each warms the next one."""
+    """Return the milliseconds of each run per round; in random order, as each warms caches."""
     took_ms: dict[str, list[float]] = {name: [] for name in runs}
     order = random.Random(0)
     clock = time.thread_time if host_device() == "cpu" else time.perf_counter
@@ -130,9 +130,9 @@ def take_turns(
 def top5_points(
     bundle: Bundle, local: PreparedLocal, cloud: PreparedCloud, images: ImageSet
 ) -> dict[str, float]:
-    """Top-5 of each prepared output minus that of the float32 network, in points."""
+    """Return the top-5 of each prepared output minus that of the float32 network, in points."""
     labels = torch.from_numpy(images.labels)
-    # one image at a time: that is what was prepared, and what the agents run
+    # one image at a time, as the networks were prepared for and as the agents run them
     reduced = all_logits(local, cloud, images, batch=1)
     full = all_logits(bundle.local_net(), bundle.cloud_net(), images)
     return {

@@ -1,14 +1,13 @@
-"""What the system adds to a plain forward pass: by stages, over gRPC, per decision.
+"""Time that the system adds to a plain forward pass: by stages, over gRPC, per decision.
 
-Every ratio compares series that were measured in turns, image by image, in the same run. A task's
-time from submission to outcome stands against decode + preprocess + forward in one process.
+Every ratio compares series that are measured alternately, image by image, in one run. A task's
+time from submission to outcome is compared with decode, preprocess and forward in one process.
 
 - `stagewise_ratio`, `scheduled_ratio`: as `mc-sched bench nets` measures them, in CPU time of one
   thread.
-- `edge_ratio`, `cloud_ratio`: against the forward pass that a person would write, torch's own
-  layers in float32.
-- `edge_prepared_ratio`, `cloud_prepared_ratio`: against the very networks that the agents run,
-  prepared for this host. What is left is what gRPC, scheduling and threads cost.
+- `edge_ratio`, `cloud_ratio`: against a plain forward pass of torch's own layers in float32.
+- `edge_prepared_ratio`, `cloud_prepared_ratio`: against the prepared networks that the agents run;
+  the difference is the cost of gRPC, scheduling and threads.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from mc_models.inference.profile_store import host_profile
 from mc_models.inference.reference import Reference
 
 from mc_sched.bench.decision_cost import measure_decisions_ns
-from mc_sched.bench.nets import take_turns
+from mc_sched.bench.nets import measure_alternately
 from mc_sched.bench.staged_runs import CheckedStages, ScheduledStages
 from mc_sched.bench.stats import median, quantile, ratio
 from mc_sched.client import Constraints, EdgeClient
@@ -43,15 +42,15 @@ DISTINCT_IMAGES = 20
 async def measure_overhead(
     bundle_name: str, rounds: int, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """All the figures of `mc-sched bench overhead`; one CPU thread everywhere."""
+    """Return all figures of `mc-sched bench overhead`, measured with one CPU thread."""
     torch.set_num_threads(1)
     bundle = load_bundle(bundle_name)
     prepared = Reference.prepared(bundle)
     images = [encode_jpeg(render(i, i, bundle.input_px)) for i in range(DISTINCT_IMAGES)]
     decisions_us = [ns / 1e3 for ns in measure_decisions_ns()]
-    progress("stage by stage against one forward pass")
+    progress("stage by stage, against one forward pass")
     stagewise = _stagewise(bundle, prepared, images, rounds)
-    progress("over gRPC against one process")
+    progress("over gRPC, against one process")
     references = {"plain": Reference.plain(bundle), "prepared": prepared}
     sites = await _sites(bundle_name, references, images, rounds)
     return {
@@ -67,10 +66,10 @@ async def measure_overhead(
 def _stagewise(
     bundle: Bundle, reference: Reference, images: list[bytes], rounds: int
 ) -> dict[str, Any]:
-    """Stages with exit checks, and with the cloud machine deciding, against one forward pass."""
+    """Compare stages with exit checks, and with decisions of the machine, with one forward pass."""
     profile = host_profile(bundle, "cloud", threads=1)
     net = PreparedCloud(tuple(reference.stages), reference.heads)
-    took_ms = take_turns(
+    took_ms = measure_alternately(
         {
             "monolithic": reference.forward,
             "stagewise": CheckedStages(bundle, net, profile).run,
@@ -89,7 +88,7 @@ def _stagewise(
 async def _sites(
     bundle: str, references: dict[str, Reference], images: list[bytes], rounds: int
 ) -> dict[str, Any]:
-    """Submit to outcome on each site over loopback against the same work in this process."""
+    """Compare tasks on each site over loopback with the same work in this process."""
     series: dict[str, list[float]] = defaultdict(list)
     async with Testbed(bundle=bundle, link=None) as testbed:  # noqa: SIM117
         async with EdgeClient(testbed.edge_address) as client:
@@ -109,7 +108,7 @@ async def _sites(
 async def _round_ms(
     client: EdgeClient, references: dict[str, Reference], image: bytes
 ) -> dict[str, float]:
-    """One image on each site, and the plain ways to the same answers."""
+    """Time one image on each site, and the same work in this process."""
     times = {"edge": await _submit_ms(client, image, "edge-only", "edge")}
     for form, reference in references.items():
         times[f"edge_{form}"] = _took_ms(partial(reference.edge, image))
@@ -125,9 +124,9 @@ async def _cloud_is_up(client: EdgeClient) -> None:
 
 
 async def _submit_ms(client: EdgeClient, image: bytes, policy: str, site: str) -> float:
-    demands = Constraints(DEADLINE_NS, accuracy=0.0, policy=policy)
+    constraints = Constraints(DEADLINE_NS, accuracy=0.0, policy=policy)
     started = time.perf_counter()
-    answer = await client.submit(image, demands)
+    answer = await client.submit(image, constraints)
     took_ms = (time.perf_counter() - started) * 1e3
     outcome = answer.outcome
     if outcome.site is None or outcome.site.value != site:

@@ -1,9 +1,9 @@
-"""How good the forecasts are, on real daemons, with and without disturbances.
+"""Quality of the forecasts on real daemons, with and without disturbances.
 
-Two streams run side by side, one served on the edge and one in the cloud, so that every predictor
-has as much to foretell. They run undisturbed first, then while a CPU hog comes and goes, while the
-link steps between kinds, while it follows a trace, and while another edge keeps the cloud busy.
-Both agents' event logs hold what was forecast and what then happened; nothing is measured twice.
+Two streams run side by side, one on the edge and one in the cloud, so that every predictor makes
+equally many forecasts. They run undisturbed first, then while a CPU hog starts and stops, while the
+link switches between kinds, while it follows a trace, and while a second edge keeps the cloud busy.
+Forecasts and actual times are read from both agents' event logs.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed
 
 DEADLINE_NS = 5_000_000_000
-"""Far enough that every task is answered where it was sent, and every forecast has its truth."""
+"""Long enough that every task is answered where it was sent, so that each forecast is scored."""
 POLICY_OF = {"edge": "edge-only", "cloud": "server"}
 WARM_UP_TASKS = 40
 DISTINCT_IMAGES = 20
 TRACE_MBPS = {"up": 6.0, "down": 14.0}
-"""Middle rates of the generated trace: those of 4G in JointDNN, arXiv 1801.08618."""
+"""Median rates of the generated traces: those of 4G in JointDNN, arXiv 1801.08618."""
 TRACE_S = 120
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: `tasks` per site and condition, at `fps` a second on each site."""
+    """Tasks to run: `tasks` per site and condition, at `fps` per second on each site."""
 
     bundle: str
     tasks: int
     fps: float
     seed: int
     traces: tuple[Path, Path] | None = None
-    """Mahimahi files up and down; None: generated ones."""
+    """Mahimahi traces up and down; None for generated ones."""
 
 
 async def measure_predictors(
     plan: Plan, progress: Callable[[str], None], keep: Path | None = None
 ) -> Scores:
-    """Run the plan, read both logs. `keep`: a folder for the logs."""
+    """Run the plan and read the scores from both logs, which are kept in `keep` if given."""
     images = [encode_jpeg(render(i, plan.seed + i)) for i in range(DISTINCT_IMAGES)]
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as scratch:
         directory = keep or Path(scratch)
@@ -103,11 +103,11 @@ async def _follow(
 async def _streams(
     client: EdgeClient, images: Sequence[bytes], name: str, tasks: int, fps: float
 ) -> None:
-    """The same images to both sites, in turns."""
+    """Send the same images to both sites, alternately."""
     await asyncio.gather(
         *(
-            _stream(client, images, f"{name}-{site}", policy, tasks, fps, turn / len(POLICY_OF))
-            for turn, (site, policy) in enumerate(POLICY_OF.items())
+            _stream(client, images, f"{name}-{site}", policy, tasks, fps, number / len(POLICY_OF))
+            for number, (site, policy) in enumerate(POLICY_OF.items())
         )
     )
 
@@ -119,12 +119,12 @@ async def _stream(
     policy: str,
     tasks: int,
     fps: float,
-    turn: float,
+    offset: float,
 ) -> None:
     frames = [(f"{name}-{i}", images[i % len(images)]) for i in range(tasks)]
-    due_s = [(i + turn) / fps for i in range(tasks)]
-    demands = Constraints(DEADLINE_NS, accuracy=0.0, policy=policy, stream_id=name)
-    async for _ in client.stream(frames, due_s, demands):
+    due_s = [(i + offset) / fps for i in range(tasks)]
+    constraints = Constraints(DEADLINE_NS, accuracy=0.0, policy=policy, stream_id=name)
+    async for _ in client.stream(frames, due_s, constraints):
         pass
 
 
@@ -134,7 +134,7 @@ async def _cloud_is_up(client: EdgeClient) -> None:
 
 
 def _generated(directory: Path, seed: int) -> tuple[Path, Path]:
-    for way, mean_mbps in TRACE_MBPS.items():
-        text = wandering_trace(f"{seed}-{way}", TRACE_S, mean_mbps)
-        (directory / f"trace.{way}").write_text(text, encoding="utf-8")
+    for direction, median_mbps in TRACE_MBPS.items():
+        text = wandering_trace(f"{seed}-{direction}", TRACE_S, median_mbps)
+        (directory / f"trace.{direction}").write_text(text, encoding="utf-8")
     return directory / "trace.up", directory / "trace.down"

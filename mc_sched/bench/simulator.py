@@ -1,14 +1,14 @@
-"""How many tasks a second the simulator gets through, and whether long runs cost more than short.
+"""Tasks per second of the simulator, and the cost per task of long runs against short ones.
 
-Every run is a process of its own, so that its peak memory is its own. The clock is the process's
-CPU time, which what else the machine does hardly touches. Short runs stand before and after the
-long one; ratios are of medians: the short runs' cost per task, and the cost of the long run's
-slices of as many tasks.
+Every run is a process of its own, so that its peak memory can be measured. The clock is the
+process's CPU time, which other work on the machine hardly affects. Short runs precede and follow
+the long run. `long_over_short` is a ratio of medians: the cost per task in slices of the long run
+over the cost per task in short runs of the same length.
 
 The world is two edges over Wi-Fi against one cloud agent, in the paper's class of hardware, at 12
-frames a second each: one answers on the device, one sends to the cloud. Everything is on: probes,
-timers, layer progress, chunks, noise, truth, the running summary. `compiled` tells whether the
-build of `scripts/compile` was used.
+frames per second each: one runs its tasks on the device, one offloads them. Everything is on:
+probes, timers, layer progress, chunks, noise, truth, the running summary. `compiled` is true if
+the build of `scripts/compile` was used.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from mc_sched.sim.paper_class import SET_A
 from mc_sched.sim.spec import CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
 from mc_sched.sim.world import simulate
 
-BUILD_IN_USE = "by the compiled modules"
-NO_BUILD = "by the sources; after `scripts/compile` it takes a quarter of the time or less"
+COMPILED = "with the compiled modules"
+NOT_COMPILED = "without `scripts/compile`, which makes it at least four times as fast"
 SHORT_RUNS = 3
-"""Before the long run, and as many after it."""
+"""Short runs before the long run, and as many after it."""
 DEADLINE_NS = 150_000_000
-"""Long enough that the cloud is tried before anything is known of the link."""
+"""Long enough that tasks are offloaded before the link has been measured."""
 DEVICE = DeviceSpec(lognormal(0.05, "bench"))
 SITES = {"edge": Mode.PERFORMANCE, "cloud": Mode.ENERGY}
-"""Where each of the two edges has its tasks answered, by its mode."""
+"""The mode of each of the two edges, by the site that answers its tasks."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one process measured."""
+    """Measurements of one process."""
 
     slices_us: tuple[float, ...]
     """CPU time per task, slice by slice."""
@@ -63,10 +63,10 @@ class Run:
 
 
 def measure_simulator(tasks: int, short: int, progress: Callable[[str], None]) -> dict[str, Any]:
-    """All the figures of `mc-sched bench simulator`: a run of `tasks` and some of `short`."""
+    """Return all figures of `mc-sched bench simulator`: one run of `tasks`, several of `short`."""
     before = [_in_process(short, short) for _ in range(SHORT_RUNS)]
     progress(f"{SHORT_RUNS} runs of {short} tasks: {median(_costs_us(before)):.0f} us each")
-    progress(BUILD_IN_USE if before[0].compiled else NO_BUILD)
+    progress(COMPILED if before[0].compiled else NOT_COMPILED)
     long = _in_process(tasks, short)
     progress(f"one run of {tasks} tasks: {long.task_us:.0f} us each")
     shorts = [*before, *(_in_process(short, short) for _ in range(SHORT_RUNS))]
@@ -94,7 +94,7 @@ def _in_process(tasks: int, per_slice: int, site: str | None = None) -> Run:
 
 
 def run_once(tasks: int, per_slice: int, site: str | None = None) -> Run:
-    """Simulate `tasks` tasks here, of one site or half of them each, and take the time."""
+    """Simulate `tasks` tasks in this process, on one site or half on each, and time them."""
     sites = list(SITES) if site is None else [site]
     world = world_of(tasks, sites)
     running = RunningSummary()
@@ -114,14 +114,14 @@ def run_once(tasks: int, per_slice: int, site: str | None = None) -> Run:
 
 
 def _peak_rss_mb() -> float:
-    """This program's own peak; `getrusage` would begin with that of the process that started it."""
+    """Return this process's peak memory; that of `getrusage` includes the parent's."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     (peak,) = (line for line in lines if line.startswith("VmHWM:"))
     return int(peak.split()[1]) / 1024
 
 
 def world_of(tasks: int, sites: list[str]) -> WorldSpec:
-    """One edge for each of the sites, with an equal share of the tasks."""
+    """Return a world with one edge per site, each with an equal share of the tasks."""
     local, cloud = SET_A
     edges = []
     for number, site in enumerate(sites):

@@ -1,6 +1,6 @@
-"""The cloud net by stages, in this thread: with bare exit checks, and with the machine deciding.
+"""The cloud net run stage by stage in this thread, with plain checks or with the cloud machine.
 
-No queue, no second thread and no log: what these add is measured by `mc-sched bench overhead`.
+There is no queue, second thread or log; `mc-sched bench overhead` measures their cost.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ Answer = tuple[tuple[int, float], ...]
 
 
 class CheckedStages:
-    """Behind each stage a look at give-up, and at the clock against the next exit's profile."""
+    """Stages with a check behind each: of give-up, and whether the budget allows the next exit."""
 
     def __init__(self, bundle: Bundle, net: PreparedCloud, profile: Profile) -> None:
         later = zip(profile.stage_ns[1:], [*profile.head_ns.values()][1:], strict=True)
-        # from behind each stage to the next exit's answer; behind the last there is none
+        # from the end of each stage to the next exit's answer; none follows the last
         to_next_ns = [stage_ns + head_ns for stage_ns, head_ns in later]
         rows = zip(net.stages, bundle.exits, [*to_next_ns, BUDGET_NS], strict=True)
         self._path = [(stage, net.heads[e.name], e.temperature, ns) for stage, e, ns in rows]
         self._given_up = threading.Event()
 
     def run(self, x: Tensor) -> Answer:
-        """The answer at the last exit that the budget allows, for an input [1, 3, px, px]."""
+        """Return the answer of the last exit within the budget, for an input [1, 3, px, px]."""
         due_ns = time.monotonic_ns() + BUDGET_NS
         for stage, head, temperature, to_next_ns in self._path:
             x = stage(x)
@@ -47,21 +47,23 @@ class CheckedStages:
                 break
             if time.monotonic_ns() + to_next_ns > due_ns:
                 return top5(head(x), temperature)
-        raise RuntimeError("nobody gives up here")
+        raise RuntimeError("the run was given up")
 
 
 class ScheduledStages:
-    """The cloud machine at work on one task, with every action done at once."""
+    """Stages run by the actions of a cloud machine that has one task at a time."""
 
     def __init__(self, bundle: Bundle, net: PreparedCloud, profile: Profile) -> None:
         self._net = net
         self._temperatures = {row.name: row.temperature for row in bundle.exits}
-        self._machine = CloudMachine(CloudSettings(), _rising(cloud_table(bundle, profile)))
+        self._machine = CloudMachine(
+            CloudSettings(), _with_rising_accuracy(cloud_table(bundle, profile))
+        )
         self._last = bundle.exits[-1].name
         self._number = 0
 
     def run(self, x: Tensor) -> Answer:
-        """The answer of the last exit for an input [1, 3, px, px], with a decision at each exit."""
+        """Return the last exit's answer, decided at each exit, for an input [1, 3, px, px]."""
         self._number += 1
         task_id = str(self._number)
         event: ev.CloudEvent = ev.Received(
@@ -78,16 +80,16 @@ class ScheduledStages:
                 event = ev.StageDone(now_ns, (task_id,), action.stage, now_ns - started_ns)
             elif isinstance(action, do.RunHead):
                 logits = self._net.heads[action.exit](x)
-                said = Prediction(*top5_and_entropy(logits, self._temperatures[action.exit]))
+                prediction = Prediction(*top5_and_entropy(logits, self._temperatures[action.exit]))
                 now_ns = time.monotonic_ns()
-                event = ev.HeadDone(now_ns, task_id, action.exit, said, now_ns - started_ns)
+                event = ev.HeadDone(now_ns, task_id, action.exit, prediction, now_ns - started_ns)
             elif isinstance(action, do.Reply) and action.exit == self._last:
                 return action.prediction.top
             else:
                 raise RuntimeError(f"the task did not reach the last exit: {action}")
 
 
-def _rising(table: CloudTable) -> CloudTable:
-    """The table with each exit better than the one before, so that each is a decision."""
+def _with_rising_accuracy(table: CloudTable) -> CloudTable:
+    """Return the table with rising accuracies, so that the machine decides at each exit."""
     exits = (replace(e, accuracy={"jpeg": float(n)}) for n, e in enumerate(table.exits))
     return replace(table, exits=tuple(exits))

@@ -8,15 +8,15 @@ from mc_sched.core.quantiles import nearest_rank
 
 
 def quantile(samples: Sequence[float], q: float) -> float:
-    """Nearest-rank quantile; IndexError if there are no samples."""
+    """Nearest-rank quantile. Raises IndexError if there are no samples."""
     return nearest_rank(sorted(samples), q)
 
 
 def median(samples: Sequence[float]) -> float:
-    """The middle sample; of an even number of samples the lower of the two."""
+    """The middle sample, or the lower one of the two in the middle."""
     return quantile(samples, 0.5)
 
 
 def ratio(samples: Sequence[float], baseline: Sequence[float]) -> float:
-    """Median over median of two interleaved series."""
+    """Ratio of the medians of two interleaved series."""
     return median(samples) / median(baseline)
