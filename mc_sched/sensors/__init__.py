@@ -1,1 +1,1 @@
-"""What the machine says of itself: power and load, behind one small interface."""
+"""Sensors of the machine's power and load, behind one small interface."""

@@ -1,4 +1,4 @@
-"""Load of the processor, told apart into this process and all others, through psutil."""
+"""Load of the processor by this process and by all others, through psutil."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 from mc_sched.sensors.sensor import Reading, Sensor, SensorLost
 
 SHORTEST_S = 0.05
-"""Linux counts in steps of 10 ms: a shorter time says little of load."""
+"""Linux counts in steps of 10 ms, so a shorter time gives a coarse load."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class CpuTimes:
     total_s: float
     idle_s: float
     own_s: float
-    """Of this process, all threads."""
+    """Time of this process, all threads together."""
 
 
 def cpu_times() -> CpuTimes:
-    """The kernel's count now."""
+    """Return the kernel's counters."""
     host, own = psutil.cpu_times(), psutil.Process().cpu_times()
     total_s = float(sum(host)) - _part(host, "guest") - _part(host, "guest_nice")
     idle_s = _part(host, "idle") + _part(host, "iowait")
@@ -31,12 +31,12 @@ def cpu_times() -> CpuTimes:
 
 
 def _part(host: object, name: str) -> float:
-    """A field of psutil's, which differ by system; guests' time is in the user's as well."""
+    """Return a field of psutil's times, 0 on systems without it; user time includes the guests'."""
     return float(getattr(host, name, 0.0))
 
 
 def load_between(before: CpuTimes, now: CpuTimes) -> Reading | None:
-    """The load from one count to the next; None if too little time lies between, or it ran back."""
+    """Return the load between two counts; None if they are too close or in reverse order."""
     total_s = now.total_s - before.total_s
     if total_s < SHORTEST_S:
         return None
@@ -50,7 +50,7 @@ def _share(part_s: float, whole_s: float) -> float:
 
 
 class CpuLoad(Sensor):
-    """Each reading is the load since the one before; empty until there is one."""
+    """Load since the previous reading; the first reading is empty."""
 
     name = "cpu"
 
@@ -59,7 +59,7 @@ class CpuLoad(Sensor):
         self._last = Reading()
 
     def read(self) -> Reading:
-        """Share of all cores' time that was used, and by others."""
+        """Return the share of all cores' time that was busy, in all and by other processes."""
         try:
             now = cpu_times()
         except (psutil.Error, OSError) as error:
@@ -71,4 +71,4 @@ class CpuLoad(Sensor):
         return self._last
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, as no resource is open."""

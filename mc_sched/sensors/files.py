@@ -1,4 +1,4 @@
-"""Numbers in the kernel's files."""
+"""Text and numbers in the kernel's files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def text_in(path: Path) -> str:
-    """What the file says, in one line. OSError if it cannot be read."""
+    """Return the text of a file of one line. Raises OSError if it cannot be read."""
     return path.read_text(encoding="utf-8", errors="replace").strip().strip("\0")
 
 
 def number_in(path: Path) -> int:
-    """The whole number in the file. OSError if it cannot be read, ValueError if it holds none."""
+    """Return the integer in a file. Raises OSError or ValueError."""
     text = text_in(path)
     if not text.removeprefix("-").isdecimal() or not text.isascii():
-        raise ValueError(f"{path} holds {text[:40]!r}, no whole number")
+        raise ValueError(f"{path} holds {text[:40]!r}, which is not an integer")
     return int(text)

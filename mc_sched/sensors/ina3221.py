@@ -1,6 +1,6 @@
-"""Power from a Jetson's INA3221 monitors, as the kernel's hwmon files show them.
+"""Power from a Jetson's INA3221 monitors, through the kernel's hwmon files.
 
-A channel n has `inN_label` (the rail), `inN_input` (millivolts) and `currN_input` (milliamperes).
+Channel n has `inN_label` (the rail), `inN_input` (millivolts) and `currN_input` (milliamperes).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Rail:
     milliamperes: Path
 
     def watts(self) -> float:
-        """Its power now. OSError or ValueError if a file has gone or says nonsense."""
+        """Return its power. Raises OSError or ValueError if a file is gone or invalid."""
         return number_in(self.millivolts) * number_in(self.milliamperes) / 1e6
 
 
 def find_rails(root: Path) -> list[Rail]:
-    """The connected channels of all monitors below `root`, which is / but in tests."""
+    """Return the connected channels of all monitors below `root`, which differs from / in tests."""
     rails = []
     for monitor in sorted((root / "sys/bus/i2c/devices").glob("*/hwmon/hwmon*")):
         for channel in CHANNELS:
@@ -46,7 +46,7 @@ def find_rails(root: Path) -> list[Rail]:
 
 
 class Ina3221(Sensor):
-    """All rails of this board. Raises SensorAbsent where there are none, or none that add up."""
+    """All rails of this board. Raises SensorAbsent if there are none or their total is unknown."""
 
     name = "jetson-ina3221"
 
@@ -59,10 +59,10 @@ class Ina3221(Sensor):
         except SensorLost as error:
             raise SensorAbsent(str(error)) from None
         except LookupError as error:
-            raise SensorAbsent(f"this board is not known: {error}") from None
+            raise SensorAbsent(f"this board is not supported: {error}") from None
 
     def read(self) -> Reading:
-        """Watts of each rail and of the board."""
+        """Return the watts of each rail and of the board."""
         try:
             rails_w = {rail.name: rail.watts() for rail in self._rails}
         except OSError as error:
@@ -72,4 +72,4 @@ class Ina3221(Sensor):
         return Reading(power_w=total_w(rails_w), rails_w=rails_w)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, as no file is kept open."""

@@ -1,4 +1,4 @@
-"""The sensors that we know, best first."""
+"""The supported sensors, best first."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ POWER_NAMES = (Ina3221.name, Tegrastats.name, Nvml.name, Rapl.name)
 def power_candidates(
     on_gpu: bool, only: str | None = None, root: Path = Path("/")
 ) -> list[Candidate]:
-    """Sensors of power for work on the GPU or the processor, or the one named `only`.
+    """Return the power sensors for work on the GPU or the processor, or the one named `only`.
 
-    A Jetson's rails cover the whole board. Elsewhere NVML sees the GPUs alone and RAPL the
-    processor alone, so one that cannot see the work is no candidate unless it is asked for.
+    A Jetson's rails cover the whole board. Elsewhere NVML covers the GPUs only and RAPL the
+    processor only, so a sensor that does not cover the work must be named to be used.
     """
     known = [
         Candidate(Ina3221.name, lambda: Ina3221(root)),
@@ -36,19 +36,19 @@ def power_candidates(
     return [candidate for candidate in known if candidate.name != blind]
 
 
-def power_chooser(wanted: str, on_gpu: bool, say: Callable[[str], None]) -> Chooser | None:
-    """Who tells the power: "auto" the best there is, "none" nobody, or the one of this name."""
+def power_chooser(wanted: str, on_gpu: bool, report: Callable[[str], None]) -> Chooser | None:
+    """Return a chooser of power sensors: all for "auto", one for its name, None for "none"."""
     if wanted == "none":
         return None
-    return Chooser(POWER, power_candidates(on_gpu, None if wanted == "auto" else wanted), say)
+    return Chooser(POWER, power_candidates(on_gpu, None if wanted == "auto" else wanted), report)
 
 
 def load_candidates() -> list[Candidate]:
-    """Sensors that tell others' load from ours."""
+    """Return the sensors of the load by other processes."""
     return [Candidate(CpuLoad.name, CpuLoad)]
 
 
 def all_candidates(root: Path = Path("/")) -> list[Candidate]:
-    """Every sensor that we know, for `mc-sched doctor`."""
+    """Return every supported sensor, for `mc-sched doctor`."""
     power = [only for name in POWER_NAMES for only in power_candidates(False, name, root)]
     return [*power, *load_candidates(), Candidate(JetsonGpu.name, lambda: JetsonGpu(root))]

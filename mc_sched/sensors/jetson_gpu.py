@@ -1,4 +1,4 @@
-"""Load of a Jetson's GPU from the kernel's files."""
+"""Load of a Jetson's GPU, from the kernel's files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from mc_sched.sensors.files import number_in, text_in
 from mc_sched.sensors.sensor import BadReading, Reading, Sensor, SensorAbsent, SensorLost
 
 NODES = frozenset(("gv11b", "gp10b", "ga10b", "gb10b", "gpu"))
-"""Names of GPUs in the device tree: Xavier, TX2, Orin, Thor; TX1 and Nano say just gpu."""
+"""Names of GPUs in the device tree: Xavier, TX2, Orin, Thor; "gpu" is TX1 and Nano."""
 OLDER = "sys/devices/gpu.0/load"
 FULL = 1000
-"""A load file counts per mille (from memory, not checked on every board)."""
+"""Load files count in per mille (not checked on every board)."""
 
 
 def find_load(root: Path) -> Path | None:
-    """The GPU's load file below `root`, which is / but in tests."""
+    """Return the GPU's load file below `root`, which differs from / in tests."""
     for device in sorted((root / "sys/class/devfreq").glob("*")):
         load = device / "device/load"
         try:
@@ -29,7 +29,7 @@ def find_load(root: Path) -> Path | None:
 
 
 class JetsonGpu(Sensor):
-    """How busy the GPU is. Raises SensorAbsent where no load file can be read."""
+    """Load of the GPU. Raises SensorAbsent if no load file can be read."""
 
     name = "jetson-gpu"
 
@@ -44,7 +44,7 @@ class JetsonGpu(Sensor):
             raise SensorAbsent(str(error)) from None
 
     def read(self) -> Reading:
-        """Share of time that the GPU worked."""
+        """Return the share of time that the GPU was busy."""
         try:
             share = number_in(self._load) / FULL
         except OSError as error:
@@ -52,8 +52,8 @@ class JetsonGpu(Sensor):
         except ValueError as error:
             raise BadReading(str(error)) from None
         if not 0 <= share <= 1:
-            raise BadReading(f"{self._load} says {share * FULL:.0f}; it goes from 0 to {FULL}")
+            raise BadReading(f"{self._load} has {share * FULL:.0f}; the range is 0 to {FULL}")
         return Reading(gpu_busy=share)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, as no file is kept open."""

@@ -1,7 +1,7 @@
 """Power and load of an NVIDIA server's GPUs, through NVML.
 
-The package nvidia-ml-py (module `pynvml`) is optional. On a Jetson NVML initialises and then
-answers NotSupported, so what counts is whether a query works.
+The package nvidia-ml-py (module `pynvml`) is optional. On a Jetson NVML initialises but answers
+queries with NotSupported, so the sensor counts as absent unless a query works.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _pynvml() -> Any:
 
 
 class Nvml(Sensor):
-    """All GPUs of this machine. Raises SensorAbsent where they do not tell their power."""
+    """All GPUs of this machine. Raises SensorAbsent if their power cannot be read."""
 
     name = "nvml"
 
@@ -44,10 +44,10 @@ class Nvml(Sensor):
                 self._milliwatts(gpu)
         except api.NVMLError as error:
             self.close()
-            raise SensorAbsent(f"NVML does not tell the power here: {error}") from None
+            raise SensorAbsent(f"NVML cannot read the power of this GPU: {error}") from None
 
     def read(self) -> Reading:
-        """Watts of all boards together and of each; the mean share of time that they worked."""
+        """Return the watts of each GPU and their sum, and the mean share of time they were busy."""
         try:
             watts = {f"gpu{i}": self._milliwatts(gpu) / 1e3 for i, gpu in enumerate(self._gpus)}
         except self._api.NVMLError as error:
@@ -55,7 +55,7 @@ class Nvml(Sensor):
         return Reading(power_w=sum(watts.values()), rails_w=watts, gpu_busy=self._busy())
 
     def _milliwatts(self, gpu: Any) -> float:
-        """Power now where the driver tells it, else its mean over up to a second."""
+        """Return the present power if the driver has it, else the mean over up to a second."""
         field = getattr(self._api, "NVML_FI_DEV_POWER_INSTANT", None)
         if field is not None:
             try:
@@ -63,18 +63,18 @@ class Nvml(Sensor):
                 if value.nvmlReturn == self._api.NVML_SUCCESS:
                     return float(value.value.uiVal)
             except self._api.NVMLError:
-                pass  # an older driver, which has the mean only
+                pass  # an older driver has the mean only
         return float(self._api.nvmlDeviceGetPowerUsage(gpu))
 
     def _busy(self) -> float | None:
         try:
             shares = [self._api.nvmlDeviceGetUtilizationRates(gpu).gpu for gpu in self._gpus]
         except self._api.NVMLError:
-            return None  # power alone is worth having
+            return None  # the power is useful without the load
         return float(sum(shares)) / len(shares) / 100
 
     def close(self) -> None:
-        """Tell NVML that we leave."""
+        """Shut NVML down."""
         try:
             self._api.nvmlShutdown()
         except self._api.NVMLError:

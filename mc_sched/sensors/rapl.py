@@ -1,8 +1,8 @@
 """Power of an Intel or AMD processor from its RAPL energy counters.
 
-Linux shows them under /sys/class/powercap: a zone has a `name`, `energy_uj`, a counter in
-microjoules, and `max_energy_range_uj`, where that starts again from 0. A reading is the mean
-power since the one before. Packages hold their cores and uncore; memory stands beside them.
+Linux shows them under /sys/class/powercap. A zone has a `name`, a counter `energy_uj` in
+microjoules, and `max_energy_range_uj`, where the counter restarts from 0. A reading is the mean
+power since the previous one. A package includes its cores and uncore, but not the memory.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from mc_sched.sensors.files import number_in, text_in
 from mc_sched.sensors.sensor import BadReading, Reading, Sensor, SensorAbsent, SensorLost
 
 SHORTEST_NS = 5_000_000
-"""The counters move about every millisecond: a shorter time says little of power."""
+"""The counters change about every millisecond, so a shorter time gives a coarse power."""
 ROOT_ONLY = (
     "energy_uj is readable by root only: run `sudo chmod o+r "
     "/sys/class/powercap/intel-rapl:*/energy_uj` after each start of the machine"
 )
-"""So since Linux 5.10, as the counters leak what the processor computes (CVE-2020-8694)."""
+"""Since Linux 5.10, as the counters leak what the processor computes (CVE-2020-8694)."""
 
 
 @dataclass(frozen=True)
 class Zone:
-    """A part of the processor with a counter of its own."""
+    """A part of the processor with its own counter."""
 
     name: str
     energy_uj: Path
     range_uj: int | None
-    """Where the counter starts again; None if it does not say."""
+    """Value after which the counter restarts; None if unknown."""
 
 
 def find_zones(root: Path) -> list[Zone]:
-    """The packages and their memory below `root`, which is / but in tests."""
+    """Return the packages and their memory below `root`, which differs from / in tests."""
     zones = []
     for folder in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):
         try:
@@ -56,7 +56,10 @@ def _range_uj(folder: Path) -> int | None:
 
 
 def used_uj(before: int, now: int, range_uj: int | None) -> int:
-    """What a counter has counted, once around at most. BadReading if it fell for no reason."""
+    """Return the increase of a counter that has restarted at most once.
+
+    Raises BadReading if it fell without a restart.
+    """
     if now >= before:
         return now - before
     if range_uj is None or before > range_uj:
@@ -65,7 +68,7 @@ def used_uj(before: int, now: int, range_uj: int | None) -> int:
 
 
 class Rapl(Sensor):
-    """All packages of this machine. Raises SensorAbsent where they cannot be read."""
+    """All packages of this machine. Raises SensorAbsent if they cannot be read."""
 
     name = "rapl"
 
@@ -75,7 +78,9 @@ class Rapl(Sensor):
         self._clock_ns = clock_ns
         self._zones = find_zones(root)
         if not self._zones:
-            raise SensorAbsent("no RAPL under /sys/class/powercap, as on ARM and in most VMs")
+            raise SensorAbsent(
+                "no RAPL under /sys/class/powercap; ARM processors and most VMs have none"
+            )
         try:
             self._counts = self._count()
         except PermissionError:
@@ -89,7 +94,7 @@ class Rapl(Sensor):
         return [number_in(zone.energy_uj) for zone in self._zones]
 
     def read(self) -> Reading:
-        """Mean watts since the reading before, in all and by zone."""
+        """Return the mean watts since the previous reading, in all and per zone."""
         now_ns = self._clock_ns()
         if now_ns - self._at_ns < SHORTEST_NS:
             return self._last
@@ -100,11 +105,11 @@ class Rapl(Sensor):
         before, since_ns = self._counts, now_ns - self._at_ns
         self._counts, self._at_ns = counts, now_ns
         used: Counter[str] = Counter()
-        for zone, was_uj, is_uj in zip(self._zones, before, counts, strict=True):
-            used[zone.name] += used_uj(was_uj, is_uj, zone.range_uj)
+        for zone, before_uj, now_uj in zip(self._zones, before, counts, strict=True):
+            used[zone.name] += used_uj(before_uj, now_uj, zone.range_uj)
         rails_w = {name: uj * 1e3 / since_ns for name, uj in used.items()}
         self._last = Reading(power_w=sum(rails_w.values()), rails_w=rails_w)
         return self._last
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, as no file is kept open."""

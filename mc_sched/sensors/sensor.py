@@ -1,9 +1,9 @@
 """The interface of a sensor, and its errors.
 
 McSchedError
-+-- SensorAbsent    this machine has no such sensor, or we may not read it: says what to do
-+-- SensorLost      it was there and can be read no more
-+-- BadReading      it lives, but what it said cannot be used
++-- SensorAbsent    this machine has no such sensor, or no permission to read it
++-- SensorLost      the sensor can no longer be read
++-- BadReading      one reading cannot be used
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from mc_sched.errors import McSchedError
 
 
 class SensorAbsent(McSchedError):
-    """This machine has no such sensor, or we may not read it."""
+    """This machine has no such sensor, or no permission to read it; names the remedy."""
 
 
 class SensorLost(McSchedError):
-    """The sensor can be read no more."""
+    """The sensor can no longer be read."""
 
 
 class BadReading(McSchedError):
-    """One reading is of no use; the next may be."""
+    """One reading cannot be used; the next one may be good."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a sensor says; None for what it does not know, or not yet. Shares are in [0, 1]."""
+    """Values of a sensor; None for those it does not have, or not yet. Shares are in [0, 1]."""
 
     power_w: float | None = None
-    """Of all that this sensor covers, in watts."""
+    """Power of all that the sensor covers, in watts."""
     rails_w: Mapping[str, float] = field(default_factory=dict)
-    """The same by rail, zone or GPU."""
+    """Power per rail, zone or GPU, in watts."""
     cpu_busy: float | None = None
-    """Share of all cores' time that was used."""
+    """Share of all cores' time that was busy."""
     busy_by_others: float | None = None
-    """The same without this process."""
+    """Share of all cores' time that other processes used."""
     gpu_busy: float | None = None
-    """Share of time that the GPU worked."""
+    """Share of time that the GPU was busy."""
 
 
 class Sensor(Protocol):
-    """One way to look at this machine. Reading is quick; it may be from any one thread."""
+    """A source of readings. Reading is quick, and done by one thread at a time."""
 
     name: str
-    """Names the source in every figure that comes from it, like "jetson-ina3221"."""
+    """Source of its values in logs and reports, such as "jetson-ina3221"."""
 
     def read(self) -> Reading:
-        """What it says now. Raises SensorLost or BadReading."""
+        """Return a reading. Raises SensorLost or BadReading."""
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""

@@ -1,8 +1,8 @@
 """Power and load from the lines of `tegrastats`, NVIDIA's own monitor on a Jetson.
 
-The lines differ by board and release, so nothing is taken by its place: a rail is a name with
-`now/average` behind it, in milliwatts with or without the unit; a core is `12%@1479` or `off`.
-A line that was cut loses the rails that are not whole in it, and with them perhaps its total.
+The lines differ by board and release, so no value is found by its position. A rail is a name
+followed by `now/average` in milliwatts, with or without the unit; a core is `12%@1479` or `off`.
+A truncated line loses the rails that are incomplete, and with them perhaps the total.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from mc_sched.sensors.sensor import BadReading, Reading, Sensor, SensorAbsent, S
 
 COMMAND = ("tegrastats", "--interval", "100")
 SILENCE_NS = 5_000_000_000
-"""A tegrastats that has said nothing whole for this long is taken for dead."""
+"""A tegrastats that has written no complete line for this long counts as dead."""
 MEMORY = frozenset(("RAM", "SWAP", "IRAM", "CARVEOUT"))
-"""Names that have `used/total` behind them and are no rails."""
+"""Names that are followed by `used/total` and are not rails."""
 LONGEST_LINE = 10_000
 
 _RAIL = re.compile(r"(?<!\S)([A-Z][A-Z0-9_]*) ([0-9]+)(?:mW)?/(?:[0-9]+(?:mW)?)?(?!\S)")
@@ -32,7 +32,7 @@ _GPU = re.compile(r"(?<!\S)GR3D(?:_FREQ)? ([0-9]+)%(?:@(?:[0-9]+|\[[0-9,]*\]))?(
 
 
 def parse_line(line: str) -> Reading:
-    """What a line says. BadReading if it holds no total power that we know of."""
+    """Parse a line. Raises BadReading if it has no known total power."""
     found = ((name, int(mw) / 1e3) for name, mw in _RAIL.findall(line))
     rails_w = {name: watts for name, watts in found if name not in MEMORY}
     try:
@@ -57,7 +57,7 @@ def _mean_of_cores(line: str) -> float | None:
 
 
 class Tegrastats(Sensor):
-    """A tegrastats process of our own; each read takes the last whole line that it has written.
+    """A tegrastats process; each reading is the last complete line that it has written.
 
     Raises SensorAbsent if it cannot be started.
     """
@@ -70,7 +70,7 @@ class Tegrastats(Sensor):
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         if shutil.which(command[0]) is None:
-            raise SensorAbsent(f"there is no {command[0]}; it comes with JetPack, on a Jetson")
+            raise SensorAbsent(f"{command[0]} is not installed; on a Jetson it comes with JetPack")
         try:
             self._process = subprocess.Popen(
                 command,
@@ -84,24 +84,24 @@ class Tegrastats(Sensor):
         self._out = self._process.stdout
         os.set_blocking(self._out.fileno(), False)
         self._clock_ns = clock_ns
-        self._heard_ns = clock_ns()
-        self._begun = b""
+        self._last_line_ns = clock_ns()
+        self._partial = b""
         self._line = ""
 
     def read(self) -> Reading:
-        """The last whole line; an empty reading until the first one has come."""
-        said = self._said()
-        whole, newline, self._begun = (self._begun + said)[-LONGEST_LINE:].rpartition(b"\n")
+        """Return the last complete line; an empty reading before the first one."""
+        text = (self._partial + self._written())[-LONGEST_LINE:]
+        complete, newline, self._partial = text.rpartition(b"\n")
         if newline:
-            self._line = whole.rpartition(b"\n")[2].decode(errors="replace")
-            self._heard_ns = self._clock_ns()
+            self._line = complete.rpartition(b"\n")[2].decode(errors="replace")
+            self._last_line_ns = self._clock_ns()
         elif self._process.poll() is not None:
             raise SensorLost(f"tegrastats has ended with code {self._process.returncode}")
-        elif self._clock_ns() - self._heard_ns > SILENCE_NS:
-            raise SensorLost(f"tegrastats has said nothing for {SILENCE_NS / 1e9:.0f} s")
+        elif self._clock_ns() - self._last_line_ns > SILENCE_NS:
+            raise SensorLost(f"tegrastats has written nothing for {SILENCE_NS / 1e9:.0f} s")
         return parse_line(self._line) if self._line else Reading()
 
-    def _said(self) -> bytes:
+    def _written(self) -> bytes:
         with contextlib.suppress(BlockingIOError):
             return os.read(self._out.fileno(), 1 << 16)
         return b""

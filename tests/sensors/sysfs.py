@@ -1,8 +1,8 @@
-"""A made-up /sys, for sensors that take its root."""
+"""An invented /sys, for sensors that take its root."""
 
 
 def write(root, path, text):
-    """One file, with the newline that the kernel puts behind."""
+    """Write one file, with the newline that the kernel appends."""
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{text}\n", encoding="utf-8")
@@ -29,7 +29,7 @@ def zone(root, number, name, energy_uj, range_uj=262_143_328_850):
 
 
 class HandClock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self):
         self.now_ns = 10**12

@@ -17,7 +17,7 @@ def test_watts_are_volts_times_amperes(tmp_path):
     assert reading.rails_w["VDD_SOC"] == pytest.approx(1.24)
 
 
-def test_a_board_without_an_input_rail_is_the_sum_of_three_over_two_monitors(tmp_path):
+def test_the_total_of_a_board_without_an_input_rail_is_the_sum_of_three(tmp_path):
     monitor(tmp_path, [("VDD_GPU_SOC", 5000, 100), ("VDD_CPU_CV", 5000, 200), ("NC", 1, 1)])
     monitor(tmp_path, [("VIN_SYS_5V0", 5000, 300), ("VDDQ_VDD2", 5000, 50)], number=1)
     reading = Ina3221(tmp_path).read()
@@ -25,18 +25,20 @@ def test_a_board_without_an_input_rail_is_the_sum_of_three_over_two_monitors(tmp
     assert "NC" not in reading.rails_w
 
 
-def test_no_monitor_is_no_jetson(tmp_path):
+def test_without_a_monitor_the_sensor_is_absent(tmp_path):
     with pytest.raises(SensorAbsent, match="only a Jetson"):
         Ina3221(tmp_path)
 
 
 def test_an_unknown_board_names_its_rails(tmp_path):
     monitor(tmp_path, [("VDD_BRAIN", 5000, 100)])
-    with pytest.raises(SensorAbsent, match="not known: no total in the rails VDD_BRAIN"):
+    with pytest.raises(
+        SensorAbsent, match="not supported: no known total among the rails: VDD_BRAIN"
+    ):
         Ina3221(tmp_path)
 
 
-def test_a_rail_file_that_vanishes_loses_the_sensor(tmp_path):
+def test_a_rail_file_that_disappears_loses_the_sensor(tmp_path):
     folder = monitor(tmp_path, ORIN_NANO)
     sensor = Ina3221(tmp_path)
     (folder / "curr1_input").unlink()
@@ -45,7 +47,7 @@ def test_a_rail_file_that_vanishes_loses_the_sensor(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "4,968", "4.968", "nan", "0x10", "٤", "1" * 5000])
-def test_a_rail_that_says_no_number_loses_the_sensor(tmp_path, text):
+def test_a_rail_file_without_a_number_loses_the_sensor(tmp_path, text):
     folder = monitor(tmp_path, ORIN_NANO)
     sensor = Ina3221(tmp_path)
     (folder / "in1_input").write_text(text)
@@ -53,23 +55,23 @@ def test_a_rail_that_says_no_number_loses_the_sensor(tmp_path, text):
         sensor.read()
 
 
-def test_a_load_of_one_in_a_thousand(tmp_path):
+def test_a_load_is_read_in_per_mille(tmp_path):
     write(tmp_path, "sys/class/devfreq/17000000.gpu/device/of_node/name", "ga10b\0")
     load = write(tmp_path, "sys/class/devfreq/17000000.gpu/device/load", 432)
     sensor = JetsonGpu(tmp_path)
     assert sensor.read().gpu_busy == pytest.approx(0.432)
     load.write_text("1001")
-    with pytest.raises(BadReading, match="from 0 to 1000"):
+    with pytest.raises(BadReading, match="range is 0 to 1000"):
         sensor.read()
     load.write_text("12,5")
-    with pytest.raises(BadReading, match="no whole number"):
+    with pytest.raises(BadReading, match="not an integer"):
         sensor.read()
     load.unlink()
     with pytest.raises(SensorLost):
         sensor.read()
 
 
-def test_another_devfreq_device_is_no_gpu(tmp_path):
+def test_other_devfreq_devices_are_ignored(tmp_path):
     write(tmp_path, "sys/class/devfreq/emc/device/of_node/name", "emc")
     write(tmp_path, "sys/class/devfreq/emc/device/load", 432)
     with pytest.raises(SensorAbsent):

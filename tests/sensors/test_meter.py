@@ -1,4 +1,4 @@
-"""The meter of a machine whose power is only shown, and who is asked for it."""
+"""The meter of a machine whose power is only displayed, and the choice of its sensor."""
 
 import contextlib
 import time
@@ -17,8 +17,10 @@ RAILS = [("VDD_IN", 5000, 800), ("VDD_CPU", 5000, 200)]
 
 
 def chooser(root):
-    """Over the rails of a made-up board."""
-    return Chooser(POWER, [Candidate("jetson-ina3221", lambda: Ina3221(root))], lambda words: None)
+    """A chooser with the rails of an invented board."""
+    return Chooser(
+        POWER, [Candidate("jetson-ina3221", lambda: Ina3221(root))], lambda message: None
+    )
 
 
 def test_rails_or_the_sensor_itself():
@@ -27,20 +29,20 @@ def test_rails_or_the_sensor_itself():
     assert rails_of(Sample(61.0, "nvml", Reading(61.0, {"gpu0": 61.0}))) == {"gpu0": 61.0}
 
 
-def test_a_look_shows_every_rail_and_a_lost_sensor_none(tmp_path):
+def test_a_sample_has_every_rail_and_none_of_a_lost_sensor(tmp_path):
     folder = monitor(tmp_path, RAILS)
     meter = PowerMeter(chooser(tmp_path))
     assert meter.rails_w == {}
-    meter.look()
+    meter.sample()
     assert meter.rails_w == pytest.approx({"VDD_IN": 4.0, "VDD_CPU": 1.0})
     for file in folder.iterdir():
         file.unlink()
-    meter.look()
+    meter.sample()
     assert meter.rails_w == {}
 
 
-def test_it_looks_by_itself_and_stops(tmp_path, monkeypatch):
-    monkeypatch.setattr(metering, "LOOK_EVERY_S", 0.01)
+def test_it_samples_by_itself_until_it_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(metering, "SAMPLE_INTERVAL_S", 0.01)
     monitor(tmp_path, RAILS)
     with contextlib.closing(PowerMeter(chooser(tmp_path))) as meter:
         meter.start()
@@ -51,18 +53,18 @@ def test_it_looks_by_itself_and_stops(tmp_path, monkeypatch):
     assert not meter._thread.is_alive()
 
 
-def test_without_a_sensor_it_shows_nothing():
+def test_without_a_sensor_it_has_no_rails():
     with contextlib.closing(PowerMeter(None)) as meter:
         meter.start()
-        meter.look()
+        meter.sample()
     assert meter.rails_w == {}
 
 
-def test_who_is_asked():
+def test_the_configured_sensor_is_chosen():
     assert power_chooser("none", False, print) is None
-    said = []
+    reports = []
     for name in POWER_NAMES:
-        asked = power_chooser(name, False, said.append)
-        assert [place.candidate.name for place in asked._places] == [name]
-    (best, *_) = power_chooser("auto", True, said.append)._places
+        chosen = power_chooser(name, False, reports.append)
+        assert [slot.candidate.name for slot in chosen._slots] == [name]
+    (best, *_) = power_chooser("auto", True, reports.append)._slots
     assert best.candidate.name == POWER_NAMES[0]

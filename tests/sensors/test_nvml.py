@@ -1,4 +1,4 @@
-"""NVML as pynvml shows it, on a server, on a Jetson and when it breaks."""
+"""NVML through pynvml: on a server, on a Jetson and when it fails."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from mc_sched.sensors.sensor import SensorAbsent, SensorLost
 
 
 class NVMLError(Exception):
-    """In the place of pynvml's."""
+    """Stands in for pynvml's."""
 
 
 class FakeNvml:
@@ -54,30 +54,30 @@ class FakeNvml:
         return SimpleNamespace(gpu=self.busy[gpu])
 
 
-def test_all_gpus_together():
+def test_the_power_is_the_sum_of_all_gpus():
     reading = Nvml(FakeNvml).read()
     assert reading.power_w == pytest.approx(100.0)
     assert reading.rails_w == {"gpu0": 60.0, "gpu1": 40.0}
     assert reading.gpu_busy == pytest.approx(0.75)
 
 
-def test_a_driver_without_instant_power_tells_the_mean():
+def test_a_driver_without_instant_power_gives_the_mean():
     sensor = Nvml(lambda: FakeNvml(broken={"instant"}))
     assert sensor.read().power_w == pytest.approx(102.0)
 
 
-def test_power_without_load_is_worth_having():
+def test_power_is_read_even_without_load():
     assert Nvml(lambda: FakeNvml(broken={"busy"})).read().gpu_busy is None
 
 
-def test_one_that_initialises_and_then_says_not_supported_is_absent_and_closed():
+def test_nvml_that_supports_no_query_is_absent_and_closed():
     api = FakeNvml(broken={"instant", "power"})
-    with pytest.raises(SensorAbsent, match="does not tell the power here: Not Supported"):
+    with pytest.raises(SensorAbsent, match="cannot read the power of this GPU: Not Supported"):
         Nvml(lambda: api)
     assert not api.open
 
 
-def test_no_library_no_driver_no_gpu():
+def test_without_library_driver_or_gpu_the_sensor_is_absent():
     def missing():
         raise ModuleNotFoundError("No module named 'pynvml'")
 

@@ -1,4 +1,4 @@
-"""RAPL's counters: mean power between two looks, around the end and started again."""
+"""RAPL's counters: mean power between two readings, also when a counter restarts."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def clock():
     return HandClock()
 
 
-def test_power_is_the_mean_since_the_reading_before(tmp_path, clock):
+def test_power_is_the_mean_since_the_previous_reading(tmp_path, clock):
     counter = zone(tmp_path, "0", "package-0", 1_000_000)
     sensor = Rapl(tmp_path, clock)
     assert sensor.read().power_w is None
@@ -25,7 +25,7 @@ def test_power_is_the_mean_since_the_reading_before(tmp_path, clock):
     assert sensor.read().power_w == pytest.approx(25.0)
 
 
-def test_packages_and_their_memory_add_up_and_nothing_counts_twice(tmp_path, clock):
+def test_packages_and_their_memory_add_up_without_counting_twice(tmp_path, clock):
     zones = {"0": "package-0", "0:0": "core", "0:1": "dram", "1": "package-1", "2": "psys"}
     counters = [zone(tmp_path, number, name, 0) for number, name in zones.items()]
     sensor = Rapl(tmp_path, clock)
@@ -37,7 +37,7 @@ def test_packages_and_their_memory_add_up_and_nothing_counts_twice(tmp_path, clo
     assert set(reading.rails_w) == {"package-0", "dram", "package-1"}
 
 
-def test_a_counter_that_comes_around_goes_on(tmp_path, clock):
+def test_a_counter_that_restarts_is_followed(tmp_path, clock):
     counter = zone(tmp_path, "0", "package-0", 999_000, range_uj=1_000_000)
     sensor = Rapl(tmp_path, clock)
     clock.forward(1)
@@ -46,7 +46,7 @@ def test_a_counter_that_comes_around_goes_on(tmp_path, clock):
 
 
 @pytest.mark.parametrize("range_uj", [None, 100])
-def test_one_that_falls_without_coming_around_is_a_bad_reading_once(tmp_path, clock, range_uj):
+def test_a_counter_that_falls_without_a_restart_is_one_bad_reading(tmp_path, clock, range_uj):
     counter = zone(tmp_path, "0", "package-0", 1_000, range_uj)
     sensor = Rapl(tmp_path, clock)
     clock.forward(1)
@@ -62,7 +62,7 @@ def test_used_is_never_negative():
     assert [used_uj(5, 9, 10), used_uj(9, 5, 10), used_uj(5, 5, None)] == [4, 6, 0]
 
 
-def test_one_for_root_only_says_what_to_do(tmp_path, clock, monkeypatch):
+def test_a_counter_for_root_only_names_the_remedy(tmp_path, clock, monkeypatch):
     zone(tmp_path, "0", "package-0", 1)
 
     def refuse(self, **_):
@@ -75,15 +75,15 @@ def test_one_for_root_only_says_what_to_do(tmp_path, clock, monkeypatch):
         Rapl(tmp_path, clock)
 
 
-def test_no_powercap_and_no_counter(tmp_path, clock):
+def test_without_powercap_or_a_counter_the_sensor_is_absent(tmp_path, clock):
     with pytest.raises(SensorAbsent, match="no RAPL"):
         Rapl(tmp_path, clock)
     zone(tmp_path, "0", "package-0", "1,5")
-    with pytest.raises(SensorAbsent, match="no whole number"):
+    with pytest.raises(SensorAbsent, match="not an integer"):
         Rapl(tmp_path, clock)
 
 
-def test_a_counter_that_vanishes_loses_the_sensor(tmp_path, clock):
+def test_a_counter_that_disappears_loses_the_sensor(tmp_path, clock):
     counter = zone(tmp_path, "0", "package-0", 1)
     sensor = Rapl(tmp_path, clock)
     counter.unlink()

@@ -1,4 +1,4 @@
-"""Lines of tegrastats from every board that we know, whole, cut and strange; and its process."""
+"""Lines of tegrastats from the supported boards, complete, truncated and invalid; its process."""
 
 import sys
 import time
@@ -40,14 +40,14 @@ AGX_ORIN = (
         (AGX_ORIN, 3.205 + 4.405 + 4.767, 1.0, 0.25),
     ],
 )
-def test_each_board_says_its_total_and_its_load(line, power_w, gpu, cpu):
+def test_each_board_has_a_total_and_a_load(line, power_w, gpu, cpu):
     reading = parse_line(line)
     assert reading.power_w == pytest.approx(power_w)
     assert reading.gpu_busy == pytest.approx(gpu)
     assert reading.cpu_busy == pytest.approx(cpu)
 
 
-def test_rails_are_those_with_watts_and_no_memory():
+def test_memory_is_not_a_rail():
     assert parse_line(TX1).rails_w == {"VDD_IN": 2.532, "VDD_CPU": 0.076, "VDD_GPU": 0.019}
     assert set(parse_line(NANO).rails_w) == {"POM_5V_IN", "POM_5V_GPU", "POM_5V_CPU"}
 
@@ -72,15 +72,15 @@ def test_cores_that_are_all_off_have_no_load():
         "\x00\ufffd VDD_INX 1/1",
     ],
 )
-def test_what_has_no_known_total_is_a_bad_reading(line):
-    with pytest.raises(BadReading, match="no total in the rails"):
+def test_a_line_without_a_known_total_is_a_bad_reading(line):
+    with pytest.raises(BadReading, match="no known total among the rails"):
         parse_line(line)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.sampled_from((TX1, NANO, XAVIER_NX, AGX_ORIN)), st.integers(0, 400), st.integers(0, 400))
-def test_a_line_that_was_cut_says_the_same_or_nothing(line, start, length):
-    """A figure whose end was cut off is never taken for a smaller one."""
+def test_a_truncated_line_has_the_same_values_or_none(line, start, length):
+    """A number whose end was cut off is never read as a smaller one."""
     try:
         cut = parse_line(line[start : start + length])
     except BadReading:
@@ -90,7 +90,7 @@ def test_a_line_that_was_cut_says_the_same_or_nothing(line, start, length):
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.text(max_size=80))
-def test_no_text_breaks_it(text):
+def test_any_text_is_a_reading_or_a_bad_reading(text):
     try:
         parse_line(f"VDD_IN {text} GR3D_FREQ {text} CPU [{text}]")
     except BadReading:
@@ -101,21 +101,21 @@ def test_no_text_breaks_it(text):
 
 
 def spoken(text, then="import time; time.sleep(60)", clock=time.monotonic_ns):
-    """A program in the place of tegrastats."""
+    """A program that stands in for tegrastats."""
     program = f"import sys; sys.stdout.write({text!r}); sys.stdout.flush(); {then}"
     return Tegrastats((sys.executable, "-c", program), clock)
 
 
 def heard(sensor):
-    """Its first reading that says something."""
+    """Return the first reading that is not empty."""
     for _ in range(2000):
         if (reading := sensor.read()) != Reading():
             return reading
         time.sleep(0.01)
-    raise AssertionError("it said nothing")
+    raise AssertionError("it wrote nothing")
 
 
-def test_the_last_whole_line_counts():
+def test_the_last_complete_line_counts():
     sensor = spoken(f"{NANO}\n{TX1}\n{XAVIER_NX[:150]}")
     try:
         assert heard(sensor).power_w == pytest.approx(2.532)
@@ -124,7 +124,7 @@ def test_the_last_whole_line_counts():
         sensor.close()
 
 
-def test_one_that_ended_is_lost():
+def test_a_process_that_ended_is_lost():
     sensor = spoken("", then="sys.exit(3)")
     sensor._process.wait()
     with pytest.raises(SensorLost, match="code 3"):
@@ -132,7 +132,7 @@ def test_one_that_ended_is_lost():
     sensor.close()
 
 
-def test_one_that_is_silent_is_lost():
+def test_a_silent_process_is_lost():
     clock = HandClock()
     sensor = spoken("", clock=clock)
     try:
@@ -144,6 +144,6 @@ def test_one_that_is_silent_is_lost():
         sensor.close()
 
 
-def test_no_jetson_no_tegrastats():
+def test_without_tegrastats_the_sensor_is_absent():
     with pytest.raises(SensorAbsent, match="JetPack"):
         Tegrastats(("no-such-tegrastats",))
