@@ -1,4 +1,4 @@
-"""A person before the console: Debian's Chromium drives each thing that the page offers."""
+"""The console in a browser: Debian's Chromium uses each control of the page."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def line(number, name, level="info", ago_s=60.0, **data):
 
 
 def wait_for(page, condition, argument=None):
-    """Until it is true; the page's own polling would have to evaluate text, which it forbids."""
+    """Poll a condition; Playwright's own polling needs eval, which the page's policy forbids."""
     end = time.monotonic() + PATIENCE_MS / 1e3
     while not page.evaluate(condition, argument):
         assert time.monotonic() < end, condition
@@ -44,14 +44,14 @@ def wait_for(page, condition, argument=None):
 
 
 def one_task():
-    """A task that was taken back from the cloud, and one that was answered there."""
+    """A task that fell back to the local net, and one that the cloud answered."""
     edge = LoggedEdge()
     edge.submit(0, "cloud-1", 84, trace_id=TRACE)
     edge.accepted(20, "cloud-1")
     edge.replied(29, "cloud-1")
-    edge.submit(100, "taken-1", 84)
-    edge.fallback_fires(160, "taken-1")
-    edge.local_done(181, "taken-1")
+    edge.submit(100, "fallback-1", 84)
+    edge.fallback_fires(160, "fallback-1")
+    edge.local_done(181, "fallback-1")
     return edge
 
 
@@ -88,7 +88,7 @@ def browser():
 
 
 class Console:
-    """The page, and whatever it complained about or fetched from elsewhere."""
+    """The page, with its errors and its requests to other hosts."""
 
     def __init__(self, page, address):
         self.page, self.address = page, address
@@ -119,7 +119,7 @@ class Console:
         return self.page.locator("#lines > li > .head b").all_inner_texts()
 
     def found(self):
-        """The number of lines that match, as the header says it."""
+        """The number of matching lines in the header."""
         text = self.page.locator("#found").inner_text()
         return int(re.search(r"of ([\d,]+) lines", text)[1].replace(",", ""))
 
@@ -185,7 +185,7 @@ def test_levels_labels_words_and_conditions_narrow_it_down(console):
     assert console.found() == 9
 
 
-def test_a_wrong_condition_is_told_on_the_page(console):
+def test_a_wrong_condition_is_shown_on_the_page(console):
     console.open().page.fill("#where", "late")
     console.page.press("#where", "Enter")
     console.page.wait_for_selector("#problem:not([hidden])")
@@ -233,7 +233,7 @@ def test_context_shows_what_stands_around_a_line(console):
     names = item.locator(".context .head b").all_inner_texts()
     assert names[5] == "again"
     assert "tick" in names
-    assert item.locator(".context li.here").count() == 1
+    assert item.locator(".context li.target").count() == 1
 
 
 def test_a_permalink_leads_to_the_line(console, browser):
@@ -241,13 +241,13 @@ def test_a_permalink_leads_to_the_line(console, browser):
     link = item.locator("a.permalink").get_attribute("href")
     line_id = item.get_attribute("data-id")
     console.open(link)
-    here = console.page.locator("#lines > li.here")
+    here = console.page.locator("#lines > li.target")
     assert here.get_attribute("data-id") == line_id
     assert here.locator(".fields").count() == 1
 
 
 def test_a_permalink_leads_to_a_line_among_very_many(console, store):
-    """Hundreds of younger ones lie in the minute about it."""
+    """Hundreds of younger lines lie within a minute of it."""
     page = console.open("#/explore?where=n=0").page
     item = console.page.locator("#lines > li:has(b:text-is('tick'))")
     item.locator(".head").click()
@@ -258,13 +258,13 @@ def test_a_permalink_leads_to_a_line_among_very_many(console, store):
     page.goto("about:blank")
     page.goto(link)
     console.ready()
-    assert "n=0 " in page.locator("#lines > li.here .text").first.inner_text() + " "
+    assert "n=0 " in page.locator("#lines > li.target .text").first.inner_text() + " "
 
 
-def test_a_permalink_to_a_line_that_is_gone_says_so(console):
+def test_a_permalink_to_a_deleted_line_shows_an_error(console):
     console.open("#/explore?from=1800000000000&to=1800000120000&id=1800000060000000000")
     console.page.wait_for_selector("#problem:not([hidden])")
-    assert "the line of this link is gone" in console.page.locator("#problem").inner_text()
+    assert "the line of this link no longer exists" in console.page.locator("#problem").inner_text()
 
 
 def test_a_range_is_typed_moved_and_widened(console):
@@ -298,7 +298,7 @@ def test_an_address_that_was_tampered_with_leaves_a_page_that_works(console, pat
 
 
 @pytest.mark.parametrize("view", ["explore", "dashboard", "task"])
-def test_a_telephone_is_wide_enough(browser, address, view):
+def test_the_page_fits_a_phones_screen(browser, address, view):
     page = browser.new_page(viewport={"width": 390, "height": 800})
     console = Console(page, address).open("#/task/cloud-1" if view == "task" else f"#/{view}", view)
     if view == "explore":
@@ -323,7 +323,7 @@ def test_order_wrap_and_prettify(console):
 @pytest.mark.parametrize(
     ("how", "count"), [("none", 3), ("exact", 3), ("numbers", 1), ("signature", 1)]
 )
-def test_lines_that_say_the_same_become_one(console, how, count):
+def test_equal_lines_are_merged(console, how, count):
     page = console.open("#/explore?where=name=again").page
     page.select_option("select[aria-label=deduplicate]", how)
     assert console.lines.count() == count
@@ -352,7 +352,7 @@ def test_very_many_lines_are_estimated_and_counted_on_demand(console, monkeypatc
     monkeypatch.setattr(counting, "SAMPLED_LINES", 200)
     page = console.open("#/explore?where=n>=0").page
     header = page.locator("#found")
-    assert re.search(r"of about [345]\d\d lines \(1 in 2 looked at\)", header.inner_text())
+    assert re.search(r"of about [345]\d\d lines \(1 in 2 read\)", header.inner_text())
     assert "estimated from 1 line in 2" in page.locator("#volume").inner_text()
     assert console.lines.count() == 200
     page.click("#all")
@@ -399,10 +399,10 @@ def test_the_live_tail_pauses_resumes_and_clears(console, store):
 
 
 def test_a_task_id_leads_to_its_time_line(console):
-    page = console.open("#/explore?where=task=taken-1").page
+    page = console.open("#/explore?where=task=fallback-1").page
     page.locator("#lines a.task").first.click()
     console.ready("task")
-    assert page.locator("#cause").inner_text().startswith("Because the edge took it back")
+    assert page.locator("#cause").inner_text().startswith("Because it fell back to the local net")
 
 
 def test_a_trace_leads_to_its_tasks_time_line(console):
@@ -461,9 +461,9 @@ def test_the_dashboard_has_every_panel(console):
     page = console.open("#/dashboard", "dashboard").page
     titles = page.locator(".panel h2").all_inner_texts()
     assert titles == [
-        "Latency by site, and what was predicted", "Outcomes", "Answered by", "Exits",
-        "Given up on the cloud", "Link: round trip, lost and found", "Power",
-        "E3 of the last tasks", "Forecasts against what happened",
+        "Latency by site, measured and predicted", "Outcomes", "Answered by", "Exits",
+        "Given up on the cloud", "Link: round trip, losses and recoveries", "Power",
+        "E3 of the last tasks", "Forecasts against actual times",
     ]  # fmt: skip
     drawn = page.locator(".panel:has(canvas) h2").all_inner_texts()
     assert drawn == [title for title in titles if title != "Power"]  # the log has no sensor

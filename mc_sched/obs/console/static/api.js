@@ -1,4 +1,4 @@
-// Questions to the agent.
+// Requests to the agent's API.
 
 import { problem } from "./dom.js";
 
@@ -7,7 +7,7 @@ export const address = (path, parameters = {}) => {
   return `/api/${path}?${new URLSearchParams(kept)}`;
 };
 
-export async function ask(path, parameters) {
+export async function request(path, parameters) {
   try {
     const response = await fetch(address(path, parameters));
     const found = await response.json();

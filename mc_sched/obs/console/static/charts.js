@@ -1,4 +1,4 @@
-// Charts of the dashboard: lines, bars and dots over time.
+// Charts of the dashboard: lines, bars and points over time.
 
 import { colour, el } from "./dom.js";
 import { stacked } from "./stacked.js";
@@ -17,20 +17,20 @@ export const timeSeries = { label: "Time", value: (plot, at) => at == null ? "�
 
 function frame(title) {
   const plot = el("div", { class: "plot" });
-  return { plot, whole: el("section", { class: "panel" }, el("h2", {}, title), plot) };
+  return { plot, panel: el("section", { class: "panel" }, el("h2", {}, title), plot) };
 }
 
-// `series`: name, colour, dots or line, and pairs of time and value.
+// `series`: name, colour, dots or line, and (time, value) pairs.
 export function overTime(place, title, unit, { from, to }, series, extra = {}) {
-  const { plot, whole } = frame(title);
-  place.append(whole);
+  const { plot, panel } = frame(title);
+  place.append(panel);
   const shown = series.filter((one) => one.pairs.length);
   if (!shown.length) { plot.append(el("p", { class: "quiet" }, extra.empty || NOTHING)); return; }
   const times = [...new Set(shown.flatMap((one) => one.pairs.map(([at]) => at)))].sort((a, b) => a - b);
-  const place_of = new Map(times.map((at, n) => [at, n]));
+  const index = new Map(times.map((at, n) => [at, n]));
   const columns = shown.map((one) => {
     const column = new Array(times.length).fill(null);
-    for (const [at, value] of one.pairs) column[place_of.get(at)] = value;
+    for (const [at, value] of one.pairs) column[index.get(at)] = value;
     return column;
   });
   new uPlot({
@@ -39,7 +39,7 @@ export function overTime(place, title, unit, { from, to }, series, extra = {}) {
     axes: [timeAxis(), { ...axis(unit), size: 50 }],
     series: [timeSeries, ...shown.map((one) => ({
       label: one.name, stroke: colour(one.colour), width: one.dots ? 0 : 1.5, spanGaps: true,
-      paths: one.dots ? () => null : one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
+      paths: one.dots ? () => null : one.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
       points: { show: one.dots, size: 5, fill: colour(one.colour), stroke: colour(one.colour) },
       dash: one.dash, value: (chart, value) => value == null ? "–" : value.toFixed(value < 10 ? 2 : 0),
     }))],
@@ -48,18 +48,18 @@ export function overTime(place, title, unit, { from, to }, series, extra = {}) {
 
 // Counts per bar, as a rate.
 export function rates(place, title, unit, over, width, layers) {
-  const { plot, whole } = frame(title);
-  place.append(whole);
+  const { plot, panel } = frame(title);
+  place.append(panel);
   const shown = layers.filter((layer) => layer.bars.size);
   if (!shown.length) { plot.append(el("p", { class: "quiet" }, NOTHING)); return; }
   const drag = { x: false, y: false };
   stacked(plot, over, width, shown, { height: HEIGHT, cursor: { drag }, axes: [timeAxis(), { ...axis(unit), size: 50 }] });
 }
 
-// Expected against what happened: a dot each, and the line where both are equal.
+// Expected against actual values: a point for each pair, and the line on which both are equal.
 export function against(place, title, unit, groups) {
-  const { plot, whole } = frame(title);
-  place.append(whole);
+  const { plot, panel } = frame(title);
+  place.append(panel);
   const shown = groups.filter((one) => one.pairs.length);
   if (!shown.length) { plot.append(el("p", { class: "quiet" }, NOTHING)); return; }
   const all = shown.flatMap((one) => one.pairs.map(([expected, actual], n) => [expected, actual, one.name, n]))
@@ -69,9 +69,9 @@ export function against(place, title, unit, groups) {
   new uPlot({
     width: plot.clientWidth, height: HEIGHT, cursor: { drag: { x: false, y: false } },
     scales: { x: { time: false, range: [0, most * 1.05] }, y: { range: [0, most * 1.05] } },
-    axes: [{ ...axis(`expected (${unit})`), size: 40 }, { ...axis(`took (${unit})`), size: 50 }],
+    axes: [{ ...axis(`expected (${unit})`), size: 40 }, { ...axis(`actual (${unit})`), size: 50 }],
     series: [{ label: "expected", value: (chart, value) => value == null ? "–" : value.toFixed(1) },
-      { label: "as foretold", stroke: colour("quiet"), width: 1, points: { show: false } },
+      { label: "exact", stroke: colour("quiet"), width: 1, points: { show: false } },
       ...shown.map((one) => ({
         label: one.name, width: 0, stroke: colour(one.colour), paths: () => null,
         points: { show: true, size: 4, fill: colour(one.colour), stroke: colour(one.colour) },

@@ -1,4 +1,4 @@
-// Elements from data. Text is always text: nothing here ever reads markup.
+// Builds elements from data. Strings become text nodes and are never parsed as markup.
 
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

@@ -1,34 +1,34 @@
-// The Explore view: filters, volume over time, lines, live tail.
+// The Explore view: filters, histogram, log lines and live tail.
 
-import { address, ask } from "./api.js";
+import { address, request } from "./api.js";
 import { button, el, problem, select, toggle } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { LEVELS } from "./levels.js";
 import { deduplicated, fields, LABELS, row } from "./lines.js";
 import { rangePicker } from "./ranges.js";
-import { condition, go, question, range, read } from "./state.js";
+import { condition, go, parameters, range, read } from "./state.js";
 import { zone } from "./time.js";
 
-const AT_ONCE = 200;
+const PAGE_LINES = 200;
 const MOST_LIVE = 1000;
-// what belongs to the person, not to the question
-const taste = { wrap: false, prettify: false, dedup: "none", only: "" };
+// display options: not part of the query, so not in the address
+const display = { wrap: false, prettify: false, dedup: "none", only: "" };
 
 export async function explore(place) {
   const state = read();
-  const asked = question(state);
-  const list = el("ol", { id: "lines", class: taste.wrap ? "wrap" : "", "aria-label": "log lines" });
+  const query = parameters(state);
+  const list = el("ol", { id: "lines", class: display.wrap ? "wrap" : "", "aria-label": "log lines" });
   const chart = el("div", { id: "volume" });
   const header = el("p", { id: "found", class: "quiet", "aria-live": "polite" });
   const more = button("Older lines", () => older(page), { id: "older", title: "o", hidden: true });
   const none = el("p", { id: "none", class: "panel", hidden: true }, "No line matches in this range. ",
     button("Search the last 7 days", () => go({ range: "7d", from: "", to: "", id: "" })));
-  const page = { lines: [], asked, state, list, header, none, more };
+  const page = { lines: [], query, state, list, header, none, more };
   place.replaceChildren(filters(state), chart, tools(page, () => draw(page)), header, list, none, el("p", { class: "paging" }, more));
 
   const counted = count(page, chart);
-  counted.catch(() => {});  // told on the page, and awaited below
-  page.lines = await firstLines(state, asked);
+  counted.catch(() => {});  // the page shows the error; awaited below
+  page.lines = await firstLines(state, query);
   page.loaded = true;
   draw(page);
   if (state.id) reveal(list, state.id);
@@ -36,10 +36,10 @@ export async function explore(place) {
   return () => page.tail?.close();
 }
 
-// The lines are there first, then how many there are; of very many an estimate, unless all are wanted.
+// Count lines per bar. The agent estimates if there are very many, unless `all` is set.
 async function count(page, chart, all = "") {
   chart.setAttribute("aria-busy", "true");
-  const volume = await ask("volume", { ...page.asked, count: all });
+  const volume = await request("volume", { ...page.query, count: all });
   chart.removeAttribute("aria-busy");
   page.total = volume.bars.reduce((sum, [, levels]) => sum + Object.values(levels).reduce((a, b) => a + b, 0), 0);
   page.share = volume.share;
@@ -49,10 +49,10 @@ async function count(page, chart, all = "") {
   if (page.loaded) head(page);
 }
 
-// The newest or oldest of the range; around the line of a permalink, however many lie about it.
-async function firstLines(state, asked) {
-  if (!state.id) return ask("lines", { ...asked, limit: AT_ONCE });
-  const lines = await ask("around", { id: state.id, limit: AT_ONCE / 2 });
+// The newest or oldest lines of the range or, for a permalink, the lines around its line.
+async function firstLines(state, query) {
+  if (!state.id) return request("lines", { ...query, limit: PAGE_LINES });
+  const lines = await request("around", { id: state.id, limit: PAGE_LINES / 2 });
   return state.order === "oldest" ? lines : lines.reverse();
 }
 
@@ -61,7 +61,7 @@ function filters(state) {
   const words = el("input", { id: "words", type: "search", value: state.words, placeholder: "search words  ( / )", "aria-label": "words to search" });
   const form = el("form", { class: "filters" },
     ...rangePicker(state),
-    select([["", "all levels"], ...LEVELS.map((level) => [level, `${level} and graver`])], state.level,
+    select([["", "all levels"], ...LEVELS.map((level) => [level, `${level} and above`])], state.level,
       (value) => go({ level: value }), "level"),
     labelPicker(), where, words, el("button", { type: "submit" }, "Run"),
     button("Clear", () => go({ where: "", words: "", level: "", id: "" })));
@@ -74,10 +74,10 @@ function filters(state) {
   return form;
 }
 
-// Labels and their values, as the log has them.
+// Picker of the labels and values that the log has.
 function labelPicker() {
   const picker = el("select", { id: "labels", "aria-label": "add a label filter" }, el("option", { value: "" }, "label…"));
-  ask("labels").then((found) => {
+  request("labels").then((found) => {
     for (const [label, values] of Object.entries(found)) {
       if (values.length) picker.append(el("optgroup", { label }, values.map((value) =>
         el("option", { value: condition(label, "=", value) }, `${label}=${value}`))));
@@ -88,40 +88,40 @@ function labelPicker() {
 }
 
 function tools(page, redraw) {
-  const { state, asked } = page;
-  const set = (name) => (value) => { taste[name] = value; redraw(); };
+  const { state, query } = page;
+  const set = (name) => (value) => { display[name] = value; redraw(); };
   const live = button("Live tail", () => page.tail ? stop(page) : tail(page), { id: "live", title: "l", "aria-pressed": "false" });
   const pause = button("Pause", () => pauseTail(page), { id: "pause", hidden: true });
   const clear = button("Clear lines", () => { page.lines = []; redraw(); }, { id: "clear", hidden: true });
   Object.assign(page, { live, pause, clear });
   return el("div", { class: "tools" },
     button(state.order === "oldest" ? "Oldest first" : "Newest first", () => go({ order: state.order === "oldest" ? "newest" : "oldest" }), { id: "order" }),
-    toggle("Wrap", taste.wrap, set("wrap")), toggle("Prettify", taste.prettify, set("prettify")),
-    select([["none", "no dedup"], ["exact", "exact"], ["numbers", "numbers"], ["signature", "signature"]], taste.dedup, set("dedup"), "deduplicate"),
+    toggle("Wrap", display.wrap, set("wrap")), toggle("Prettify", display.prettify, set("prettify")),
+    select([["none", "no dedup"], ["exact", "exact"], ["numbers", "numbers"], ["signature", "signature"]], display.dedup, set("dedup"), "deduplicate"),
     el("span", { class: "gap" }), live, pause, clear,
-    el("a", { class: "button", download: true, href: address("download", { ...asked, format: "text" }) }, "Text"),
-    el("a", { class: "button", download: true, href: address("download", { ...asked, format: "json" }) }, "JSON"));
+    el("a", { class: "button", download: true, href: address("download", { ...query, format: "text" }) }, "Text"),
+    el("a", { class: "button", download: true, href: address("download", { ...query, format: "json" }) }, "JSON"));
 }
 
 function showOnly(page, field) {
-  taste.only = taste.only === field ? "" : field;
+  display.only = display.only === field ? "" : field;
   draw(page);
 }
 
 function draw(page) {
   const view = {
-    words: terms(page.state.words), question: page.asked, ...taste,
+    words: terms(page.state.words), query: page.query, ...display,
     show: (field) => showOnly(page, field),
   };
-  page.list.className = `${taste.wrap ? "wrap" : ""} ${taste.prettify ? "pretty" : ""}`;
-  const shown = deduplicated(page.lines, taste.dedup);
+  page.list.className = `${display.wrap ? "wrap" : ""} ${display.prettify ? "pretty" : ""}`;
+  const shown = deduplicated(page.lines, display.dedup);
   page.list.replaceChildren(...shown.map((line) => row(line, view)));
   page.none.hidden = page.lines.length > 0 || Boolean(page.tail);
   page.more.hidden = page.lines.length === 0;
   head(page);
 }
 
-// How many lines there are, and what they share.
+// The header: number of lines and their common labels.
 function head(page) {
   const estimated = page.share < 1;
   const total = page.total == null ? "…" : `${estimated ? "about " : ""}${page.total.toLocaleString("en")}`;
@@ -129,15 +129,15 @@ function head(page) {
   const common = commonLabels(page.lines).map(([name, value]) => `${name}=${value}`).join(" ");
   page.header.replaceChildren(
     `${page.lines.length.toLocaleString("en")} ${of}`,
-    ...(estimated ? [` (1 in ${Math.round(1 / page.share)} looked at) `, button("Count all", page.countAll, { id: "all" })] : []), common ? ` · common: ${common}` : "",
-    ` · ${zone()}`, taste.only ? ` · only ${taste.only} ` : "",
-    taste.only ? button("show all fields", () => showOnly(page, taste.only)) : "");
+    ...(estimated ? [` (1 in ${Math.round(1 / page.share)} read) `, button("Count all", page.countAll, { id: "all" })] : []), common ? ` · common: ${common}` : "",
+    ` · ${zone()}`, display.only ? ` · only ${display.only} ` : "",
+    display.only ? button("show all fields", () => showOnly(page, display.only)) : "");
 }
 
-// Search terms as the agent reads them: what stands in quotes is one.
+// Search words as the agent splits them: quotes group words.
 const terms = (text) => [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((found) => found.slice(1).find(Boolean) || "");
 
-// What all lines share.
+// Labels that have the same value in all lines.
 function commonLabels(lines) {
   if (!lines.length) return [];
   const rest = lines.slice(1).map((line) => new Map(fields(line.record)));
@@ -149,14 +149,14 @@ export async function older(page) {
   const oldestLast = page.state.order !== "oldest";
   const edge = oldestLast ? page.lines.at(-1) : page.lines[0];
   if (!edge) return;
-  const found = await ask("lines", { ...page.asked, order: "newest", from: 0, before: edge.id, limit: AT_ONCE });
+  const found = await request("lines", { ...page.query, order: "newest", from: 0, before: edge.id, limit: PAGE_LINES });
   page.beyond = true;
   page.lines = oldestLast ? [...page.lines, ...found] : [...found.reverse(), ...page.lines];
   draw(page);
 }
 
 function tail(page) {
-  page.tail = new EventSource(address("tail", page.asked));
+  page.tail = new EventSource(address("tail", page.query));
   page.tail.onmessage = (event) => {
     const line = JSON.parse(event.data);
     const newest = page.state.order !== "oldest";
@@ -164,7 +164,7 @@ function tail(page) {
     page.due ??= setTimeout(() => { page.due = null; if (!page.paused) draw(page); }, 100);
   };
   page.tail.onerror = () => problem(page.tail?.readyState === EventSource.CLOSED
-    ? "the live tail was refused: too many are open, or the agent is gone" : "the live tail was cut; it tries again");
+    ? "the live tail was refused: too many are open, or the agent has stopped" : "the live tail was interrupted; reconnecting");
   page.tail.onopen = () => problem("");
   page.live.setAttribute("aria-pressed", "true");
   page.live.textContent = "Stop";
@@ -191,8 +191,8 @@ function stop(page) {
 
 function reveal(list, id) {
   const item = [...list.children].find((one) => one.dataset.id === id);
-  if (!item) { problem("the line of this link is gone: the oldest lines make room for new ones (log_store in the configuration)"); return; }
-  item.classList.add("here");
+  if (!item) { problem("the line of this link no longer exists: the store deletes the oldest lines (log_store in the configuration)"); return; }
+  item.classList.add("target");
   item.querySelector(".head").click();
   item.scrollIntoView({ block: "center" });
 }

@@ -1,11 +1,11 @@
-// Lines over time, stacked by level; dragging over a part of it zooms in.
+// Histogram of lines over time, stacked by level; dragging over a part zooms in.
 
 import { axis, timeAxis } from "./charts.js";
 import { el } from "./dom.js";
 import { LEVELS } from "./levels.js";
 import { stacked } from "./stacked.js";
 
-// lines are counted: no mark lies between two whole numbers
+// increments of the axis: whole numbers only, because it counts lines
 const WHOLE = Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 
 export function histogram(place, volume, over, zoom) {
@@ -25,5 +25,5 @@ export function histogram(place, volume, over, zoom) {
     }] },
   });
   const about = volume.share < 1 ? `estimated from 1 line in ${Math.round(1 / volume.share)}; ` : "";
-  place.append(el("p", { class: "quiet" }, `${about}${volume.width_s} s a bar; drag to zoom`));
+  place.append(el("p", { class: "quiet" }, `${about}${volume.width_s} s per bar; drag to zoom`));
 }

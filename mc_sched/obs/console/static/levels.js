@@ -1,2 +1,2 @@
-// Levels from the gravest down, in Grafana's colours (console.css has them).
+// Levels from the most severe down; console.css has their colours, which are Grafana's.
 export const LEVELS = ["critical", "error", "warning", "info", "debug", "trace", "unknown"];

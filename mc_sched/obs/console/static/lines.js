@@ -1,21 +1,22 @@
-// The list of lines: each opens to its fields.
+// The list of log lines; each opens to show its fields.
 
 import { button, el } from "./dom.js";
 import { condition, go, hash, read } from "./state.js";
-import { ask } from "./api.js";
+import { request } from "./api.js";
 import { clock, milliseconds, stamp, zone } from "./time.js";
 
 export const LABELS = ["node", "level", "kind", "name", "site", "outcome", "exit"];
-const INSIDE = { site: "site", outcome: "kind", exit: "exit" };
+// labels that come from the record's outcome -> their key in it
+const OUTCOME_LABELS = { site: "site", outcome: "kind", exit: "exit" };
 const LONGEST = 2000;
-// what a line shows elsewhere, or once opened
-const UNSAID = /^(task|now_ns)$|(^|\.)(task_id|trace_id)$/;
+// fields that a line shows elsewhere, or only when it is open
+const HIDDEN = /^(task|now_ns)$|(^|\.)(task_id|trace_id)$/;
 
-// Every field of a record by the name that a condition calls it by.
+// Every field of a record, named as in a condition.
 export function fields(record) {
   const found = [];
   for (const label of LABELS) {
-    const value = label in INSIDE ? record.data?.outcome?.[INSIDE[label]] : record[label];
+    const value = label in OUTCOME_LABELS ? record.data?.outcome?.[OUTCOME_LABELS[label]] : record[label];
     if (value) found.push([label, value]);
   }
   if (record.task_id) found.push(["task", record.task_id]);
@@ -33,11 +34,11 @@ function walk(value, path, found) {
 }
 
 export const summary = (record, only) => {
-  const all = fields(record).filter(([name]) => only ? name === only : !LABELS.includes(name) && !UNSAID.test(name));
+  const all = fields(record).filter(([name]) => only ? name === only : !LABELS.includes(name) && !HIDDEN.test(name));
   return all.map(([name, value]) => `${name}=${value}`).join(" ");
 };
 
-// Text with the search words marked, as nodes.
+// Text as nodes, with the search words marked.
 export function marked(text, words) {
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)} … (${text.length} characters)` : text;
   const terms = words.filter(Boolean).map((word) => word.replace(/\*$/, "").toLowerCase()).filter(Boolean);
@@ -79,13 +80,13 @@ export function row(line, view) {
 
 const toTask = (task) => hash({ ...read(), view: "task", task, id: "" });
 
-// A task's or a trace's id leads to the time line.
+// Link a task id or a trace id to the task's time line.
 function linked(record, field, value) {
   const id = { task: taskOf(record), trace_id: record.trace_id }[field];
   return id ? [el("a", { href: toTask(id) }, ...value)] : value;
 }
 
-// On the cloud a task's id has its edge's in front.
+// In the cloud's log, a task id has the edge's id as prefix.
 const taskOf = (record) => record.node === "cloud" ? record.task_id?.replace(/^[^/]*\//, "") : record.task_id;
 
 function opened(line, view) {
@@ -105,7 +106,7 @@ function opened(line, view) {
     el("table", {}, el("tbody", {}, rows)));
 }
 
-// A fixed range around the line, without filters that might hide it.
+// A link to a fixed range around the line, without filters that might hide it.
 function permalink(line) {
   const ms = milliseconds(line.id);
   return hash({ view: "explore", from: String(ms - 60000), to: String(ms + 60000), id: line.id });
@@ -114,7 +115,7 @@ function permalink(line) {
 async function statistics(place, field, view) {
   const known = place.nextElementSibling;
   if (known?.className === "statistics") { known.remove(); return; }
-  const found = await ask("statistics", { ...view.question, field });
+  const found = await request("statistics", { ...view.query, field });
   const bars = found.top.map(([value, count]) => el("li", {},
     el("meter", { min: 0, max: found.lines, value: count }), ` ${Math.round(100 * count / found.lines)}% `,
     el("span", {}, value === "" ? "(empty)" : value), ` (${count})`));
@@ -125,15 +126,15 @@ async function statistics(place, field, view) {
 async function context(item, line, view) {
   const known = item.querySelector(".context");
   if (known) { known.remove(); return; }
-  const lines = await ask("around", { id: line.id, limit: 5 });
+  const lines = await request("around", { id: line.id, limit: 5 });
   item.append(el("ol", { class: "context", "aria-label": "lines around this one" }, lines.map((one) => {
     const inner = row(one, { ...view, words: [] });
-    if (one.id === line.id) inner.classList.add("here");
+    if (one.id === line.id) inner.classList.add("target");
     return inner;
   })));
 }
 
-// Lines that say the same become one: exactly, but for numbers, or by their shape alone.
+// Merge successive lines that are equal exactly, except for numbers, or in their structure only.
 export function deduplicated(lines, how) {
   if (how === "none") return lines;
   const kept = [];

@@ -1,6 +1,6 @@
-// Which view is shown, the keys, the theme.
+// Switches views, and handles keys and the theme.
 
-import { ask } from "./api.js";
+import { request } from "./api.js";
 import { dashboard } from "./dashboard.js";
 import { problem } from "./dom.js";
 import { explore } from "./explore.js";
@@ -19,9 +19,9 @@ async function show() {
   const turn = ++shown;
   problem("");
   for (const link of document.querySelectorAll("nav a")) {
-    const here = link.dataset.view === state.view;
-    link.setAttribute("aria-current", here ? "page" : "false");
-    if (!here) link.href = hash({ ...state, view: link.dataset.view, id: "" });
+    const current = link.dataset.view === state.view;
+    link.setAttribute("aria-current", current ? "page" : "false");
+    if (!current) link.href = hash({ ...state, view: link.dataset.view, id: "" });
   }
   document.body.removeAttribute("data-ready");
   try {
@@ -66,7 +66,7 @@ addEventListener("keydown", (event) => {
 document.getElementById("theme").addEventListener("click", flipTheme);
 document.getElementById("help").addEventListener("click", KEYS["?"]);
 addEventListener("hashchange", show);
-ask("about").then((about) => {
+request("about").then((about) => {
   document.getElementById("about").textContent =
     `${about.node} ${about.version} · ${about.lines.toLocaleString("en")} lines, ${(about.bytes / 1e6).toFixed(1)} MB`;
   document.title = `${about.node} · mc-sched console`;

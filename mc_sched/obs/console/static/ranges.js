@@ -1,4 +1,4 @@
-// The time range of a view: the last minutes, or from and to; further back, forth, and out.
+// Picker of a view's time range: the last minutes or a fixed range, with shift and zoom buttons.
 
 import { button, el, select } from "./dom.js";
 import { go, range, RANGES } from "./state.js";

@@ -1,9 +1,9 @@
-// Bars over time, one upon the other.
+// Stacked bars over time.
 
 import { colour } from "./dom.js";
 import { timeSeries } from "./charts.js";
 
-// `layers`: name, colour, and a Map from a bar's start to its height; the first lies at the bottom.
+// `layers`: name, colour, and a Map from a bar's start to its height; the first is at the bottom.
 export function stacked(place, { from, to }, width, layers, options) {
   const start = Math.floor(from / 1000 / width) * width;
   const count = Math.max(1, Math.ceil((to / 1000 - start) / width));
@@ -14,9 +14,9 @@ export function stacked(place, { from, to }, width, layers, options) {
   const series = layers.map((layer) => ({
     label: layer.name, fill: colour(layer.colour), stroke: colour(layer.colour), width: 0,
     points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60], align: 1 }),
-    value: (plot, value, at, n) => n == null ? "–" : said(height(layer, times[n])),
+    value: (plot, value, at, n) => n == null ? "–" : formatted(height(layer, times[n])),
   }));
-  // the lowest is drawn last, over the sums that hold it
+  // each sum includes the layers below it, so the lowest layer is drawn last, over the others
   return new uPlot({
     width: place.clientWidth, ...options,
     scales: { x: { range: [start, start + count * width] }, y: { range: (plot, low, high) => [0, high * 1.05 || 1] } },
@@ -24,4 +24,4 @@ export function stacked(place, { from, to }, width, layers, options) {
   }, [times, ...sums.reverse()], place);
 }
 
-const said = (value) => Number.isInteger(value) ? String(value) : value.toFixed(2);
+const formatted = (value) => Number.isInteger(value) ? String(value) : value.toFixed(2);

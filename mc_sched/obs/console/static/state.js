@@ -1,4 +1,4 @@
-// What is looked at stands in the address, so that a link to it is a permalink.
+// The view's state is kept in the address, so that every view has a permalink.
 
 const DEFAULTS = { range: "15m", from: "", to: "", where: "", words: "", level: "", order: "newest", id: "" };
 export const RANGES = { "5m": 5, "15m": 15, "1h": 60, "6h": 360, "24h": 1440, "7d": 10080 };
@@ -24,14 +24,15 @@ export function hash(state) {
 
 export const go = (changes) => { location.hash = hash({ ...read(), ...changes }); };
 
-// The time range in milliseconds since 1970: fixed, or the last minutes.
+// The time range in milliseconds since 1970: a fixed range, or the last minutes.
 export function range(state) {
   if (state.from && state.to) return { from: Number(state.from), to: Number(state.to) };
   const to = Date.now() + 1000;
   return { from: to - (RANGES[state.range] || 15) * 60000, to };
 }
 
-export function question(state) {
+// The parameters of an API request.
+export function parameters(state) {
   const { from, to } = range(state);
   const { where, words, level, order } = state;
   return { from: Math.floor(from), to: Math.ceil(to), where, words, level, order };

@@ -1,6 +1,6 @@
-// The task view: one task's time line across both nodes, and why it ended as it did.
+// The task view: one task's time line across both nodes and the cause of its outcome.
 
-import { ask } from "./api.js";
+import { request } from "./api.js";
 import { el } from "./dom.js";
 import { condition, go, hash, read } from "./state.js";
 
@@ -12,15 +12,15 @@ export async function task(place) {
   const form = el("form", { class: "filters" }, input, el("button", { type: "submit" }, "Show"));
   form.addEventListener("submit", (event) => { event.preventDefault(); go({ view: "task", task: input.value.trim(), id: "" }); });
   place.replaceChildren(form);
-  if (!state.task) { place.append(el("p", { class: "quiet" }, "Name a task, or follow one from Explore.")); input.focus(); return; }
-  const found = await ask(`task/${encodeURIComponent(state.task)}`);
+  if (!state.task) { place.append(el("p", { class: "quiet" }, "Enter a task or trace id, or open a task in Explore.")); input.focus(); return; }
+  const found = await request(`task/${encodeURIComponent(state.task)}`);
   place.append(
     el("section", { class: "panel wide" },
       el("h2", {}, `${found.task_id}: ${found.outcome ?? "open"}`),
       el("p", { id: "cause" }, `Because ${found.cause}.`),
       gantt(found),
-      el("p", { class: "quiet" }, "Thin line: the forecast's mean, hatched to its upper quantile. Dashed: the deadline.")),
-    el("section", { class: "panel wide" }, el("h2", {}, "In words"), el("pre", {}, found.text),
+      el("p", { class: "quiet" }, "Thin line: mean of the forecast; hatched: up to its upper quantile; dashed: deadline.")),
+    el("section", { class: "panel wide" }, el("h2", {}, "Explanation"), el("pre", {}, found.text),
       el("a", { href: hash({ view: "explore", where: condition("task", "=", found.task_id), range: "7d" }) }, "Its lines in Explore")));
 }
 
@@ -31,12 +31,12 @@ function gantt(found) {
   for (const lane of Object.keys(LANES)) {
     for (const span of found.spans.filter((one) => one.lane === lane)) {
       const long = span.end_ms - span.start_ms;
-      const bar = el("div", { class: `bar ${lane}`, title: said(span, long) });
+      const bar = el("div", { class: `bar ${lane}`, title: described(span, long) });
       bar.style.left = percent(span.start_ms);
       bar.style.width = percent(long);
       const track = el("div", { class: "track" }, bar);
       if (span.upper_ms != null) {
-        const expected = el("div", { class: "expected", title: said(span, long) });
+        const expected = el("div", { class: "expected", title: described(span, long) });
         expected.style.left = percent(span.start_ms);
         expected.style.width = percent(span.upper_ms);
         const mean = el("div", { class: "mean" });
@@ -60,13 +60,13 @@ function gantt(found) {
   return chart;
 }
 
-// A round number of milliseconds that divides the time line into few parts.
+// A round number of milliseconds that divides the time line into a few parts.
 function step(most) {
   const unit = 10 ** Math.floor(Math.log10(most / 4));
   const parts = innerWidth < 640 ? 3 : 5;
   return [1, 2, 5, 10, 20].map((n) => n * unit).find((ms) => most / ms <= parts);
 }
 
-const said = (span, long) => span.upper_ms == null
+const described = (span, long) => span.upper_ms == null
   ? `${span.name}: ${long.toFixed(2)} ms`
-  : `${span.name}: ${long.toFixed(2)} ms, expected were ${span.mean_ms.toFixed(2)} and at most ${span.upper_ms.toFixed(2)}`;
+  : `${span.name}: ${long.toFixed(2)} ms; expected ${span.mean_ms.toFixed(2)} ms, at most ${span.upper_ms.toFixed(2)} ms`;

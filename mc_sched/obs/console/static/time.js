@@ -1,4 +1,4 @@
-// Times as people of this place read them, on a clock of 24 hours.
+// Formats times in the browser's time zone, with a 24-hour clock.
 
 const two = (number, digits = 2) => String(number).padStart(digits, "0");
 const day = (at) => `${two(at.getMonth() + 1)}-${two(at.getDate())}`;
@@ -7,7 +7,7 @@ const seconds = (at) => `${minutes(at)}:${two(at.getSeconds())}`;
 
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-// A line's id is its time in nanoseconds, as text.
+// A line's id is its time in nanoseconds since 1970, as text.
 export const milliseconds = (id) => Number(BigInt(id) / 1000000n);
 
 export function clock(id) {
@@ -15,13 +15,13 @@ export function clock(id) {
   return `${day(at)} ${seconds(at)}.${two(at.getMilliseconds(), 3)}`;
 }
 
-// Seconds since 1970, whole: with the date.
+// Date and time of seconds since 1970.
 export function stamp(time) {
   const at = new Date(time * 1000);
   return `${at.getFullYear()}-${day(at)} ${seconds(at)}`;
 }
 
-// What stands below a chart; the date where a day begins, and at the first mark.
+// Labels of a time axis; the first label and the first of each day have the date.
 export function marks(plot, times) {
   const step = times[1] - times[0];
   return times.map((time, n) => {
