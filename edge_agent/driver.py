@@ -22,7 +22,7 @@ from edge_agent.executor import LocalExecutor
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.edge.machine import EdgeMachine
-from mc_sched.core.edge.stats import EdgeSnapshot
+from mc_sched.core.edge.snapshot import EdgeSnapshot
 from mc_sched.core.errors import MachineError
 from mc_sched.core.events import TimerKind
 from mc_sched.core.task import Outcome, OutcomeKind, Task

@@ -16,8 +16,7 @@ from mc_proto.channel import connect
 from mc_proto.tls import Identity
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from mc_sched.core.edge.machine import DRAINING
-from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind
+from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind, RefusalCode
 from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.store.query import Query
 
@@ -223,7 +222,7 @@ class _Leg:
         try:
             async for message in self._stub.Stream(self._requests(), timeout=patience_s):
                 frame = self._sent.pop(message.task_id, None)
-                if self._retry and frame and message.reason == DRAINING:
+                if self._retry and frame and message.refusal == RefusalCode.DRAINING:
                     self._left.appendleft(frame)
                     self._over = True
                 else:

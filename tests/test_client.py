@@ -12,8 +12,7 @@ from mc_proto.v1 import edge_pb2
 
 from mc_sched import client
 from mc_sched.client import Constraints, EdgeClient
-from mc_sched.core.edge.machine import DRAINING
-from mc_sched.core.task import OutcomeKind, Site
+from mc_sched.core.task import OutcomeKind, RefusalCode, Site
 from mc_sched.errors import ConnectError, UserError
 from tests.cli.fake_edge import LABELS, NO_IMAGE, FakeEdge
 
@@ -243,7 +242,9 @@ class Restarting(FakeEdge):
             return
         async for request in requests:
             if self.leaves == "refusing":
-                yield edge_pb2.Outcome(task_id=request.task_id, kind="refused", reason=DRAINING)
+                yield edge_pb2.Outcome(
+                    task_id=request.task_id, kind="refused", refusal=RefusalCode.DRAINING.value
+                )
             else:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from mc_sched.core.edge.cloud_record import NEVER
+from mc_sched.core.forecasts.cloud_record import NEVER
 from mc_sched.core.stage_graph import StageGraph
 from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import ExitRule, Mode, Shortfall, Task

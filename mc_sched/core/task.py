@@ -199,6 +199,8 @@ class Outcome:
     required_accuracy: float = 0.0
     gave_up: bool = False
     reason: str = ""
+    refusal: RefusalCode | None = None
+    """Set if the task was refused."""
     energy: Energy = Energy()
     bytes_up: int = 0
     cloud_ns: int = 0

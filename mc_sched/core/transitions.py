@@ -58,6 +58,14 @@ class ProbeState(str, Enum):
     SCHEDULED = "scheduled"
 
 
+QUIET_LOCAL = (LocalLeg.IDLE, LocalLeg.CLOSED)
+QUIET_CLOUD = (CloudLeg.IDLE, CloudLeg.CLOSED)
+"""Legs in which nothing is queued or in progress."""
+WAITING = (CloudLeg.QUEUED, CloudLeg.ENCODING)
+"""Cloud legs whose payload has not left yet."""
+IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
+"""Cloud legs with an open call that is still wanted."""
+
 LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
     LocalLeg.IDLE: {"queue": LocalLeg.QUEUED},
     LocalLeg.QUEUED: {"start": LocalLeg.RUNNING, "withdraw": LocalLeg.CLOSED},

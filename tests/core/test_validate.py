@@ -56,7 +56,7 @@ EDGE_FAULTS = {
         lambda edge: plant(edge, cloud=CloudLeg.UPLOADING),
     ),
     "other is filed under another name": (running_here, lambda edge: rename(edge.machine)),
-    "a is over and still here": (aborting, lambda edge: plant(edge, local=LocalLeg.CLOSED)),
+    "a is over but was not forgotten": (aborting, lambda edge: plant(edge, local=LocalLeg.CLOSED)),
     "a has its outcome and still a timer": (
         aborting,
         lambda edge: plant(edge, timers={TimerKind.DEADLINE}),

@@ -14,7 +14,7 @@ from mc_proto.v1 import cloud_pb2, edge_pb2
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge.stats import EdgeSnapshot
+from mc_sched.core.edge.snapshot import EdgeSnapshot
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.tables import CloudTable, Codec
 from mc_sched.core.task import (

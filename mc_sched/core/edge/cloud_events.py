@@ -1,22 +1,24 @@
-"""A task's trip to the cloud: what the edge hears of it, from its payload to the last word."""
+"""Events of a task's offload, from its payload to the end of its call, and of the cloud agent."""
 
 from __future__ import annotations
 
 from mc_sched.core import events as ev
-from mc_sched.core.edge.forecast import EdgeForecast
-from mc_sched.core.edge.invariants import IN_FLIGHT
 from mc_sched.core.edge.learning import EdgeLearning
 from mc_sched.core.edge.legs import EdgeLegs
-from mc_sched.core.edge.outcomes import EdgeOutcomes
+from mc_sched.core.edge.outcomes import EdgeOutcomes, Ending
 from mc_sched.core.edge.state import EdgeState
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.errors import UnexpectedEvent
-from mc_sched.core.task import OutcomeKind
-from mc_sched.core.transitions import CloudLeg
+from mc_sched.core.forecasts.edge_forecast import EdgeForecast
+from mc_sched.core.task import OutcomeKind, RefusalCode
+from mc_sched.core.transitions import WAITING, CloudLeg
 
 
 class CloudEvents:
-    """Moves the cloud leg by the encoder's and the cloud's words; a lost one calls for a rescue."""
+    """Moves the cloud leg by the encoder's and the cloud's reports; without an answer, falls back.
+
+    Messages that arrive after a give-up are legal in the table and change nothing here.
+    """
 
     def __init__(
         self,
@@ -29,35 +31,40 @@ class CloudEvents:
         self._state, self._forecast, self._learning = state, forecast, learning
         self._legs, self._outcomes = legs, outcomes
 
+    # --- the payload ------------------------------------------------------------------------
+
     def on_encoded(self, event: ev.Encoded) -> None:
-        """The payload is made."""
+        """Queue the task for the uplink again, now with its payload."""
         entry = self._state.entry(event, event.task_id)
         entry.move_cloud("Encoded")
         self._state.record(entry, self._learning.encoded(entry, event))
 
     def on_encode_failed(self, event: ev.EncodeFailed) -> None:
-        """It cannot be made."""
-        entry = self._cloud_closed(event, event.task_id)
-        self._outcomes.fall_back(
-            entry, OutcomeKind.FAILED, f"{entry.codec} encoder: {event.reason}"
-        )
+        """Fall back, as there is no payload to send."""
+        entry = self._close(event, event.task_id)
+        reason = f"{entry.codec} encoder: {event.reason}"
+        self._outcomes.fall_back(entry, Ending(OutcomeKind.FAILED, reason))
 
-    def on_cloud_accepted(self, event: ev.CloudAccepted) -> None:
-        """The whole payload is on the cloud, which works on it."""
+    # --- the call ---------------------------------------------------------------------------
+
+    def on_accepted(self, event: ev.CloudAccepted) -> None:
+        """Learn from the upload; the cloud works on the task from now on."""
         entry = self._state.entry(event, event.task_id)
-        first_upload = entry.cloud is CloudLeg.UPLOADING
+        was_uploading = entry.cloud is CloudLeg.UPLOADING
         entry.move_cloud("CloudAccepted")
-        if first_upload:
+        if was_uploading:
             self._state.record(entry, self._learning.accepted(entry, event))
 
-    def on_cloud_progressed(self, event: ev.CloudProgressed) -> None:
-        """A stage is done: when the answer is here is known better."""
+    def on_progressed(self, event: ev.CloudProgressed) -> None:
+        """Update the expected time of the answer."""
         entry = self._state.entry(event, event.task_id)
         entry.move_cloud("CloudProgressed")
-        entry.expected_at_ns = event.now_ns + event.remaining_ns
+        acceptance = entry.offloaded.acceptance
+        if acceptance is not None:
+            acceptance.expected_at_ns = event.now_ns + event.remaining_ns
 
-    def on_cloud_replied(self, event: ev.CloudReplied) -> None:
-        """The answer, or what crossed a give-up."""
+    def on_replied(self, event: ev.CloudReplied) -> None:
+        """Output the answer if the task is still open."""
         entry = self._state.entry(event, event.task_id)
         cloud = self._forecast.cloud
         if cloud is None or event.exit not in cloud.table.exit_names:
@@ -67,40 +74,42 @@ class CloudEvents:
         if entry.open:
             self._outcomes.answer_cloud(entry, event.exit, event.prediction)
 
-    def on_cloud_refused(self, event: ev.CloudRefused) -> None:
-        """No exit can serve the task."""
-        entry = self._cloud_closed(event, event.task_id)
-        self._outcomes.fall_back(entry, OutcomeKind.REFUSED, f"cloud: {event.reason}")
+    def on_refused(self, event: ev.CloudRefused) -> None:
+        """Fall back: no exit can serve the task."""
+        entry = self._close(event, event.task_id, refused=True)
+        ending = Ending(OutcomeKind.REFUSED, f"cloud: {event.reason}", RefusalCode.CLOUD)
+        self._outcomes.fall_back(entry, ending)
 
-    def on_cloud_stopped(self, event: ev.CloudStopped) -> None:
-        """The cloud does not go on with it."""
-        entry = self._cloud_closed(event, event.task_id)
-        entry.cloud_compute_ns = event.compute_ns
+    def on_stopped(self, event: ev.CloudStopped) -> None:
+        """Fall back: the cloud does not finish the task."""
+        entry = self._close(event, event.task_id)
+        entry.offloaded.compute_ns = event.compute_ns
         kind = OutcomeKind.FAILED if event.failed else OutcomeKind.LATE
-        self._outcomes.fall_back(entry, kind, f"the cloud stopped: {event.reason}")
+        self._outcomes.fall_back(entry, Ending(kind, f"the cloud stopped: {event.reason}"))
 
-    def on_cloud_lost(self, event: ev.CloudLost) -> None:
-        """The call broke."""
-        entry = self._cloud_closed(event, event.task_id)
-        self._outcomes.fall_back(entry, OutcomeKind.FAILED, f"the cloud was lost: {event.reason}")
+    def on_lost(self, event: ev.CloudLost) -> None:
+        """Fall back: the call broke."""
+        entry = self._close(event, event.task_id)
+        self._outcomes.fall_back(entry, _lost(event.reason))
 
-    def _cloud_closed(self, event: ev.EdgeEvent, task_id: str) -> EdgeTask:
+    def _close(self, event: ev.EdgeEvent, task_id: str, refused: bool = False) -> EdgeTask:
         entry = self._state.entry(event, task_id)
-        if entry.cloud in IN_FLIGHT:
-            self._forecast.cloud_record.ended(in_time=False)
-            self._state.record(entry, self._learning.no_answer(entry, event.now_ns))
-        self._learning.off_the_air(entry, event.now_ns, whole=isinstance(event, ev.CloudRefused))
+        self._state.record(entry, self._learning.offload_failed(entry, event.now_ns, refused))
         entry.move_cloud(type(event).__name__)
         if not any(other.cloud is CloudLeg.RUNNING for other in self._state.entries):
-            self._forecast.cloud_idle()
+            self._learning.cloud_idle()
         return entry
 
-    def on_cloud_gone(self, event: ev.CloudGone) -> None:
-        """No cloud agent can be used: what has not left yet stays here."""
-        self._forecast.cloud_gone(event.now_ns, event.reason)
+    # --- the cloud agent --------------------------------------------------------------------
+
+    def on_gone(self, event: ev.CloudGone) -> None:
+        """Fall back with all tasks that have not left the device yet."""
+        self._learning.cloud_gone(event)
         for entry in list(self._state.entries):
-            if entry.cloud in (CloudLeg.QUEUED, CloudLeg.ENCODING):
+            if entry.cloud in WAITING:
                 self._legs.leave_cloud(entry)
-                self._outcomes.fall_back(
-                    entry, OutcomeKind.FAILED, f"the cloud was lost: {event.reason}"
-                )
+                self._outcomes.fall_back(entry, _lost(event.reason))
+
+
+def _lost(reason: str) -> Ending:
+    return Ending(OutcomeKind.FAILED, f"the cloud was lost: {reason}")

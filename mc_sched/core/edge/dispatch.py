@@ -1,56 +1,66 @@
-"""What starts next on the edge: here alone is queued work begun, earliest deadline first."""
+"""Start of queued work: uploads, encodings and local runs, earliest deadline first."""
 
 from __future__ import annotations
 
 from mc_sched.core import actions as do
-from mc_sched.core.edge.forecast import EdgeForecast
-from mc_sched.core.edge.outcomes import EdgeOutcomes
+from mc_sched.core.edge.learning import EdgeLearning
+from mc_sched.core.edge.outcomes import EdgeOutcomes, Ending
 from mc_sched.core.edge.state import EdgeState
-from mc_sched.core.edge.task import EdgeTask
+from mc_sched.core.edge.task import EdgeTask, Encoding, Upload
 from mc_sched.core.energy.radio import RadioTail
 from mc_sched.core.events import TimerKind
+from mc_sched.core.forecasts.edge_forecast import EdgeForecast
 from mc_sched.core.policy import Fallback
 from mc_sched.core.task import OutcomeKind
 from mc_sched.core.transitions import CloudLeg, LocalLeg
 
 
 class EdgeDispatch:
-    """Gives the local net, the encoder and the uplink to the queued tasks."""
+    """Assigns the local net, the encoder and the uplink to queued tasks. Nothing else does."""
 
     def __init__(
-        self, state: EdgeState, forecast: EdgeForecast, tail: RadioTail, outcomes: EdgeOutcomes
+        self,
+        state: EdgeState,
+        forecast: EdgeForecast,
+        tail: RadioTail,
+        learning: EdgeLearning,
+        outcomes: EdgeOutcomes,
     ) -> None:
-        self._state, self._forecast, self._tail, self._outcomes = state, forecast, tail, outcomes
+        self._state, self._forecast, self._tail = state, forecast, tail
+        self._learning, self._outcomes = learning, outcomes
 
     def advance(self, max_uploads: int | None) -> None:
-        """Start whatever can be; `max_uploads` at once, or as many as cover a round trip."""
+        """Start all that can start; with None, as many uploads as cover a round trip."""
         self._start_uploads(max_uploads)
         self._start_local()
+
+    # --- the local net ----------------------------------------------------------------------
 
     def _start_local(self) -> None:
         queued = []
         for entry in self._state.entries:
-            if entry.local in (LocalLeg.RUNNING, LocalLeg.ABORTING):
+            if entry.local is LocalLeg.RUNNING or entry.local is LocalLeg.ABORTING:
                 return
             if entry.local is LocalLeg.QUEUED:
                 queued.append(entry)
         if not queued:
             return
         now_ns, forecast = self._state.now_ns, self._forecast
-        # one that cannot be in time any more would only make the others late as well
+        # a task that cannot be in time any more would only make the others late as well
         feasible = [e for e in queued if now_ns + forecast.run_mean_ns(e, now_ns) <= e.task.due_ns]
-        free = [e for e in feasible if not self._has_to_wait(e)]
+        free = [e for e in feasible if not self._must_wait(e)]
         if free:
             entry = min(free, key=_due_ns)
+            assert entry.run is not None
             entry.move_local("start")
-            entry.local_started_ns = now_ns
-            self._forecast.local.started(now_ns, entry.on_device_ns)
-            self._state.actions.append(do.StartLocal(entry.task.task_id, entry.on_device_exit))
+            entry.run.started_ns = now_ns
+            self._learning.run_requested(entry, now_ns)
+            self._state.actions.append(do.StartLocal(entry.task.task_id, entry.net.exit))
 
-    def _has_to_wait(self, entry: EdgeTask) -> bool:
-        """Whether this run would cost another task its take-back, and can wait until that is over.
+    def _must_wait(self, entry: EdgeTask) -> bool:
+        """True if this run would prevent another task's fallback, and is not urgent itself.
 
-        The other one's timer or its end wakes us in any case.
+        The other task's timer, or its end, starts the dispatch again.
         """
         now_ns = self._state.now_ns
         run_ns = self._forecast.run_mean_ns(entry, now_ns)
@@ -62,6 +72,8 @@ class EdgeDispatch:
                     return True
         return False
 
+    # --- encoder and uplink -----------------------------------------------------------------
+
     def _start_uploads(self, max_uploads: int | None) -> None:
         queued = [entry for entry in self._state.entries if entry.cloud is CloudLeg.QUEUED]
         if not queued:
@@ -72,17 +84,17 @@ class EdgeDispatch:
         free = max(0, most - legs.count(CloudLeg.UPLOADING))
         encoder_free = CloudLeg.ENCODING not in legs and CloudLeg.DROPPED not in legs
         for entry in sorted(queued, key=_due_ns):
-            is_ready = entry.encoded or not self._forecast.encode.needs_time(entry.codec)
+            attempt = entry.offloaded
+            needs_encoder = self._forecast.encode.needs_time(attempt.offload.codec)
+            is_ready = attempt.has_payload or not needs_encoder
             if not (free if is_ready else encoder_free):
                 continue
-            assert entry.offload is not None
-            # a policy that watches the clock sends nothing that would only make the others late
-            watches = entry.offload.fallback is not Fallback.NEVER
+            # only a policy without fallback sends a payload that will probably be late
+            watches = attempt.offload.fallback is not Fallback.NEVER
             if watches and not self._forecast.cloud_can_serve(entry, now_ns):
                 entry.move_cloud("withdraw")
-                self._outcomes.fall_back(
-                    entry, OutcomeKind.LATE, "the uplink was taken for too long"
-                )
+                ending = Ending(OutcomeKind.LATE, "the uplink was taken for too long")
+                self._outcomes.fall_back(entry, ending)
             elif is_ready:
                 self._send(entry)
                 free -= 1
@@ -93,28 +105,26 @@ class EdgeDispatch:
     def _encode(self, entry: EdgeTask) -> None:
         now_ns = self._state.now_ns
         entry.move_cloud("encode")
-        entry.encode_started_ns = now_ns
-        entry.expected_encode = self._forecast.encode.forecast(now_ns, entry.codec)
+        expected = self._forecast.encode.forecast(now_ns, entry.codec)
+        entry.offloaded.encoding = Encoding(now_ns, expected)
         self._state.actions.append(do.Encode(entry.task.task_id, entry.codec))
 
     def _send(self, entry: EdgeTask) -> None:
-        assert entry.offload is not None
-        now_ns = self._state.now_ns
-        entry.expected_up = self._forecast.up(entry, now_ns, self._state.entries)
+        now_ns, attempt = self._state.now_ns, entry.offloaded
+        expected = self._forecast.upload(entry, now_ns, self._state.entries)
         entry.move_cloud("send")
-        entry.sent_ns = now_ns
-        entry.tail_j = self._tail.next_j(now_ns)
+        attempt.upload = Upload(now_ns, expected, self._tail.next_j(now_ns))
         half_rtt_ns = self._forecast.link.rtt_mean_ns(now_ns) // 2
         self._state.actions.append(
             do.SendToCloud(
                 task_id=entry.task.task_id,
-                codec=entry.codec,
-                accuracy=entry.offload.accuracy,
-                # the first byte's way is a time that the cloud cannot see
+                codec=attempt.offload.codec,
+                accuracy=attempt.offload.accuracy,
+                # the cloud's clock starts when the first byte arrives
                 budget_ns=max(0, entry.task.due_ns - now_ns - half_rtt_ns),
-                reply_in_ns=max(0, entry.reply_by_ns - now_ns - half_rtt_ns),
+                reply_in_ns=max(0, attempt.reply_by_ns - now_ns - half_rtt_ns),
                 down_ns=half_rtt_ns,
-                exit_rule=entry.offload.exit_rule,
+                exit_rule=attempt.offload.exit_rule,
             )
         )
 

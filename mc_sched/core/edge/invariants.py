@@ -1,4 +1,4 @@
-"""What must hold of the edge machine between any two events."""
+"""Invariants of the edge machine, which hold between any two events."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.errors import InvariantBroken
 from mc_sched.core.events import TimerKind
-from mc_sched.core.transitions import CloudLeg, LocalLeg
-
-IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
-"""Cloud legs with an open call that is still wanted."""
-WAITING = (CloudLeg.QUEUED, CloudLeg.ENCODING)
-"""Cloud legs on the way to a call."""
+from mc_sched.core.transitions import IN_FLIGHT, WAITING, CloudLeg, LocalLeg
 
 
 def check_edge(tasks: Mapping[str, EdgeTask], max_uploads: int) -> None:
-    """Raise InvariantBroken if these tasks, by id, are in a state that must not exist."""
+    """Raise InvariantBroken if these tasks, by id, are in an invalid state."""
     legs = Counter(entry.local for entry in tasks.values())
     _must(legs[LocalLeg.RUNNING] + legs[LocalLeg.ABORTING] <= 1, "two local inferences at once")
     calls = Counter(entry.cloud for entry in tasks.values())
@@ -25,7 +20,7 @@ def check_edge(tasks: Mapping[str, EdgeTask], max_uploads: int) -> None:
     _must(calls[CloudLeg.ENCODING] + calls[CloudLeg.DROPPED] <= 1, "two payloads at once")
     for task_id, entry in tasks.items():
         _must(task_id == entry.task.task_id, f"{task_id} is filed under another name")
-        _must(not entry.over, f"{task_id} is over and still here")
+        _must(not entry.over, f"{task_id} is over but was not forgotten")
         if entry.open:
             _check_open(task_id, entry)
         else:

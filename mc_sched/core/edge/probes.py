@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.core.edge.forecast import EdgeForecast
-from mc_sched.core.edge.probe_value import probe_is_worth_it
 from mc_sched.core.edge.state import EdgeState
-from mc_sched.core.edge.stats import EdgeStats
-from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
+from mc_sched.core.forecasts.edge_forecast import EdgeForecast
+from mc_sched.core.forecasts.probe_value import ProbeValue
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.policy import View
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Task
@@ -27,10 +27,16 @@ class EdgeProbes:
     """Sends a probe when a cloud agent is reached, and one more an interval after each answer."""
 
     def __init__(
-        self, settings: EdgeSettings, state: EdgeState, forecast: EdgeForecast, stats: EdgeStats
+        self,
+        settings: EdgeSettings,
+        state: EdgeState,
+        forecast: EdgeForecast,
+        worth: ProbeValue,
+        view: Callable[[Task, int], View],
     ) -> None:
         self._settings = settings
-        self._state, self._forecast, self._stats = state, forecast, stats
+        self._state, self._forecast = state, forecast
+        self._value, self._view = worth, view
         self._probing: ProbeState = ProbeState.IDLE
         self._last_task: Task | None = None
         self._last_task_ns = -ACTIVE_NS
@@ -113,11 +119,9 @@ class EdgeProbes:
         return link.wanted_padding(now_ns, worth_it)
 
     def _is_worth_it(self, now_ns: int) -> bool:
-        """True if only the link's estimate keeps a task like the last one from the cloud."""
+        """True if a faster link could change the decision about a task like the last one."""
         if self._last_task is None:
             return False
         task = replace(self._last_task, submitted_ns=now_ns)
-        name = task.policy or self._settings.policy
-        entry = EdgeTask(task, self._stats.required_accuracy(task))
-        view = self._forecast.view_for(name, entry, now_ns, self._state.entries)
-        return probe_is_worth_it(task, view, POLICIES[name], self._forecast)
+        policy = POLICIES[task.policy or self._settings.policy]
+        return self._value.is_worth_it(task, self._view(task, now_ns), policy)

@@ -1,4 +1,4 @@
-"""What the parts of the edge machine work on together: the tasks here, the moment, the actions."""
+"""State that the parts of the edge machine share: its tasks, the current moment, its actions."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from mc_sched.core.scores import Score, ScoreBook
 
 
 class EdgeState:
-    """The tasks by id, in order of arrival, and what the event at hand has called for so far."""
+    """The tasks by id, in order of arrival, and the actions for the current event so far."""
 
     def __init__(self, scores: ScoreBook) -> None:
         self._scores = scores
         self.tasks: dict[str, EdgeTask] = {}
         self.open = 0
-        """How many tasks still lack their outcome."""
+        """Number of tasks without an outcome."""
         self.now_ns = 0
         self.actions: list[do.EdgeAction] = []
 
     def begin(self, now_ns: int) -> None:
-        """The next event: nothing is asked of the driver yet."""
+        """Start on the next event, with no actions yet."""
         self.now_ns = now_ns
         self.actions = []
 
     @property
     def entries(self) -> Collection[EdgeTask]:
-        """All tasks that are here, those with an outcome whose legs still move among them."""
+        """All tasks, including those with an outcome whose legs are not closed yet."""
         return self.tasks.values()
 
     def entry(self, event: ev.EdgeEvent, task_id: str, detail: str = "") -> EdgeTask:
-        """The task that an event is about, with the event in its story.
+        """Return the task that an event is about and add the event to its story.
 
-        Raises UnexpectedEvent where there is none of this id.
+        Raises UnexpectedEvent if there is no task of this id.
         """
         entry = self.tasks.get(task_id)
         name = type(event).__name__
@@ -46,29 +46,29 @@ class EdgeState:
         return entry
 
     def note(self, entry: EdgeTask, name: str) -> None:
-        """A line of the task's story."""
+        """Add a line to the task's story."""
         entry.story.append((self.now_ns, name))
 
     def record(self, entry: EdgeTask, scores: tuple[Score, ...]) -> None:
-        """Enter the scores of a task's forecasts, whose truth is known now."""
+        """Record the scores of a task's forecasts whose actual times are now known."""
         for score in scores:
             entry.story.append((self.now_ns, score))
             self._scores.add(score)
             self.actions.append(do.RecordScore(entry.task.task_id, score))
 
     def set_timer(self, entry: EdgeTask, kind: TimerKind, at_ns: int) -> None:
-        """Be woken at that moment for this task."""
+        """Set a timer of this task."""
         entry.timers.add(kind)
         self.actions.append(do.SetTimer(entry.task.task_id, kind, at_ns))
 
     def cancel_timer(self, entry: EdgeTask, kind: TimerKind) -> None:
-        """Not to be woken any more; harmless where the timer is not set."""
+        """Cancel a timer of this task if it is set."""
         if kind in entry.timers:
             entry.timers.discard(kind)
             self.actions.append(do.CancelTimer(entry.task.task_id, kind))
 
     def forget_over(self) -> None:
-        """Let go of the tasks to which nothing can happen any more."""
+        """Forget the tasks to which nothing can happen any more."""
         over = [task_id for task_id, entry in self.tasks.items() if entry.over]
         for task_id in over:
             del self.tasks[task_id]

@@ -1,4 +1,4 @@
-"""One task's record on the edge: its two legs, its timers, its story."""
+"""One task on the edge: its two legs, its local run, its offload, its timers and its story."""
 
 from __future__ import annotations
 
@@ -8,16 +8,148 @@ from mc_sched.core.energy.ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.policy import CloudForecast, LocalFirst, Offload
-from mc_sched.core.scores import NOTHING, Score, format_story_line
-from mc_sched.core.task import Energy, Outcome, Prediction, Task
-from mc_sched.core.transitions import CLOUD_LEG, LOCAL_LEG, CloudLeg, LocalLeg
-
-QUIET_LOCAL = (LocalLeg.IDLE, LocalLeg.CLOSED)
-QUIET_CLOUD = (CloudLeg.IDLE, CloudLeg.CLOSED)
-
-NO_ENERGY = Energy()
+from mc_sched.core.scores import Forecast, Score, format_story_line
+from mc_sched.core.task import Outcome, Prediction, Task
+from mc_sched.core.transitions import (
+    CLOUD_LEG,
+    LOCAL_LEG,
+    QUIET_CLOUD,
+    QUIET_LOCAL,
+    CloudLeg,
+    LocalLeg,
+)
+from mc_sched.core.value import value
 
 LegT = TypeVar("LegT", LocalLeg, CloudLeg)
+
+
+@value
+class DeviceNet:
+    """The network that a task runs on this device if it runs locally."""
+
+    exit: str
+    """Exit of the cloud net up to which it runs; empty for the local net."""
+    profiled_ns: int
+    """Profiled time of the cloud net up to that exit; 0 for the local net."""
+
+
+LOCAL_NET = DeviceNet("", 0)
+
+
+class LocalRun:
+    """A run on the device, from the local queue to its end."""
+
+    __slots__ = ("expected", "queued_ns", "started_ns", "took_ns")
+
+    def __init__(self, queued_ns: int, expected: Forecast) -> None:
+        self.queued_ns = queued_ns
+        self.expected = expected
+        """Forecast at `queued_ns` of the time until the answer, waiting included."""
+        self.started_ns: int | None = None
+        self.took_ns: int | None = None
+        """Time from its start until it ended or was aborted."""
+
+    def work(self, until_ns: int | None) -> Work | None:
+        """The device time it took, or has taken until `until_ns` if it is still running."""
+        if self.started_ns is None:
+            return None
+        took_ns = self.took_ns if until_ns is None else until_ns - self.started_ns
+        return Work(Part.COMPUTE, self.started_ns, self.started_ns + took_ns) if took_ns else None
+
+
+class Encoding:
+    """The making of an offload's payload by the encoder."""
+
+    __slots__ = ("expected", "is_done", "started_ns", "took_ns")
+
+    def __init__(self, started_ns: int, expected: Forecast) -> None:
+        self.started_ns, self.expected = started_ns, expected
+        self.took_ns: int | None = None
+        """Time that the encoder worked on it, or had worked when the payload was withdrawn."""
+        self.is_done = False
+
+    def work(self, until_ns: int | None) -> Work | None:
+        """The device time it took, or has taken until `until_ns` if it is still running."""
+        took_ns = self.took_ns if until_ns is None else until_ns - self.started_ns
+        return Work(Part.ENCODE, self.started_ns, self.started_ns + took_ns) if took_ns else None
+
+
+class Upload:
+    """The transfer of an offload's payload."""
+
+    __slots__ = ("air_ns", "bytes_sent", "expected", "paid_ns", "sent_ns", "tail_j")
+
+    def __init__(self, sent_ns: int, expected: Forecast, tail_j: float) -> None:
+        self.sent_ns = sent_ns
+        self.expected = expected
+        """Forecast of the time until the cloud's acceptance."""
+        self.tail_j = tail_j
+        """Joules that the upload and its reply have added to the radio's tail."""
+        self.bytes_sent = 0
+        self.air_ns = 0
+        """Time the radio sent for this task, from its first byte to its last."""
+        self.paid_ns = 0
+        """Its share of the radio's time, which simultaneous uploads split."""
+
+
+class Acceptance:
+    """The cloud's acceptance of an offload."""
+
+    __slots__ = ("at_ns", "expected_at_ns", "queue_ns")
+
+    def __init__(self, at_ns: int, queue_ns: int, expected_at_ns: int) -> None:
+        self.at_ns, self.queue_ns = at_ns, queue_ns
+        self.expected_at_ns = expected_at_ns
+        """Moment of the answer, by the cloud's latest message."""
+
+
+class OffloadAttempt:
+    """An offload of a task, from the uplink's queue to its end."""
+
+    __slots__ = (
+        "acceptance", "compute_ns", "encoding", "is_given_up", "is_scored", "offload", "options",
+        "payload_bytes", "queued_ns", "reply_air_ns", "reply_by_ns", "upload",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        offload: Offload,
+        options: tuple[CloudForecast, ...],
+        payload_bytes: int,
+        queued_ns: int,
+        reply_by_ns: int,
+    ) -> None:
+        self.offload = offload
+        self.options = options
+        """Forecasts of every exit and codec at the decision."""
+        self.payload_bytes = payload_bytes
+        self.queued_ns = queued_ns
+        self.reply_by_ns = reply_by_ns
+        """The deadline, or the latest start of the fallback if the cloud is to reply before it."""
+        self.encoding: Encoding | None = None
+        self.upload: Upload | None = None
+        self.acceptance: Acceptance | None = None
+        self.is_given_up = False
+        self.is_scored = False
+        """True once its end has been compared with its forecast."""
+        self.compute_ns = 0
+        """Time the cloud computed, as far as it reported."""
+        self.reply_air_ns = 0
+        """Time the radio received the reply; 0 without one."""
+
+    @property
+    def has_payload(self) -> bool:
+        """True once the encoder has made the payload."""
+        return self.encoding is not None and self.encoding.is_done
+
+    @property
+    def requested(self) -> CloudForecast | None:
+        """The forecast of the exit that the offload asks for."""
+        codec, accuracy = self.offload.codec, self.offload.accuracy
+        for option in self.options:
+            if option.codec == codec and option.accuracy >= accuracy:
+                return option
+        return None
 
 
 class EdgeTask:
@@ -30,94 +162,58 @@ class EdgeTask:
         self.local: LocalLeg = LocalLeg.IDLE
         self.cloud: CloudLeg = CloudLeg.IDLE
         self.outcome: Outcome | None = None
-        self.offload: Offload | None = None
-        self.payload_bytes = 0
-        """Size of the image under the codec in use."""
-        self.on_device_exit = ""
-        """Which exit of the cloud net runs here; empty for the local net."""
-        self.on_device_ns = 0
-        """Profiled time of the cloud net here up to it; 0 for the local net."""
-        self.first: LocalFirst | None = None
-        """Set while the local net's answer decides whether the image goes to the cloud."""
+        self.net = LOCAL_NET
+        self.run: LocalRun | None = None
+        """Its latest local run."""
+        self.first_run: LocalRun | None = None
+        """The run of the local net, if the cloud net runs on the device after it."""
+        self.attempt: OffloadAttempt | None = None
+        self.local_first: LocalFirst | None = None
+        """Set if the local net's answer decides whether a larger network follows."""
         self.unsure: Prediction | None = None
-        """The local net's answer, if it was not sure enough to stand."""
-        self.gave_up = False
+        """The local net's answer, if it was not sure enough."""
         self.predicted_ns: int | None = None
-        self.decided_ns = 0
-        """When it was put into the queue of this device, last."""
-        self.offloaded_ns = 0
-        """When it was put into the uplink's queue."""
-        self.options: tuple[CloudForecast, ...] = ()
-        """What was expected of each way to the cloud when it was decided for it."""
-        self.expected_local = NOTHING
-        """Time from the decision for the edge to the answer."""
-        self.expected_encode = NOTHING
-        self.expected_up = NOTHING
-        self.offload_scored = False
-        """Whether the trip to the cloud has been held against its forecast."""
+        """Latency that was predicted at the decision; None if it was refused."""
         self.total: Score | None = None
-        """Its site's forecast, once there is an answer to hold against it."""
+        """Forecast and actual time of the site that answered."""
         self.timers: set[TimerKind] = set()
-        self.run_before: tuple[Work, ...] = ()
-        """The local net's run, where another one follows it here."""
-        self.compute_ns = 0
-        self.local_started_ns = 0
-        self.encode_started_ns = 0
-        self.encode_ns = 0
-        """Time that the encoder worked for this task."""
-        self.encoded = False
-        """Whether its payload, where one has to be made, is there."""
-        self.sent_ns = -1
-        """When the upload began; -1 while it has not."""
-        self.reply_by_ns = 0
-        """When the cloud's answer is wanted: at the deadline, or before the task is taken back."""
-        self.accepted_ns: int | None = None
-        self.expected_at_ns = 0
-        """When the answer is here, by the cloud's latest word."""
-        self.cloud_predicted_ns = 0
-        """Queue on the cloud and profiled path to the target, as of `accepted`."""
-        self.cloud_compute_ns = 0
-        self.bytes_up = 0
-        self.upload_air_ns = 0
-        """Time the radio sent for this task, from its first byte to its last."""
-        self.upload_paid_ns = 0
-        """Its share of the radio's time, of which uploads at once have one in common."""
-        self.reply_air_ns = 0
-        """Time the radio received the reply; 0 while there is none."""
-        self.tail_j = 0.0
-        """What its transfers have added to the radio's tail, in joules."""
-        self.energy = NO_ENERGY
         self.story: list[tuple[int, str | Score]] = []
 
     @property
     def open(self) -> bool:
-        """Whether it still lacks its outcome."""
+        """True while it has no outcome."""
         return self.outcome is None
 
     @property
     def over(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """True if nothing can happen to it any more."""
         return self.outcome is not None and self.local in QUIET_LOCAL and self.cloud in QUIET_CLOUD
 
     @property
     def codec(self) -> str:
-        """The codec in use; empty while it is not meant for the cloud."""
-        return "" if self.offload is None else self.offload.codec
+        """The codec of its offload; empty if it is not offloaded."""
+        return "" if self.attempt is None else self.attempt.offload.codec
+
+    @property
+    def offloaded(self) -> OffloadAttempt:
+        """Its offload, for events and states that only an offloaded task has."""
+        assert self.attempt is not None, "not offloaded"
+        return self.attempt
 
     def work(self, now_ns: int) -> tuple[Work, ...]:
-        """Its work on the device until now: the image's encoding, the payload's, the local net."""
-        encode_ns, compute_ns = self.encode_ns, self.compute_ns
-        if self.cloud is CloudLeg.ENCODING:
-            encode_ns = now_ns - self.encode_started_ns
-        if self.local is LocalLeg.RUNNING:
-            compute_ns = now_ns - self.local_started_ns
-        pieces = (
-            (Part.ENCODE, self.task.submitted_ns, self.task.encoding_ns),
-            (Part.ENCODE, self.encode_started_ns, encode_ns),
-            (Part.COMPUTE, self.local_started_ns, compute_ns),
-        )
-        works = [Work(part, start, start + took) for part, start, took in pieces if took > 0]
-        return (*self.run_before, *works)
+        """Its work on the device until now: encoding the image, local runs, making the payload."""
+        works: list[Work | None] = []
+        if self.first_run is not None:
+            works.append(self.first_run.work(None))
+        if self.task.encoding_ns > 0:
+            start_ns = self.task.submitted_ns
+            works.append(Work(Part.ENCODE, start_ns, start_ns + self.task.encoding_ns))
+        if self.attempt is not None and self.attempt.encoding is not None:
+            is_encoding = self.cloud is CloudLeg.ENCODING
+            works.append(self.attempt.encoding.work(now_ns if is_encoding else None))
+        if self.run is not None:
+            works.append(self.run.work(now_ns if self.local is LocalLeg.RUNNING else None))
+        return tuple(work for work in works if work is not None)
 
     def move_local(self, move: str) -> None:
         """Move the local leg; an unlisted move raises UnexpectedEvent with the story."""
@@ -128,15 +224,13 @@ class EdgeTask:
         self.cloud = self._moved(CLOUD_LEG, self.cloud, move)
 
     def is_unsure(self, prediction: Prediction) -> bool:
-        """Whether this, of the local net that was asked first, is less sure than is needed."""
-        first = self.first if self.unsure is None else None
+        """True if this is the first answer of a local-first task and not sure enough."""
+        first = self.local_first if self.unsure is None else None
         return first is not None and prediction.entropy > first.threshold.entropy
 
-    def go_on(self, prediction: Prediction) -> None:
-        """The local net has run and is not sure; another run may follow it."""
-        end_ns = self.local_started_ns + self.compute_ns
-        self.run_before = (Work(Part.COMPUTE, self.local_started_ns, end_ns),)
-        self.unsure, self.compute_ns = prediction, 0
+    def continue_after(self, prediction: Prediction) -> None:
+        """Keep the local net's unsure answer and its run; another run may follow."""
+        self.unsure, self.first_run, self.run = prediction, self.run, None
 
     def _moved(self, table: dict[LegT, dict[str, LegT]], leg: LegT, move: str) -> LegT:
         try:
@@ -146,7 +240,7 @@ class EdgeTask:
             raise UnexpectedEvent("edge", state, move, self.format_story()) from None
 
     def format_story(self) -> tuple[str, ...]:
-        """The story so far, a line per event, times since submission."""
+        """The story so far, one line per event, with times since submission."""
         start = self.task.submitted_ns
         head = f"{self.task.task_id}: deadline {self.task.deadline_ns / 1e6:.1f} ms"
         return (

@@ -79,6 +79,10 @@ class LocalTimePredictor:
         self._layers_done = 0
         self._layer_done_ns = now_ns
 
+    def began(self, now_ns: int) -> None:
+        """Take the actual start that the executor reports for the inference that was started."""
+        self._started_ns = self._layer_done_ns = now_ns
+
     def layer_done(self, now_ns: int, layer: int) -> None:
         """Layer `layer` (from 0) of the running inference is done."""
         self._layers_done = layer + 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
-from mc_sched.core.edge.stats import EdgeSnapshot
+from mc_sched.core.edge.snapshot import EdgeSnapshot
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.tally import Tally
 from mc_sched.core.task import OutcomeKind

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mc_proto.serde.fields import BadField
 from mc_proto.v1 import common_pb2, edge_pb2
 from mc_sched.core.scores import Predictor, Score
-from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
+from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, RefusalCode, Site
 
 
 def prediction_to_wire(prediction: Prediction, labels: Sequence[str]) -> common_pb2.Prediction:
@@ -43,6 +43,7 @@ def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome
         required_accuracy=outcome.required_accuracy,
         gave_up=outcome.gave_up,
         reason=outcome.reason,
+        refusal=outcome.refusal.value if outcome.refusal else "",
         energy=edge_pb2.Energy(
             compute_j=energy.compute_j,
             encode_j=energy.encode_j,
@@ -75,6 +76,7 @@ def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
         required_accuracy=message.required_accuracy,
         gave_up=message.gave_up,
         reason=message.reason,
+        refusal=RefusalCode(message.refusal) if message.refusal else None,
         energy=Energy(
             energy.compute_j,
             energy.encode_j,

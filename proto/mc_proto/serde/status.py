@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mc_proto.v1 import edge_pb2
-from mc_sched.core.edge.stats import EdgeSnapshot
+from mc_sched.core.edge.snapshot import EdgeSnapshot
 
 
 def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
     """The machine's part of a status; the daemon adds version, bundle, uptime and labels."""
     return edge_pb2.StatusReply(
-        cloud=snapshot.cloud,
+        cloud=snapshot.cloud.value,
         cloud_detail=snapshot.cloud_detail,
         mode=snapshot.mode,
         policy=snapshot.policy,

@@ -30,7 +30,7 @@ class Task(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("task_id", "stream_id", "kind", "latency_ns", "site", "exit", "prediction", "expected_accuracy", "required_accuracy", "gave_up", "reason", "energy", "bytes_up", "cloud_ns", "predicted_ns", "error", "codec", "total")
+    __slots__ = ("task_id", "stream_id", "kind", "latency_ns", "site", "exit", "prediction", "expected_accuracy", "required_accuracy", "gave_up", "reason", "energy", "bytes_up", "cloud_ns", "predicted_ns", "error", "codec", "refusal", "total")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,7 @@ class Outcome(_message.Message):
     PREDICTED_NS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     stream_id: str
@@ -66,8 +67,9 @@ class Outcome(_message.Message):
     predicted_ns: int
     error: str
     codec: str
+    refusal: str
     total: Score
-    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., kind: _Optional[str] = ..., latency_ns: _Optional[int] = ..., site: _Optional[str] = ..., exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., expected_accuracy: _Optional[float] = ..., required_accuracy: _Optional[float] = ..., gave_up: _Optional[bool] = ..., reason: _Optional[str] = ..., energy: _Optional[_Union[Energy, _Mapping]] = ..., bytes_up: _Optional[int] = ..., cloud_ns: _Optional[int] = ..., predicted_ns: _Optional[int] = ..., error: _Optional[str] = ..., codec: _Optional[str] = ..., total: _Optional[_Union[Score, _Mapping]] = ...) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., kind: _Optional[str] = ..., latency_ns: _Optional[int] = ..., site: _Optional[str] = ..., exit: _Optional[str] = ..., prediction: _Optional[_Union[_common_pb2.Prediction, _Mapping]] = ..., expected_accuracy: _Optional[float] = ..., required_accuracy: _Optional[float] = ..., gave_up: _Optional[bool] = ..., reason: _Optional[str] = ..., energy: _Optional[_Union[Energy, _Mapping]] = ..., bytes_up: _Optional[int] = ..., cloud_ns: _Optional[int] = ..., predicted_ns: _Optional[int] = ..., error: _Optional[str] = ..., codec: _Optional[str] = ..., refusal: _Optional[str] = ..., total: _Optional[_Union[Score, _Mapping]] = ...) -> None: ...
 
 class Score(_message.Message):
     __slots__ = ("predictor", "mean_ns", "upper_ns", "actual_ns")

@@ -3,9 +3,8 @@
 import pytest
 
 from mc_sched.core import events as ev
-from mc_sched.core.edge.forecast import REPLY_BYTES
 from mc_sched.core.energy.model import EnergyModel
-from mc_sched.core.energy.radio import RADIOS, RadioAir, RadioModel, RadioTail
+from mc_sched.core.energy.radio import RADIOS, REPLY_BYTES, RadioAir, RadioModel, RadioTail
 from mc_sched.core.task import Energy
 from tests.core.round_figures import IMAGE_BYTES, MS, ns
 

@@ -26,7 +26,7 @@ from mc_sched.core.policy import (
 from mc_sched.core.scores import Predictor
 from mc_sched.core.stage_graph import Cost, StageGraph, Upload
 from mc_sched.core.task import ExitRule, Mode, Privacy, Site, Task
-from tests.core.round_figures import BOTH_PAYLOADS, EVERY_POLICY_LOCAL, MS, PARTITIONED, ns
+from tests.core.round_figures import BOTH_PAYLOADS, EVERY_POLICY_LOCAL, MS, PARTITIONED, at, ns
 from tests.core.scripted_edge import (
     ScriptedEdge,
     deadline_timer,
@@ -34,6 +34,7 @@ from tests.core.scripted_edge import (
     no_deadline,
     sent,
     succeeded,
+    task,
 )
 
 FAST = {"mode": Mode.PERFORMANCE}
@@ -206,7 +207,7 @@ def test_without_a_cloud_the_whole_network_runs_here(edge, policy):
 @every_one
 def test_an_image_that_must_not_leave_does_not(edge, policy):
     edge.submit(0, "a", 84, policy=policy, privacy=Privacy.EDGE_ONLY, payload_bytes={})
-    assert edge.entry("a").on_device_exit == "exit4"
+    assert edge.entry("a").net.exit == "exit4"
 
 
 @every_one
@@ -262,5 +263,5 @@ def test_a_bundle_without_splits_is_refused_in_a_sentence(policy):
 
 @pytest.mark.parametrize("policy", sorted(POLICIES.keys() - PARTITIONERS))
 def test_other_policies_see_no_split(edge, policy):
-    edge.submit(0, "a", 84, policy=policy)
-    assert {option.codec for option in edge.entry("a").options} == {"jpeg"}
+    view = edge.machine.view(task("a", 0, 84, policy=policy), at(0))
+    assert {option.codec for option in view.cloud} == {"jpeg"}

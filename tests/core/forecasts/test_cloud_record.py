@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mc_sched.core import events as ev
-from mc_sched.core.edge.cloud_record import NEVER, CloudRecord
+from mc_sched.core.forecasts.cloud_record import NEVER, CloudRecord
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import CloudForecast, Offload, RunOnEdge, SiteForecast, View
 from mc_sched.core.task import ExitRule, Mode, Task

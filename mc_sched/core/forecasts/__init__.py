@@ -1,0 +1,1 @@
+"""The edge's forecasts of both sites: predictors combined into times, and into policies' views."""

@@ -1,0 +1,29 @@
+"""The edge's own record of how offloads ended."""
+
+from __future__ import annotations
+
+NEVER = 1_000_000_000
+"""Number of tasks since something that has not happened."""
+
+
+class CloudRecord:
+    """Whether the last offload was in time, and how many tasks have come since a late one.
+
+    No forecast contains the tasks that other edges are about to send, so a forecast can be wrong
+    for all edges at once. A policy that offloads without a fallback looks at this record as well.
+    """
+
+    def __init__(self) -> None:
+        self.in_time = False
+        """True if the last offload that ended was in time."""
+        self.tasks_since_late = NEVER
+
+    def task_came(self) -> None:
+        """Count a submitted task, whatever its site will be."""
+        self.tasks_since_late = min(NEVER, self.tasks_since_late + 1)
+
+    def ended(self, in_time: bool) -> None:
+        """Record the end of an offload."""
+        self.in_time = in_time
+        if not in_time:
+            self.tasks_since_late = 0
