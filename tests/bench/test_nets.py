@@ -5,7 +5,7 @@ import torch
 from mc_models.data.image_sets import generated_set
 from mc_models.data.preprocess import to_input
 from mc_models.data.synthetic import render
-from mc_models.inference import profile
+from mc_models.inference import profiler
 from mc_models.inference.predict import top5
 from mc_models.inference.prepare import prepare_cloud
 from mc_models.inference.profile_store import host_profile
@@ -23,7 +23,7 @@ def state_home(tmp_path, monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(profile, "BUDGET_S", 0.0)
+    monkeypatch.setattr(profiler, "BUDGET_S", 0.0)
     yield
     torch.set_num_threads(threads)
 

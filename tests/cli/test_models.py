@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 from mc_models.data.synthetic import render
-from mc_models.inference import profile, profile_store
+from mc_models.inference import profile_store, profiler
 from mc_models.inference.profile import Times
 
 from mc_sched.cli.main import main
@@ -11,7 +11,7 @@ from mc_sched.cli.main import main
 
 @pytest.fixture(autouse=True)
 def state_home(tmp_path, monkeypatch):
-    monkeypatch.setattr(profile, "BUDGET_S", 0.0)  # as few passes as it may be
+    monkeypatch.setattr(profiler, "BUDGET_S", 0.0)  # as few passes as it may be
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state"
 
