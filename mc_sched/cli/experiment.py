@@ -71,11 +71,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the experiments, write their files, and print their results."""
     from mc_sched.cli.output.progress import StageBars
-    from mc_sched.experiments.findings import prepared, write
+    from mc_sched.experiments.findings import make_folder, write_findings
     from mc_sched.experiments.plan import EXPERIMENTS, SIMULATED
     from mc_sched.experiments.report import write_page
     from mc_sched.experiments.rows import Rows
-    from mc_sched.experiments.worker_pool import cores, crew_of
+    from mc_sched.experiments.worker_pool import cores, worker_pool
 
     check_range(args, "jobs", 1)
     check_range(args, "max-edges", 1, 10_000)
@@ -84,13 +84,13 @@ def run(args: argparse.Namespace) -> int:
     if args.profile == "host":
         _measure_this_host()
     names = SIMULATED if args.experiment == "all" else (args.experiment,)
-    folder = prepared(args.out)
-    with StageBars() as bars, crew_of(jobs, bars) as crew:
-        rows = Rows(plan.setting, plan.traces, crew)
+    folder = make_folder(args.out)
+    with StageBars() as bars, worker_pool(jobs, bars) as pool:
+        rows = Rows(plan.setting, plan.traces, pool)
         found = []
         for name in names:
-            found.append(EXPERIMENTS[name](plan, rows, crew))
-            write(found[-1], folder)
+            found.append(EXPERIMENTS[name](plan, rows, pool))
+            write_findings(found[-1], folder)
     if args.experiment == "all":
         write_page(found, plan.setting, folder)
     _print(args, found, folder)
@@ -138,13 +138,13 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 def _print(args: argparse.Namespace, found: list[Findings], folder: Path) -> None:
     if args.output == "json":
-        reports: dict[str, Any] = {f.name: f.whole_report() for f in found}
+        reports: dict[str, Any] = {f.name: f.full_report() for f in found}
         print(json.dumps(reports if args.experiment == "all" else reports[args.experiment]))
         return
     for findings in found:
         print(findings.title)
         print_table(findings.table[0], findings.table[1:], numbers_from=2)
-        for title, table in findings.more:
+        for title, table in findings.more_tables:
             print(f"\n{title}:")
             print_table(table[0], table[1:], numbers_from=2)
         for note in findings.notes:

@@ -1,15 +1,16 @@
-"""The paper's figures, table and case study, and what goes past them. In reading order:
+"""The experiments: the paper's figures, table and case study, and further ones. Reading order:
 
-    setting.py     what holds for a whole experiment: profile, privacy, tasks, seeds
-    cells.py       one point of it: networks, link, QoR, QoS, and its scenario
-    systems.py     the policies that are compared, in their modes
-    measure.py     one cell under every system, beside the oracle: a row each
-    crew.py        cells side by side on several processes
-    figures.py table2.py regret.py case_study.py capacity.py fidelity.py    the experiments
-    headline.py    the paper's ratios
-    findings.py    what an experiment hands over, and how it is written
-    report.py      all of it on one page
-    pictures/      how it looks
+    setting.py      settings of a whole experiment: profile, privacy, tasks, seeds
+    cells.py        one cell of an experiment (networks, link, QoR, QoS), and its scenario
+    systems.py      the compared systems: policies in their modes
+    measure.py      one cell under every system and the oracle, a row each
+    sweep.py        many cells, in parallel by worker_pool.py
+    rows.py         the sweeps that several experiments share
+    paper_figures.py table2.py regret.py case_study.py capacity.py fidelity.py    the experiments
+    headline.py     the paper's headline ratios
+    findings.py     the results of an experiment and their files
+    report.py       all results on one page
+    figures/        the drawings
 
-Every figure is computed when it is asked for; none is kept to be compared with.
+All results are computed when they are needed; none are stored for comparison.
 """

@@ -1,8 +1,8 @@
-"""How many edges one cloud agent carries: at 12 frames a second, 99% of them within 84 ms.
+"""Number of edges that one cloud agent carries at 12 frames per second, 99% of them within 84 ms.
 
-Every edge has a Wi-Fi link of its own, so that only the cloud is shared. The number is found by
-doubling and bisection, to 5%. Each trial lasts so long that it has about `TRIAL_TASKS` tasks, but
-2 s at least and 20 s at most; its first half lets the edges learn, and is not counted.
+Every edge has its own Wi-Fi link, so only the cloud is shared. The number is found to 5% by growth
+and bisection. A trial is long enough for about `TRIAL_TASKS` tasks, but at least 2 s and at most
+20 s; its first half is for learning and is not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mc_sched.core.policies import POLICIES
 from mc_sched.core.task import Mode, OutcomeKind
 from mc_sched.experiments.cells import Cell, scenario_of
 from mc_sched.experiments.figures.curves import draw_capacity
-from mc_sched.experiments.findings import Findings, Picture, Table
+from mc_sched.experiments.findings import Figure, Findings, Table
 from mc_sched.experiments.setting import SETS, Setting
 from mc_sched.experiments.systems import System
 from mc_sched.experiments.worker_pool import WorkerPool
@@ -28,8 +28,8 @@ from mc_sched.sim.spec import EdgeSpec
 from mc_sched.sim.world import simulate
 
 MAX_EDGES, MAX_EDGES_OF_ALL = 10_000, 1_000
-"""How far is tried; less where all experiments are asked for at once."""
-WANTED = 0.99
+"""Largest number tried; the second one if all experiments are run."""
+REQUIRED_SHARE = 0.99
 QORS, QOS_NS = (0.75, 0.85), 84_000_000
 COMPARED = ("server", "ddnn", "mc-paper", "mc")
 TRIAL_TASKS, SHORTEST_S, LONGEST_S = 6_000, 2.0, 20.0
@@ -38,7 +38,7 @@ GROWTH, PRECISION = 4, 1.05
 
 @dataclass(frozen=True)
 class Job:
-    """One policy at one QoR, with networks and their times."""
+    """One search: a policy at one QoR, with the networks' tables."""
 
     setting: Setting
     tables: Tables
@@ -47,16 +47,16 @@ class Job:
     max_edges: int
 
 
-def findings(setting: Setting, max_edges: int, crew: WorkerPool) -> Findings:
-    """Both sets, two QoRs."""
+def findings(setting: Setting, max_edges: int, pool: WorkerPool) -> Findings:
+    """Find the capacity for both sets at two QoRs."""
     jobs = [
         Job(setting, setting.tables(net_set), Cell(net_set, "wifi", qor, QOS_NS), policy, max_edges)
         for qor in QORS
         for net_set in SETS
-        for policy in reversed(COMPARED)  # the longest first
+        for policy in reversed(COMPARED)  # the slowest first
         if policy in POLICIES
     ]
-    curves = crew.do("capacity", capacity, jobs)
+    curves = pool.run("capacity", capacity, jobs)
     return Findings(
         name="capacity",
         title="Edges that one cloud agent carries, 12 frames a second each, 99% within 84 ms",
@@ -67,41 +67,41 @@ def findings(setting: Setting, max_edges: int, crew: WorkerPool) -> Findings:
             "curves": curves,
         },
         table=_table(curves),
-        notes=(f"energy mode; {max_edges} is as far as was tried",),
+        notes=(f"energy mode; the largest number tried is {max_edges}",),
         rows=[
             {**{k: v for k, v in curve.items() if k != "trials"}, "edges": n, "in_time": share}
             for curve in curves
             for n, share in curve["trials"]
         ],
-        pictures=[
-            Picture(
+        figures=[
+            Figure(
                 "capacity",
                 "Frames in time against the number of edges on one cloud agent",
-                partial(draw_capacity, curves, WANTED),
+                partial(draw_capacity, curves, REQUIRED_SHARE),
             )
         ],
     )
 
 
 def capacity(job: Job) -> dict[str, Any]:
-    """The largest number of edges that was found to be carried, and every trial."""
+    """Return the largest number of edges carried, and all trials."""
     trials: dict[int, float] = {}
 
     def carries(edges: int) -> bool:
         trials[edges] = share_in_time(job, edges)
-        return trials[edges] >= WANTED
+        return trials[edges] >= REQUIRED_SHARE
 
     return {
         "set": job.cell.net_set,
         "qor": job.cell.qor,
         "policy": job.policy,
-        "carried": largest(carries, job.max_edges),
+        "carried": largest_carried(carries, job.max_edges),
         "trials": sorted(trials.items()),
     }
 
 
-def largest(carries: Callable[[int], bool], limit: int) -> int:
-    """The largest number up to `limit` that is carried, to `PRECISION`; 0 if not even one is."""
+def largest_carried(carries: Callable[[int], bool], limit: int) -> int:
+    """Return the largest number up to `limit` that is carried, to `PRECISION`; 0 if none is."""
     good, bad = 0, min(1, limit)
     while carries(bad):
         if bad == limit:
@@ -118,7 +118,7 @@ def largest(carries: Callable[[int], bool], limit: int) -> int:
 
 
 def share_in_time(job: Job, edges: int) -> float:
-    """Of the frames of the trial's second half."""
+    """Return the share of the frames in time, in the second half of a trial."""
     rate = edges * job.cell.fps
     seconds = min(LONGEST_S, max(SHORTEST_S, TRIAL_TASKS / rate))
     frames = math.ceil(seconds * job.cell.fps)

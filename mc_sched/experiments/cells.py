@@ -1,4 +1,4 @@
-"""One point of an experiment: networks, a link, QoR and QoS; and the scenario that it is."""
+"""One cell of an experiment (networks, link, QoR and QoS), and its scenario."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LINKS: tuple[Kind, ...] = ("wifi", "4g", "3g")
 QORS = (0.75, 0.80, 0.85, 0.90)
 """The paper's range, in steps of our scheduler's `accuracy_step`."""
 JITTER_NS = {"wifi": 2_000_000, "4g": 10_000_000, "3g": 30_000_000}
-"""Of each way's delay, as in configs/scenarios (ESTIMATE: a fifth of the round trip)."""
-MEETING = "1s"
-"""The agents have met when the first image comes; what they know of each other is still little."""
+"""Jitter of the one-way delay, as in configs/scenarios (ESTIMATE: a fifth of the round trip)."""
+CONNECTING = "1s"
+"""Time for the agents to connect before the first image; they have few samples by then."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Where the systems are compared."""
+    """A set of conditions under which the systems are compared."""
 
     net_set: str
     link: Kind
@@ -33,7 +33,7 @@ class Cell:
     exit_rule: ExitRule = ExitRule.ADAPTIVE
 
     def keys(self) -> dict[str, object]:
-        """What a row begins with; `qos` in ms."""
+        """Return the columns that identify the cell in a row; `qos` is in ms."""
         return {
             "set": self.net_set,
             "link": self.link,
@@ -44,12 +44,12 @@ class Cell:
 
 
 def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scenario:
-    """One camera against one cloud agent, under a system; a seed's world is the same for all."""
+    """Return one camera and one cloud agent under a system; a seed gives all the same world."""
     device = {"noise": NOISE}
     camera = {
         "name": "camera",
         "stream": {
-            "start": MEETING,
+            "start": CONNECTING,
             "tasks": setting.tasks,
             "fps": cell.fps,
             "deadline": f"{cell.qos_ns}ns",
@@ -63,10 +63,10 @@ def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scen
         "policy": system.policy,
         "mode": system.mode,
         "exit_rule": cell.exit_rule,
-        "cloud_net_on_edge": True,  # the device can hold it: the partitioning systems run it there
+        "cloud_net_on_edge": True,  # as for the partitioning systems, which need it
     }
-    whole = {"seed": seed, "edges": [camera], "clouds": [{"device": device}]}
-    return parse_config({**whole, **setting.networks(cell.net_set)}, Scenario, "experiment")
+    world = {"seed": seed, "edges": [camera], "clouds": [{"device": device}]}
+    return parse_config({**world, **setting.networks(cell.net_set)}, Scenario, "experiment")
 
 
 def _link(cell: Cell) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""The simulator held against the real daemons: one scenario, run on both, and how they differ.
+"""The simulator compared with the real daemons: the same scenarios run on both.
 
-The live half starts both agents and the link emulator on this machine. The simulated half has the
-same scenario, the tables that the agents have, and what the live run's log tells of the host:
-how its times stray from the profile's, how long an image takes to be admitted, and what the round
-trip is with the agents' own share in it. Nothing of what was decided or answered is taken over.
+The live run starts both agents and the link emulator on this machine. The simulated run has the
+same scenario, the agents' tables, and some measurements of the host from the live run's log: the
+deviation of its times from the profile, the time to admit an image, and the round trip including
+the agents' share. Decisions and answers are not copied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from mc_sched.core.task import Mode
 from mc_sched.experiments.figures.latencies import draw_latencies
-from mc_sched.experiments.findings import Findings, Picture, Table
+from mc_sched.experiments.findings import Figure, Findings, Table
 from mc_sched.experiments.live import run_live
 from mc_sched.experiments.measured_host import with_measured
 from mc_sched.experiments.worker_pool import WorkerPool
@@ -28,7 +28,7 @@ from mc_sched.sim.world import simulate
 
 TASKS = 600
 LEARNING = 36
-"""Frames that come first and are not counted, on either side."""
+"""Number of first frames that are not counted, live and simulated."""
 BUNDLE = "set-a"
 SCENARIOS: dict[str, dict[str, Any]] = {
     "wifi": {
@@ -53,13 +53,13 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 TARGETS = {"success_points": 3.0, "p50_pct": 10.0, "p95_pct": 20.0}
 
 
-def findings(tasks: int, crew: WorkerPool) -> Findings:
-    """All scenarios, one after the other: each wants the whole machine."""
+def findings(tasks: int, pool: WorkerPool) -> Findings:
+    """Run all scenarios, one after the other, since each needs the whole machine."""
     pairs: dict[str, dict[str, list[TaskResult]]] = {}
-    crew.tell("fidelity", 0, len(SCENARIOS))
+    pool.report("fidelity", 0, len(SCENARIOS))
     for number, name in enumerate(SCENARIOS, start=1):
-        pairs[name] = both(scenario_named(name, tasks))
-        crew.tell("fidelity", number, len(SCENARIOS))
+        pairs[name] = run_both(scenario_named(name, tasks))
+        pool.report("fidelity", number, len(SCENARIOS))
     compared = {name: _compared(name, pair) for name, pair in pairs.items()}
     return Findings(
         name="fidelity",
@@ -67,11 +67,11 @@ def findings(tasks: int, crew: WorkerPool) -> Findings:
         report={"bundle": BUNDLE, "tasks": tasks, "targets": TARGETS, "scenarios": compared},
         table=_table(compared),
         notes=(
-            "wanted: success within 3 points, p50 within 10%, p95 within 20%; "
-            "positive where the simulator says more",
+            "targets: success within 3 points, p50 within 10%, p95 within 20%; "
+            "positive if the simulated value is higher",
         ),
-        pictures=[
-            Picture(
+        figures=[
+            Figure(
                 "fidelity",
                 "Latencies of the real daemons and of the simulator, the same scenario",
                 partial(draw_latencies, pairs),
@@ -81,15 +81,15 @@ def findings(tasks: int, crew: WorkerPool) -> Findings:
 
 
 def scenario_named(name: str, tasks: int) -> Scenario:
-    """One of the three, with so many counted tasks."""
-    wanted = SCENARIOS[name]
-    stream = {"tasks": tasks + LEARNING, "fps": 12, "accuracy": 0.75, **wanted["stream"]}
-    edge = {"name": "edge", "mode": Mode.ENERGY, "link": wanted["link"], "stream": stream}
+    """Return a scenario with so many counted tasks."""
+    given = SCENARIOS[name]
+    stream = {"tasks": tasks + LEARNING, "fps": 12, "accuracy": 0.75, **given["stream"]}
+    edge = {"name": "edge", "mode": Mode.ENERGY, "link": given["link"], "stream": stream}
     return Scenario.model_validate({"bundle": {"name": BUNDLE}, "edges": [edge]})
 
 
-def both(scenario: Scenario) -> dict[str, list[TaskResult]]:
-    """Its counted results, live and simulated, in order of submission."""
+def run_both(scenario: Scenario) -> dict[str, list[TaskResult]]:
+    """Return the counted results, live and simulated, in order of submission."""
     with TemporaryDirectory(prefix="mc-sched-") as folder:
         live = asyncio.run(run_live(scenario, Path(folder)))
         measured, tables = with_measured(scenario, Path(folder) / "edge.jsonl")
@@ -108,8 +108,8 @@ def _compared(name: str, pair: dict[str, list[TaskResult]]) -> dict[str, Any]:
     latency = {p: (live["latency_ms"][p], simulated["latency_ms"][p]) for p in ("p50", "p95")}
     differences = {
         "success_points": 100 * (simulated["deadline_met"] - live["deadline_met"]),
-        **{f"{p}_pct": 100 * (there / here - 1) if here else 0.0
-           for p, (here, there) in latency.items()},
+        **{f"{p}_pct": 100 * (simulated_ms / live_ms - 1) if live_ms else 0.0
+           for p, (live_ms, simulated_ms) in latency.items()},
     }  # fmt: skip
     return {
         "live": live,
@@ -124,7 +124,7 @@ def _info(name: str, group: EdgeGroupConfig) -> RunInfo:
 
 
 def _table(compared: dict[str, dict[str, Any]]) -> Table:
-    lines: Table = [("scenario", "figure", "live", "simulated", "difference")]
+    lines: Table = [("scenario", "value", "live", "simulated", "difference")]
     for name, found in compared.items():
         live, simulated, by = found["live"], found["simulated"], found["differences"]
         shares = (f"{s['deadline_met']:.1%}" for s in (live, simulated))
@@ -133,5 +133,5 @@ def _table(compared: dict[str, dict[str, Any]]) -> Table:
             times = (f"{s['latency_ms'][p]:.1f} ms" for s in (live, simulated))
             lines.append((name, p, *times, f"{by[f'{p}_pct']:+.1f}%"))
         cloud = (f"{s['sites']['cloud'] / s['tasks']:.1%}" for s in (live, simulated))
-        lines.append((name, "on the cloud", *cloud, ""))
+        lines.append((name, "in the cloud", *cloud, ""))
     return lines

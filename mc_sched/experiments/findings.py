@@ -1,4 +1,4 @@
-"""What an experiment hands over: a report for programs, rows, lines for people, pictures."""
+"""The results of an experiment (a report, rows, tables, figures) and their files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mc_sched.errors import UserError
 
 SCHEMA = "mc-sched/experiment/1"
 Table = list[tuple[str, ...]]
-"""Rows of text under the first one, which holds the heads."""
+"""Rows of text; the first one holds the column heads."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture of an experiment; `draw` makes its file, in the format that the suffix says."""
+class Figure:
+    """A figure of an experiment; `draw` writes its file in the format of the suffix."""
 
     name: str
     caption: str
@@ -27,51 +27,51 @@ class Picture:
 
 @dataclass(frozen=True)
 class Findings:
-    """What one experiment has found."""
+    """The results of one experiment."""
 
     name: str
     title: str
     report: dict[str, Any]
-    """For `--output json`; all that the rest is made from."""
+    """All results, for `--output json`."""
     table: Table
-    more: Sequence[tuple[str, Table]] = ()
-    """Further tables, each behind what it shows."""
+    more_tables: Sequence[tuple[str, Table]] = ()
+    """Further tables with their titles."""
     notes: Sequence[str] = ()
-    """Sentences that belong to the figures."""
+    """Sentences that explain the table."""
     rows: Sequence[dict[str, Any]] = ()
-    """For the CSV file; none, no file."""
-    pictures: Sequence[Picture] = field(default_factory=tuple)
+    """Rows of the CSV file; without rows there is no file."""
+    figures: Sequence[Figure] = field(default_factory=tuple)
 
-    def whole_report(self) -> dict[str, Any]:
-        """The report with its name and version."""
+    def full_report(self) -> dict[str, Any]:
+        """Return the report with its name and schema."""
         return {"schema": SCHEMA, "experiment": self.name, **self.report}
 
 
-def prepared(folder: Path) -> Path:
-    """The folder, made if need be: better a word before the work than no result behind it."""
+def make_folder(folder: Path) -> Path:
+    """Create the folder and check before the work that files can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise UserError(f"--out {folder}: cannot be written: {error.strerror}") from None
+        raise UserError(f"--out {folder}: cannot write to it: {error.strerror}") from None
     return folder
 
 
-def write(findings: Findings, folder: Path) -> None:
-    """NAME.json, NAME.csv, and each picture as .png and .pdf."""
-    text = json.dumps(findings.whole_report(), indent=1)
+def write_findings(findings: Findings, folder: Path) -> None:
+    """Write NAME.json, NAME.csv, and each figure as .png and .pdf."""
+    text = json.dumps(findings.full_report(), indent=1)
     (folder / f"{findings.name}.json").write_text(text + "\n", encoding="utf-8")
     if findings.rows:
         _write_csv(findings.rows, folder / f"{findings.name}.csv")
-    for picture in findings.pictures:
+    for figure in findings.figures:
         for suffix in (".png", ".pdf"):
-            picture.draw(folder / f"{picture.name}{suffix}")
+            figure.draw(folder / f"{figure.name}{suffix}")
 
 
 def _write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """A list in a row is written with spaces between its values."""
+    """Write the rows; the values of a list are separated by spaces."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -1,12 +1,12 @@
-"""The ratios that the paper puts first, of our scheduler and of its own to the letter.
+"""The headline ratios of the paper, for our scheduler and for the paper's to the letter.
 
-Latency and cloud time, at each QoR: in every cell (set, link) how much less than the mean of the
-three baselines, in percent; then the mean over the cells. A cell counts where all four systems
-reach the QoR. Told is the smallest and the largest of the QoRs. The mode is `performance`: in the
-paper's figures "the system tries to give an acceptable result as soon as possible".
+Latency and cloud time, at each QoR: the reduction in percent against the mean of the three
+baselines in every cell (set, link), averaged over the cells in which all four systems reach the
+QoR. The smallest and the largest over the QoRs are reported. The mode is `performance`, since in
+the paper's figures "the system tries to give an acceptable result as soon as possible".
 
-E3: per cell (set, link, QoR, QoS) the ratio to a baseline, in `energy` mode, which is there for it;
-then the geometric mean over the cells in which both have a success.
+E3: the ratio to a baseline in every cell (set, link, QoR, QoS), in `energy` mode, which optimises
+E3; the geometric mean over the cells in which both have successes.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Any
 
 from mc_sched.core.task import Mode
 from mc_sched.experiments.measure import Row
-from mc_sched.experiments.systems import BY_MODE, OURS, THREE
+from mc_sched.experiments.systems import MODE_DEPENDENT, OURS, PAPER_BASELINES
 
 REACHED = 0.5
-"""A system reaches a cell's QoR if it answers so large a share of the tasks."""
+"""Share of answered tasks from which on a system is considered to reach a cell's QoR."""
 
 
-def cuts(rows: Sequence[Row], policy: str, mode: Mode, figure: str) -> dict[float, float]:
-    """By QoR, how much less of `figure` the policy needs than the three baselines, in percent."""
+def cuts(rows: Sequence[Row], policy: str, mode: Mode, column: str) -> dict[float, float]:
+    """Return by QoR the reduction of a column against the three baselines, in percent."""
     found: dict[float, list[float]] = {}
     for cell in _cells(rows):
         ours = _row(cell, policy, mode)
-        three = [_row(cell, name, mode) for name in THREE]
+        three = [_row(cell, name, mode) for name in PAPER_BASELINES]
         if all(row and row["success"] >= REACHED for row in (ours, *three)):
-            theirs = sum(row[figure] for row in three if row) / len(three)
+            theirs = sum(row[column] for row in three if row) / len(three)
             if ours and theirs > 0:
-                found.setdefault(ours["qor"], []).append(100 * (1 - ours[figure] / theirs))
+                found.setdefault(ours["qor"], []).append(100 * (1 - ours[column] / theirs))
     return {qor: sum(values) / len(values) for qor, values in found.items()}
 
 
 def e3_over(rows: Sequence[Row], policy: str, mode: Mode, baseline: str) -> dict[str, Any]:
-    """Geometric mean of the E3 ratio, and over how many cells."""
+    """Return the geometric mean of the E3 ratio, and the number of cells."""
     ratios = []
     for cell in _cells(rows):
         ours, theirs = _row(cell, policy, mode), _row(cell, baseline, mode)
@@ -49,7 +49,7 @@ def e3_over(rows: Sequence[Row], policy: str, mode: Mode, baseline: str) -> dict
 
 
 def headline(figure_rows: Sequence[Row], table_rows: Sequence[Row]) -> dict[str, Any]:
-    """For each of our two; None where there is nothing to compare."""
+    """Return the ratios of both our systems; None if there is nothing to compare."""
     return {policy: _of(policy, figure_rows, table_rows) for policy in OURS}
 
 
@@ -74,15 +74,15 @@ def _range(by_qor: dict[float, float]) -> dict[str, Any]:
 
 
 def _row(cell: Sequence[Row], policy: str, mode: Mode) -> Row | None:
-    """The policy's row, in this mode if it knows modes."""
+    """Return the policy's row, in this mode if the policy depends on the mode."""
     for row in cell:
-        if row["policy"] == policy and (policy not in BY_MODE or row["mode"] == mode.value):
+        if row["policy"] == policy and (policy not in MODE_DEPENDENT or row["mode"] == mode.value):
             return row
     return None
 
 
 def cell_key(row: Row) -> tuple[object, ...]:
-    """What rows of one cell share."""
+    """Return the columns that identify a row's cell."""
     return tuple(row[name] for name in ("set", "link", "trace", "qor", "qos"))
 
 
@@ -91,7 +91,7 @@ def _cells(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], object]) -> list[list[Row]]:
-    """Rows with the same key, in the order in which the keys come first."""
+    """Group rows by key, in the order of the keys' first rows."""
     groups: dict[object, list[Row]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)

@@ -1,4 +1,4 @@
-"""A scenario on the real daemons: both agents and the link emulator, on this machine."""
+"""Runs a scenario on the real daemons: both agents and the link emulator, on this machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from mc_sched.testbed import Testbed
 
 IMAGES = 60
-"""Different ones; they repeat."""
-MEETING_S = 10.0
+"""Number of different images; they repeat."""
+CONNECT_TIMEOUT_S = 10.0
 
 
 async def run_live(scenario: Scenario, folder: Path) -> list[TaskResult]:
-    """The results of its one edge's stream; the agents' logs stay in `folder`."""
+    """Return the results of the scenario's only edge; the agents' logs stay in `folder`."""
     from mc_sched.client import EdgeClient
     from mc_sched.testbed import Testbed
 
@@ -31,7 +31,7 @@ async def run_live(scenario: Scenario, folder: Path) -> list[TaskResult]:
     )  # fmt: skip
     images = _images()
     async with testbed, EdgeClient(testbed.edge_address) as client:
-        await _met(client)
+        await _connected(client)
         outages = asyncio.gather(*(_cut(testbed, o.start, o.duration) for o in group.link.outages))
         results = await _stream(client, group, images)
         await outages
@@ -46,17 +46,17 @@ async def _stream(
     stream = group.stream
     frames = [(f"edge-{n}", images[n % len(images)]) for n in range(stream.tasks)]
     due_s = {task_id: n / stream.fps for n, (task_id, _) in enumerate(frames)}
-    demands = Constraints(stream.deadline, stream.accuracy, privacy=stream.privacy.value)
-    answers = client.stream(frames, list(due_s.values()), demands)
+    constraints = Constraints(stream.deadline, stream.accuracy, privacy=stream.privacy.value)
+    answers = client.stream(frames, list(due_s.values()), constraints)
     return [
         TaskResult(answer.outcome, None, answer.error, due_s[answer.outcome.task_id])
         async for answer in answers
     ]
 
 
-async def _met(client: EdgeClient) -> None:
-    """Wait until the edge agent has met the cloud, for a while."""
-    for _ in range(round(MEETING_S / 0.1)):
+async def _connected(client: EdgeClient) -> None:
+    """Wait until the edge agent is connected to the cloud, or the timeout is over."""
+    for _ in range(round(CONNECT_TIMEOUT_S / 0.1)):
         if (await client.status()).cloud == "up":
             return
         await asyncio.sleep(0.1)

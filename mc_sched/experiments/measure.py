@@ -1,6 +1,6 @@
-"""One cell under every system, beside the oracle: a row each.
+"""Measures one cell under every system and compares it with the oracle: one row per system.
 
-All systems meet the same worlds, one per seed, so that they can be compared seed by seed.
+All systems run in the same worlds, one per seed, so they can be compared seed by seed.
 """
 
 from __future__ import annotations
@@ -24,49 +24,51 @@ from mc_sched.sim.world import simulate
 
 Row = dict[str, Any]
 UNITS = {
-    "qos": "ms", "latency": "ms", "latency_p95": "ms", "cloud": "ms computed there per task",
-    "energy": "J per task", "success": "share of tasks in time at the demanded accuracy",
+    "qos": "ms", "latency": "ms", "latency_p95": "ms", "energy": "J per task",
+    "cloud": "ms of computing in the cloud per task",
+    "success": "share of tasks in time with the required accuracy",
     "e3": "right answers in time per joule", "e3_expected": "successes per joule",
-    "oracle_ratio": "e3_expected of the oracle's", "e3_noise": "half of a 95% interval",
-    "e3_promised": "answers in time that are expected to be right, per joule",
-    "oracle_ratio_right": "e3_promised of the most that serve all an oracle can",
-    "oracle_e3_right": "e3 of that oracle, which does not know what is right",
+    "oracle_ratio": "e3_expected over the oracle's",
+    "e3_noise": "half of the 95% confidence interval of e3",
+    "e3_expected_right": "expected right answers in time per joule",
+    "oracle_ratio_right": "e3_expected_right over the oracle's that maximises it",
+    "oracle_e3_right": "e3 of that oracle, which does not know which answers are right",
 }  # fmt: skip
 
 
 @dataclass
 class Run:
-    """What one system did in one world."""
+    """The results of one system in one world."""
 
     summary: RunningSummary = field(default_factory=RunningSummary)
     succeeded: Bound = field(default_factory=Bound)
-    """Tasks that succeeded, right or wrong, and the joules of all."""
-    promised: float = 0.0
-    """Answers of those that are expected to be right."""
+    """Number of tasks that succeeded, right or wrong, and the joules of all tasks."""
+    expected_right: float = 0.0
+    """Expected number of right answers among them."""
     cloud_ns: int = 0
-    """What the cloud computed, as far as it told."""
+    """Computing time in the cloud, as far as it was reported."""
 
     def add(self, edge: EdgeSpec, result: TaskResult) -> None:
-        """Enter one result."""
+        """Add one result."""
         self.summary.add(result)
         outcome = result.outcome
         if outcome.kind is OutcomeKind.SUCCEEDED:
             self.succeeded.successes += 1
-            self.promised += outcome.expected_accuracy or 0.0
+            self.expected_right += outcome.expected_accuracy or 0.0
         self.succeeded.energy_j += outcome.energy.total_j
         self.cloud_ns += outcome.cloud_ns
 
-    def figures(self, system: System, bounds: Bounds) -> dict[str, float]:
-        """What a row tells of this seed; times in ms, energies in joules."""
+    def results(self, system: System, bounds: Bounds) -> dict[str, float]:
+        """Return the columns of a row for this seed; times in ms, energies in joules."""
         info = RunInfo(system.policy, system.mode.value, "", 0.0)
         summary = self.summary.summary(info)
         energy_j = self.succeeded.energy_j
-        promised = self.promised / energy_j if energy_j else 0.0
+        expected_right = self.expected_right / energy_j if energy_j else 0.0
         return {
             "success": summary["deadline_met"],
             "e3": summary["e3_per_j"],
             "e3_expected": self.succeeded.e3_per_j,
-            "e3_promised": promised,
+            "e3_expected_right": expected_right,
             "latency": summary["latency_ms"]["mean"],
             "latency_p95": summary["latency_ms"]["p95"],
             "cloud": self.cloud_ns / 1e6 / summary["tasks"],
@@ -79,29 +81,29 @@ class Run:
             "oracle_e3_expected": bounds.expected.e3_per_j,
             "oracle_e3_right": bounds.most_right.right_per_j,
             "oracle_ratio": _ratio(self.succeeded.e3_per_j, bounds.expected.e3_per_j),
-            "oracle_ratio_right": _ratio(promised, bounds.most_right.expected_per_j),
+            "oracle_ratio_right": _ratio(expected_right, bounds.most_right.expected_per_j),
             "oracle_ratio_correct": _ratio(summary["e3_per_j"], bounds.correct.e3_per_j),
         }
 
 
 def _ratio(part: float, whole: float) -> float:
-    """Of the oracle's figure; where not even the oracle serves anything, nothing is missing."""
+    """Return the ratio to the oracle's value; 1 if the oracle cannot serve anything either."""
     return part / whole if whole else 1.0
 
 
 def measure_cell(
     setting: Setting, cell: Cell, systems: Sequence[System], tables: Tables
 ) -> list[Row]:
-    """A row per system."""
-    figures: dict[System, list[dict[str, float]]] = {system: [] for system in systems}
+    """Return a row per system."""
+    results: dict[System, list[dict[str, float]]] = {system: [] for system in systems}
     for seed in range(setting.seeds):
         worlds = {s: world_of(scenario_of(cell, setting, s, seed), tables) for s in systems}
         bounds = _bounds(worlds[systems[0]])
         for system, world in worlds.items():
             run = Run()
             simulate(world, run.add)
-            figures[system].append(run.figures(system, bounds))
-    return [_row(setting, cell, system, by_seed) for system, by_seed in figures.items()]
+            results[system].append(run.results(system, bounds))
+    return [_row(setting, cell, system, by_seed) for system, by_seed in results.items()]
 
 
 def _bounds(world: WorldSpec) -> Bounds:
@@ -110,14 +112,14 @@ def _bounds(world: WorldSpec) -> Bounds:
 
 
 def _row(setting: Setting, cell: Cell, system: System, by_seed: list[dict[str, float]]) -> Row:
-    figures = {name: mean([seed[name] for seed in by_seed]) for name in by_seed[0]}
+    means = {name: mean([seed[name] for seed in by_seed]) for name in by_seed[0]}
     e3_by_seed = [seed["e3"] for seed in by_seed]
     return {
         **cell.keys(),
         "policy": system.policy,
         "mode": system.mode.value,
         "privacy": setting.privacy.value,
-        **figures,
+        **means,
         "e3_noise": half_width(e3_by_seed),
         "e3_by_seed": e3_by_seed,
     }

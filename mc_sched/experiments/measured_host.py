@@ -1,4 +1,4 @@
-"""What a live run's log tells of the host, put into the scenario in place of its own words."""
+"""Puts measurements of the host, from a live run's log, into a scenario."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95, "p9
 
 
 def with_measured(scenario: Scenario, edge_log: Path) -> tuple[Scenario, Tables]:
-    """The scenario with this host's noise, sizes and round trip, and the agents' own tables."""
+    """Return the scenario with the host's noise, sizes and round trip, and its tables."""
     recorded = read_recorded(read_log(edge_log))
     if recorded.cloud is None:
-        raise UserError("the edge agent never met its cloud agent; this host may be too busy")
+        raise UserError(
+            "the edge agent never connected to its cloud agent; this host may be too busy"
+        )
     (group,), (cloud,) = scenario.edges, scenario.clouds
     rtt_ns = round(median(rtt_ns for _, rtt_ns in recorded.rtts_ns))
     edge = group.model_copy(
@@ -40,7 +42,7 @@ def with_measured(scenario: Scenario, edge_log: Path) -> tuple[Scenario, Tables]
 
 
 def _device(factors: Sequence[float]) -> DeviceConfig:
-    """As profiled where nothing ran."""
+    """Return the measured quantiles of the factors; without factors, times are as profiled."""
     if not factors:
         return DeviceConfig()
     ordered = sorted(factors)

@@ -1,4 +1,4 @@
-"""How far every system is from the oracle, on constant links and on recorded ones."""
+"""Every system compared with the oracle, on constant and recorded links."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 from mc_sched.experiments.cells import Cell
 from mc_sched.experiments.confidence_interval import half_width, mean
 from mc_sched.experiments.figures.dots import draw_regret
-from mc_sched.experiments.findings import Findings, Picture, Table
+from mc_sched.experiments.findings import Figure, Findings, Table
 from mc_sched.experiments.headline import cell_key, grouped
 from mc_sched.experiments.measure import UNITS, Row
 from mc_sched.experiments.setting import SETS, Setting
-from mc_sched.experiments.sweep import measured
+from mc_sched.experiments.sweep import sweep
 from mc_sched.experiments.systems import systems
 from mc_sched.experiments.traces import TracePair
 from mc_sched.experiments.worker_pool import WorkerPool
 
 _BELOW = (
-    "cells in which `mc`, in its better mode, is below a baseline by more than noise, and what an "
-    "oracle has there that serves every task it can"
+    "cells in which the E3 of `mc`, in its better mode, is significantly below a baseline's, and "
+    "the E3 there of an oracle that serves every task it can"
 )
 QORS = (0.75, 0.85)
 QOS_NS = (200_000_000, 500_000_000)
-LONGER = 4
-"""Traces change: they get so many times the tasks of a cell on a constant link."""
+TASKS_FACTOR = 4
+"""Traces vary, so cells on them have this many times the tasks of others."""
 
 
 def cells(traces: Sequence[TracePair]) -> list[Cell]:
-    """On the traces: both sets, two QoRs, two QoSs. The constant links' are those of table 2."""
+    """Return the cells on traces: both sets, two QoRs, two QoSs. Table 2 has the constant links."""
     return [
         Cell(net_set, trace.kind, qor, qos_ns, trace=trace)
         for trace in traces
@@ -39,38 +39,38 @@ def cells(traces: Sequence[TracePair]) -> list[Cell]:
     ]
 
 
-def measure(setting: Setting, traces: Sequence[TracePair], crew: WorkerPool) -> list[Row]:
-    """A row per cell and system, on the traces."""
-    longer = setting.with_tasks(LONGER * setting.tasks)
-    return measured("oracle", longer, cells(traces), systems(), crew)
+def measure(setting: Setting, traces: Sequence[TracePair], pool: WorkerPool) -> list[Row]:
+    """Return a row per cell on traces and system."""
+    longer = setting.with_tasks(TASKS_FACTOR * setting.tasks)
+    return sweep("oracle", longer, cells(traces), systems(), pool)
 
 
 def findings(setting: Setting, table_rows: Sequence[Row], trace_rows: Sequence[Row]) -> Findings:
-    """`table_rows`: those of table 2, on constant links."""
+    """Compare with the oracle; `table_rows` are those of table 2, on constant links."""
     rows = [*table_rows, *trace_rows]
     short = below(rows)
     return Findings(
         name="oracle",
-        title="Successes per joule, of the oracle's",
+        title="Successes per joule, relative to the oracle",
         report={
-            **setting.described(),
+            **setting.description(),
             "units": UNITS,
             "by_link": by_link(rows),
             "below_baseline": short,
             "rows": rows,
         },
         table=_table(rows),
-        more=((_BELOW, _below_table(short)),) if short else (),
+        more_tables=((_BELOW, _below_table(short)),) if short else (),
         notes=(
-            "mean over the cells of a link, and the least; successes in time at the demanded "
-            "accuracy, right or wrong, on both sides",
-            "above 1 is who leaves out tasks that cost more than others; see `success`",
+            "mean over the cells of a link (minimum in parentheses); successes in time with the "
+            "required accuracy, right or wrong, for both",
+            "a system above 1 leaves out expensive tasks; see `success`",
         ),
         rows=rows,
-        pictures=[
-            Picture(
+        figures=[
+            Figure(
                 "oracle",
-                "Successes per joule, of the oracle's: every cell a dot, the mean a line",
+                "Successes per joule, relative to the oracle: a dot per cell, a line to the mean",
                 partial(draw_regret, rows),
             )
         ],
@@ -78,15 +78,15 @@ def findings(setting: Setting, table_rows: Sequence[Row], trace_rows: Sequence[R
 
 
 def link_of(row: Row) -> str:
-    """The trace's name, or the kind."""
+    """Return the name of the trace, or the kind of the link."""
     return str(row["trace"] or row["link"])
 
 
 def by_link(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Mean and least ratio of each system, over the cells in which anything can be served."""
-    served = [row for row in rows if row["oracle_success"] > 0]
+    """Return mean and minimum ratio per system, over the cells where any task can be served."""
+    feasible = [row for row in rows if row["oracle_success"] > 0]
     found = []
-    for group in grouped(served, lambda row: (link_of(row), row["policy"], row["mode"])):
+    for group in grouped(feasible, lambda row: (link_of(row), row["policy"], row["mode"])):
         ratios = [row["oracle_ratio"] for row in group]
         found.append(
             {
@@ -94,7 +94,7 @@ def by_link(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 "policy": group[0]["policy"],
                 "mode": group[0]["mode"],
                 "mean": sum(ratios) / len(ratios),
-                "least": min(ratios),
+                "min": min(ratios),
                 "cells": len(ratios),
             }
         )
@@ -102,7 +102,7 @@ def by_link(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def below(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Cells in which `mc`, in its better mode, has less E3 than a baseline by more than noise."""
+    """Return the cells in which `mc`, in its better mode, has clearly less E3 than a baseline."""
     found = []
     for cell in grouped(rows, cell_key):
         ours = max((row for row in cell if row["policy"] == "mc"), key=lambda row: row["e3"])
@@ -128,9 +128,9 @@ def _shortfall(ours: Row, theirs: Row) -> dict[str, Any]:
 
 
 def _below_table(short: Sequence[dict[str, Any]]) -> Table:
-    """A line per cell, of the baseline that is farthest above."""
+    """Return a line per cell, with its best baseline."""
     lines: Table = [
-        ("cell", "of the best baseline's E3", "the oracle's", "in time, mc", "in time, baseline")
+        ("cell", "E3 over the best baseline's", "oracle's", "in time, mc", "in time, baseline")
     ]
     for cell in grouped(short, cell_key):
         worst = min(cell, key=lambda found: found["e3_ratio"])
@@ -150,6 +150,6 @@ def _table(rows: Sequence[Row]) -> Table:
         own = {
             g["link"]: g for g in groups if (g["policy"], g["mode"]) == (system.policy, system.mode)
         }
-        told = (f"{own[link]['mean']:.2f} ({own[link]['least']:.2f})" for link in links)
-        lines.append((system.policy, system.mode.value, *told))
+        ratios = (f"{own[link]['mean']:.2f} ({own[link]['min']:.2f})" for link in links)
+        lines.append((system.policy, system.mode.value, *ratios))
     return lines

@@ -1,4 +1,4 @@
-"""All experiments on one page: report.md, with the pictures beside it."""
+"""All experiments on one page: report.md, with the figures beside it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PAGE = "report.md"
 
 
 def write_page(found: Sequence[Findings], setting: Setting, folder: Path) -> None:
-    """Raises OSError if it cannot be written."""
+    """Write the page; raises OSError if that fails."""
     (folder / PAGE).write_text("\n".join(_page(found, setting)) + "\n", encoding="utf-8")
 
 
 def _page(found: Sequence[Findings], setting: Setting) -> Iterator[str]:
     yield "# Experiments"
-    told = ", ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in setting.described().items()
+    settings = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in setting.description().items()
     )
-    yield f"\nSimulated with {told}.\n"
+    yield f"\nSimulated with {settings}.\n"
     for findings in found:
         yield f"- [{findings.title}](#{findings.name})"
     yield from _headline(found[0].report.get("headline", {}))
@@ -34,12 +34,12 @@ def _headline(headline: dict[str, Any]) -> Iterator[str]:
     if not headline:
         return
     yield "\n## Headline\n"
-    yield "| | latency less than the three | cloud time less | E3 over ddnn | over jointdnn |"
+    yield "| | latency reduction | cloud time reduction | E3 over ddnn | E3 over jointdnn |"
     yield "|---|---|---|---|---|"
-    for policy, figures in headline.items():
-        cells = (_range(figures["latency_cut_pct"]), _range(figures["cloud_time_cut_pct"]))
-        ratios = (_ratio(figures["e3_over_ddnn"]), _ratio(figures["e3_over_jointdnn"]))
-        yield f"| {policy} | {' | '.join((*cells, *ratios))} |"
+    for policy, ratios in headline.items():
+        cells = (_range(ratios["latency_cut_pct"]), _range(ratios["cloud_time_cut_pct"]))
+        e3 = (_ratio(ratios["e3_over_ddnn"]), _ratio(ratios["e3_over_jointdnn"]))
+        yield f"| {policy} | {' | '.join((*cells, *e3))} |"
     yield "| the paper | 39.8% to 45.1% | 5.7% to 41.0% | 1.60 | 1.12 |"
 
 
@@ -53,12 +53,12 @@ def _ratio(ratio: float | None) -> str:
 
 def _section(findings: Findings) -> Iterator[str]:
     yield f'\n<a id="{findings.name}"></a>\n\n## {findings.title}\n'
-    for picture in findings.pictures:
-        yield f"![{picture.caption}]({picture.name}.png)\n"
+    for figure in findings.figures:
+        yield f"![{figure.caption}]({figure.name}.png)\n"
     yield from (f"{_sentence(note)}\n" for note in findings.notes)
     yield from _lines(findings.table)
-    for shows, table in findings.more:
-        yield f"\n{_sentence(shows)}\n"
+    for title, table in findings.more_tables:
+        yield f"\n{_sentence(title)}\n"
         yield from _lines(table)
 
 

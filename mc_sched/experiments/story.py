@@ -1,4 +1,4 @@
-"""One task's story, from what the simulator's machines saw and asked for."""
+"""One task's story, from the events and actions of the simulated machines."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mc_sched.core.task import Outcome
 
 @dataclass
 class Span:
-    """Something that took a while, in ms since the task came; with no end if it never ended."""
+    """A span in ms since the task was submitted; `end_ms` is None if it never ended."""
 
     lane: str
-    what: str
+    label: str
     start_ms: float
     end_ms: float | None = None
 
@@ -31,27 +31,27 @@ class Story:
     deadline_ms: float = 0.0
     spans: list[Span] = field(default_factory=list)
     moments: dict[str, float] = field(default_factory=dict)
-    """What happened at once, in ms since the task came."""
+    """Times of moments by name, in ms since the task was submitted."""
     scores: list[Score] = field(default_factory=list)
-    """Every forecast that was held against its truth."""
+    """Every forecast that was compared with the truth."""
     outcome: Outcome | None = None
 
     def record(self, node: str, event: Any, actions: list[Any]) -> None:
-        """Take what the simulator tells, of any task; see `Recorder`."""
+        """Take an event of any task and the machine's actions; see `Recorder`."""
         if isinstance(event, ev.Submitted) and event.task.task_id == self.task_id:
             self.submitted_ns = event.now_ns
             self.deadline_ms = event.task.deadline_ns / 1e6
         if any(map(self._is_ours, _tasks_of(event))):
-            self._happened(event)
+            self._on_event(event)
         for action in actions:
-            if self._asked_for_ours(action):
-                self._asked(event.now_ns, action)
+            if self._is_for_ours(action):
+                self._on_action(event.now_ns, action)
 
     def _is_ours(self, task_id: str) -> bool:
-        """On the cloud a task's name begins with its edge's."""
+        """Return True for our task, whose id in the cloud begins with the name of its edge."""
         return task_id.rpartition("/")[2] == self.task_id
 
-    def _asked_for_ours(self, action: Any) -> bool:
+    def _is_for_ours(self, action: Any) -> bool:
         if isinstance(action, do.Finish):
             return self._is_ours(action.outcome.task_id)
         return any(map(self._is_ours, _tasks_of(action)))
@@ -59,17 +59,17 @@ class Story:
     def _ms(self, now_ns: int) -> float:
         return (now_ns - self.submitted_ns) / 1e6
 
-    def _begin(self, lane: str, what: str, now_ns: int) -> None:
-        self.spans.append(Span(lane, what, self._ms(now_ns)))
+    def _begin(self, lane: str, label: str, now_ns: int) -> None:
+        self.spans.append(Span(lane, label, self._ms(now_ns)))
 
     def _end(self, lane: str, now_ns: int) -> None:
         for span in self.spans:
             if span.lane == lane and span.end_ms is None:
                 span.end_ms = self._ms(now_ns)
 
-    # --- the words of both machines -----------------------------------------------------------
+    # --- events and actions of both machines --------------------------------------------------
 
-    def _asked(self, now_ns: int, action: Any) -> None:
+    def _on_action(self, now_ns: int, action: Any) -> None:
         if isinstance(action, do.Encode):
             self._begin("encoder", "features", now_ns)
         elif isinstance(action, do.SendToCloud):
@@ -87,14 +87,14 @@ class Story:
         elif isinstance(action, do.SendGiveUp):
             self._begin("give-up", "give-up", now_ns)
         elif isinstance(action, do.SetTimer) and action.kind is TimerKind.FALLBACK:
-            self.moments["take-back timer"] = self._ms(action.at_ns)
+            self.moments["fallback timer"] = self._ms(action.at_ns)
         elif isinstance(action, do.RecordScore):
             self.scores.append(action.score)
         elif isinstance(action, do.Finish):
             self.outcome = action.outcome
             self.moments["answer"] = self._ms(now_ns)
 
-    def _happened(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> None:
         now_ns = event.now_ns
         if isinstance(event, ev.Encoded):
             self._end("encoder", now_ns)
@@ -111,6 +111,6 @@ class Story:
 
 
 def _tasks_of(step: Any) -> tuple[str, ...]:
-    """Of which tasks an event or an action tells."""
+    """Return the ids of the tasks that an event or an action is about."""
     several: tuple[str, ...] | None = getattr(step, "task_ids", None)
     return (getattr(step, "task_id", ""),) if several is None else several

@@ -1,4 +1,4 @@
-"""Many cells, measured by a crew."""
+"""Measures many cells in parallel."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class _Job:
     tables: Tables
 
 
-def measured(
-    what: str,
+def sweep(
+    name: str,
     setting: Setting,
     cells: Sequence[Cell],
     systems: tuple[System, ...],
-    crew: WorkerPool,
+    pool: WorkerPool,
 ) -> list[Row]:
-    """The rows of all cells, in their order."""
+    """Return the rows of all cells, in the order of the cells."""
     tables = {net_set: setting.tables(net_set) for net_set in {cell.net_set for cell in cells}}
     jobs = [_Job(setting, cell, systems, tables[cell.net_set]) for cell in cells]
-    return [row for rows in crew.do(what, _done, jobs) for row in rows]
+    return [row for rows in pool.run(name, _measure, jobs) for row in rows]
 
 
-def _done(job: _Job) -> list[Row]:
+def _measure(job: _Job) -> list[Row]:
     return measure_cell(job.setting, job.cell, job.systems, job.tables)

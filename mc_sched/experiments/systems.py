@@ -1,4 +1,4 @@
-"""The systems that are compared: policies, each in the modes that make a difference to it."""
+"""The compared systems: policies, each in the modes that make a difference to it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mc_sched.core.task import Mode
 
 OURS = ("mc", "mc-paper")
 """This project's scheduler, and the paper's to the letter."""
-THREE = ("ddnn", "server", "jointdnn")
+PAPER_BASELINES = ("ddnn", "server", "jointdnn")
 """The paper's baselines, section "Experimental setup"."""
-BY_MODE = frozenset({"mc", "mc-paper", "jointdnn", "neurosurgeon"})
-"""Policies that look at the mode; to the others both are one."""
-_ORDER = (*OURS, *THREE, "neurosurgeon", "edgent", "edge-only")
+MODE_DEPENDENT = frozenset({"mc", "mc-paper", "jointdnn", "neurosurgeon"})
+"""Policies that depend on the mode."""
+_ORDER = (*OURS, *PAPER_BASELINES, "neurosurgeon", "edgent", "edge-only")
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class System:
 
     @property
     def name(self) -> str:
-        """For legends and tables."""
-        return f"{self.policy}, {self.mode.value}" if self.policy in BY_MODE else self.policy
+        """Name in legends and tables."""
+        return f"{self.policy}, {self.mode.value}" if self.policy in MODE_DEPENDENT else self.policy
 
 
 def systems() -> tuple[System, ...]:
-    """Every policy that there is, ours first; those that know no mode once."""
+    """Return all policies, ours first; those that do not depend on the mode appear once."""
     known = sorted(POLICIES, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
     return tuple(
         System(policy, mode)
         for policy in known
         for mode in (Mode.PERFORMANCE, Mode.ENERGY)
-        if mode is Mode.PERFORMANCE or policy in BY_MODE
+        if mode is Mode.PERFORMANCE or policy in MODE_DEPENDENT
     )

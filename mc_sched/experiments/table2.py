@@ -7,20 +7,20 @@ from functools import partial
 
 from mc_sched.experiments.cells import LINKS, QORS, Cell
 from mc_sched.experiments.figures.dots import draw_e3
-from mc_sched.experiments.findings import Findings, Picture, Table
+from mc_sched.experiments.findings import Figure, Findings, Table
 from mc_sched.experiments.headline import grouped, headline
 from mc_sched.experiments.measure import UNITS, Row
 from mc_sched.experiments.setting import SETS, Setting
-from mc_sched.experiments.sweep import measured
+from mc_sched.experiments.sweep import sweep
 from mc_sched.experiments.systems import systems
 from mc_sched.experiments.worker_pool import WorkerPool
 
 QOS_NS = (84_000_000, 200_000_000, 500_000_000)
-"""The paper's case study, and what the slower links need."""
+"""The deadline of the paper's case study, and two that slower links can meet."""
 
 
 def cells() -> list[Cell]:
-    """Both sets, three links, four QoRs, three QoSs."""
+    """Return the cells: both sets, three links, four QoRs, three QoSs."""
     return [
         Cell(net_set, link, qor, qos_ns)
         for net_set in SETS
@@ -30,27 +30,27 @@ def cells() -> list[Cell]:
     ]
 
 
-def measure(setting: Setting, crew: WorkerPool) -> list[Row]:
-    """A row per cell and system."""
-    return measured("table2", setting, cells(), systems(), crew)
+def measure(setting: Setting, pool: WorkerPool) -> list[Row]:
+    """Return a row per cell and system."""
+    return sweep("table2", setting, cells(), systems(), pool)
 
 
 def findings(setting: Setting, rows: Sequence[Row], figure_rows: Sequence[Row]) -> Findings:
-    """`figure_rows`: those of the figures, for the headline's times."""
+    """Make the table; `figure_rows` are those of the paper's figures, for the reductions."""
     return Findings(
         name="table2",
         title="E3 under QoR and QoS constraints (the paper's table 2)",
         report={
-            **setting.described(),
+            **setting.description(),
             "headline": headline(figure_rows, rows),
             "units": UNITS,
             "rows": list(rows),
         },
         table=_table(rows),
-        notes=("successes per joule (right answers in time); - where none succeeds",),
+        notes=("successes per joule (right answers in time); - if no task succeeds",),
         rows=rows,
-        pictures=[
-            Picture(
+        figures=[
+            Figure(
                 f"table2-set-{net_set}",
                 f"Set {net_set.upper()}: E3 under QoR and QoS constraints",
                 partial(draw_e3, [row for row in rows if row["set"] == net_set]),
@@ -69,9 +69,9 @@ def _table(rows: Sequence[Row]) -> Table:
         where = f"{first['set']}, {first['link']}, {first['qos']:.0f} ms"
         for system in systems():
             own = [r for r in cell if (r["policy"], r["mode"]) == (system.policy, system.mode)]
-            lines.append((where, system.name, *(_told(row) for row in own)))
+            lines.append((where, system.name, *(_format_e3(row) for row in own)))
     return lines
 
 
-def _told(row: Row) -> str:
+def _format_e3(row: Row) -> str:
     return f"{row['e3']:.2f}" if row["e3"] > 0 else "-"

@@ -10,7 +10,7 @@ from mc_sched.errors import UserError
 from mc_sched.link.mahimahi import read_trace
 
 GENERATED = Path(__file__).parents[2] / "configs" / "scenarios" / "traces"
-"""Made up, and in the repository only: an installed package has none."""
+"""Generated traces, in the repository only; an installed package has none."""
 Kind = Literal["wifi", "4g", "3g"]
 _WORDS: tuple[tuple[str, Kind], ...] = (
     ("wifi", "wifi"), ("umts", "3g"), ("hspa", "3g"), ("3g", "3g"),
@@ -19,42 +19,42 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 
 @dataclass(frozen=True)
 class TracePair:
-    """One link's recording, both ways."""
+    """The recording of one link in both directions."""
 
     up: Path
     down: Path
 
     @property
     def name(self) -> str:
-        """Its files' common name."""
+        """Common name of its files."""
         return self.up.stem
 
     @property
     def kind(self) -> Kind:
-        """Which link it is, by its name, 4g where that does not tell: a trace holds rates only.
+        """Kind of the link, from its name; 4g if the name does not contain a kind.
 
-        The round trip and the radio's power are those of the kind.
+        A trace holds rates only. The round trip and the radio's power are those of the kind.
         """
         words = self.name.lower()
         return next((kind for word, kind in _WORDS if word in words), "4g")
 
 
 def all_traces(given: Path | None) -> tuple[TracePair, ...]:
-    """The generated trace of configs/scenarios, where it is at hand, and a user's own."""
+    """Return the generated trace of configs/scenarios, if it is there, and the user's own."""
     own = () if given is None else trace_pairs(given)
     return (*(trace_pairs(GENERATED) if GENERATED.is_dir() else ()), *own)
 
 
 def trace_pairs(folder: Path) -> tuple[TracePair, ...]:
-    """The pairs of a folder, by name. UserError names what is missing, or a file's bad line."""
+    """Return the pairs of a folder by name; UserError names a missing file or an invalid line."""
     if not folder.is_dir():
-        raise UserError(f"--traces {folder}: there is no such folder")
+        raise UserError(f"--traces {folder}: the folder does not exist")
     pairs = tuple(TracePair(up, up.with_suffix(".down")) for up in sorted(folder.glob("*.up")))
     if not pairs:
-        raise UserError(f"--traces {folder}: holds no NAME.up; give a folder of Mahimahi traces")
+        raise UserError(f"--traces {folder}: has no file NAME.up; use a folder of Mahimahi traces")
     for pair in pairs:
         if not pair.down.is_file():
-            raise UserError(f"--traces {folder}: {pair.up.name} has no {pair.down.name} beside it")
+            raise UserError(f"--traces {folder}: {pair.down.name} is missing beside {pair.up.name}")
         for file in (pair.up, pair.down):
             read_trace(str(file))
     return pairs

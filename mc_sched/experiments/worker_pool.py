@@ -1,5 +1,7 @@
-"""Cells side by side on several processes. Results come in the order of the cells, whoever had
-which, so that they do not depend on the number of processes."""
+"""Runs jobs on several processes.
+
+Results are in the order of the jobs, so they do not depend on the number of processes.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +16,38 @@ from mc_sched.compiled.workers import workers as simulating
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is, and of how much."""
+"""Called with the name of the work, the number of jobs done, and the number of all jobs."""
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 class WorkerPool:
-    """Does jobs on processes of its own, or here if there is one only."""
+    """Runs jobs on worker processes, or in this process if there is no pool of them."""
 
     def __init__(self, pool: ProcessPoolExecutor | None, progress: Progress) -> None:
         self._pool, self._progress = pool, progress
 
-    def do(self, what: str, work: Callable[[JobT], ResultT], jobs: Sequence[JobT]) -> list[ResultT]:
-        """The result of every job, in order."""
+    def run(
+        self, name: str, work: Callable[[JobT], ResultT], jobs: Sequence[JobT]
+    ) -> list[ResultT]:
+        """Return the results of all jobs, in order."""
         results: list[ResultT] = []
         for result in map(work, jobs) if self._pool is None else self._pool.map(work, jobs):
             results.append(result)
-            self._progress(what, len(results), len(jobs))
+            self._progress(name, len(results), len(jobs))
         return results
 
-    def tell(self, what: str, done: int, total: int) -> None:
-        """Show how far a job of another kind is."""
-        self._progress(what, done, total)
+    def report(self, name: str, done: int, total: int) -> None:
+        """Report the progress of work that does not run on the pool."""
+        self._progress(name, done, total)
 
 
 @contextmanager
-def crew_of(workers: int, progress: Progress) -> Iterator[WorkerPool]:
-    """A crew of so many processes."""
+def worker_pool(workers: int, progress: Progress) -> Iterator[WorkerPool]:
+    """Provide a pool of so many processes; one worker is this process."""
     if workers == 1:
         yield WorkerPool(None, progress)
         return

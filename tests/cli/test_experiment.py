@@ -7,8 +7,7 @@ from mc_models.inference import profile_store
 from mc_models.inference.profile import Profile, Times
 
 from mc_sched.cli.main import main
-from mc_sched.experiments import capacity, regret, table2
-from mc_sched.experiments import paper_figures as figures
+from mc_sched.experiments import capacity, paper_figures, regret, table2
 
 MS = Times(1_000_000, 1_100_000, 1_200_000, 100)
 TINY = ("--tasks", "10", "--seeds", "1", "--jobs", "1")
@@ -16,13 +15,13 @@ TINY = ("--tasks", "10", "--seeds", "1", "--jobs", "1")
 
 @pytest.fixture(autouse=True)
 def _few_cells(monkeypatch):
-    """The corners of each survey."""
-    for survey in (figures, table2):
-        every = survey.cells()
+    """Only the corners of each sweep."""
+    for sweep in (paper_figures, table2):
+        every = sweep.cells()
         some = [c for c in every if c.qor in (0.75, 0.85) and c.link == "wifi"]
-        monkeypatch.setattr(survey, "cells", lambda some=some: some)
-        monkeypatch.setattr(survey, "LINKS", ("wifi",))
-        monkeypatch.setattr(survey, "QORS", (0.75, 0.85))
+        monkeypatch.setattr(sweep, "cells", lambda some=some: some)
+        monkeypatch.setattr(sweep, "LINKS", ("wifi",))
+        monkeypatch.setattr(sweep, "QORS", (0.75, 0.85))
     monkeypatch.setattr(regret, "QORS", (0.75,))
     monkeypatch.setattr(capacity, "QORS", (0.75,))
 
@@ -44,27 +43,27 @@ def test_table2_prints_the_headline_and_a_row_per_cell(tmp_path, capsys):
     assert report == json.loads((tmp_path / "table2.json").read_text())
 
 
-def test_all_of_it_leaves_a_page_and_the_pictures(tmp_path, capsys):
+def test_all_of_it_leaves_a_page_and_the_figures(tmp_path, capsys):
     report = told(
         capsys, "all", *TINY, "--max-edges", "2", "--out", str(tmp_path), "--output", "json"
     )
     assert list(report) == ["figures", "table2", "case-study", "oracle", "capacity"]
     names = {path.name for path in tmp_path.iterdir()}
-    pictures = {
+    figures = {
         "figures-set-a", "figures-set-b", "table2-set-a", "table2-set-b", "case-study", "oracle",
         "capacity",
     }  # fmt: skip
-    assert names >= {f"{name}.png" for name in pictures} | {f"{name}.pdf" for name in pictures}
+    assert names >= {f"{name}.png" for name in figures} | {f"{name}.pdf" for name in figures}
     assert names >= {"report.md", "figures.csv", "table2.csv", "oracle.csv", "capacity.csv"}
     page = (tmp_path / "report.md").read_text()
-    assert all(f"({name}.png)" in page for name in pictures)
+    assert all(f"({name}.png)" in page for name in figures)
 
 
 def test_a_users_own_traces_are_measured_beside_the_generated_one(tmp_path, capsys):
     traces = tmp_path / "traces"
     traces.mkdir()
-    for way in ("up", "down"):
-        (traces / f"lab.{way}").write_text("".join(f"{ms}\n" for ms in range(1, 400, 3)))
+    for direction in ("up", "down"):
+        (traces / f"lab.{direction}").write_text("".join(f"{ms}\n" for ms in range(1, 400, 3)))
     report = told(
         capsys, "oracle", *TINY, "--traces", str(traces), "--out", str(tmp_path / "out"),
         "--output", "json",
@@ -132,7 +131,7 @@ def test_a_host_too_busy_to_be_measured(measured, tmp_path, capsys, monkeypatch)
             2,
         ),
         (["fidelity", "--live-tasks", "5"], "--live-tasks 5 is out of range; choose 50 or more", 2),
-        (["oracle", "--traces", "/no/such/folder"], "there is no such folder", 1),
+        (["oracle", "--traces", "/no/such/folder"], "the folder does not exist", 1),
     ],
 )
 def test_what_cannot_be_done_is_said_before_the_work(tmp_path, capsys, args, says, code):

@@ -1,10 +1,10 @@
-"""How the largest number of edges is found."""
+"""The search for the largest number of edges."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mc_sched.experiments.capacity import PRECISION, QOS_NS, Job, largest, share_in_time
+from mc_sched.experiments.capacity import PRECISION, QOS_NS, Job, largest_carried, share_in_time
 from mc_sched.experiments.cells import Cell
 from mc_sched.experiments.setting import Setting
 
@@ -17,14 +17,16 @@ def test_it_is_found_to_the_precision_and_never_above(true, limit):
         asked.append(edges)
         return edges <= true
 
-    found, reachable = largest(carries, limit), min(true, limit)
+    found, reachable = largest_carried(carries, limit), min(true, limit)
     assert found <= reachable <= max(found * PRECISION + 1, found)
     assert found == 0 or found in asked
     assert len(asked) == len(set(asked)) < 20
 
 
 def test_few_edges_are_found_exactly():
-    assert [largest(lambda edges, n=n: edges <= n, 100) for n in range(12)] == list(range(12))
+    assert [largest_carried(lambda edges, n=n: edges <= n, 100) for n in range(12)] == list(
+        range(12)
+    )
 
 
 @pytest.mark.parametrize(("edges", "carried"), [(1, True), (40, False)])

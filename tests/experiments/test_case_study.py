@@ -1,4 +1,4 @@
-"""The case study: the frame is taken back in time, and its story is whole."""
+"""The case study: the frame falls back in time, and its story is complete."""
 
 import pytest
 
@@ -26,8 +26,8 @@ def test_its_spans_follow_each_other(stories, policy):
     assert spans["encoder"][1] == spans["uplink"][0]
     assert spans["uplink"][1] < DARK_AFTER_MS
     assert spans["downlink"][1] is None or spans["downlink"][1] > 84.0
-    taken_back = stories[policy]["moments_ms"]["take-back timer"]
-    assert spans["give-up"][0] == spans["local net"][0] == pytest.approx(taken_back)
+    fallback = stories[policy]["moments_ms"]["fallback timer"]
+    assert spans["give-up"][0] == spans["local net"][0] == pytest.approx(fallback)
     assert spans["local net"][1] == pytest.approx(stories[policy]["moments_ms"]["answer"])
 
 

@@ -1,4 +1,4 @@
-"""What an experiment leaves in its folder, and the page over all of it."""
+"""The files of an experiment, and the page with all results."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ import os
 import pytest
 
 from mc_sched.errors import UserError
-from mc_sched.experiments.findings import SCHEMA, Findings, Picture, prepared, write
+from mc_sched.experiments.findings import SCHEMA, Figure, Findings, make_folder, write_findings
 from mc_sched.experiments.report import write_page
 from mc_sched.experiments.setting import Setting
 
@@ -21,9 +21,9 @@ def findings(**wanted):
     return Findings(**usual | wanted)
 
 
-def test_json_csv_and_each_picture_twice(tmp_path):
+def test_json_csv_and_each_figure_twice(tmp_path):
     drawn = []
-    write(findings(pictures=[Picture("thing-a", "It", drawn.append)]), tmp_path)
+    write_findings(findings(figures=[Figure("thing-a", "It", drawn.append)]), tmp_path)
     report = json.loads((tmp_path / "thing.json").read_text())
     assert (report["schema"], report["experiment"]) == (SCHEMA, "thing")
     assert [path.name for path in drawn] == ["thing-a.png", "thing-a.pdf"]
@@ -32,25 +32,25 @@ def test_json_csv_and_each_picture_twice(tmp_path):
 
 
 def test_without_rows_there_is_no_csv(tmp_path):
-    write(findings(rows=()), tmp_path)
+    write_findings(findings(rows=()), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thing.json"]
 
 
 def test_a_folder_is_made(tmp_path):
-    assert prepared(tmp_path / "a" / "b").is_dir()
+    assert make_folder(tmp_path / "a" / "b").is_dir()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="cannot be written"):
-        prepared(tmp_path)
+    with pytest.raises(UserError, match="cannot write to it"):
+        make_folder(tmp_path)
 
 
 def test_a_file_in_the_folders_place(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(UserError, match=r"--out .*cannot be written"):
-        prepared(tmp_path / "out")
+    with pytest.raises(UserError, match=r"--out .*cannot write to it"):
+        make_folder(tmp_path / "out")
 
 
 def test_the_page_has_the_headline_and_links_that_lead_somewhere(tmp_path):
@@ -59,17 +59,20 @@ def test_the_page_has_the_headline_and_links_that_lead_somewhere(tmp_path):
         "latency_cut_pct": cut, "cloud_time_cut_pct": cut | {"min": None},
         "e3_over_ddnn": 1.234, "e3_over_jointdnn": None,
     }  # fmt: skip
-    picture = Picture("thing-a", "It", lambda path: None)
-    more = (("what is short", [("cell", "of"), ("b", "0.90")]),)
+    figure = Figure("thing-a", "It", lambda path: None)
+    more = (("cells below", [("cell", "of"), ("b", "0.90")]),)
     first = findings(
-        report={"headline": {"mc": figures}}, pictures=[picture], notes=("so it is",), more=more
+        report={"headline": {"mc": figures}},
+        figures=[figure],
+        notes=("times in ms",),
+        more_tables=more,
     )
     write_page([first, findings(name="other", title="Another")], Setting(), tmp_path)
     page = (tmp_path / "report.md").read_text()
     assert "| mc | 1.0% to 20.0% | - | 1.23 | - |" in page
     assert "![It](thing-a.png)" in page
-    assert "So it is." in page
-    assert "What is short.\n\n| cell | of |\n|---|---|\n| b | 0.90 |" in page
+    assert "Times in ms." in page
+    assert "Cells below.\n\n| cell | of |\n|---|---|\n| b | 0.90 |" in page
     for name in ("thing", "other"):
         assert f"(#{name})" in page
         assert f'<a id="{name}">' in page

@@ -1,4 +1,4 @@
-"""A cell's rows: their keys are a contract, their figures the same whoever computes them."""
+"""A cell's rows: their keys are a contract, and their values do not depend on who computes them."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from mc_sched.experiments.cells import Cell, scenario_of
 from mc_sched.experiments.measure import measure_cell
 from mc_sched.experiments.regret import below, by_link
 from mc_sched.experiments.setting import Setting
-from mc_sched.experiments.sweep import measured
+from mc_sched.experiments.sweep import sweep
 from mc_sched.experiments.systems import System, systems
-from mc_sched.experiments.worker_pool import crew_of
+from mc_sched.experiments.worker_pool import worker_pool
 from mc_sched.sim.build import world_of
 
 SETTING = Setting(tasks=30, seeds=2)
@@ -71,13 +71,13 @@ def test_systems_meet_the_same_world():
 def test_the_same_rows_whoever_computes_them(privacy):
     setting = Setting(privacy=privacy, tasks=10, seeds=1)
     cells = [CELL, Cell("a", "3g", 0.85, 500_000_000)]
-    told = []
+    reported = []
     found = []
     for workers in (1, 2):
-        with crew_of(workers, lambda *progress: told.append(progress)) as crew:
-            found.append(measured("cells", setting, cells, systems(), crew))
+        with worker_pool(workers, lambda *progress: reported.append(progress)) as pool:
+            found.append(sweep("cells", setting, cells, systems(), pool))
     assert found[0] == found[1]
-    assert told == [("cells", 1, 2), ("cells", 2, 2)] * 2
+    assert reported == [("cells", 1, 2), ("cells", 2, 2)] * 2
 
 
 def test_a_cell_below_a_baseline_is_told_if_it_is_more_than_noise():
@@ -104,7 +104,7 @@ def test_what_not_even_the_oracle_serves_counts_for_nobody():
         cell | {"oracle_success": 0.0, "oracle_ratio": 1.0},
     ]
     (group,) = by_link(rows)
-    assert (group["mean"], group["least"], group["cells"]) == (pytest.approx(0.9), 0.8, 2)
+    assert (group["mean"], group["min"], group["cells"]) == (pytest.approx(0.9), 0.8, 2)
 
 
 def test_systems_are_named_by_mode_where_it_matters():

@@ -31,8 +31,8 @@ def test_a_name_tells_the_kind_of_link(tmp_path, name, kind):
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "holds no NAME.up"),
-        ({"a_up": "1\n"}, "a.up has no a.down beside it"),
+        ({}, "has no file NAME.up"),
+        ({"a_up": "1\n"}, "a.down is missing beside a.up"),
         ({"a_up": "1\nfast\n", "a_down": "1\n"}, "a.up, line 2: 'fast' is no whole number"),
         ({"a_up": "1\n", "a_down": "5\n\n3\n"}, "a.down, line 3: time goes back from 5 to 3"),
     ],
@@ -43,7 +43,7 @@ def test_what_cannot_be_used(tmp_path, files, says):
 
 
 def test_no_such_folder(tmp_path):
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="the folder does not exist"):
         trace_pairs(tmp_path / "missing")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mc_sched.core.task import OutcomeKind
-from mc_sched.experiments.fidelity import LEARNING, SCENARIOS, TARGETS, both, scenario_named
+from mc_sched.experiments.fidelity import LEARNING, SCENARIOS, TARGETS, run_both, scenario_named
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 TASKS = 60
@@ -11,7 +11,7 @@ TASKS = 60
 
 @pytest.fixture(scope="module")
 def pair():
-    return both(scenario_named("wifi", TASKS))
+    return run_both(scenario_named("wifi", TASKS))
 
 
 def test_both_sides_count_the_same_frames(pair):

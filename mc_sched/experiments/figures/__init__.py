@@ -1,1 +1,1 @@
-"""How the experiments look: matplotlib, for paper, for colour-blind readers and in greyscale."""
+"""The figures of the experiments; also for colour-blind readers and in greyscale."""

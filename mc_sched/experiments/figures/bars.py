@@ -1,4 +1,4 @@
-"""Execution time against QoR, a panel per link, a bar per system with the cloud's share in it."""
+"""Execution time against QoR: a panel per link, a bar per system with the cloud's share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mc_sched.experiments.figures.style import drawn, look_of, plain, share_legend
+from mc_sched.experiments.figures.style import add_shared_legend, figure_grid, format_axes, style_of
 from mc_sched.experiments.headline import grouped
 from mc_sched.experiments.measure import Row
 from mc_sched.experiments.systems import System
@@ -21,17 +21,19 @@ NAMES = {"wifi": "Wi-Fi", "4g": "4G", "3g": "3G"}
 def draw_bars(
     rows: Sequence[Row], systems: Sequence[System], numbers: dict[str, int], path: Path
 ) -> None:
-    """`numbers`: the figure's number in the paper, by link."""
+    """Draw one figure; `numbers` are the numbers of the paper's figures, by link."""
     panels = grouped(rows, lambda row: row["link"])
-    with drawn(path, len(panels), 1, (10, 0.7 + 2.3 * len(panels))) as (figure, grid):
+    with figure_grid(path, len(panels), 1, (10, 0.7 + 2.3 * len(panels))) as (figure, grid):
         for axes, panel in zip(grid[:, 0], panels, strict=True):
             link = panel[0]["link"]
             _draw(axes, panel, systems)
             net_set = panel[0]["set"].upper()
-            plain(axes, f"Set {net_set} over {NAMES[link]} (the paper's figure {numbers[link]})")
+            format_axes(
+                axes, f"Set {net_set} over {NAMES[link]} (the paper's figure {numbers[link]})"
+            )
             axes.set_ylabel("execution time (ms)")
         grid[-1, 0].set_xlabel("least acceptable accuracy (QoR)")
-        share_legend(figure, grid[0, 0], 5)
+        add_shared_legend(figure, grid[0, 0], 5)
 
 
 def _draw(axes: Axes, rows: Sequence[Row], systems: Sequence[System]) -> None:
@@ -52,7 +54,7 @@ def _draw(axes: Axes, rows: Sequence[Row], systems: Sequence[System]) -> None:
 
 
 def _bar(axes: Axes, at: float, width: float, row: Row, system: System, label: str) -> None:
-    look = look_of(system.policy)
+    look = style_of(system.policy)
     hatch = look.hatch + ("|||" if system.mode.value == "energy" else "")
     cloud_ms = min(row["cloud"], row["latency"])
     style: dict[str, Any] = {"width": 0.92 * width, "edgecolor": "black", "linewidth": 0.4}
@@ -62,11 +64,11 @@ def _bar(axes: Axes, at: float, width: float, row: Row, system: System, label: s
 
 
 def _legend_entries(axes: Axes, rows: Sequence[Row], systems: Sequence[System]) -> None:
-    """What the bars of one QoR may lack: a system that reached none there, the cloud's share."""
+    """Add the entries that the bars of the first QoR may lack."""
     named = set(axes.get_legend_handles_labels()[1])
     for system in systems:
         if system.name not in named:
-            look = look_of(system.policy)
+            look = style_of(system.policy)
             hatch = look.hatch + ("|||" if system.mode.value == "energy" else "")
             axes.bar(0, 0, color=look.colour, hatch=hatch, edgecolor="black", label=system.name)
     axes.bar(0, 0, color="black", label="of it on the cloud")

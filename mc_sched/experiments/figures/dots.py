@@ -1,4 +1,4 @@
-"""Dots: E3 in every cell, and every cell's share of the oracle's."""
+"""Figures with a dot per cell: E3, and successes per joule relative to the oracle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mc_sched.experiments.figures.bars import NAMES
-from mc_sched.experiments.figures.style import GREY, drawn, look_of, plain, share_legend
+from mc_sched.experiments.figures.style import (
+    GREY,
+    add_shared_legend,
+    figure_grid,
+    format_axes,
+    style_of,
+)
 from mc_sched.experiments.headline import grouped
 from mc_sched.experiments.measure import Row
 from mc_sched.experiments.systems import systems
@@ -15,38 +21,38 @@ from mc_sched.experiments.systems import systems
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SPREAD = 0.6
-"""How wide the dots of one QoR stand."""
+DOTS_WIDTH = 0.6
+"""Width of the dots of one QoR, on the axis."""
 
 
 def draw_e3(rows: Sequence[Row], path: Path) -> None:
-    """A row of panels per QoS, a column per link: E3 of every system at every QoR."""
+    """Draw E3 of every system at every QoR: a row of panels per QoS, a column per link."""
     links, qoss = _values(rows, "link"), _values(rows, "qos")
-    with drawn(path, len(qoss), len(links), (10, 1.0 + 2.1 * len(qoss))) as (figure, grid):
+    with figure_grid(path, len(qoss), len(links), (10, 1.0 + 2.1 * len(qoss))) as (figure, grid):
         for line, qos in enumerate(qoss):
             for column, link in enumerate(links):
                 own = [row for row in rows if (row["link"], row["qos"]) == (link, qos)]
                 axes = grid[line, column]
                 _draw_e3(axes, own)
-                plain(axes, f"{NAMES[str(link)]}, {qos:.0f} ms")
+                format_axes(axes, f"{NAMES[str(link)]}, {qos:.0f} ms")
         for axes in grid[:, 0]:
             axes.set_ylabel("E3 (successes per J)")
         for axes in grid[-1]:
             axes.set_xlabel("QoR")
-        share_legend(figure, grid[0, 0], 5)
+        add_shared_legend(figure, grid[0, 0], 5)
 
 
 def _draw_e3(axes: Axes, rows: Sequence[Row]) -> None:
     qors, every = _values(rows, "qor"), systems()
     for number, system in enumerate(every):
         own = [r for r in rows if (r["policy"], r["mode"]) == (system.policy, system.mode.value)]
-        shift = SPREAD * ((number + 0.5) / len(every) - 0.5)
-        look, hollow = look_of(system.policy), system.mode.value == "energy"
+        shift = DOTS_WIDTH * ((number + 0.5) / len(every) - 0.5)
+        style, hollow = style_of(system.policy), system.mode.value == "energy"
         axes.plot(
             [qors.index(row["qor"]) + shift for row in own],
             [row["e3"] for row in own],
-            ls="", marker=look.marker, ms=5, mew=1.0, color=look.colour, label=system.name,
-            mec=look.colour if hollow else "black", mfc="white" if hollow else look.colour,
+            ls="", marker=style.marker, ms=5, mew=1.0, color=style.colour, label=system.name,
+            mec=style.colour if hollow else "black", mfc="white" if hollow else style.colour,
         )  # fmt: skip
     axes.set_xticks(range(len(qors)), [f"{qor:.0%}" for qor in qors])
     axes.set_ylim(bottom=0)
@@ -54,15 +60,15 @@ def _draw_e3(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def draw_regret(rows: Sequence[Row], path: Path) -> None:
-    """A panel per link: a line per system, a dot per cell."""
-    served = [row for row in rows if row["oracle_success"] > 0]
-    panels = grouped(served, lambda row: row["trace"] or row["link"])
+    """Draw a panel per link: a line per system, a dot per cell."""
+    feasible = [row for row in rows if row["oracle_success"] > 0]
+    panels = grouped(feasible, lambda row: row["trace"] or row["link"])
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    with drawn(path, lines, columns, (10, 0.5 + 2.9 * lines)) as (figure, grid):
+    with figure_grid(path, lines, columns, (10, 0.5 + 2.9 * lines)) as (figure, grid):
         for axes, panel in zip(grid.flat, panels, strict=False):
             _draw_regret(axes, panel)
-            plain(axes, str(panel[0]["trace"] or NAMES[panel[0]["link"]]))
+            format_axes(axes, str(panel[0]["trace"] or NAMES[panel[0]["link"]]))
         for axes in list(grid.flat)[len(panels) :]:
             axes.axis("off")
         for line in grid:
@@ -81,12 +87,12 @@ def _draw_regret(axes: Axes, rows: Sequence[Row]) -> None:
             for row in rows
             if (row["policy"], row["mode"]) == (system.policy, system.mode.value)
         ]
-        look = look_of(system.policy)
+        style = style_of(system.policy)
         mean = sum(ratios) / len(ratios)
-        axes.plot([0, mean], [place, place], color=look.colour, lw=3, solid_capstyle="butt")
+        axes.plot([0, mean], [place, place], color=style.colour, lw=3, solid_capstyle="butt")
         axes.plot(
-            ratios, [place] * len(ratios), ls="", marker=look.marker, ms=4, mew=0.5, mec="black",
-            color=look.colour, alpha=0.8,
+            ratios, [place] * len(ratios), ls="", marker=style.marker, ms=4, mew=0.5, mec="black",
+            color=style.colour, alpha=0.8,
         )  # fmt: skip
     axes.axvline(1, color="black", lw=0.8)
     axes.axvline(0.9, color=GREY, lw=0.8, ls="--")

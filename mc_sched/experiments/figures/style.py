@@ -1,7 +1,7 @@
-"""What all of the experiments' pictures share: a colour, a hatch and a marker for each policy.
+"""The common style of the experiments' figures: a colour, a hatch and a marker for each policy.
 
-Colours stay apart for colour-blind readers (Okabe and Ito 2008); in greyscale the hatch or the
-marker tells.
+Colour-blind readers can distinguish the colours (Okabe and Ito 2008); in greyscale, hatches and
+markers differ.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a policy is drawn."""
+class Style:
+    """Style of a policy."""
 
     colour: str
     hatch: str
     marker: str
 
 
-_LOOKS = {
-    "mc": Look("#0072B2", "", "o"),
-    "mc-paper": Look("#56B4E9", "///", "s"),
-    "ddnn": Look("#E69F00", "...", "^"),
-    "server": Look("#D55E00", "xxx", "X"),
-    "jointdnn": Look("#009E73", "\\\\\\", "D"),
-    "neurosurgeon": Look("#CC79A7", "ooo", "v"),
-    "edgent": Look("#F0E442", "+++", "P"),
-    "edge-only": Look("#999999", "---", "h"),
+_STYLES = {
+    "mc": Style("#0072B2", "", "o"),
+    "mc-paper": Style("#56B4E9", "///", "s"),
+    "ddnn": Style("#E69F00", "...", "^"),
+    "server": Style("#D55E00", "xxx", "X"),
+    "jointdnn": Style("#009E73", "\\\\\\", "D"),
+    "neurosurgeon": Style("#CC79A7", "ooo", "v"),
+    "edgent": Style("#F0E442", "+++", "P"),
+    "edge-only": Style("#999999", "---", "h"),
 }
-_OTHER = Look("#000000", "**", "*")
+_OTHER = Style("#000000", "**", "*")
 GREY = "#BBBBBB"
 
 
-def look_of(policy: str) -> Look:
-    """A policy that nobody has given a look is drawn in black."""
-    return _LOOKS.get(policy, _OTHER)
+def style_of(policy: str) -> Style:
+    """Return the style of a policy; a policy without one is drawn in black."""
+    return _STYLES.get(policy, _OTHER)
 
 
 @contextmanager
-def drawn(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[Any]:
-    """A grid of axes, [rows, columns], and their figure; written to the file when all is drawn.
+def figure_grid(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[Any]:
+    """Provide a figure and its axes [rows, columns], and write it to the file at the end.
 
     Raises OSError if the file cannot be written.
     """
@@ -67,15 +67,15 @@ def drawn(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Ite
             pyplot.close(figure)
 
 
-def plain(axes: Axes, title: str = "") -> None:
-    """No box around the data, the title at the left."""
+def format_axes(axes: Axes, title: str = "") -> None:
+    """Remove the box around the data and set the title at the left."""
     axes.spines[["top", "right"]].set_visible(False)
     if title:
         axes.set_title(title, loc="left", fontsize=10)
 
 
-def share_legend(figure: Figure, axes: Axes, columns: int) -> None:
-    """One legend for all panels, above them."""
+def add_shared_legend(figure: Figure, axes: Axes, columns: int) -> None:
+    """Add one legend for all panels, above them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=columns, frameon=False, fontsize=8)
     lines = -(-len(labels) // columns)

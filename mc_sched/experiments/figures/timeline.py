@@ -1,4 +1,4 @@
-"""One task as a timeline: a lane per place, what ran there, and the moments that decided."""
+"""The timeline of one task: a lane per resource, and the decisive moments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mc_sched.core.scores import Predictor
-from mc_sched.experiments.figures.style import GREY, drawn, plain
+from mc_sched.experiments.figures.style import GREY, figure_grid, format_axes
 from mc_sched.experiments.story import Span, Story
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ _COLOURS = {
 FORECASTS = {
     Predictor.TRANSFER_UP: "uplink", Predictor.LOCAL: "local net", Predictor.ENCODE: "encoder",
 }  # fmt: skip
-"""Forecasts that are drawn in a lane, from where its span begins."""
+"""Lanes of the forecasts that are drawn, from the beginning of the lane's span."""
 HEIGHT = 0.56
 
 
 def draw_stories(stories: Mapping[str, Story], dark_ms: float, path: Path) -> None:
-    """A panel per policy; the link is dark from `dark_ms` on."""
-    with drawn(path, len(stories), 1, (9, 0.3 + 2.9 * len(stories))) as (figure, grid):
+    """Draw a panel per policy; the link is dark from `dark_ms` on."""
+    with figure_grid(path, len(stories), 1, (9, 0.3 + 2.9 * len(stories))) as (figure, grid):
         for axes, (policy, story) in zip(grid[:, 0], stories.items(), strict=True):
             _draw(axes, story, dark_ms)
-            plain(axes, f"{policy}, energy mode: {_sentence(story)}")
-        grid[-1, 0].set_xlabel("ms since the frame came")
+            format_axes(axes, f"{policy}, energy mode: {_sentence(story)}")
+        grid[-1, 0].set_xlabel("ms since the frame arrived")
         figure.tight_layout()
 
 
@@ -72,7 +72,7 @@ def _draw_span(axes: Axes, span: Span, end_ms: float) -> None:
         edgecolor="black" if ends else _COLOURS[span.lane], linewidth=0.5,
     )  # fmt: skip
     if stop_ms - span.start_ms > 8:
-        text = span.what if ends else f"{span.what}: does not arrive"
+        text = span.label if ends else f"{span.label}: does not arrive"
         axes.text(
             (span.start_ms + stop_ms) / 2, place, text, ha="center", va="center", fontsize=7,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
@@ -80,7 +80,7 @@ def _draw_span(axes: Axes, span: Span, end_ms: float) -> None:
 
 
 def _draw_forecast(axes: Axes, span: Span, mean_ms: float, upper_ms: float) -> None:
-    """Below the span: a tick where its end was expected, a line to the upper quantile."""
+    """Draw a tick below the span at its expected end, and a line to the upper quantile."""
     at = LANES.index(span.lane) + HEIGHT / 2 + 0.09
     ends = [span.start_ms + mean_ms, span.start_ms + upper_ms]
     axes.plot(ends, [at, at], color="black", lw=1, solid_capstyle="butt")
