@@ -1,1 +1,1 @@
-"""The core's tables, made from a bundle and a profile."""
+"""The core's tables, from a bundle and a profile."""

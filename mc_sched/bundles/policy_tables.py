@@ -1,7 +1,7 @@
-"""Gives a bundle the figures that other policies than `mc` decide by, measured on its test images.
+"""Measurement of the tables that policies other than `mc` need, on a bundle's test images.
 
-Shared by `mc-sched evaluate --for-policies` and `mc-sched train`. The weights stay as they are; the
-bundle's hash changes, as the hash of any bundle whose tables do.
+`mc-sched evaluate --for-policies` and `mc-sched train` use it. The weights stay the same, but the
+bundle's hash changes with its tables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Report = Callable[[int, int], None]
 
 
 def add_policy_tables(bundle: Bundle, images: ImageSet, report: Report | None = None) -> Bundle:
-    """Measure on `images` and write them into bundle.json; the bundle as loaded back."""
+    """Measure the tables on `images`, write them to bundle.json and return the bundle."""
     from mc_models.bundle.rows import ThresholdRow
     from mc_models.bundle.save import rewrite_table
     from mc_models.evaluation.policy_tables import measure_policy_tables

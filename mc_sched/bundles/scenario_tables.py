@@ -1,6 +1,6 @@
-"""The networks and times that a scenario names.
+"""The networks and times of a scenario.
 
-Those of a bundle are read here, as the simulator itself cannot: it knows no bundle.
+A scenario may name a bundle, which the simulator itself must not import.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from mc_sched.sim.scenario import BundleConfig, Scenario, Tables
 
 
 def tables_of(scenario: Scenario) -> Tables:
-    """The networks of a scenario. UserError says what is missing of a bundle's."""
+    """Return the networks of a scenario. Raises UserError if its bundle cannot be used."""
     own = scenario.own_tables()
     if own is not None:
         return own
@@ -19,16 +19,16 @@ def tables_of(scenario: Scenario) -> Tables:
 
 
 def bundle_tables(config: BundleConfig) -> Tables:
-    """A bundle's networks with the times of two hosts. UserError says what is missing."""
+    """Return a bundle's networks with two hosts' times. Raises UserError if one is missing."""
     from mc_models.bundle.files import BundleError
     from mc_models.bundle.load import load_bundle
 
-    from mc_sched.bundles.tables import cloud_table, kept_profile, local_table
+    from mc_sched.bundles.tables import cloud_table, local_table, stored_profile
 
     try:
         bundle = load_bundle(config.name, verify=False)
     except BundleError as error:
         raise UserError(str(error)) from error
-    edge = kept_profile(bundle, "edge", config.edge_profile, config.edge_device)
-    cloud = kept_profile(bundle, "cloud", config.cloud_profile, config.cloud_device)
+    edge = stored_profile(bundle, "edge", config.edge_profile, config.edge_device)
+    cloud = stored_profile(bundle, "cloud", config.cloud_profile, config.cloud_device)
     return local_table(bundle, edge), cloud_table(bundle, cloud)

@@ -1,7 +1,7 @@
-"""The core's tables of a bundle, with the times that one host's profile has of it.
+"""The core's tables of a bundle, with the times in one host's profile.
 
-Shared by the agents, which run what the tables describe, and the simulator, which does not: nothing
-here imports torch.
+The agents and the simulator share this module. The simulator runs no networks, so nothing in this
+file imports torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
-    """The bundle's local net with this host's times."""
+    """Return the table of the bundle's local net, with the times in `profile`."""
     return LocalTable(
         bundle.local.name,
         bundle.local.top5,
@@ -30,20 +30,20 @@ def local_table(bundle: Bundle, profile: Profile) -> LocalTable:
             EntropyThreshold(row.entropy, row.kept, dict(row.top5), row.unsure_top5)
             for row in bundle.thresholds
         ),
-        _whole(bundle, profile) if bundle.splits else None,
+        _cloud_net_on_edge(bundle, profile) if bundle.splits else None,
     )
 
 
 def _encode_ns(bundle: Bundle, profile: Profile) -> dict[str, int]:
-    """From pixels to payload; for a split that is the stages before it, and packing."""
-    made = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
+    """Return the encoding time per codec; for a split, stages before it and packing."""
+    encode_ns = {row.name: profile.codec_ns[row.name] for row in bundle.codecs}
     for row in bundle.splits:
-        made[row.name] = sum(profile.stage_ns[: row.stage]) + profile.split_ns[row.name]
-    return made
+        encode_ns[row.name] = sum(profile.stage_ns[: row.stage]) + profile.split_ns[row.name]
+    return encode_ns
 
 
-def _whole(bundle: Bundle, profile: Profile) -> CloudTable:
-    """The cloud net on this device."""
+def _cloud_net_on_edge(bundle: Bundle, profile: Profile) -> CloudTable:
+    """Return the table of the cloud net on the edge device."""
     return CloudTable(bundle.cloud_name, profile.stage_ns, _exits(bundle, profile), bundle.hash)
 
 
@@ -54,7 +54,7 @@ def _exits(bundle: Bundle, profile: Profile) -> tuple[Exit, ...]:
 
 
 def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
-    """The bundle's exits and accuracies with this host's times."""
+    """Return the table of the bundle's cloud net, with the times in `profile`."""
     codecs = (
         Codec("jpeg", decode_ns=profile.decode_ns),
         *(
@@ -70,32 +70,32 @@ def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
     return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs, splits)
 
 
-def kept_profile(
+def stored_profile(
     bundle: Bundle, part: Part, file: str | None = None, device: str | None = None
 ) -> Profile:
-    """A bundle's profile from `file` (None: the user's own), without measuring anything.
+    """Return the fastest stored profile of a bundle's net; nothing is measured.
 
-    Of several the fastest counts, or of those whose device's name begins with `device`. UserError
-    says how to make one where there is none.
+    `file` is None for the user's own profiles. `device` is the start of the device's name, None for
+    any device. Raises UserError, with the command that measures a profile, if there is none.
     """
     from mc_models.inference.profile_store import default_file
 
     place = Path(file) if file else default_file(bundle)
-    found = _kept(bundle, part, place)
-    fit = [p for p in found if device is None or p.device.startswith(device)]
-    if not fit:
+    found = _profiles(bundle, part, place)
+    matching = [p for p in found if device is None or p.device.startswith(device)]
+    if not matching:
         raise UserError(f"{place}: {_missing(bundle, part, device, found)}")
-    return min(fit, key=lambda profile: profile.total_ns)
+    return min(matching, key=lambda profile: profile.total_ns)
 
 
 def has_profile(bundle: Bundle, part: Part) -> bool:
-    """Whether the user's own profiles have one of this net."""
+    """Return True if the user's own profiles have one of this net."""
     from mc_models.inference.profile_store import default_file
 
-    return bool(_kept(bundle, part, default_file(bundle)))
+    return bool(_profiles(bundle, part, default_file(bundle)))
 
 
-def _kept(bundle: Bundle, part: Part, place: Path | None) -> list[Profile]:
+def _profiles(bundle: Bundle, part: Part, place: Path | None) -> list[Profile]:
     from mc_models.inference.profile_store import read_profiles
 
     return [p for p in read_profiles(place) if (p.bundle_hash, p.part) == (bundle.hash, part)]
@@ -104,8 +104,8 @@ def _kept(bundle: Bundle, part: Part, place: Path | None) -> list[Profile]:
 def _missing(bundle: Bundle, part: Part, device: str | None, found: Sequence[Profile]) -> str:
     if found:
         devices = ", ".join(sorted({profile.device for profile in found}))
-        return f"no profile of a device {device!r}; there are {devices}"
+        return f"no profile of the device {device!r}; profiled devices: {devices}"
     return (
         f"no profile of bundle {bundle.name}'s {part} net; measure one with "
-        f"`mc-sched profile {bundle.name}`, or give another file"
+        f"`mc-sched profile {bundle.name}`, or name another file"
     )

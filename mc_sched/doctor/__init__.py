@@ -1,1 +1,1 @@
-"""What a node has and lacks: one small check after the other, each with its remedy."""
+"""Checks of a node, each with a remedy."""

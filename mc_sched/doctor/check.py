@@ -1,4 +1,4 @@
-"""What a check finds: a state, a sentence, and what to do about it."""
+"""Result of a check: a state, a sentence and a remedy."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ Rows = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. `remedy` says what to do unless all is well."""
+    """Result of one check; `remedy` is empty if the state is ok."""
 
     name: str
     state: str
     detail: str
     remedy: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
-    """The same for programs."""
+    """The result in machine-readable form."""
     rows: Rows = ()
-    """Particulars for people, label and text."""
+    """Details for display: label and text."""
 
 
-Look = Callable[[], Check]
+CheckFunction = Callable[[], Check]
 
 
 def ok(name: str, detail: str, facts: dict[str, Any] | None = None, rows: Rows = ()) -> Check:
-    """All is well."""
+    """Return a result without a problem."""
     return Check(name, OK, detail, "", facts or {}, rows)
 
 
 def warning(
     name: str, detail: str, remedy: str, facts: dict[str, Any] | None = None, rows: Rows = ()
 ) -> Check:
-    """It works, and could be better."""
+    """Return a result with a problem that agents can work with."""
     return Check(name, WARNING, detail, remedy, facts or {}, rows)
 
 
 def failed(name: str, detail: str, remedy: str, facts: dict[str, Any] | None = None) -> Check:
-    """An agent cannot work like this."""
+    """Return a result with a problem that keeps an agent from working."""
     return Check(name, FAILED, detail, remedy, facts or {})

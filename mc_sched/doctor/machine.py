@@ -1,4 +1,4 @@
-"""What every machine that runs an agent needs: Python, torch, a clock."""
+"""Checks of any machine that runs an agent: Python, torch, clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OLDEST_PYTHON = (3, 10)
 
 
 def check_python() -> Check:
-    """Whether this Python is new enough."""
+    """Check that Python is new enough."""
     version = ".".join(map(str, sys.version_info[:3]))
     facts = {"version": version, "executable": sys.executable}
     if sys.version_info < OLDEST_PYTHON:
@@ -20,7 +20,7 @@ def check_python() -> Check:
 
 
 def check_torch() -> Check:
-    """Whether torch can be used, and on what."""
+    """Check that torch can be imported, and name its device."""
     try:
         import torch
         import torchvision
@@ -38,7 +38,7 @@ def check_torch() -> Check:
     detail = f"{torch.__version__} on {device} ({facts['name']})"
     if torch.version.cuda and device == "cpu" and _has_gpu():
         remedy = "check the driver with nvidia-smi, and the unit's drop-in for the GPU"
-        return warning("torch", f"{detail}, though there is a GPU", remedy, facts)
+        return warning("torch", f"{detail}, but this machine has a GPU", remedy, facts)
     return ok("torch", detail, facts)
 
 
@@ -49,15 +49,17 @@ def _has_gpu() -> bool:
 
 
 def check_clock() -> Check:
-    """Whether the clock is set by others: certificates and logs go by it, tasks do not."""
+    """Check that the clock is synchronised; certificates and logs depend on it, tasks do not."""
     try:
         command = ["timedatectl", "show", "--value", "--property", "NTPSynchronized"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip()
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    if said == "yes":
+        answer = ""
+    if answer == "yes":
         return ok("clock", "synchronised", {"synchronised": True})
-    known = said == "no"
-    detail = "not synchronised" if known else "nobody here tells whether it is synchronised"
+    known = answer == "no"
+    detail = (
+        "not synchronised" if known else "timedatectl does not report whether it is synchronised"
+    )
     remedy = "enable systemd-timesyncd or chrony, so that certificates and logs can be trusted"
     return warning("clock", detail, remedy, {"synchronised": False if known else None})

@@ -1,4 +1,4 @@
-"""Whether an edge's cloud agent can be reached, lets it in, and hosts the same bundle."""
+"""Check that an edge's cloud agent is reachable, accepts it and hosts the same bundle."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TIMEOUT_S = 5.0
 
 
 def check_peer(config: EdgeConfig) -> Check:
-    """Ask the cloud agent what it hosts, over the connection that the edge agent would use."""
+    """Check the cloud agent over the same kind of connection as the edge agent's."""
     if config.cloud is None:
-        return ok("peer", "none configured: this edge works alone")
+        return ok("peer", "none configured; this edge works alone")
     try:
         bundle_hash, rtt_s = asyncio.run(_describe(config, config.cloud))
         own = load_bundle(config.bundle, verify=False).hash
     except (OSError, ValueError, BundleError) as error:
-        return failed("peer", str(error), "see to the certificate and the bundle first")
+        return failed("peer", str(error), "repair the certificate and the bundle first")
     except grpc.aio.AioRpcError as error:
         return _refused(config.cloud, error)
     facts = {"address": config.cloud, "rtt_ms": rtt_s * 1e3, "bundle_hash": bundle_hash}
@@ -38,7 +38,7 @@ def check_peer(config: EdgeConfig) -> Check:
 
 
 async def _describe(config: EdgeConfig, address: str) -> tuple[str, float]:
-    """The hash of the cloud's bundle, and the seconds that a second question took."""
+    """Return the hash of the cloud's bundle and the round trip of a second call, in seconds."""
     directory = config.tls_for(address)
     async with connect(address, load_identity(directory) if directory else None) as channel:
         stub = cloud_pb2_grpc.CloudAgentStub(channel)
@@ -50,10 +50,10 @@ async def _describe(config: EdgeConfig, address: str) -> tuple[str, float]:
 
 def _refused(address: str, error: grpc.aio.AioRpcError) -> Check:
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
-        remedy = "add this node's name to tls.allow there and restart the cloud agent"
+        remedy = "add this node's name to tls.allow of the cloud agent and restart it"
         return failed("peer", f"{address} refuses this node's certificate", remedy)
     remedy = (
         "check that the cloud agent runs, that its port is open, and that both nodes have "
-        "certificates of one authority; its journal says whom it refused"
+        "certificates of one authority; the cloud agent logs which certificates it refuses"
     )
     return failed("peer", f"{address} does not answer: {error.details()}", remedy)

@@ -1,4 +1,4 @@
-"""What other policies decide by gets into a bundle, and from there into the core's tables."""
+"""The tables of the other policies are measured into a bundle and read by the core."""
 
 import shutil
 
@@ -15,7 +15,7 @@ SHIPPED = ("set-a", "set-b")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_shipped_bundles_have_them(name):
+def test_the_shipped_bundles_have_policy_tables(name):
     bundle = load_bundle(name, verify=False)
     last = bundle.exits[-1]
     first, *_, widest = bundle.thresholds
@@ -38,7 +38,7 @@ def test_an_exit_before_a_split_lacks_it(name):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """A copy of set-a, measured anew on a few images."""
+    """A copy of set-a, measured again on a few images."""
     shipped = load_bundle("set-a")
     path = shutil.copytree(shipped.path, tmp_path_factory.mktemp("bundles") / "set-a")
     images = generated_set("test", 8, 1, shipped.input_px)
@@ -60,7 +60,7 @@ def test_only_tables_change(measured):
     assert seen == [8]
 
 
-def test_a_row_is_kept_for_each_entropy_that_was_seen(measured):
+def test_there_is_a_row_for_each_measured_entropy(measured):
     _, bundle, _ = measured
     kept = [row.kept for row in bundle.thresholds]
     assert kept == sorted(kept)
@@ -70,18 +70,18 @@ def test_a_row_is_kept_for_each_entropy_that_was_seen(measured):
 # --- entropy ----------------------------------------------------------------------------------
 
 
-def test_entropy_is_one_for_no_preference_and_nothing_for_a_sure_answer():
+def test_entropy_is_1_for_equal_probabilities_and_0_for_a_sure_answer():
     logits = torch.stack([torch.zeros(10), torch.eye(10)[0] * 1e4])
     assert normalised_entropy(logits, 1.0).tolist() == pytest.approx([1.0, 0.0])
 
 
-def test_of_two_classes_alike_among_four_it_is_a_half():
+def test_entropy_of_two_equal_classes_among_four_is_a_half():
     logits = torch.tensor([0.0, 0.0, -1e4, -1e4])
     top, entropy = top5_and_entropy(logits[None], 1.0)
     assert entropy == pytest.approx(0.5)
     assert top[0][1] == pytest.approx(0.5)
 
 
-def test_a_higher_temperature_is_less_sure():
+def test_a_higher_temperature_has_more_entropy():
     logits = torch.tensor([[3.0, 1.0, 0.0]])
     assert normalised_entropy(logits, 2.0) > normalised_entropy(logits, 1.0)

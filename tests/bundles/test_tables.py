@@ -1,4 +1,4 @@
-"""A bundle's tables under a kept profile, for the simulator: nothing is measured, no torch."""
+"""A bundle's tables with a stored profile, for the simulator: no measurement, no torch."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from mc_models.bundle.load import load_bundle
 from mc_models.inference.profile import Profile, Times
 from mc_models.inference.profile_store import keep_profiles
 
-from mc_sched.bundles.tables import cloud_table, kept_profile, local_table
+from mc_sched.bundles.tables import cloud_table, local_table, stored_profile
 from mc_sched.errors import UserError
 
 MS = 1_000_000
@@ -53,25 +53,25 @@ def file(bundle, tmp_path):
     return str(path)
 
 
-def test_the_fastest_device_counts_unless_one_is_named(bundle, file):
-    fast = local_table(bundle, kept_profile(bundle, "edge", file))
-    slow = local_table(bundle, kept_profile(bundle, "edge", file, "cpu"))
+def test_the_fastest_device_is_used_unless_one_is_named(bundle, file):
+    fast = local_table(bundle, stored_profile(bundle, "edge", file))
+    slow = local_table(bundle, stored_profile(bundle, "edge", file, "cpu"))
     assert fast.total_ns == len(bundle.local.layers) * MS
     assert slow.total_ns == 4 * fast.total_ns
 
 
 def test_the_cloud_has_times_and_accuracies(bundle, file):
-    table = cloud_table(bundle, kept_profile(bundle, "cloud", file))
+    table = cloud_table(bundle, stored_profile(bundle, "cloud", file))
     assert table.stage_ns == (MS,) * len(bundle.stages)
     assert table.exits[-1].accuracy == bundle.exits[-1].top5
     assert table.codec_named("jpeg").decode_ns == MS
 
 
 def test_a_split_costs_the_stages_before_it_and_packing(bundle, file):
-    local = local_table(bundle, kept_profile(bundle, "edge", file))
+    local = local_table(bundle, stored_profile(bundle, "edge", file))
     assert local.encode_ns["split2"] == 2 * MS + MS // 100
     assert local.whole.path_ns(local.whole.exits[-1]) == len(bundle.stages) * MS + MS // 10
-    cloud = cloud_table(bundle, kept_profile(bundle, "cloud", file))
+    cloud = cloud_table(bundle, stored_profile(bundle, "cloud", file))
     assert [codec.name for codec in cloud.codecs] == ["jpeg", "features"]
     split = cloud.codec_named("split2")
     assert (split.stage, split.decode_ns) == (2, MS // 100)
@@ -79,21 +79,21 @@ def test_a_split_costs_the_stages_before_it_and_packing(bundle, file):
 
 
 def test_thresholds_come_from_the_bundle(bundle, file):
-    local = local_table(bundle, kept_profile(bundle, "edge", file))
+    local = local_table(bundle, stored_profile(bundle, "edge", file))
     assert len(local.thresholds) == len(bundle.thresholds)
     assert local.thresholds[-1].accuracy == bundle.thresholds[-1].top5
 
 
-def test_a_device_that_is_not_there_is_told_with_those_that_are(bundle, file):
+def test_a_device_without_a_profile_is_an_error_that_lists_the_others(bundle, file):
     with pytest.raises(
-        UserError, match=r"no profile of a device 'TX1'; there are NVIDIA H100, cpu"
+        UserError, match=r"no profile of the device 'TX1'; profiled devices: NVIDIA H100, cpu"
     ):
-        kept_profile(bundle, "edge", file, "TX1")
+        stored_profile(bundle, "edge", file, "TX1")
 
 
-def test_a_file_without_the_bundle_says_how_to_make_one(bundle, tmp_path):
+def test_a_missing_profile_is_an_error_with_the_command_to_measure_one(bundle, tmp_path):
     with pytest.raises(UserError, match="measure one with `mc-sched profile set-a`"):
-        kept_profile(bundle, "edge", str(tmp_path / "none.json"))
+        stored_profile(bundle, "edge", str(tmp_path / "none.json"))
 
 
 def test_torch_is_not_loaded(file):
@@ -101,8 +101,8 @@ def test_torch_is_not_loaded(file):
         "import sys; from mc_models.bundle.load import load_bundle\n"
         "from mc_sched.bundles.tables import *\n"
         "bundle = load_bundle('set-a', verify=False)\n"
-        f"local_table(bundle, kept_profile(bundle, 'edge', {file!r}))\n"
-        f"cloud_table(bundle, kept_profile(bundle, 'cloud', {file!r}))\n"
+        f"local_table(bundle, stored_profile(bundle, 'edge', {file!r}))\n"
+        f"cloud_table(bundle, stored_profile(bundle, 'cloud', {file!r}))\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -59,7 +59,7 @@ def test_the_bundle_is_verified(place, tmp_path):
 def test_a_missing_profile_is_a_warning(place, tmp_path):
     check = node.check_profile(place(profile=str(tmp_path / "none.json")))
     assert (check.state, check.facts) == ("warning", {})
-    assert "while the machine is quiet" in check.remedy
+    assert "while the machine is idle" in check.remedy
 
 
 @pytest.mark.parametrize(("days", "state"), [(397, "ok"), (12, "warning")])
