@@ -9,7 +9,7 @@ from cryptography.x509.oid import NameOID
 
 
 def made_certificate(folder, days):
-    """A certificate of localhost that signs itself, and its key: their files."""
+    """Write a self-signed certificate of localhost and its key; return their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(timezone.utc)

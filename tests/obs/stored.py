@@ -9,11 +9,11 @@ from mc_sched.obs.store.stores import Stores
 from mc_sched.obs.store.writer import Limits, StoreWriter
 
 START_S = 1_800_000_000
-"""When the first line of a test is written, in seconds since 1970."""
+"""Time of the first line of a test, in seconds since 1970."""
 
 
 def line(at_s=0.0, name="note", level="info", node="edge", kind="note", task="", **data):
-    """A line of a log, `at_s` after the start."""
+    """Return a line of a log, `at_s` after START_S."""
     wall = datetime.fromtimestamp(START_S + at_s, timezone.utc).isoformat(timespec="microseconds")
     record = {"t_ns": int(at_s * 1e9), "wall": wall, "node": node, "level": level, "kind": kind,
               "name": name, **({"task_id": task} if task else {}), "data": data}  # fmt: skip
@@ -21,19 +21,19 @@ def line(at_s=0.0, name="note", level="info", node="edge", kind="note", task="",
 
 
 def finish(at_s, task, outcome="succeeded", site="edge", exit_="local", **fields):
-    """The line of an outcome."""
+    """Return the line of an outcome."""
     level = {"succeeded": "info", "failed": "error"}.get(outcome, "warning")
     told = {"task_id": task, "kind": outcome, "site": site, "exit": exit_, **fields}
     return line(at_s, "Finish", level, kind="action", task=task, outcome=told)
 
 
 def stores_of(*lines, path=":memory:", limits=None):
-    """A store that holds these lines."""
+    """Return a store that holds these lines."""
     writer = StoreWriter(path, limits or Limits())
     assert writer.append(lines)
     return Stores([StoreReader(writer.connection)])
 
 
 def bodies(found):
-    """The names and data of lines."""
+    """Return the names and data of lines."""
     return [(one.record["name"], one.record["data"]) for one in found]

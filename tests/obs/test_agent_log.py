@@ -1,4 +1,4 @@
-"""An agent's log as its configuration wants it."""
+"""An agent's log, as configured."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_a_store_is_named_by_the_agents_port(state):
     )
 
 
-def test_without_a_service_manager_it_is_the_users_own(tmp_path, monkeypatch):
+def test_without_a_service_manager_it_is_in_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert store_file(config(), "edge") == tmp_path / "mc-sched" / "logs" / "edge-7070.db"
@@ -45,7 +45,7 @@ def test_the_log_fills_the_store(state):
     assert line.record["node"] == "edge"
 
 
-def test_a_second_agent_on_the_same_store_goes_on_without(state, capsys):
+def test_a_second_agent_on_the_same_store_continues_without_it(state, capsys):
     first = open_log(config(), "edge")
     second = open_log(config(), "edge")
     second.write(1, "note", {"text": "lost"})
@@ -56,7 +56,7 @@ def test_a_second_agent_on_the_same_store_goes_on_without(state, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_place_that_cannot_be_written_is_said(state, capsys):
+def test_a_store_that_cannot_be_written_causes_a_warning(state, capsys):
     (state / "logs").write_text("a file")
     open_log(config(), "edge").close()
     assert "no log store at" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A log, fed to the core again, gives the actions that it holds."""
+"""A log replays to the actions that it holds."""
 
 import json
 from collections import Counter
@@ -59,7 +59,7 @@ class Logged(Joined):
             perform(action)
 
     def submit(self, number):
-        """As before, and power, and now and then an unsatisfied user, a busy device, a drain."""
+        """Submit a task; sometimes add power, an unsatisfied user, device load or a drain."""
         if self.draw.random() < 0.1:
             self.to_edge(ev.DeviceSampled(self.now, self.draw.random()))
         if self.draw.random() < 0.7:
@@ -106,7 +106,7 @@ def names(actions):
     loss=st.sampled_from((0.0, 0.1, 0.5)),
     slowest=st.sampled_from((1.2, 3.0, 8.0)),
 )
-def test_a_recorded_log_asks_for_the_same_actions_again(seed, loss, slowest):
+def test_a_recorded_log_replays_to_the_same_actions(seed, loss, slowest):
     for records in history(seed, loss=loss, slowest=slowest).records.values():
         steps = list(replay(json.loads(json.dumps(records))))
         assert [step.error for step in steps] == [""] * len(steps)
@@ -117,8 +117,8 @@ def test_a_recorded_log_asks_for_the_same_actions_again(seed, loss, slowest):
         assert [record["kind"] for record in records].count("action") == len(actions_of(steps))
 
 
-def test_the_histories_hold_all_that_can_happen():
-    """What no log holds, no replay has tested; a fault of the executor may be missing by chance."""
+def test_the_histories_hold_every_event_and_action():
+    """A replay tests only what a log holds; an executor's fault may be missing by chance."""
     held = set()
     for seed in range(60):
         logs = history(seed, loss=seed % 2 / 10, slowest=(1.2, 3.0)[seed % 2]).records
@@ -196,7 +196,7 @@ def test_notes_do_not_stand_between_an_event_and_its_actions():
     assert all(step.same for step in replay(records))
 
 
-# --- what a replay must notice ----------------------------------------------------------------
+# --- differences that a replay finds ----------------------------------------------------------
 
 
 def edge_records(*wanted):
@@ -229,7 +229,7 @@ def test_a_changed_action_shows_at_its_event():
     assert names(different.replayed) == names(different.recorded)
 
 
-def test_a_lost_event_is_an_error_with_the_tasks_story_and_the_replay_goes_on():
+def test_a_lost_event_is_an_error_with_the_tasks_story_and_the_replay_continues():
     records = edge_records("LocalDone")
     task_id = next(r["data"]["task_id"] for r in records if r["name"] == "LocalDone")
 
@@ -245,10 +245,10 @@ def test_a_lost_event_is_an_error_with_the_tasks_story_and_the_replay_goes_on():
     assert len(steps) == sum(record["kind"] == "event" for record in records) - 1
 
 
-# --- what is no log ---------------------------------------------------------------------------
+# --- invalid logs -----------------------------------------------------------------------------
 
 
-def test_nothing_replays_to_nothing():
+def test_an_empty_log_replays_to_no_steps():
     assert list(replay([])) == []
 
 
@@ -275,7 +275,7 @@ def test_two_nodes_in_one_log_are_an_error():
         ({"data": {}}, "now_ns"),
     ],
 )
-def test_a_record_of_something_else_is_an_error_that_names_it(change, message):
+def test_an_unknown_record_is_an_error_that_names_it(change, message):
     records = edge_records()
     records[1] = {**records[1], **change}
     with pytest.raises(ValueError, match=message):
@@ -291,7 +291,7 @@ def test_a_record_of_something_else_is_an_error_that_names_it(change, message):
         ({"node": "cloud"}, "stage_ns"),
     ],
 )
-def test_a_config_that_makes_no_machine_is_an_error(change, message):
+def test_a_config_that_describes_no_machine_is_an_error(change, message):
     with pytest.raises(ValueError, match=message):
         machine_of({**edge_records()[0], **change})
 

@@ -1,4 +1,4 @@
-"""`mc-sched bench logging`, small: every figure is there and in its bounds."""
+"""A small `mc-sched bench logging`: every figure is present and within its bounds."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes both agents, loads the rules, and answers every dashboard's query."""
+"""A Prometheus scrapes both agents, loads the rules and answers each query of the dashboard."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def free_port():
 
 
 class Prometheus:
-    """The server, on the shipped configuration but for the agents' ports and a shorter interval."""
+    """Start Prometheus with the shipped configuration, other ports and a shorter interval."""
 
     def __init__(self, directory, edge, cloud):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -69,7 +69,7 @@ class Prometheus:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def prometheus(running, tmp_path_factory):
-    """Prometheus, once it has scraped both agents at work for some seconds."""
+    """Prometheus, after it has scraped both working agents for some seconds."""
     await running.mend()
     server = Prometheus(
         tmp_path_factory.mktemp("prometheus"), running.edge_http, running.cloud_http
@@ -118,7 +118,7 @@ async def test_the_rules_are_loaded_and_healthy(prometheus):
 
 
 async def test_an_alert_fires_when_the_link_is_gone(prometheus, deployment):
-    """Pending at once; it would fire after its minute."""
+    """It is pending at once; it would fire after a minute."""
     await deployment.cut_link()
     await deployment.cloud_is("down")
 

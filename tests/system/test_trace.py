@@ -1,4 +1,4 @@
-"""A trace that a submitter names is found on both nodes."""
+"""A trace that a client sends is found on both nodes."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 async def submitted(deployment, task_id):
-    """A task that the cloud answers, by a program that traces its calls."""
+    """Submit a task that the cloud answers, from a program that traces its calls."""
     task = edge_pb2.Task(
         task_id=task_id, image=deployment.frames[0], deadline_ns=int(GENEROUS * 1e9),
         policy="server",
@@ -27,7 +27,7 @@ async def submitted(deployment, task_id):
 
 
 def stored(deployment):
-    """What `mc-sched logs` finds of the trace in both stores."""
+    """Return the lines of the trace that `mc-sched logs` finds in both stores."""
     options = [f"--store={deployment.directory / name}.db" for name in ("edge", "cloud")]
     where = f"trace_id={TRACE} level!=debug"
     ran = mc_sched("logs", *options, "--where", where, "--output", "json")

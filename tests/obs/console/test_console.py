@@ -1,4 +1,4 @@
-"""What the console asks of an agent, without a browser."""
+"""The console's API, without a browser."""
 
 import http.client
 import json
@@ -40,7 +40,7 @@ class Agent:
         return json.loads(body)
 
     def first_pieces(self, path, count, headers=None, **query):
-        """The first lines of an answer that goes on."""
+        """Return the first lines of a streamed answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=10)
         address = f"/api/{path}?{urlencode({**RANGE, **query})}"
         connection.request("GET", address, headers=headers or {})
@@ -70,7 +70,7 @@ def agent(tmp_path):
     made.close()
 
 
-def test_lines_have_ids_that_javascript_keeps_whole(agent):
+def test_lines_have_ids_that_javascript_represents_exactly(agent):
     found = agent.ask("lines", limit=2)
     assert [one["record"]["name"] for one in found] == ["note", "RecordScore"]
     assert all(isinstance(one["id"], str) for one in found)
@@ -104,7 +104,7 @@ def test_labels_statistics_and_context(agent):
     assert names == ["Finish", "LinkSampled", "PowerSampled"]
 
 
-def test_the_dashboards_figures(agent):
+def test_the_dashboards_data(agent):
     found = agent.ask("dashboard")
     assert found["outcomes"] == {"succeeded": [[START_S + 1, 1]], "late": [[START_S + 2, 1]]}
     assert found["sites"] == {"edge": [[START_S + 1, 1]], "cloud": [[START_S + 2, 1]]}
@@ -140,7 +140,7 @@ def test_downloads(agent):
         ("around", {"id": "x"}, "id"),
     ],
 )
-def test_bad_questions_are_answered_with_a_sentence(agent, path, query, says):
+def test_bad_requests_are_answered_with_a_sentence(agent, path, query, says):
     status, body, _ = agent.get(f"/api/{path}", **{**RANGE, **query})
     assert status == 400
     assert says in json.loads(body)["error"]
@@ -173,7 +173,7 @@ def test_the_page_and_nothing_beside_it(agent):
         assert agent.get(f"/static/{name}")[0] == 404, name
 
 
-def test_the_tail_goes_on_with_new_lines(agent, tmp_path):
+def test_the_tail_continues_with_new_lines(agent, tmp_path):
     pieces = agent.first_pieces("tail", 6)
     assert next(pieces) == ": new lines follow\n"
     next(pieces)
@@ -187,8 +187,8 @@ def test_the_tail_goes_on_with_new_lines(agent, tmp_path):
     pieces.close()
 
 
-def test_a_tail_that_was_cut_goes_on_where_it_was(agent):
-    """The browser brings the last id along."""
+def test_an_interrupted_tail_continues_where_it_was(agent):
+    """The browser sends the id of its last event."""
     last = agent.ask("lines", where="name=CloudGone")[0]["id"]
     pieces = agent.first_pieces("tail", 6, headers={"Last-Event-ID": f"{last}-0"})
     told = [json.loads(piece[6:]) for piece in pieces if piece.startswith("data: ")]
@@ -196,13 +196,13 @@ def test_a_tail_that_was_cut_goes_on_where_it_was(agent):
 
 
 @pytest.mark.parametrize("known", ["x", "5", "1-0 2-0", f"{2**63}-0", "1-0x"])
-def test_a_tail_that_goes_on_nowhere_is_refused(agent, known):
+def test_a_tail_with_an_unknown_position_is_refused(agent, known):
     status, body, _ = agent.get("/api/tail", headers={"Last-Event-ID": known})
     assert status == 400
     assert "not an id of this live tail" in json.loads(body)["error"]
 
 
-def test_bars_are_of_round_widths():
+def test_bars_have_round_widths():
     hour = 3600 * 10**9
     assert width_s(Query(0, hour), 80) == 60
     assert width_s(Query(0, 7 * 24 * hour), 80) == 21_600

@@ -206,7 +206,7 @@ def test_the_forecast_that_was_exceeded_by_most_is_named(edge):
     assert "worst    transfer_up took 55.00 ms" in edge.explain("a").text()
 
 
-def test_a_second_try_is_a_task_of_its_own(edge):
+def test_a_second_attempt_is_a_task_of_its_own(edge):
     edge.submit(0, "a", 84, policy="edge-only")
     edge.local_done(20, "a")
     edge.unsatisfied(100, "a", "a+1", 84, accuracy=0.78)
@@ -225,7 +225,7 @@ def test_a_log_that_lacks_the_beginning(edge):
         edge.explain("nobody")
 
 
-def test_a_log_without_its_config_still_tells_what_happened(edge):
+def test_a_log_without_its_config_still_explains_what_happened(edge):
     edge.submit(0, "a", 15)
     edge.lines = [record for record in edge.lines if record["kind"] != "config"]
     found = edge.explain("a").as_object()
@@ -249,7 +249,7 @@ def test_an_event_far_from_any_task_is_no_part_of_the_story(edge):
     assert "link down" not in edge.explain("a").text().replace("cut", "")
 
 
-def test_a_task_that_is_tried_though_no_site_is_sure(edge):
+def test_a_task_that_is_tried_although_no_site_is_certain(edge):
     """The upload's prior is pessimistic, and a refusal would not improve it."""
     for number, up_ms in enumerate((60, 10, 60, 10)):
         at_ms = 200 * number

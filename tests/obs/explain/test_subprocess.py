@@ -1,4 +1,4 @@
-"""What an agent is asked to explain is explained in a process of its own."""
+"""An agent's explanations run in a process of their own."""
 
 import orjson
 import pytest
@@ -19,7 +19,7 @@ def store(tmp_path):
     return tmp_path / "edge.db"
 
 
-def test_it_says_all_that_the_console_shows(store):
+def test_it_returns_all_that_the_console_shows(store):
     found = orjson.loads(explain_in_subprocess([store], "cloud-1"))
     assert (found["task_id"], found["outcome"], found["faithful"]) == ("cloud-1", "succeeded", True)
     assert [span["name"] for span in found["spans"]] == ["task", "upload"]
@@ -27,18 +27,18 @@ def test_it_says_all_that_the_console_shows(store):
 
 
 @pytest.mark.parametrize("task_id", ["nobody", "-x", "--help"])
-def test_an_unknown_task_is_told_in_a_sentence(store, task_id):
+def test_an_unknown_task_is_an_error(store, task_id):
     with pytest.raises(UserError, match=f"{task_id}.*holds the beginning of this task"):
         explain_in_subprocess([store], task_id)
 
 
-def test_what_no_task_is_called_starts_no_process(store, monkeypatch):
+def test_an_invalid_task_id_starts_no_process(store, monkeypatch):
     monkeypatch.setattr(aside.subprocess, "run", None)
     with pytest.raises(UserError, match="not a valid task id"):
         explain_in_subprocess([store], "a\0b")
 
 
-def test_it_takes_only_so_long(store, monkeypatch):
+def test_it_has_a_time_limit(store, monkeypatch):
     monkeypatch.setattr(aside, "PATIENCE_S", 0.01)
     with pytest.raises(UserError, match="takes longer than"):
         explain_in_subprocess([store], "cloud-1")

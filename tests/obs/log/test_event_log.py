@@ -1,4 +1,4 @@
-"""Every event and action is a line, and every line is the event or action again."""
+"""The event log: each event and action is written as a line and can be read back."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def through_text(data):
 
 
 def written(path, *values, kind="event", **options):
-    """The records of a log that `values` were written to."""
+    """Write values to a log and return its records."""
     log = EventLog(path, "edge", **options)
     for number, value in enumerate(values):
         log.write(number, kind, value)
@@ -53,14 +53,14 @@ def test_every_event_and_action_has_its_name():
 @pytest.mark.parametrize("name", sorted(CLASSES))
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
-def test_an_event_or_action_comes_back_as_it_was(name, data):
+def test_an_event_or_action_is_read_back_unchanged(name, data):
     value = data.draw(arbitrary.of(CLASSES[name]))
     again = from_json(name, through_text(to_json(value)))
     assert again == value
     assert type(again) is type(value)
 
 
-def test_an_unknown_name_and_bad_data_are_told_apart():
+def test_an_unknown_name_and_bad_data_raise_different_errors():
     with pytest.raises(KeyError):
         from_json("Teleported", {})
     with pytest.raises(ValueError, match="task_id"):
@@ -69,7 +69,7 @@ def test_an_unknown_name_and_bad_data_are_told_apart():
         from_json("TimerFired", {"now_ns": 1, "task_id": "t", "kind": "lunch"})
 
 
-def test_text_that_no_utf8_can_hold_costs_its_line_and_no_other(tmp_path):
+def test_text_that_is_not_valid_utf8_drops_only_its_line(tmp_path):
     log = EventLog(tmp_path / "log", "edge")
     log.write(1, "note", {"text": "\udcff"})
     log.write(2, "note", {"text": "fine"})
@@ -81,7 +81,7 @@ def test_text_that_no_utf8_can_hold_costs_its_line_and_no_other(tmp_path):
 # --- records ----------------------------------------------------------------------------------
 
 
-def test_a_record_says_when_where_and_what(tmp_path):
+def test_a_record_has_time_node_kind_and_name(tmp_path):
     (record,) = written(tmp_path / "log", ev.CloudGone(7, "cut"))
     wall = record.pop("wall")
     assert datetime.fromisoformat(wall).utcoffset().total_seconds() == 0
@@ -100,7 +100,7 @@ def test_a_note_is_a_mapping_with_its_level(tmp_path):
     assert (record["data"]["error"], record["task_id"]) == ("it broke", "t9")
 
 
-def test_a_config_holds_the_machines_making(tmp_path):
+def test_a_config_holds_settings_and_table(tmp_path):
     table = LocalTable("local", 0.8, (1, 2), (3, 4))
     (record,) = written(
         tmp_path / "log", {"settings": EdgeSettings(), "table": table}, kind="config"
@@ -123,7 +123,7 @@ def test_a_config_holds_the_machines_making(tmp_path):
         (do.RunStage(("e/t1", "e/t2"), 0), None),
     ],
 )
-def test_the_tasks_id_stands_where_people_look_for_it(tmp_path, value, task_id):
+def test_the_task_id_is_at_the_top_of_a_record(tmp_path, value, task_id):
     (record,) = written(tmp_path / "log", value)
     assert record.get("task_id") == task_id
 
@@ -170,7 +170,7 @@ def test_a_log_without_a_file_writes_nothing(tmp_path, monkeypatch):
     assert log.dropped == 0
 
 
-def test_a_log_can_be_closed_twice_and_takes_nothing_after(tmp_path):
+def test_a_log_can_be_closed_twice_and_writes_nothing_afterwards(tmp_path):
     log = EventLog(tmp_path / "log", "edge")
     log.write(0, "event", ev.Drain(0))
     log.close()
@@ -188,7 +188,7 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
         EventLog(tmp_path / "file" / "log", "edge")
 
 
-def test_a_log_that_is_not_there_is_an_error_that_names_it(tmp_path):
+def test_a_missing_log_is_an_error_that_names_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         list(read_log(tmp_path / "nowhere"))
 
@@ -198,7 +198,7 @@ def test_an_empty_log_has_no_records(tmp_path):
     assert list(read_log(tmp_path / "log")) == []
 
 
-def test_a_last_line_that_was_cut_is_skipped_with_a_warning(tmp_path):
+def test_an_incomplete_last_line_is_skipped_with_a_warning(tmp_path):
     path = tmp_path / "log"
     written(path, ev.Drain(1), ev.Drain(2))
     path.write_bytes(path.read_bytes()[:-20])
@@ -206,7 +206,7 @@ def test_a_last_line_that_was_cut_is_skipped_with_a_warning(tmp_path):
         assert [record["data"]["now_ns"] for record in read_log(path)] == [1]
 
 
-def test_a_whole_last_line_without_its_end_counts(tmp_path):
+def test_a_complete_last_line_without_a_newline_counts(tmp_path):
     path = tmp_path / "log"
     path.write_text('{"a":1}\n{"a":2}')
     with warnings.catch_warnings():
@@ -222,7 +222,7 @@ def test_a_broken_line_elsewhere_is_an_error_with_its_number(tmp_path, broken):
         list(read_log(path))
 
 
-def test_a_broken_last_line_that_was_not_cut_is_an_error(tmp_path):
+def test_a_complete_last_line_that_is_not_json_is_an_error(tmp_path):
     path = tmp_path / "log"
     path.write_text('{"a":1}\n{"a"\n')
     with pytest.raises(ValueError, match="line 2 is not JSON"):
@@ -256,15 +256,15 @@ class SlowDisk(io.BytesIO):
 
 @pytest.fixture
 def disk(monkeypatch):
-    """What the log's file is while the test runs."""
+    """The fake file that the log writes to during the test."""
     slow = SlowDisk()
     monkeypatch.setattr(log_file, "open", lambda *_, **__: slow, raising=False)
     yield slow
     slow.free.set()
 
 
-def test_a_slow_disk_costs_lines_and_never_a_tasks_time(disk, tmp_path):
-    """The disk does nothing until all is written: a write that waited for it would not end."""
+def test_a_slow_disk_drops_lines_and_never_delays_a_task(disk, tmp_path):
+    """The disk blocks until all is written, so a write that waited for it would never return."""
     log = EventLog(tmp_path / "log", "edge", max_queue=10)
     for number in range(500):
         log.write(number, "event", ev.Drain(number))
@@ -295,7 +295,7 @@ def closes_in_time(log):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_drops_lines_and_harms_nothing_else(monkeypatch):
+def test_a_full_disk_only_drops_lines(monkeypatch):
     died = []
     monkeypatch.setattr(threading, "excepthook", died.append)
     log = EventLog("/dev/full", "edge")
@@ -306,7 +306,7 @@ def test_a_full_disk_drops_lines_and_harms_nothing_else(monkeypatch):
 
 
 class NarrowDisk(io.FileIO):
-    """A file that takes only half of what is written to it first."""
+    """A file whose first write stores only half of the data."""
 
     whole = False
 
@@ -332,7 +332,7 @@ def test_half_a_line_on_a_full_disk_does_not_spoil_the_next(tmp_path, monkeypatc
 
 
 class Hesitation:
-    """Events whose wait, when it times out, lingers until the test has had its say."""
+    """Events whose wait, after a timeout, returns only when the test allows it."""
 
     def __init__(self):
         self.made, self.timed_out, self.go_on = [], threading.Event(), threading.Event()
@@ -352,7 +352,7 @@ class Hesitation:
         return self.made[-1]
 
     def all_set(self):
-        """Whether all of them become set in due course."""
+        """Return True if all events are set in time."""
         return all(threading.Event.wait(event, JOIN_S) for event in self.made)
 
 
@@ -390,7 +390,7 @@ def test_watchers_see_each_record_from_now_on_until_they_stop():
     assert from_json(record["name"], record["data"]) == ev.Submitted(1, TASK)
 
 
-def test_a_watcher_sees_what_the_file_gets(tmp_path):
+def test_a_watcher_sees_the_records_of_the_file(tmp_path):
     seen = []
     log = EventLog(tmp_path / "log", "edge")
     log.subscribe(seen.append)
@@ -408,7 +408,7 @@ def test_one_watcher_does_not_spoil_the_record_for_another():
     assert second[0]["name"] == "Drain"
 
 
-def test_a_watcher_may_leave_while_it_is_called():
+def test_a_watcher_may_unsubscribe_while_it_is_called():
     log, seen = EventLog(None, "edge"), []
     stops = []
 

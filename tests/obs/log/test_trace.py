@@ -1,4 +1,4 @@
-"""Traces: what names one, and how the lines of a log come to it."""
+"""Traces: where their ids come from, and how the lines of a log get them."""
 
 import orjson
 import pytest
@@ -49,11 +49,11 @@ def test_a_traceparent_names_its_trace(given):
         f"00-{TRACE}-{PARENT}-01,00-{OTHER}-{PARENT}-01",
     ],
 )
-def test_what_is_none_names_no_trace(given):
+def test_an_invalid_traceparent_names_no_trace(given):
     assert trace_of(given) == ""
 
 
-def test_a_derived_trace_is_one_and_depends_on_all_that_it_is_about():
+def test_a_derived_trace_depends_on_all_its_parts():
     assert derived_trace("run", "s", "t1") == derived_trace("run", "s", "t1")
     about = [("run", "s", "t1"), ("run", "s", "t2"), ("run", "st", "1"), ("other", "s", "t1")]
     made = {derived_trace(*parts) for parts in about}
@@ -69,7 +69,7 @@ def test_the_oldest_task_is_forgotten(monkeypatch):
     assert [traces.of(f"t{number}") for number in range(3)] == ["", TRACE, TRACE]
 
 
-def test_every_line_of_a_task_says_its_trace_and_no_other_does():
+def test_every_line_of_a_traced_task_has_its_trace_and_no_other_line_has():
     log, records = EventLog(None, "edge"), []
     log.subscribe(records.append)
     log.note_trace("a", TRACE)
@@ -84,7 +84,7 @@ def test_every_line_of_a_task_says_its_trace_and_no_other_does():
 
 
 def traced(at_s, task, trace_id, **fields):
-    """A line of a task, as a log has it."""
+    """A line of a traced task."""
     return orjson.dumps({**orjson.loads(line(at_s, task=task, **fields)), "trace_id": trace_id})
 
 
@@ -104,7 +104,7 @@ def test_a_trace_finds_the_lines_of_its_tasks_on_both_nodes():
     assert list(stores.volume(counted, width).values()) == [{"info": 1}]
 
 
-def test_ids_are_no_numbers():
+def test_ids_cannot_be_compared_as_numbers():
     for where in ("trace_id>5", "task<5"):
         with pytest.raises(UserError, match="only numbers"):
             parse_where(where)
@@ -123,12 +123,12 @@ def test_a_store_names_a_trace_once_for_each_of_its_tasks(tmp_path):
     writer.close()
 
 
-def test_a_line_has_its_trace_beside_it_for_grafana():
+def test_a_lines_metadata_for_grafana_has_its_trace():
     assert metadata_of(orjson.loads(LINES[0]))["trace_id"] == TRACE
     assert "trace_id" not in metadata_of(orjson.loads(LINES[1]))
 
 
-# --- explained --------------------------------------------------------------------------------
+# --- explanations -----------------------------------------------------------------------------
 
 
 def test_a_task_is_explained_by_its_trace():

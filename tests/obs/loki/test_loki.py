@@ -1,4 +1,4 @@
-"""An agent as a Loki data source: what Grafana's Explore asks, in the documented shapes."""
+"""An agent as a Loki data source: the requests of Grafana's Explore and their answers."""
 
 import http.client
 import json
@@ -26,7 +26,7 @@ SPAN = {"start": f"{START_S}000000000", "end": f"{START_S + 100}000000000"}
 ALL = '{service_name="mc-sched"}'
 
 
-# --- the language -----------------------------------------------------------------------------
+# --- LogQL ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ ALL = '{service_name="mc-sched"}'
         ("count_over_time({}[1h30m])", MetricQuery(LogQuery(), 5400 * 10**9, False, None)),
     ],
 )  # fmt: skip
-def test_what_explore_sends_is_understood(text, parsed):
+def test_the_queries_of_explore_are_parsed(text, parsed):
     assert parse(text) == parsed
 
 
@@ -69,7 +69,7 @@ def test_what_explore_sends_is_understood(text, parsed):
     ["", "{", '{level="a"', "{level=}", '{level="a"} |', '{} | line_format "{{.x}}"', "topk(3, x)",
      'avg_over_time({}[1m])', '{level="\\q"}', "sum(count_over_time({}[soon]))", "{} extra", "§"],
 )  # fmt: skip
-def test_what_is_not_understood_is_said(text):
+def test_an_unsupported_query_is_a_parse_error(text):
     with pytest.raises(LogQLError, match=r"parse error|not a valid duration"):
         parse(text)
 
@@ -152,7 +152,7 @@ def test_a_range_of_lines(loki):
     assert json.loads(forward["result"][0]["values"][0][1])["task_id"] == "a-1"
 
 
-def test_structured_metadata_comes_where_it_is_asked_for(loki):
+def test_structured_metadata_is_sent_on_request(loki):
     headers = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
     data = loki.ask("query_range", query='{} | task_id="a-2"', headers=headers, **SPAN)
     assert data["encodingFlags"] == ["categorize-labels"]
@@ -216,7 +216,7 @@ def test_counts_and_rates(loki):
 
 @pytest.mark.parametrize("length", ["365d", "10w", "1000000w", "36500d3s"])
 def test_a_range_of_years_costs_no_more_than_its_lines(loki, length):
-    """The sum slides over what there is, not over each second of the range."""
+    """The sum slides over the existing lines, not over each second of the range."""
     query = f"sum(count_over_time({{}}[{length}]))"
     started_s = time.process_time()
     found = loki.ask("query_range", query=query, step="7s", **SPAN)
@@ -227,7 +227,7 @@ def test_a_range_of_years_costs_no_more_than_its_lines(loki, length):
 @pytest.mark.parametrize(
     "query", ['{} |~ "(a+)+$"', '{component=~"(e|ed|dge|.)*x"}', '{service_name=~"((.*)*)*x"}']
 )
-def test_no_pattern_holds_an_agent_up(loki, query, tmp_path):
+def test_no_pattern_blocks_an_agent(loki, query, tmp_path):
     writer = StoreWriter(tmp_path / "edge.db", KEEP_ALL)
     writer.append([line(30, "odd", text="a" * 5000 + "!", node="edge" * 16)])
     writer.close()

@@ -26,11 +26,11 @@ NAMES = (
     "mc_power_watts", "mc_energy_joules", "mc_give_ups", "mc_link_bandwidth_bits_per_second",
     "mc_prediction_error_ratio",
 )  # fmt: skip
-"""What people's dashboards are built on."""
+"""Names and labels that dashboards depend on."""
 
 
 def scraped(collector):
-    """Every sample of ours by name and labels."""
+    """Return every sample named mc_* by name and labels."""
     _, handler = metrics_route(collector, {})
     response = handler(Request("/metrics", {}, {}))
     assert response.content_type.startswith("text/plain")
@@ -58,13 +58,13 @@ def collector_of(edge, rails_w=None, dropped=0, has_cloud=True):
     return EdgeCollector(look, {"node": "edge", "version": "1", "bundle": "small"})
 
 
-def test_the_names_are_those_that_are_promised(edge):
+def test_the_names_are_the_documented_ones(edge):
     names, _ = scraped(collector_of(edge))
     assert set(NAMES) <= names
     assert {"process_cpu_seconds", "mc_agent_info"} <= names
 
 
-def test_values_are_those_of_the_moment(edge):
+def test_values_are_current(edge):
     collector = collector_of(edge, {"VDD_IN": 5.5, "VDD_CPU": 1.25}, dropped=3)
     ending = ("mc_tasks_total", ("exit", "exit1"), ("outcome", "succeeded"), ("site", "cloud"))
     before = scraped(collector)[1]
@@ -86,7 +86,7 @@ def test_values_are_those_of_the_moment(edge):
     assert after[("mc_energy_joules_total", ("part", "tasks"))] > 0
 
 
-def test_buckets_add_up_and_end_in_all(edge):
+def test_buckets_are_cumulative_and_the_last_holds_all(edge):
     _, samples = scraped(collector_of(edge))
     buckets = [
         value for (name, *labels), value in samples.items()
@@ -123,7 +123,7 @@ def test_a_cloud_agent(edge):
 
 
 def test_every_outcome_has_a_count_from_the_start():
-    """Or the share of deadlines met has no value, and no alert fires, as long as none was met."""
+    """Without it, the share of deadlines met has no value and no alert fires until one is met."""
     edge = ScriptedEdge(settled=False)
     counts = {
         dict(labels)["outcome"]: value
@@ -133,7 +133,7 @@ def test_every_outcome_has_a_count_from_the_start():
     assert counts == {"succeeded": 0, "late": 0, "refused": 0, "failed": 0}
 
 
-def test_an_edge_without_a_cloud_has_no_link_that_could_be_down(edge):
+def test_an_edge_without_a_cloud_has_no_link_metrics(edge):
     names, _ = scraped(collector_of(edge, has_cloud=False))
     assert not [name for name in names if name.startswith("mc_link")]
     assert "mc_energy_joules" in names
@@ -146,8 +146,8 @@ def config(tmp_path):
     return SimpleNamespace(listen="127.0.0.1:7070", http=http)
 
 
-def test_the_ends_of_both_ports_certificates_are_those_in_use(edge, config, capsys, tmp_path):
-    """A file that was renewed since is not what the port shows."""
+def test_the_expiry_of_each_ports_loaded_certificate_is_shown(edge, config, capsys, tmp_path):
+    """A file that was renewed later has no effect."""
     soon = datetime(2027, 1, 2, tzinfo=timezone.utc)
     with serving(config, "edge", collector_of(edge), expires=soon):
         address = capsys.readouterr().err.split()[-1]
@@ -163,7 +163,7 @@ def test_the_ends_of_both_ports_certificates_are_those_in_use(edge, config, caps
     assert 8.9 * 86_400 < left_s < 9 * 86_400
 
 
-def test_a_port_without_a_certificate_has_none_that_ends(edge):
+def test_a_port_without_a_certificate_has_no_expiry(edge):
     assert (
         b"mc_certificate_expiry_timestamp_seconds{"
         not in metrics_route(collector_of(edge), {})[1](Request("/metrics", {}, {})).body

@@ -1,4 +1,4 @@
-"""The shipped alerts, by promtool: each fires on what it is for, and on nothing else."""
+"""The shipped alerts, checked by promtool: each fires on its condition and on nothing else."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ FINE = {
     "mc_energy_joules_total{instance='edge',part='tasks'}": "0+50x60",
     "mc_certificate_expiry_timestamp_seconds{instance='edge',port='grpc'}": "9000000x60",
 }
-"""An hour, a sample a minute."""
+"""An hour with a sample per minute."""
 WRONG = {
     "AgentDown": {"up{job='mc-edge',instance='edge'}": "0x60"},
     "DeadlinesMissed": {OUTCOMES % "succeeded": "0x60", OUTCOMES % "refused": "0+1000x60"},
@@ -37,7 +37,7 @@ WRONG = {
 
 
 def firing(folder, minutes=60, **series):
-    """The alerts that fire at the end."""
+    """Return the alerts that fire at the end."""
     names = [r["alert"] for g in yaml.safe_load(RULES.read_text())["groups"]
              for r in g["rules"] if "alert" in r]  # fmt: skip
     case = {
@@ -59,7 +59,7 @@ def test_no_alert_fires_while_all_is_well(tmp_path):
 
 
 @pytest.mark.parametrize("alert", WRONG)
-def test_an_alert_fires_on_what_it_is_for(tmp_path, alert):
+def test_an_alert_fires_on_its_condition_only(tmp_path, alert):
     assert firing(tmp_path, **{**FINE, **WRONG[alert]}) == {alert}
 
 

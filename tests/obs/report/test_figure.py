@@ -1,4 +1,4 @@
-"""A stream as a picture: who answered each frame, and when."""
+"""Figure of a stream: the site and latency of each frame."""
 
 import pytest
 from PIL import Image
@@ -39,14 +39,14 @@ def test_each_kind_of_answer_is_in_the_legend(tmp_path):
         assert label in text
 
 
-def test_what_did_not_happen_is_not_in_the_legend(tmp_path):
+def test_the_legend_leaves_out_what_did_not_happen(tmp_path):
     text = drawn(tmp_path / "one.svg", ALL[:1])
     assert GROUPS[0] in text
     for label in (*GROUPS[1:], "link cut"):
         assert label not in text
 
 
-def test_a_stream_of_nothing_has_its_picture(tmp_path):
+def test_an_empty_stream_can_be_drawn(tmp_path):
     assert "deadline" in drawn(tmp_path / "none.svg", [])
 
 
@@ -56,7 +56,7 @@ def test_a_png_is_an_image(tmp_path):
         assert (image.format, image.width > 300) == ("PNG", True)
 
 
-@pytest.mark.parametrize("name", ["picture.exe", "picture.jsonl"])
+@pytest.mark.parametrize("name", ["figure.exe", "figure.jsonl"])
 def test_a_suffix_that_cannot_be_drawn_is_a_value_error(tmp_path, name):
     with pytest.raises(ValueError, match="supported"):
         draw_streams({"a": ALL}, 84.0, [], tmp_path / name)
@@ -64,7 +64,7 @@ def test_a_suffix_that_cannot_be_drawn_is_a_value_error(tmp_path, name):
 
 def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="No such file"):
-        draw_streams({"a": ALL}, 84.0, [], tmp_path / "nowhere" / "picture.svg")
+        draw_streams({"a": ALL}, 84.0, [], tmp_path / "nowhere" / "figure.svg")
 
 
 def test_no_figure_is_left_open(tmp_path):
@@ -72,5 +72,5 @@ def test_no_figure_is_left_open(tmp_path):
 
     drawn(tmp_path / "all.svg", ALL)
     with pytest.raises(ValueError, match="supported"):
-        draw_streams({"a": ALL}, 84.0, [], tmp_path / "picture.exe")
+        draw_streams({"a": ALL}, 84.0, [], tmp_path / "figure.exe")
     assert pyplot.get_fignums() == []

@@ -1,4 +1,4 @@
-"""Figures of the last seconds."""
+"""Statistics of the last seconds."""
 
 import orjson
 

@@ -1,4 +1,4 @@
-"""Built up result by result, a summary needs no more memory for a longer run."""
+"""A summary is built result by result, so its memory does not grow with the run."""
 
 import random
 

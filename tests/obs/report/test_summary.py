@@ -1,4 +1,4 @@
-"""The one summary: its keys are a contract with other people's programs."""
+"""The summary: its keys are a contract with programs that read it."""
 
 import json
 import math
@@ -115,7 +115,7 @@ def test_a_run_key_by_key():
     assert (summary["e3_counts"], summary["e3_per_j"]) == ("correct", pytest.approx(1 / 1.0))
 
 
-def test_the_run_is_named_as_it_was():
+def test_the_run_is_described():
     summary = summarise([], RunInfo("server", "performance", "3g", 2.0, 4.0, "rail"))
     named = [summary[key] for key in ("policy", "mode", "link")]
     assert named == ["server", "performance", "3g"]
@@ -123,11 +123,11 @@ def test_the_run_is_named_as_it_was():
     assert summary["energy_j"]["idle"] == pytest.approx(8.0)
 
 
-# --- what counts ------------------------------------------------------------------------------
+# --- counting ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["refused", "late", "failed"])
-def test_whatever_is_not_succeeded_counts_as_not_met(kind):
+def test_every_outcome_but_success_counts_as_not_met(kind):
     assert summarise([answered(), unanswered(kind)], INFO)["deadline_met"] == 0.5
 
 
@@ -148,13 +148,13 @@ def test_e3_is_successes_per_joule_of_all_tasks():
     assert (summary["e3_counts"], summary["e3_per_j"]) == ("expected", pytest.approx(1 / 3))
 
 
-def test_e3_counts_only_correct_successes_where_labels_are_known():
+def test_e3_counts_only_correct_successes_if_labels_are_known():
     results = [answered(True), answered(False), answered(True, kind="late")]
     summary = summarise(results, INFO)
     assert (summary["e3_counts"], summary["e3_per_j"]) == ("correct", pytest.approx(1 / 1.5))
 
 
-def test_a_success_without_a_label_is_no_correct_one():
+def test_a_success_without_a_label_does_not_count_as_correct():
     summary = summarise([answered(True), answered(None)], INFO)
     assert (summary["e3_counts"], summary["accuracy"]) == ("correct", 1.0)
     assert summary["e3_per_j"] == pytest.approx(1 / 1.0)
@@ -169,13 +169,13 @@ def test_e3_equals_the_papers_formula():
 
 
 def spending(joules, source="model", tail_j=0.0):
-    """A frame that was answered for these joules."""
+    """A frame whose answer cost these joules."""
     energy = Energy(compute_j=joules, radio_tail_j=tail_j, source=source)
     outcome = Outcome("t", "s", OutcomeKind.SUCCEEDED, MS, Site.EDGE, "local", TOP, energy=energy)
     return TaskResult(outcome)
 
 
-def test_the_tail_is_told_beside_and_e3_both_ways():
+def test_the_tail_is_separate_and_e3_is_given_with_and_without_it():
     summary = summarise([spending(1.0, tail_j=0.5), spending(1.0, tail_j=0.5)], INFO)
     assert (summary["energy_j"]["total"], summary["energy_j"]["tail"]) == (2.0, 1.0)
     assert (summary["e3_per_j"], summary["e3_with_tail_per_j"]) == (1.0, pytest.approx(2 / 3))
@@ -190,12 +190,12 @@ def test_the_tail_is_told_beside_and_e3_both_ways():
         (["model+rapl", "nvml"], "model+nvml+rapl"),
     ],
 )
-def test_a_run_names_everyone_who_said_what_computing_cost(sources, named):
+def test_a_run_names_every_source_of_computing_energy(sources, named):
     results = [spending(1.0, source) for source in sources]
     assert summarise([*results, unanswered()], INFO)["energy_j"]["source"] == named
 
 
-def test_idle_is_what_was_measured_where_it_was():
+def test_idle_joules_are_the_measured_ones_if_there_are_any():
     info = RunInfo("mc", "energy", "wifi", duration_s=10.0, idle_w=3.0, idle_j=31.5)
     assert summarise([], info)["energy_j"]["idle"] == 31.5
 
@@ -204,7 +204,7 @@ def test_a_run_without_joules_has_no_e3():
     assert summarise([answered(energy_j=0.0)], INFO)["e3_per_j"] == 0.0
 
 
-def test_the_clouds_time_is_over_the_tasks_it_worked_on():
+def test_the_clouds_mean_time_is_over_the_tasks_it_computed():
     results = [answered(site="cloud", cloud_ns=10 * MS), answered()]
     assert summarise(results, INFO)["cloud_ms"]["mean"] == pytest.approx(10)
 
@@ -220,7 +220,7 @@ def test_exits_are_in_order_of_their_names():
 
 
 def nearest_rank(samples, q):
-    """The smallest sample that at least the share q of all samples does not exceed."""
+    """Return the smallest sample that at least the share q of all samples does not exceed."""
     ordered = sorted(samples)
     return next(x for i, x in enumerate(ordered, 1) if i >= q * len(ordered) - 1e-9)
 
@@ -240,12 +240,12 @@ def test_quantiles_are_nearest_rank(count):
 @pytest.mark.parametrize(
     ("count", "name", "q"), [(2, "p50", 0.5), (20, "p95", 0.95), (100, "p99", 0.99)]
 )
-def test_quantiles_are_nearest_rank_where_the_rank_is_whole(count, name, q):
+def test_quantiles_are_nearest_rank_if_the_rank_is_an_integer(count, name, q):
     samples_ms = list(range(1, count + 1))
     assert latency_of(samples_ms)[name] == nearest_rank(samples_ms, q)
 
 
-# --- whatever happened ------------------------------------------------------------------------
+# --- properties -------------------------------------------------------------------------------
 
 SMALL_INTS = st.integers(0, 10**12)
 OUTCOMES = arbitrary.of(
@@ -321,7 +321,7 @@ def test_rows_for_people():
     assert rows["E3"] == "2.0 successes per joule (correct)"
 
 
-def test_rows_say_nothing_of_a_truth_that_is_not_known():
+def test_rows_leave_out_correctness_if_labels_are_unknown():
     assert "top-5 correct" not in dict(summary_rows(summarise([answered()], INFO)))
 
 

@@ -1,4 +1,4 @@
-"""What a question to a store may cost, and what comes while somebody looks."""
+"""Limits on the cost of queries, and following a store."""
 
 import itertools
 import sqlite3
@@ -35,7 +35,7 @@ def large(tmp_path):
     return path
 
 
-def test_an_answer_has_so_many_bytes_and_each_line_comes_in_the_end(large):
+def test_an_answer_is_cut_to_its_limit_and_every_line_follows_in_a_later_page(large):
     with open_stores([large], Bounds(page_bytes=3_500_000)) as stores:
         assert numbers(stores.lines(Query(), 99)) == [8, 7, 6]
         assert numbers(stores.lines(Query(), 99, newest_first=False)) == [0, 1, 2]
@@ -51,7 +51,7 @@ def test_a_cut_answer_of_two_stores_leaves_no_line_out(large, tmp_path):
         assert numbers(stores.lines(Query(), 99)) == [8.5, 8, 7.5, 7, 6.5]
 
 
-def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp_path, monkeypatch):
+def test_a_slow_query_is_interrupted_and_the_next_is_answered(tmp_path, monkeypatch):
     path = tmp_path / "s.db"
     stores_of(*(line(n / 1000, n=n) for n in range(3000)), path=path).close()
     monkeypatch.setattr(query_connection, "CHECK_EVERY_OPS", 100)
@@ -73,13 +73,13 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp
         {"phrases": ("x",) * (MOST_TERMS + 1)},
     ],
 )
-def test_a_question_that_is_too_long_is_said(query):
+def test_a_query_that_is_too_long_is_an_error(query):
     with pytest.raises(UserError, match="at most"):
         Query(**query)
 
 
-def test_the_longest_question_is_answered():
-    """SQLite has limits of its own, which must lie above ours."""
+def test_the_longest_query_is_answered():
+    """SQLite's own limits must be above those of the store."""
     stores = stores_of(line(1, n=1))
     for query in (
         Query(words=("\x01 " * (LONGEST_TEXT // 2),)),
@@ -92,11 +92,11 @@ def test_the_longest_question_is_answered():
         stores.counts(query, 1, ["level"])
 
 
-# --- what comes meanwhile ---------------------------------------------------------------------
+# --- following --------------------------------------------------------------------------------
 
 
 def test_a_follower_misses_no_line_of_the_agent_that_writes_later(tmp_path):
-    """The cloud's lines come in behind younger ones of the edge's."""
+    """The cloud's lines are stored after younger lines of the edge."""
     paths = [tmp_path / "edge.db", tmp_path / "cloud.db"]
     edge, cloud = map(StoreWriter, paths)
     edge.append([line(0, n=0)])
@@ -112,7 +112,7 @@ def test_a_follower_misses_no_line_of_the_agent_that_writes_later(tmp_path):
     cloud.close()
 
 
-def test_what_is_written_while_the_first_lines_are_read_comes_once(tmp_path, monkeypatch):
+def test_a_line_written_while_the_first_lines_are_read_is_returned_once(tmp_path, monkeypatch):
     path = tmp_path / "edge.db"
     writer = StoreWriter(path)
     writer.append([line(0, n=0)])
@@ -138,8 +138,8 @@ def test_a_follower_takes_full_pages_until_it_is_at_the_end(tmp_path, monkeypatc
     assert [len(follower.new(stores)) for _ in range(4)] == [4, 4, 1, 0]
 
 
-def test_a_follower_hears_what_a_clock_that_was_set_back_writes(tmp_path):
-    """An hour back, in the midst of stored lines; each line comes once."""
+def test_a_follower_returns_lines_of_a_clock_that_was_set_back(tmp_path):
+    """The clock goes back by an hour, into stored lines; each line is returned once."""
     writer, query = StoreWriter(tmp_path / "s.db"), Query(since_ns=(START_S + 3590) * 10**9)
     writer.append([line(at, n=at) for at in range(3600)])
     stores = Stores([StoreReader(writer.connection)])
@@ -173,7 +173,7 @@ def test_many_lines_of_a_clock_that_was_set_back_come_a_page_at_a_time(tmp_path,
     writer.close()
 
 
-async def test_an_agent_tells_very_many_lines_a_page_at_a_time(tmp_path, monkeypatch):
+async def test_an_agent_returns_very_many_lines_a_page_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr("mc_sched.obs.store.live.PAGE_LINES", 7)
     path = tmp_path / "edge.db"
     stores_of(*(line(n, n=n) for n in range(50)), path=path).close()
@@ -189,7 +189,7 @@ async def test_an_agent_tells_very_many_lines_a_page_at_a_time(tmp_path, monkeyp
 # --- another version --------------------------------------------------------------------------
 
 
-def test_a_store_of_another_version_is_set_aside(tmp_path):
+def test_a_store_of_another_version_is_renamed(tmp_path):
     path = tmp_path / "edge.db"
     stores_of(line(1, n=1), path=path).close()
     with closing(sqlite3.connect(path)) as old:
@@ -205,8 +205,8 @@ def test_a_store_of_another_version_is_set_aside(tmp_path):
         assert old.execute("SELECT count(*) FROM lines").fetchone() == (1,)
 
 
-def test_the_log_of_a_store_that_is_set_aside_goes_with_it(tmp_path):
-    """A reader keeps it there; the new store would take it for its own."""
+def test_the_write_ahead_log_is_renamed_with_its_store(tmp_path):
+    """A reader prevents its removal, and the new store would take it for its own."""
     path = tmp_path / "edge.db"
     writer = StoreWriter(path)
     writer.append([line(1, n=1)])
@@ -233,7 +233,7 @@ def totals(bars):
 
 @pytest.fixture(scope="module")
 def many():
-    """A log of 9,000 lines at even distances: each third holds a number, each ninth is large."""
+    """A log of 9,000 lines at even intervals: every third has a number, every ninth is large."""
     found = []
     for n in range(9_000):
         name, size = ("sized", {"size": n % 3 * 50}) if n % 3 else ("plain", {})
@@ -268,7 +268,7 @@ def test_many_candidates_are_estimated_from_an_even_share(many, monkeypatch, nam
     Query(terms=parse_where("n>8990")), Query(words=("bell",), terms=parse_where("n=7")),
     Query(terms=parse_where("task=t")), Query(terms=parse_where("nothing=1")),
 ])  # fmt: skip
-def test_what_is_quick_or_rare_is_counted(many, monkeypatch, query):
+def test_fast_and_rare_queries_are_counted(many, monkeypatch, query):
     monkeypatch.setattr(counting, "SAMPLED_LINES", 1_500)
     assert many.estimated_volume(query, 5) == (many.volume(query, 5), 1.0)
 
@@ -277,7 +277,7 @@ def test_few_lines_are_counted(many):
     assert many.estimated_volume(DENSE["number"], 5) == (many.volume(DENSE["number"], 5), 1.0)
 
 
-def test_pages_are_the_same_whatever_part_of_the_range_is_read_first(many):
+def test_pages_do_not_depend_on_the_order_of_the_parts(many):
     for query in DENSE.values():
         newest = [one.id for one in many.lines(query, 10_000)]
         oldest = [one.id for one in many.lines(query, 10_000, newest_first=False)]

@@ -1,4 +1,4 @@
-"""The log store: what goes in is found again, by time, label, task, field and word."""
+"""The log store: lines are found by time, label, task, field and word."""
 
 import itertools
 import json
@@ -48,8 +48,8 @@ def test_lines_of_one_moment_keep_their_order():
     assert numbers(stores.lines(Query(), 99, newest_first=False)) == list(range(50))
 
 
-def test_a_clock_that_was_set_back_costs_no_line(tmp_path):
-    """Lines of an hour that comes twice lie beside each other."""
+def test_no_line_is_lost_when_a_clock_is_set_back(tmp_path):
+    """If an hour comes twice, its lines are interleaved."""
     writer = StoreWriter(tmp_path / "s.db")
     for n in range(3):
         assert writer.append([line(at, n=(n, at)) for at in range(20)])
@@ -130,14 +130,14 @@ def test_words(mixed, words, found):
 
 
 @pytest.mark.parametrize("shown", ["7", "7.0", "7.00", "70e-1"])
-def test_a_number_is_met_however_it_is_shown(shown):
-    """A browser shows 7.0 as 7, and filters for what it shows."""
+def test_a_number_matches_in_every_notation(shown):
+    """A browser shows 7.0 as 7 and filters for the value as shown."""
     stores = stores_of(line(0, n=7.0), line(1, n=7), line(2, n=8), line(3, n="7x"))
     assert len(stores.lines(where(f"n={shown}"), 9)) == 2
     assert len(stores.lines(where(f"n!={shown}"), 9)) == 2
 
 
-def test_a_small_number_is_met_as_browsers_write_it():
+def test_a_small_number_matches_as_browsers_write_it():
     stores = stores_of(line(0, n=0.000015))
     assert len(stores.lines(where("n=0.000015"), 9)) == 1
     assert len(stores.lines(where("n=1.5e-05"), 9)) == 1
@@ -148,20 +148,20 @@ def test_a_word_with_an_underscore_is_found():
     assert len(stores.lines(Query(words=("exit_1",)), 9)) == 1
 
 
-def test_phrases_are_met_as_they_are_written(mixed):
+def test_phrases_match_literally(mixed):
     assert len(mixed.lines(Query(phrases=('"reason":"no res',)), 9)) == 2
     assert mixed.lines(Query(phrases=("No res",)), 9) == []
     assert len(mixed.lines(Query(without=("no res",)), 9)) == 3
 
 
-def test_a_level_takes_the_graver_ones_along():
+def test_a_level_includes_the_more_severe_ones():
     levels = ("critical", "error", "warning", "info", "debug")
     stores = stores_of(*(line(n, level=level, n=n) for n, level in enumerate(levels)))
     assert numbers(stores.lines(Query(terms=at_least("warning")), 9)) == [2, 1, 0]
 
 
 @pytest.mark.parametrize("rare", ["quiet", "loud"])
-def test_a_rare_and_a_common_label_are_found_alike(rare):
+def test_rare_and_common_labels_are_both_found(rare):
     lines = [line(n, "quiet" if n == 70 else "loud", n=n) for n in range(200)]
     found = numbers(stores_of(*lines).lines(where(f"name={rare}"), 3))
     assert found == ([70] if rare == "quiet" else [199, 198, 197])
@@ -171,7 +171,7 @@ def test_a_rare_and_a_common_label_are_found_alike(rare):
     "text",
     ["late", "=late", "site='cloud", "a b=c", "si te=x", "a..b=c", ".a=c", "n>many", "n<", "n>nan"],
 )
-def test_what_is_no_condition_is_said(text):
+def test_an_invalid_condition_is_an_error(text):
     with pytest.raises(UserError, match=r"condition|quotation|only numbers") as raised:
         parse_where(text)
     assert raised.value.exit_code == 2
@@ -230,7 +230,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_is_kept_and_found_as_it_is(text):
+def test_hostile_text_is_stored_and_found_unchanged(text):
     stores = stores_of(line(1, reason=text, task=text[:100]), line(2, reason="other"))
     for query in (
         Query(terms=(Term("reason", "=", text),)),
@@ -256,14 +256,14 @@ def test_a_line_of_a_megabyte_is_kept_and_found():
      b"", b"\xff\xfe not utf-8", b"{", b"[]", b"3", b'{"wall": 3}', b'{"wall":"x","level":[]}',
      b'{"wall":"2027-01-01T00:00:00","node":"a","level":"odd","kind":"b","name":"c","data":7}'],
 )  # fmt: skip
-def test_a_line_that_is_no_record_is_kept_as_text(raw):
+def test_a_line_that_is_not_a_record_is_stored_as_text(raw):
     stores = stores_of(raw, line(1, n=1))
     (odd,) = stores.lines(where("level=unknown"), 9)
     assert json.loads(odd.body)["level"] in ("unknown", "odd")
     assert len(stores.lines(Query(), 9)) == 2
 
 
-def test_an_index_takes_the_time_to_the_microsecond():
+def test_times_are_indexed_to_the_microsecond():
     assert index(line(0.123456), 0).wall_ns == START_S * 10**9 + 123_456_000
 
 
@@ -277,7 +277,7 @@ def filled(writer, count, start=0):
         )
 
 
-def test_the_oldest_lines_go_when_the_store_is_full(tmp_path):
+def test_the_oldest_lines_are_deleted_when_the_store_is_full(tmp_path):
     limit = 2_000_000
     writer = StoreWriter(tmp_path / "s.db", Limits(max_bytes=limit))
     assert writer.append([line(0, name, n=-1, kind="config") for name in KEPT])
@@ -294,7 +294,7 @@ def test_the_oldest_lines_go_when_the_store_is_full(tmp_path):
     writer.close()
 
 
-def test_lines_that_are_too_old_go(tmp_path, monkeypatch):
+def test_lines_that_are_too_old_are_deleted(tmp_path, monkeypatch):
     now = itertools.count((START_S + 200) * 10**9, 10**9)
     monkeypatch.setattr(time, "time_ns", lambda: next(now))
     writer = StoreWriter(tmp_path / "s.db", Limits(max_age_ns=150 * 10**9))
@@ -325,7 +325,7 @@ def test_an_event_log_fills_the_store_while_others_read_it(tmp_path):
 
 
 class Stuck:
-    """A store on a disk that does not answer."""
+    """A store on a disk that does not respond."""
 
     def __init__(self):
         self.let_go, self.lines = threading.Event(), 0
@@ -339,7 +339,7 @@ class Stuck:
         pass
 
 
-def test_a_store_that_hangs_costs_lines_and_never_a_tasks_time():
+def test_a_hanging_store_drops_lines_and_never_delays_a_task():
     stuck = Stuck()
     log = EventLog(None, "edge", max_queue=100, store=stuck)
     started = time.monotonic()
@@ -363,7 +363,7 @@ def test_a_full_disk_is_counted_and_the_next_lines_go_in(tmp_path):
     writer.close()
 
 
-def test_what_is_no_store_is_said(tmp_path):
+def test_a_file_that_is_not_a_store_is_an_error(tmp_path):
     other = tmp_path / "other.db"
     sqlite3.connect(other).execute("CREATE TABLE t (x)").connection.close()
     with pytest.raises(UserError, match="not a log store of this version"):
@@ -374,7 +374,7 @@ def test_what_is_no_store_is_said(tmp_path):
         open_to_read(tmp_path / "missing.db")
 
 
-def test_a_log_of_json_lines_can_be_asked_as_well(tmp_path):
+def test_a_log_of_json_lines_can_be_queried(tmp_path):
     path = tmp_path / "edge.jsonl"
     long_ago_s = -2 * 365 * 86_400
     path.write_bytes(line(long_ago_s, n=1) + b"\n" + line(2, n=2) + b"\n{cut")

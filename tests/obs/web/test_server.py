@@ -1,4 +1,4 @@
-"""The HTTP port: who gets in, what is answered, what a broken page tells."""
+"""The HTTP port: access, answers and errors."""
 
 import base64
 import contextlib
@@ -74,7 +74,7 @@ def ask(port, path, method="GET", body=None, **headers):
     return found
 
 
-def test_questions_come_in_the_address_or_in_a_form(serve):
+def test_parameters_come_in_the_address_or_in_a_form(serve):
     port = serve()
     assert ask(port, "/say?a=1&a=2&b=")[1] == '{"q":{"a":["1","2"],"b":[""]},"parts":[]}'
     assert '"a":["3"]' in ask(port, "/say", "POST", "a=3")[1]
@@ -84,7 +84,7 @@ def test_questions_come_in_the_address_or_in_a_form(serve):
 
 
 def test_a_form_that_is_not_read_ends_the_connection(serve):
-    """Or its rest would be taken for the next request."""
+    """Otherwise the rest of the form would be taken for the next request."""
     for length in ("999999", "many", "-1", ""):
         with socket.create_connection(("127.0.0.1", serve()), timeout=10) as client:
             client.sendall(
@@ -96,7 +96,7 @@ def test_a_form_that_is_not_read_ends_the_connection(serve):
         assert b"smuggled" not in answer
 
 
-def test_connections_beyond_what_an_agent_bears_are_closed(serve, monkeypatch):
+def test_connections_beyond_the_limit_are_closed(serve, monkeypatch):
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
     port = serve()
     held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(2)]
@@ -115,7 +115,7 @@ def test_connections_beyond_what_an_agent_bears_are_closed(serve, monkeypatch):
     held.pop().close()
 
 
-def test_live_tails_leave_room_for_other_questions(serve, monkeypatch):
+def test_live_tails_leave_room_for_other_requests(serve, monkeypatch):
     monkeypatch.setattr(server, "MOST_STREAMS", 1)
     port = serve()
     with socket.create_connection(("127.0.0.1", port), timeout=10) as tail:
@@ -127,7 +127,7 @@ def test_live_tails_leave_room_for_other_questions(serve, monkeypatch):
         assert ask(port, "/say")[0] == 200
 
 
-def test_a_stream_that_breaks_is_told_on_stderr(serve, capsys):
+def test_a_failing_stream_is_reported_on_stderr(serve, capsys):
     def breaking():
         yield b"b"
         raise ZeroDivisionError("secret detail")
@@ -154,20 +154,20 @@ def test_errors_are_sentences(serve, path, status, text):
     assert text in found[1]
 
 
-def test_what_breaks_tells_the_world_nothing(serve, capsys):
+def test_an_internal_error_reveals_nothing_to_the_client(serve, capsys):
     status, text, _ = ask(serve(), "/broken")
     assert status == 500
     assert "secret" not in text
     assert "ZeroDivisionError: secret detail" in capsys.readouterr().err
 
 
-def test_pages_are_kept_to_themselves(serve):
+def test_pages_have_security_headers(serve):
     headers = ask(serve(), "/say")[2]
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_without_the_token_nobody_gets_in(serve):
+def test_a_request_without_the_token_is_refused(serve):
     port = serve(token=TOKEN)
     basic = base64.b64encode(f"any:{TOKEN}".encode()).decode()
     assert ask(port, "/say")[0] == 401
@@ -209,7 +209,7 @@ def test_over_tls_the_cookie_never_travels_in_the_clear():
         ({"Origin": "null"}, 403),
     ],
 )
-def test_without_a_token_pages_from_elsewhere_get_nothing(serve, headers, status):
+def test_without_a_token_pages_of_other_hosts_are_refused(serve, headers, status):
     assert ask(serve(), "/say", **headers)[0] == status
 
 
@@ -226,13 +226,13 @@ def test_with_a_certificate_it_speaks_tls_only(serve, tmp_path):
         ask(port, "/say")
 
 
-def test_a_pair_that_is_none_is_said(tmp_path):
+def test_a_certificate_without_its_key_is_an_error(tmp_path):
     (tmp_path / "c.pem").write_text("nonsense")
     with pytest.raises(UserError, match="are not a certificate and its key"):
         WebServer("127.0.0.1:0", ROUTES, certificate=(tmp_path / "c.pem", tmp_path / "c.pem"))
 
 
-def test_an_address_that_is_taken_is_said():
+def test_a_taken_address_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=f"cannot listen on {address}"):
@@ -246,7 +246,7 @@ def config(**values):
     return parse_config(values, HttpConfig, "test")
 
 
-def test_it_listens_on_loopback_unless_it_is_told_otherwise():
+def test_it_listens_on_loopback_by_default():
     assert config().address("edge", "0.0.0.0:7070") == "127.0.0.1:9070"
     assert config().address("cloud", "127.0.0.1:7071") == "127.0.0.1:9071"
     assert config().address("edge", "127.0.0.1:0") is None
@@ -263,7 +263,7 @@ def test_it_listens_on_loopback_unless_it_is_told_otherwise():
         ({"listen": "somewhere"}, "host:port"),
     ],
 )
-def test_beyond_loopback_it_is_closed(values, says):
+def test_beyond_loopback_token_and_tls_are_required(values, says):
     with pytest.raises(ConfigError, match=says):
         config(**values)
 
