@@ -78,9 +78,10 @@ class EdgeLearning:
 
     def encoded(self, entry: EdgeTask, event: ev.Encoded) -> tuple[Score, ...]:
         """The payload is made."""
-        encoding = entry.offloaded.encoding
+        attempt = entry.offloaded
+        encoding = attempt.encoding
         assert encoding is not None
-        encoding.is_done, encoding.took_ns = True, event.took_ns
+        attempt.has_payload, encoding.took_ns = True, event.took_ns
         return self._forecast.encode.ended(
             event.now_ns, entry.codec, event.took_ns, encoding.expected
         )

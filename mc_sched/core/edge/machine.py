@@ -58,7 +58,7 @@ PROGRESS = frozenset(
     (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.CloudReached, ev.ProbeLost,
      ev.DeviceSampled, ev.PowerSampled)
 )  # fmt: skip
-"""Events after which nothing can start that could not start before."""
+"""Events after which nothing can start that could not start before; so is a probe's timer."""
 
 
 class EdgeMachine:
@@ -121,7 +121,8 @@ class EdgeMachine:
         state = self._state
         state.begin(event.now_ns)
         self._handlers[type(event)](event)
-        if self._tasks and not _is_progress(event):
+        is_probe_timer = isinstance(event, ev.TimerFired) and event.kind is TimerKind.PROBE
+        if self._tasks and type(event) not in PROGRESS and not is_probe_timer:
             self._dispatch.advance(self._settings.max_uploads)
             state.forget_over()
         return state.actions
@@ -282,9 +283,3 @@ class EdgeMachine:
         """Raise InvariantBroken if the machine is in an invalid state."""
         self._ledger.validate()
         check_edge(self._tasks, self._most_uploads)
-
-
-def _is_progress(event: ev.EdgeEvent) -> bool:
-    """True if nothing can start after the event that could not start before."""
-    is_probe_timer = isinstance(event, ev.TimerFired) and event.kind is TimerKind.PROBE
-    return type(event) in PROGRESS or is_probe_timer

@@ -60,13 +60,12 @@ class LocalRun:
 class Encoding:
     """The making of an offload's payload by the encoder."""
 
-    __slots__ = ("expected", "is_done", "started_ns", "took_ns")
+    __slots__ = ("expected", "started_ns", "took_ns")
 
     def __init__(self, started_ns: int, expected: Forecast) -> None:
         self.started_ns, self.expected = started_ns, expected
         self.took_ns: int | None = None
         """Time that the encoder worked on it, or had worked when the payload was withdrawn."""
-        self.is_done = False
 
     def work(self, until_ns: int | None) -> Work | None:
         """The device time it took, or has taken until `until_ns` if it is still running."""
@@ -107,8 +106,8 @@ class OffloadAttempt:
     """An offload of a task, from the uplink's queue to its end."""
 
     __slots__ = (
-        "acceptance", "compute_ns", "encoding", "is_given_up", "is_scored", "offload", "options",
-        "payload_bytes", "queued_ns", "reply_air_ns", "reply_by_ns", "upload",
+        "acceptance", "compute_ns", "encoding", "has_payload", "is_given_up", "is_scored",
+        "offload", "options", "payload_bytes", "queued_ns", "reply_air_ns", "reply_by_ns", "upload",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +126,8 @@ class OffloadAttempt:
         self.reply_by_ns = reply_by_ns
         """The deadline, or the latest start of the fallback if the cloud is to reply before it."""
         self.encoding: Encoding | None = None
+        self.has_payload = False
+        """True once the encoder has made the payload."""
         self.upload: Upload | None = None
         self.acceptance: Acceptance | None = None
         self.is_given_up = False
@@ -136,11 +137,6 @@ class OffloadAttempt:
         """Time the cloud computed, as far as it reported."""
         self.reply_air_ns = 0
         """Time the radio received the reply; 0 without one."""
-
-    @property
-    def has_payload(self) -> bool:
-        """True once the encoder has made the payload."""
-        return self.encoding is not None and self.encoding.is_done
 
     @property
     def requested(self) -> CloudForecast | None:

@@ -190,11 +190,10 @@ class EdgeForecast:
 
     def uplink_wait_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
         """Time until current uploads and the payloads of tasks that are due earlier have left."""
-        queued_bytes = sum(
-            other.offloaded.payload_bytes
-            for other in others
-            if other.cloud in WAITING and other.task.due_ns <= task.task.due_ns
-        )
+        queued_bytes, due_ns = 0, task.task.due_ns
+        for other in others:
+            if other.cloud in WAITING and other.task.due_ns <= due_ns:
+                queued_bytes += other.offloaded.payload_bytes
         queued_ns = self.link.up_mean_ns(now_ns, queued_bytes)
         return self._uploading_ns(now_ns, others) + queued_ns
 
@@ -219,12 +218,12 @@ class EdgeForecast:
         wait_ns = 0
         for other in others:
             if other.cloud is CloudLeg.ENCODING or other.cloud is CloudLeg.DROPPED:
-                encoding = other.offloaded.encoding
-                assert encoding is not None
-                mean_ns = self.encode.mean_ns(now_ns, other.codec)
-                wait_ns += max(0, encoding.started_ns + mean_ns - now_ns)
-            elif other.cloud is CloudLeg.QUEUED and not other.offloaded.has_payload:
-                mean_ns = self.encode.mean_ns(now_ns, other.codec)
-                if other.task.due_ns <= task.task.due_ns:
-                    wait_ns += mean_ns
+                attempt = other.offloaded
+                assert attempt.encoding is not None
+                mean_ns = self.encode.mean_ns(now_ns, attempt.offload.codec)
+                wait_ns += max(0, attempt.encoding.started_ns + mean_ns - now_ns)
+            elif other.cloud is CloudLeg.QUEUED:
+                attempt = other.offloaded
+                if not attempt.has_payload and other.task.due_ns <= task.task.due_ns:
+                    wait_ns += self.encode.mean_ns(now_ns, attempt.offload.codec)
         return wait_ns
