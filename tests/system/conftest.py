@@ -21,13 +21,13 @@ def frame_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def frames(frame_folder):
-    """The same images' bytes."""
+    """The bytes of these images."""
     return [path.read_bytes() for path in sorted(frame_folder.glob("*.jpg"))]
 
 
 @pytest.fixture(scope="session")
 def profiles(tmp_path_factory):
-    """Where agents keep their measured times, so that only the first of each kind measures."""
+    """A directory for profiles, so that only the first agent of each kind has to measure."""
     return tmp_path_factory.mktemp("profiles")
 
 
@@ -40,7 +40,7 @@ async def running(profiles, frames, tmp_path_factory):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def deployment(running):
-    """The same, whole: Wi-Fi, and the edge has met the cloud."""
+    """The running deployment in working order: over Wi-Fi, with the edge connected to the cloud."""
     await running.mend()
     yield running
     await running.mend()
@@ -48,10 +48,10 @@ async def deployment(running):
 
 @pytest.fixture(scope="session")
 def booted(tmp_path_factory, frame_folder):
-    """Two whole nodes; `first_image_s` is how long the first frame took from when they booted."""
+    """Two booted nodes; `first_image_s` is the time from their boot to the first outcome."""
     directory = tmp_path_factory.mktemp("nodes")
     if reason := obstacle(directory):
-        pytest.skip(f"no nodes can be booted: {reason}")
+        pytest.skip(f"nodes cannot be booted: {reason}")
     two = TwoNodes(directory, frame_folder)
     try:
         two.make()
@@ -70,6 +70,6 @@ def booted(tmp_path_factory, frame_folder):
 
 @pytest.fixture
 def two(booted):
-    """The same, whole again."""
-    booted.whole()
+    """The booted nodes in working order."""
+    booted.wait_until_ready()
     return booted

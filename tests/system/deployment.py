@@ -1,6 +1,6 @@
 """Real processes for the system tests: agents, links, commands.
 
-Deadlines are seconds and rates are low, so that what is tested stays true on a slow, busy machine.
+Deadlines are seconds and rates are low, so that the tests also pass on a slow, busy machine.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed
 
 PATIENCE_S = 60.0
-"""How long a test waits for what has to happen; a busy machine needs a few seconds."""
+"""Longest wait for an expected event; a busy machine needs a few seconds."""
 GONE_S = 20.0
-"""A process has to be gone this soon after SIGTERM."""
+"""Longest time for a process to exit after SIGTERM."""
 GENEROUS = 5.0
-"""A deadline in seconds that no busy machine misses by itself."""
+"""A deadline in seconds that even a busy machine meets."""
 BUNDLE = "set-a"
 SHIPPED = BUNDLES / BUNDLE
 TABLE = load_bundle(BUNDLE, verify=False)
@@ -35,14 +35,14 @@ LOCAL_WILL_DO = TABLE.local.top5 - 0.05
 CLOUD_ONLY = (TABLE.local.top5 + TABLE.exits[-1].top5["jpeg"]) / 2
 """QoR that the local net reaches, and one that only the cloud net reaches."""
 KEYS = {"cloud": "", "edge": "energy: {compute_w: 200}\nmargin: 300ms\n"}
-"""The local net is dear, so that energy mode surely prefers the cloud; and a fallback begins so
-early that a busy machine has time for it."""
+"""Configuration per agent: the local net costs so much energy that energy mode always prefers the
+cloud, and a fallback starts so early that a busy machine has time for it."""
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 async def until(condition, patience_s=PATIENCE_S):
-    """Wait for what has to come true; the condition may be a coroutine function."""
+    """Wait until the condition holds, and return its value; it may be a coroutine function."""
     start = time.monotonic()
     while True:
         found = condition()
@@ -50,7 +50,7 @@ async def until(condition, patience_s=PATIENCE_S):
             found = await found
         if found:
             return found
-        assert time.monotonic() - start < patience_s, "it never came true"
+        assert time.monotonic() - start < patience_s, "the condition never came true"
         await asyncio.sleep(0.05)
 
 
@@ -66,12 +66,12 @@ class Ran:
     err: str
 
     def sentence(self):
-        """The one line in which it said what is wrong; nothing else may be on stderr but usage."""
+        """Return the error line, and assert that there is nothing else but usage on stderr."""
         assert "Traceback" not in self.err + self.out
         assert self.out == ""
-        said = [line for line in self.err.splitlines() if not line.startswith(("usage:", " "))]
-        assert len(said) == 1, self.err
-        return said[0]
+        lines = [line for line in self.err.splitlines() if not line.startswith(("usage:", " "))]
+        assert len(lines) == 1, self.err
+        return lines[0]
 
 
 def run(module, *args, patience_s=PATIENCE_S):
@@ -93,25 +93,25 @@ def mc_sched(*args, patience_s=PATIENCE_S):
 
 
 class Daemon:
-    """An agent that the test starts by itself; an async context manager."""
+    """An agent process; an async context manager that starts and kills it."""
 
     def __init__(self, module, directory, *options):
         self._command = [sys.executable, "-m", module, *map(str, options)]
-        self._said = directory / f"{module}.{time.monotonic_ns()}.stderr"
+        self._stderr = directory / f"{module}.{time.monotonic_ns()}.stderr"
         self.address = ""
 
     async def __aenter__(self):
-        with self._said.open("wb") as file:
+        with self._stderr.open("wb") as file:
             self.process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=subprocess.DEVNULL, stderr=file, start_new_session=True
             )
         try:
-            await until(lambda: "serving on " in self.said or self.process.returncode is not None)
-            assert self.process.returncode is None, self.said
+            await until(lambda: "serving on " in self.stderr or self.process.returncode is not None)
+            assert self.process.returncode is None, self.stderr
         except BaseException:
             await self.__aexit__()
             raise
-        self.address = self.said.partition("serving on ")[2].split()[0]
+        self.address = self.stderr.partition("serving on ")[2].split()[0]
         return self
 
     async def __aexit__(self, *_):
@@ -120,14 +120,14 @@ class Daemon:
         await self.process.wait()
 
     @property
-    def said(self):
-        return self._said.read_text()
+    def stderr(self):
+        return self._stderr.read_text()
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 
     async def exit_code(self):
-        """How it ended, in time for a service manager."""
+        """Wait for the exit, within the time that a service manager allows."""
         return await asyncio.wait_for(self.process.wait(), GONE_S)
 
 
@@ -151,7 +151,7 @@ def cloud_daemon(directory, profiles, *options):
 
 
 class Stream:
-    """Frames on their way to an edge agent, and the answers so far."""
+    """A stream of frames to an edge agent, and the answers so far."""
 
     def __init__(self, address, frames, count, fps, demands, ids=None):
         ids = ids or [f"{demands.stream_id}-{number:03d}" for number in range(count)]
@@ -174,27 +174,27 @@ class Stream:
         await asyncio.wait_for(self._job, PATIENCE_S)
 
     async def outcomes(self):
-        """All outcomes, after it is checked that each frame got exactly one from the agent."""
+        """Return all outcomes; assert that each frame got exactly one from the agent."""
         await self.ended()
         outcomes = [answer.outcome for answer in self.answers]
         assert sorted(o.task_id for o in outcomes) == sorted(task_id for task_id, _ in self.batch)
-        made_up = [o.reason for o in outcomes if o.reason.startswith("the edge agent")]
-        assert made_up == []
+        by_client = [o.reason for o in outcomes if o.reason.startswith("the edge agent")]
+        assert by_client == []
         return outcomes
 
     async def leave(self):
-        """Hang up before the end."""
+        """Cancel the stream before its end."""
         self._job.cancel()
         await asyncio.wait([self._job])
 
 
 def kinds(outcomes):
-    """How many ended how."""
+    """Number of outcomes by kind."""
     return Counter(outcome.kind.value for outcome in outcomes)
 
 
 def sites(outcomes):
-    """How many were answered where."""
+    """Number of outcomes by the site that answered."""
     return Counter(outcome.site.value for outcome in outcomes if outcome.site)
 
 
@@ -202,11 +202,11 @@ def demand(stream_id, accuracy=LOCAL_WILL_DO, deadline_s=GENEROUS, mode="energy"
     return Constraints(int(deadline_s * 1e9), accuracy, mode, policy, stream_id=stream_id)
 
 
-# --- a whole deployment -----------------------------------------------------------------------
+# --- deployments ------------------------------------------------------------------------------
 
 
 class Deployment(Testbed):
-    """A testbed whose agents keep their profiles, with what the tests ask of it."""
+    """A testbed whose agents share stored profiles, and which can be repaired after a test."""
 
     def __init__(self, directory, profiles, frames):
         options = {}
@@ -216,25 +216,25 @@ class Deployment(Testbed):
             options[f"{node}_options"] = ("--config", str(config))
         super().__init__(link="wifi", directory=directory, **options)
         self.frames = frames
-        self._whole = {"cloud": True, "link": True}
+        self._intact = {"cloud": True, "link": True}
 
     async def kill_cloud(self):
-        self._whole["cloud"] = False
+        self._intact["cloud"] = False
         await super().kill_cloud()
 
     async def start_cloud(self):
         await super().start_cloud()
-        self._whole["cloud"] = True
+        self._intact["cloud"] = True
 
     async def _tell_link(self, line):
-        self._whole["link"] = line in ("restore", "kind wifi")
+        self._intact["link"] = line in ("restore", "kind wifi")
         await super()._tell_link(line)
 
     async def mend(self):
-        """Whatever a test has broken works again, and the edge has noticed."""
-        if not self._whole["cloud"]:
+        """Repair everything that a test has broken, and wait until the edge has noticed."""
+        if not self._intact["cloud"]:
             await self.start_cloud()
-        if not self._whole["link"]:
+        if not self._intact["link"]:
             await self.restore_link()
             await self.set_link("wifi")
         await self.cloud_is("up")
@@ -243,7 +243,7 @@ class Deployment(Testbed):
         return await status(self.edge_address)
 
     async def cloud_is(self, state):
-        """Wait until the edge says this of the cloud; the status then."""
+        """Wait until the edge reports this state of the cloud, and return its status."""
 
         async def seen():
             status = await self.status()
@@ -256,7 +256,7 @@ class Deployment(Testbed):
         return Stream(self.edge_address, self.frames, count, fps, demand(stream_id, **demands))
 
     async def uses_the_cloud(self):
-        """Whether tasks that may go either way are answered by the cloud."""
+        """Wait until the cloud answers tasks that may run on either site."""
 
         async def seen():
             stream = self.stream(f"try-{time.monotonic_ns()}", count=4)
@@ -265,20 +265,20 @@ class Deployment(Testbed):
         return await until(seen)
 
     async def edge_log_of(self, stream_id):
-        """The edge's log records of one stream's tasks, once they are on the disk."""
+        """Return the edge's log records of one stream's tasks, after they have been written."""
         await asyncio.sleep(0.6)
         records = read_log(self.edge_log)
         return [r for r in records if r.get("task_id", "").startswith(f"{stream_id}-")]
 
 
 async def status(address):
-    """What an edge agent says of itself."""
+    """Return the status of an edge agent."""
     async with EdgeClient(address) as client:
         return await client.status()
 
 
 async def health(address, service=""):
-    """What an agent's health service says."""
+    """Return the state that an agent's health service reports."""
     async with connect(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest(service=service)

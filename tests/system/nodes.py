@@ -1,9 +1,9 @@
-"""Two whole nodes on this machine: Debian booted by systemd-nspawn, each in a network namespace.
+"""Complete nodes on this machine: Debian booted by systemd-nspawn, each in a network namespace.
 
-A Debian root is made once by debootstrap and kept in a cache (`MC_SCHED_TEST_CACHE`, else
-/var/cache/mc-sched-test); each node is an overlay on it, thrown away after the run. The project is
-installed into both by scripts/install-node, with what this test run's own environment holds, which
-is mounted read-only: torch is copied and downloaded nowhere.
+debootstrap creates a Debian root once and keeps it in a cache (`MC_SCHED_TEST_CACHE`, else
+/var/cache/mc-sched-test). Each node is an overlay on it, which is deleted after the run.
+scripts/install-node installs the project into both. The packages come from the environment of this
+test run, which is mounted read-only, so that torch is neither copied nor downloaded.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ SUITE = "bookworm"
 DEBIAN_PYTHON = (3, 11)
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,procps"
 ON_NODE = "/opt/packages"
-"""Where a node sees this environment's site-packages."""
+"""Path of this environment's site-packages on a node."""
 PATIENCE_S = 120.0
 SHARED = "/run/shared"
-"""Where a node sees the test's own folder."""
+"""Path of the test's own directory on a node."""
 
 
 def obstacle(directory):
-    """Why no node can be booted here, with its root in `directory`; "" if all is well."""
+    """Return why no node can be booted with its root in `directory`; "" if one can."""
     if os.geteuid() != 0:
         return "booting nodes needs root"
     for tool in ("systemd-nspawn", "debootstrap", "nsenter", "ip", "tc"):
@@ -53,7 +53,7 @@ def obstacle(directory):
     ):
         tried = _try(*made)
         if tried.returncode != 0:
-            return f"{made[0]} may not do its work: {tried.stderr.strip()}"
+            return f"{made[0]} is not permitted: {tried.stderr.strip()}"
         _try(*unmake)
     return ""
 
@@ -65,14 +65,14 @@ def _try(*command, **options):
 
 
 def sh(*command, **options):
-    """Run a command of this machine; what it said."""
+    """Run a command on this machine and return its stdout."""
     ran = _try(*command, **options)
     assert ran.returncode == 0, f"{' '.join(map(str, command))}: {ran.stderr}{ran.stdout}"
     return ran.stdout
 
 
 def until(condition, patience_s=PATIENCE_S, what="it"):
-    """Wait for what has to come true; what the condition said then."""
+    """Wait until the condition holds, and return its value."""
     end_s = time.monotonic() + patience_s
     while not (found := condition()):
         assert time.monotonic() < end_s, f"{what} never came true"
@@ -81,7 +81,7 @@ def until(condition, patience_s=PATIENCE_S, what="it"):
 
 
 def debian_root():
-    """The cached Debian root, made if it is not there: about a minute."""
+    """Return the cached Debian root, and create it if missing, which takes about a minute."""
     root = CACHE / f"{SUITE}-1"
     if not root.exists():
         making = CACHE / f"{SUITE}.making.{os.getpid()}"
@@ -90,13 +90,13 @@ def debian_root():
         made = _try("debootstrap", "--variant=minbase", include, SUITE, making)
         if made.returncode != 0:
             shutil.rmtree(making, ignore_errors=True)
-            pytest.skip(f"debootstrap makes no Debian root here: {made.stdout[-300:]}")
+            pytest.skip(f"debootstrap cannot create a Debian root: {made.stdout[-300:]}")
         making.rename(root)
     return root
 
 
 def wheel(directory, version=None):
-    """A wheel of this checkout, under another version if one is named."""
+    """Build a wheel of this checkout, with another version if one is given."""
     source = directory / f"source-{version}"
     listed = sh("git", "-C", REPO, "ls-files", "-z", "-co", "--exclude-standard")
     for name in listed.strip("\0").split("\0"):
@@ -115,7 +115,7 @@ def wheel(directory, version=None):
 
 
 class Node:
-    """One node: a root, a network namespace, a booted system."""
+    """A node: a root, a network namespace and a booted system."""
 
     def __init__(self, kind, directory, shared, address, peer):
         self.kind, self.address, self.peer = kind, address, peer
@@ -123,16 +123,16 @@ class Node:
         self.directory = directory / kind
         self.root = self.directory / "root"
         self.state = directory / f"{kind}-state"
-        """The disk under the agent's state; a small one, so that it can be filled."""
+        """Mount point of the agent's state; the disk is small, so that a test can fill it."""
         self.netns = f"mc-{kind}-{os.getpid()}"
         self.link = f"mc{kind[0]}{os.getpid()}"
         self._shared = shared
         self._machine = None
 
-    # --- made and unmade --------------------------------------------------------------------
+    # --- creation and removal ---------------------------------------------------------------
 
     def make(self, base, built):
-        """The root, with the agent installed and enabled."""
+        """Create the root, with the agent installed and enabled."""
         for name in ("up", "work", "root"):
             (self.directory / name).mkdir(parents=True)
         layers = f"lowerdir={base},upperdir={self.directory}/up,workdir={self.directory}/work"
@@ -153,7 +153,7 @@ class Node:
         self.state.chmod(0o700)  # as systemd wants /var/lib/private
 
     def unmake(self):
-        """Nothing of it is left but its directory."""
+        """Remove everything but the directory."""
         self.cut_power()
         _try("ip", "netns", "delete", self.netns)
         for mounted in (self.root / ON_NODE[1:], self.root, self.state):
@@ -166,7 +166,7 @@ class Node:
     # --- power ------------------------------------------------------------------------------
 
     def boot(self):
-        """Begin to boot; returns at once."""
+        """Boot, and wait until systemd responds."""
         command = [
             "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot",
             f"--network-namespace-path=/run/netns/{self.netns}", f"--directory={self.root}",
@@ -183,7 +183,7 @@ class Node:
         until(lambda: self._try("systemctl", "is-system-running").stdout.strip(), what="systemd")
 
     def cut_power(self):
-        """The whole node is gone at once."""
+        """Kill the node at once."""
         if self._machine is not None:
             leader = self._leader()
             if leader is not None:
@@ -194,24 +194,24 @@ class Node:
             self._machine = None
 
     def reboot(self):
-        """An orderly restart, as an operator asks for it."""
+        """Reboot in an orderly way, as an operator would."""
         self._try("systemctl", "reboot")
         self._machine.wait(timeout=PATIENCE_S)
         self._machine = None
         self.boot()
 
     def _leader(self):
-        """The node's first process, as this machine sees it."""
+        """Return the process id of the node's first process on this machine."""
         assert self._machine is not None, f"{self.kind} has no power"
         assert self._machine.poll() is None, self.console()
         children = _try("pgrep", "--parent", self._machine.pid).stdout.split()
         return int(children[0]) if children else None
 
     def console(self):
-        """What the node said while it booted."""
+        """Return the end of the console output."""
         return (self.directory / "console").read_text(errors="replace")[-3000:]
 
-    # --- looking and acting -----------------------------------------------------------------
+    # --- commands and state -----------------------------------------------------------------
 
     def _enter(self, *command):
         return ("nsenter", "--all", "--target", str(self._leader()), "env", "-i",
@@ -222,55 +222,58 @@ class Node:
         return _try(*self._enter(*command))
 
     def sh(self, *command):
-        """Run a command on the node; what it said."""
+        """Run a command on the node and return its stdout."""
         ran = self._try(*command)
         assert ran.returncode == 0, f"{self.kind}: {command}: {ran.stderr}{ran.stdout}"
         return ran.stdout
 
     def start(self, *command):
-        """Begin a command on the node."""
+        """Start a command on the node."""
         return subprocess.Popen(
             self._enter(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def shows(self, name):
-        """One property of the agent's unit."""
+    def unit_property(self, name):
+        """Return one property of the agent's unit."""
         return self._try("systemctl", "show", "--value", "-p", name, self.unit).stdout.strip()
 
     @property
     def serves(self):
-        """Whether the service manager says that the agent is ready."""
-        return self.shows("ActiveState") == "active" and self.shows("SubState") == "running"
+        """True if the service manager reports that the agent is ready."""
+        return (
+            self.unit_property("ActiveState") == "active"
+            and self.unit_property("SubState") == "running"
+        )
 
     def comes_back(self, after, patience_s=PATIENCE_S):
         """Wait until another process of the agent than `after` is ready."""
         until(
-            lambda: self.serves and self.shows("MainPID") not in ("0", after),
+            lambda: self.serves and self.unit_property("MainPID") not in ("0", after),
             patience_s, f"{self.kind}: a new agent: {self.journal()[-1500:]}",
         )  # fmt: skip
 
     def signal(self, name):
-        """Send a signal to the agent's process; its id."""
-        pid = self.shows("MainPID")
+        """Send a signal to the agent's process and return its id."""
+        pid = self.unit_property("MainPID")
         self.sh("kill", f"-{name}", pid)
         return pid
 
     def journal(self):
-        """What the agent has said, over all boots."""
+        """Return the agent's journal over all boots."""
         return self._try("journalctl", "--no-pager", "-o", "cat", "-u", self.unit).stdout
 
     @property
     def event_log(self):
-        """The agent's event log, as this machine sees it."""
+        """Path of the agent's event log on this machine."""
         return self.state / "mc-sched/events.jsonl"
 
     def logged(self, name):
-        """How many records of this name the agent has written."""
+        """Count the records of this name in the agent's event log."""
         pattern = f'"name":"{name}"'.encode()
         return self.event_log.read_bytes().count(pattern) if self.event_log.exists() else 0
 
     def status(self):
-        """What `mc-sched status` says on the node; {} while no agent answers."""
-        said = self._try("mc-sched", "status", "--output", "json")
-        return json.loads(said.stdout) if said.returncode == 0 else {}
+        """Return the output of `mc-sched status` on the node; {} while no agent answers."""
+        ran = self._try("mc-sched", "status", "--output", "json")
+        return json.loads(ran.stdout) if ran.returncode == 0 else {}

@@ -1,4 +1,4 @@
-"""What people get wrong, on the command line and on the wire: one sentence, the rest goes on."""
+"""Invalid input on the command line and on the wire: one sentence, and the rest is served."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ BAD_FILES = {
 
 @pytest.fixture(scope="module")
 def mixed_folder(frame_folder, tmp_path_factory):
-    """Good frames, and among them what is none."""
+    """A folder of good frames and of files that are not images."""
     folder = tmp_path_factory.mktemp("mixed")
     for number, path in enumerate(sorted(frame_folder.glob("*.jpg"))[:6]):
         shutil.copy(path, folder / f"{2 * number + 1:02d}-{path.name}")

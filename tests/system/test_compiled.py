@@ -1,4 +1,4 @@
-"""The compiled simulator gives what the plain one gives, to the last digit."""
+"""The compiled simulator gives the same results as the plain one, to the last digit."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""`mc-sched demo` as a person or a script runs it, and what its agents' logs say afterwards."""
+"""`mc-sched demo` as a person or a script runs it, and its agents' logs afterwards."""
 
 import json
 import re
@@ -29,13 +29,13 @@ MANY_FRAMES = 600
 
 @dataclass(frozen=True)
 class Demo(Ran):
-    """A demo that has ended, and where its logs are."""
+    """A finished demo and its logs."""
 
     logs: Path
 
     @property
     def summary(self):
-        """The one object on stdout."""
+        """The summary, the only object on stdout."""
         (line,) = self.out.splitlines()
         return json.loads(line)
 
@@ -43,9 +43,9 @@ class Demo(Ran):
         return list(read_log(self.logs / f"{node}.jsonl"))
 
     def addresses(self):
-        """Where its processes listened."""
-        said = "".join(path.read_text() for path in self.logs.glob("*.stderr"))
-        return re.findall(r"127\.0\.0\.1:(\d+)", said)
+        """Ports that its processes listened on."""
+        errors = "".join(path.read_text() for path in self.logs.glob("*.stderr"))
+        return re.findall(r"127\.0\.0\.1:(\d+)", errors)
 
 
 def start(logs, *options):
@@ -67,7 +67,7 @@ def ended(process, logs):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A whole demo. A second is a deadline that a busy machine keeps."""
+    """A complete demo, with a deadline of one second, which a busy machine meets."""
     logs = tmp_path_factory.mktemp("demo") / "logs"
     return ended(start(logs, "--frames", FRAMES, "--deadline", "1s"), logs)
 
@@ -106,7 +106,7 @@ def test_a_demo_shows_both_modes(demo):
 
 
 def test_a_demo_uses_both_sites(demo):
-    """Not strict: it depends on how quick the machine is at the moment."""
+    """Not strict, as it depends on the current speed of the machine."""
     assert demo.summary["sites"]["cloud"] > 0
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM: what runs is finished, what comes is refused, and the process goes."""
+"""SIGTERM: running tasks are finished, new ones are refused, and the process exits."""
 
 import asyncio
 import contextlib
@@ -29,23 +29,23 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 EOF = grpc.aio.EOF
 TASKS = 40
-"""Enough that a fast machine is still at work when the signal comes, fewer than max_tasks."""
+"""Enough that a fast machine is still busy when the signal arrives, and below max_tasks."""
 WATCHERS = 8
 
 
 @dataclass
 class Left:
-    """How an agent left: words to the tasks that ran, to those that came, what watchers saw."""
+    """End of an agent: outcomes of running and of late tasks, and health states seen."""
 
     running: list
     late: list
     health: list
     code: int
-    said: str
+    stderr: str
 
 
 class Watch:
-    """Every state that an agent says of itself, until it is gone."""
+    """Records every health state that an agent reports, until it exits."""
 
     def __init__(self, address):
         self.states = []
@@ -71,7 +71,7 @@ class Watch:
 
 
 async def send_task(stub, table, task_id, image):
-    """A task for the whole network, on its way."""
+    """Send a task that needs the last exit."""
     call = stub.Infer(timeout=PATIENCE_S)
     opened = cloud_pb2.InferRequest.Open(
         task_id=task_id, edge_id="test", codec="jpeg", payload_bytes=len(image), head=image,
@@ -83,7 +83,7 @@ async def send_task(stub, table, task_id, image):
 
 
 async def last_word(call):
-    """How a task ended: the last message's name, or the call's status."""
+    """Return a task's last message by name, or the status of its call."""
     word = None
     try:
         while (message := await asyncio.wait_for(call.read(), PATIENCE_S)) is not EOF:
@@ -117,14 +117,14 @@ async def drained_cloud(profiles, frames, tmp_path_factory):
             late = [error.code()]
         running = [await last_word(call) for call in calls]
         health = [await watch.ended() for watch in watches]
-        yield Left(running, late, health, await agent.exit_code(), agent.said)
+        yield Left(running, late, health, await agent.exit_code(), agent.stderr)
 
 
 async def is_draining(stub):
     try:
         return (await stub.Probe(cloud_pb2.ProbeRequest(edge_id="test"), timeout=1)).draining
     except grpc.aio.AioRpcError:
-        return True  # it has left already
+        return True  # the agent has exited already
 
 
 async def test_a_cloud_agent_finishes_what_it_has_accepted_and_refuses_the_rest(drained_cloud):
@@ -135,7 +135,7 @@ async def test_a_cloud_agent_finishes_what_it_has_accepted_and_refuses_the_rest(
 
 
 async def test_a_cloud_agent_leaves_without_a_trace_on_stderr(drained_cloud):
-    assert "Traceback" not in drained_cloud.said
+    assert "Traceback" not in drained_cloud.stderr
 
 
 # --- the edge agent ---------------------------------------------------------------------------
@@ -168,4 +168,4 @@ async def test_an_edge_agent_finishes_what_it_has_taken_and_refuses_the_rest(
         await late.ended()
         for answer in late.answers:
             assert answer.outcome.kind.value in ("refused", "failed")
-        assert "Traceback" not in agent.said
+        assert "Traceback" not in agent.stderr

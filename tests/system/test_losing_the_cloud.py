@@ -1,4 +1,4 @@
-"""The cloud dies or the link is cut in the middle of a stream; the device goes on."""
+"""The cloud dies or the link is cut during a stream; the device continues."""
 
 import asyncio
 import shutil
@@ -24,14 +24,14 @@ EDGE, LINK = "mc.v1.EdgeAgent", "cloud-link"
 
 
 def is_sure_or_told_why(outcome):
-    """Of a task of more accuracy than the local net has, where the cloud may not answer."""
+    """Outcomes allowed for a task that needs the cloud while it may not answer."""
     if outcome.kind.value == "succeeded":
         return outcome.expected_accuracy >= CLOUD_ONLY
     return "cloud" in outcome.reason
 
 
 async def test_a_killed_cloud_agent_costs_no_task_that_the_local_net_can_serve(deployment):
-    """And each of the others has exactly one outcome; the cloud is used again when it is back."""
+    """All other tasks have exactly one outcome, and the cloud is used again after its restart."""
     await deployment.uses_the_cloud()
     before = await deployment.status()
     either = deployment.stream("kill", count=50)
@@ -55,7 +55,7 @@ async def test_a_killed_cloud_agent_costs_no_task_that_the_local_net_can_serve(d
 
 
 async def test_the_log_of_a_killed_agent_goes_on_behind_its_restart(deployment, tmp_path):
-    """And what both lives wrote replays; only what was queued at the kill is missing."""
+    """The log of both runs replays; only lines that were queued at the kill are missing."""
     stream = deployment.stream("kill-log", count=20, policy="server")
     await stream.answered(5)
     await deployment.kill_cloud()
@@ -71,7 +71,7 @@ async def test_the_log_of_a_killed_agent_goes_on_behind_its_restart(deployment, 
     different = [step for step in steps if not step.same]
     assert lives >= 2
     assert len(steps) > 100
-    assert len(different) < lives  # at most the last step of each life that was cut short
+    assert len(different) < lives  # at most the last step of each run that was killed
 
 
 @pytest.mark.parametrize("mode", ["blackhole", "reset"])

@@ -1,4 +1,4 @@
-"""Every policy live, on the shipped bundle: outcomes, privacy, and a log that replays exactly."""
+"""Every policy live on the shipped bundle: outcomes, privacy, and a log that replays exactly."""
 
 import asyncio
 from dataclasses import replace
@@ -28,17 +28,17 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 COUNT = 24
 DEMANDING = 0.98
-"""A QoR for which ddnn keeps about two thirds of the frames."""
+"""A QoR for which ddnn answers about two thirds of the frames on the edge."""
 
 
 async def stream(address, frames, name, policy, privacy="any", accuracy=LOCAL_WILL_DO, mode=""):
-    """The outcomes of a short stream under this policy."""
+    """Run a short stream under this policy and return its outcomes."""
     demands = Constraints(int(GENEROUS * 1e9), accuracy, mode, policy, privacy, stream_id=name)
     return await Stream(address, frames, COUNT, 8, demands).outcomes()
 
 
-async def served(deployment, policy, privacy="any", accuracy=LOCAL_WILL_DO, mode="performance"):
-    """The same of the deployment's agent, with its log."""
+async def streamed(deployment, policy, privacy="any", accuracy=LOCAL_WILL_DO, mode="performance"):
+    """Run a short stream on the deployment, and return its outcomes and log records."""
     name = f"{policy}-{privacy}-{mode}-{accuracy:.3f}"
     address, frames = deployment.edge_address, deployment.frames
     outcomes = await stream(address, frames, name, policy, privacy, accuracy, mode)
@@ -51,12 +51,12 @@ def sent_by(records):
 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_every_frame_is_served(deployment, policy):
-    outcomes, _ = await served(deployment, policy)
+    outcomes, _ = await streamed(deployment, policy)
     assert kinds(outcomes) == {"succeeded": COUNT}
 
 
 async def test_ddnn_answers_here_what_it_is_sure_of_and_asks_the_cloud_for_the_rest(deployment):
-    outcomes, records = await served(deployment, "ddnn", accuracy=DEMANDING)
+    outcomes, records = await streamed(deployment, "ddnn", accuracy=DEMANDING)
     assert kinds(outcomes) == {"succeeded": COUNT}
     assert sites(outcomes).keys() == {"edge", "cloud"}
     done = [r for r in records if r["name"] == "LocalDone"]
@@ -68,7 +68,7 @@ async def test_ddnn_answers_here_what_it_is_sure_of_and_asks_the_cloud_for_the_r
 
 @pytest.mark.parametrize("policy", sorted(PARTITIONERS))
 async def test_what_must_not_leave_runs_through_the_whole_network_here(deployment, policy):
-    outcomes, records = await served(deployment, policy, "edge-only")
+    outcomes, records = await streamed(deployment, policy, "edge-only")
     assert sites(outcomes) == {"edge": COUNT}
     assert {outcome.exit for outcome in outcomes} == {"final"}
     assert sent_by(records) == set()
@@ -76,7 +76,7 @@ async def test_what_must_not_leave_runs_through_the_whole_network_here(deploymen
 
 @pytest.mark.parametrize("policy", sorted(POLICIES.keys() - {"edge-only"}))
 async def test_private_frames_leave_as_features_if_at_all(deployment, policy):
-    _, records = await served(deployment, policy, "features", mode="energy")
+    _, records = await streamed(deployment, policy, "features", mode="energy")
     assert sent_by(records) <= {"features"}
 
 
@@ -87,7 +87,7 @@ async def test_the_log_of_all_this_replays_exactly(deployment):
     assert [step.event for step in steps if not step.same] == []
 
 
-# --- a device that is said to be quick at all stages but the last --------------------------------
+# --- a device that is profiled as fast at all stages but the last --------------------------------
 
 
 def times(ms):
@@ -96,7 +96,7 @@ def times(ms):
 
 @pytest.fixture
 def quick_but_for_the_end(tmp_path):
-    """A made-up profile by which it is best to cut the net before its last stage."""
+    """An invented profile for which the best cut is before the last stage."""
     *early, last = TABLE.stages
     profile = replace(
         blank_profile(TABLE, "edge", 1, "float32", host_device()),

@@ -1,4 +1,4 @@
-"""What leaves the device under each privacy demand, in a whole deployment and by its event log."""
+"""Payloads that leave the device under each privacy setting, by a deployment's event log."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ FRAMES = 8
 
 
 async def streamed(deployment, stream_id, privacy, accuracy):
-    """Outcomes of a stream with this demand, and the codecs that its frames were sent by."""
+    """Run a stream with this setting; return its outcomes and the codecs of the sent frames."""
     demands = dataclasses.replace(demand(stream_id, accuracy=accuracy), privacy=privacy)
     stream = Stream(deployment.edge_address, deployment.frames, FRAMES, 10, demands)
     outcomes = await stream.outcomes()

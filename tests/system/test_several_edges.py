@@ -24,7 +24,7 @@ from tests.system.deployment import (
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 TASKS = 25
-"""Of each edge at once; together fewer than the cloud's max_tasks."""
+"""Concurrent tasks of each edge; together fewer than the cloud's max_tasks."""
 
 
 async def met_the_cloud(agent):
@@ -37,7 +37,7 @@ async def met_the_cloud(agent):
 async def test_edges_with_the_same_task_ids_do_not_disturb_each_other(
     deployment, profiles, frames, tmp_path
 ):
-    """One of them gives up all the time, and hangs up in the end."""
+    """One of the edges gives up all its tasks, and disconnects at the end."""
     async with edge_daemon(tmp_path, profiles, deployment.cloud_address, edge_id="one") as one:
         await met_the_cloud(one)
         ids = [f"same-{number}" for number in range(30)]
@@ -55,7 +55,7 @@ async def test_edges_with_the_same_task_ids_do_not_disturb_each_other(
 async def test_edges_that_were_given_no_name_do_not_disturb_each_other(
     deployment, profiles, frames, tmp_path
 ):
-    """Two robots from one image have the same host name, and both number their tasks from 1."""
+    """Two robots set up from one image share a host name, and both number tasks from 1."""
     async with edge_daemon(tmp_path, profiles, deployment.cloud_address) as one:
         await met_the_cloud(one)
         demands = demand("", CLOUD_ONLY, deadline_s=30, policy="server")
@@ -68,7 +68,7 @@ async def test_edges_that_were_given_no_name_do_not_disturb_each_other(
 
 @pytest.fixture
 def another_bundle(tmp_path):
-    """The shipped bundle under another name, and so with another hash."""
+    """A copy of the shipped bundle under another name, and thus with another hash."""
     bundle = shutil.copytree(SHIPPED, tmp_path / "another")
     table = json.loads((bundle / "bundle.json").read_text())
     (bundle / "bundle.json").write_text(json.dumps({**table, "name": "another"}))

@@ -1,4 +1,4 @@
-"""A link that falls short: the device notices, gives up what will not come, and goes on itself."""
+"""A link that becomes slow: the device notices, gives up late tasks, and runs them locally."""
 
 import pytest
 
@@ -10,7 +10,7 @@ ENDS = {"CloudReplied", "CloudRefused", "CloudStopped", "CloudLost"}
 
 
 def names_by_task(records):
-    """Names of each task's events and actions, in the log's order."""
+    """Return the names of each task's events and actions, in the order of the log."""
     by_task = {}
     for record in records:
         by_task.setdefault(record["task_id"], []).append(record["name"])
@@ -18,7 +18,7 @@ def names_by_task(records):
 
 
 def check_that_no_call_is_forgotten(records):
-    """Every call ends, and one that had not ended at its task's outcome was given up."""
+    """Every call ends, and a call still open at its task's outcome was given up."""
     for names in names_by_task(records).values():
         assert names.count("Finish") == 1
         if "SendToCloud" in names:
@@ -28,9 +28,9 @@ def check_that_no_call_is_forgotten(records):
 
 
 async def test_a_link_that_turns_slow_is_given_up_and_the_local_net_answers(deployment):
-    """Half a second less the margin is enough for an image over Wi-Fi, and not for one over 3G."""
+    """Half a second less the margin suffices for an image over Wi-Fi, but not over 3G."""
     await deployment.uses_the_cloud()
-    await deployment.stream("calm", count=60).outcomes()  # what came before made forecasts wide
+    await deployment.stream("calm", count=60).outcomes()  # earlier tests made the forecasts wide
     stream = deployment.stream("slow", count=40, deadline_s=0.5)
 
     async def cloud_has_answered():
@@ -48,7 +48,7 @@ async def test_a_link_that_turns_slow_is_given_up_and_the_local_net_answers(depl
     by_task = names_by_task(records)
     for outcome in taken_back:
         names = by_task[outcome.task_id]
-        # an upload that may yet come goes on beside the local run, and is given up for its answer
+        # an upload that may still arrive continues beside the local run, which gives it up
         begun = max(names.index("SendGiveUp"), names.index("StartLocal"))
         assert begun < names.index("Finish")
 
@@ -63,7 +63,7 @@ async def test_over_3g_tasks_run_on_the_device(deployment):
 
 
 async def test_what_is_sent_over_3g_all_the_same_is_given_up_at_its_deadline(deployment):
-    """Policy server looks at no forecast; 84 ms are less than the link's round trip."""
+    """The policy `server` ignores forecasts; 84 ms is less than the round trip of the link."""
     await deployment.set_link("3g")
     stream = deployment.stream("stubborn", count=10, deadline_s=0.084, policy="server")
     outcomes = await stream.outcomes()

@@ -1,4 +1,4 @@
-"""`mc-sched submit` for scripts: exit codes, and one line for each frame."""
+"""`mc-sched submit` in scripts: exit codes, and one line per frame."""
 
 import json
 
@@ -12,7 +12,7 @@ COUNT = 20
 
 
 async def submit(deployment, folder, *options):
-    """A short stream; what was printed is one object."""
+    """Run a short stream and return the summary that it printed."""
     ran = mc_sched(
         "submit", folder, "--edge", deployment.edge_address, "--deadline", f"{GENEROUS}s",
         "--count", COUNT, "--output", "json", *options,

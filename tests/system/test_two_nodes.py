@@ -1,4 +1,4 @@
-"""Two whole nodes, booted, with the services as people install them: what they do, and for whom."""
+"""Two booted nodes with the services as installed: their work, and access to them."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from tests.system.two_nodes import PATIENT, all_succeed, reloaded, sites, the_cl
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 FIRST_IMAGE_S = 30.0
 DYNAMIC_UIDS = range(61184, 65520)
-"""Of DynamicUser (systemd.exec(5))."""
+"""User ids of DynamicUser (systemd.exec(5))."""
 
 
 # --- as installed ------------------------------------------------------------------------------
@@ -27,10 +27,10 @@ def test_booted_nodes_classify_their_first_image_within_30_s(booted):
 
 def test_the_services_run_under_their_units(two):
     for node in two.nodes:
-        assert node.shows("Type") == "notify"
-        assert node.shows("WatchdogUSec") == "30s"
-        assert node.shows("DynamicUser") == "yes"
-        uid = int(node.sh("ps", "-o", "uid=", "-p", node.shows("MainPID")))
+        assert node.unit_property("Type") == "notify"
+        assert node.unit_property("WatchdogUSec") == "30s"
+        assert node.unit_property("DynamicUser") == "yes"
+        uid = int(node.sh("ps", "-o", "uid=", "-p", node.unit_property("MainPID")))
         assert uid in DYNAMIC_UIDS
         key = node.sh("stat", "-c", "%a %U", "/etc/mc-sched/tls/node.key").split()
         assert key == ["600", "root"]
@@ -44,8 +44,8 @@ def test_frames_go_to_the_cloud_over_mutual_tls(two):
 
 
 def test_the_doctor_finds_both_nodes_in_good_health(two):
-    """What it warns of is the test's doing: no clock service, no power sensor in a container, and
-    no profile kept if both nodes measured theirs at once on a machine too small for that."""
+    """Its warnings are due to the test: no clock service, no power sensor in a container, and no
+    stored profile if both nodes measured theirs at once on a machine too small for that."""
     for node in two.nodes:
         said = json.loads(node.sh("mc-sched", "doctor", "--output", "json"))
         found = {check["name"]: check for check in said["checks"]}
@@ -81,7 +81,7 @@ def test_the_journals_find_a_task_on_both_nodes_by_its_trace(two):
     assert on_the_cloud["TASK_ID"].endswith(f"/{task_id}")
 
 
-# --- who gets in -------------------------------------------------------------------------------
+# --- access ------------------------------------------------------------------------------------
 
 CALL = """
 import asyncio, sys
@@ -105,7 +105,7 @@ asyncio.run(call(*sys.argv[1:]))
 
 
 def call_as(two, *files):
-    """How the cloud agent answers a caller on the edge node who shows these certificates."""
+    """Return the cloud agent's answer to a caller on the edge node with these certificates."""
     python = (sys.executable, "-c", CALL, two.certs / "ca.crt", *files)
     return sh("ip", "netns", "exec", two.edge.netns, *python, cwd=REPO).strip()
 
@@ -133,14 +133,14 @@ def test_strangers_are_refused_and_the_journal_says_why(two, tmp_path, monkeypat
 
 
 def test_certificates_are_rotated_while_frames_come(two):
-    """The cloud's restart costs no frame; the edge's none either, if the stream waits for it."""
+    """Restarting the cloud loses no frame, nor does the edge if the stream waits for it."""
     before = two.edge.status()["certificate_expires_s"]
     stream = two.stream("rotate", 120, **PATIENT)
-    time.sleep(1.1)  # expiry is told in seconds
+    time.sleep(1.1)  # expiry has a resolution of seconds
     two.make_certificates()
     for node in two.nodes:
         node.sh("systemctl", "restart", node.unit)
     all_succeed(stream.rows())
-    two.whole()
+    two.wait_until_ready()
     assert two.edge.status()["certificate_expires_s"] > before
     assert the_cloud_is_used(two)

@@ -1,4 +1,4 @@
-"""The last chapter of two nodes: the next version, their logs, and the end."""
+"""The last tests of two nodes: an upgrade, replays of their logs, and uninstalling."""
 
 from collections import Counter
 
@@ -29,7 +29,7 @@ def test_an_upgrade_while_frames_come_costs_none_beyond_those_under_way(two):
     print(f"upgrade: {len(lost)} of {len(rows)} not succeeded: {kinds(rows)}")
     assert len(lost) <= 4
     assert set(kinds(lost)) <= {"failed"}
-    two.whole()
+    two.wait_until_ready()
     assert two.edge.status()["version"] == "0.1.1"
     for node in two.nodes:
         assert node.sh("cat", f"/etc/mc-sched/{node.kind}.yaml") == configs[node]
@@ -37,7 +37,7 @@ def test_an_upgrade_while_frames_come_costs_none_beyond_those_under_way(two):
 
 
 def test_the_event_logs_replay_to_the_letter(two):
-    """A reload among them: it is an event like any other."""
+    """The logs contain a reload, which is an event like any other."""
     with (
         reloaded(two.edge, "quantile: 0.8\nmax_uploads: 1\n"),
         reloaded(two.cloud, "quantile: 0.8\n"),
@@ -56,7 +56,7 @@ def test_the_event_logs_replay_to_the_letter(two):
 
 def test_uninstalling_keeps_configuration_and_state(two):
     two.cloud.sh("/opt/source/scripts/install-node", "cloud", "--uninstall")
-    assert two.cloud.shows("LoadState") == "not-found"
+    assert two.cloud.unit_property("LoadState") == "not-found"
     assert "mc-sched" not in two.cloud.sh("ls", "/opt").split()
     assert "mc-sched" not in two.cloud.sh("ls", "/usr/local/bin").split()
     assert "cloud.yaml" in two.cloud.sh("ls", "/etc/mc-sched").split()

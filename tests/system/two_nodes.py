@@ -10,14 +10,14 @@ from collections import Counter
 from tests.system.nodes import PATIENCE_S, REPO, SHARED, Node, debian_root, sh, until, wheel
 
 PATIENT = {"reconnect": "90s"}
-"""A stream that outlasts a restart of the edge agent."""
+"""Options of a stream that outlasts a restart of the edge agent."""
 
 
 class Stream:
-    """`mc-sched submit` on the edge node, from the test's frames; one result per frame."""
+    """`mc-sched submit` on the edge node, with the test's frames and one result per frame."""
 
     def __init__(self, edge, shared, name, count, fps=4, logged=True, **options):
-        """Begins when its first outcome is `logged`."""
+        """Start the stream and, if `logged`, wait for its first outcome in the event log."""
         self.count, self._results = count, shared / f"{name}.jsonl"
         before = edge.logged("Finish")
         more = [text for key, value in options.items() for text in (f"--{key}", value)]
@@ -30,21 +30,21 @@ class Stream:
             until(lambda: edge.logged("Finish") > before, what=f"stream {name}: an outcome")
 
     def leave(self):
-        """What is left of the stream is not waited for; its node may be gone."""
+        """Kill the stream without waiting for its results; its node may be gone."""
         self._process.kill()
         self._process.communicate()
 
     def rows(self):
-        """Each frame's end, once all have ended: exactly one for each frame."""
-        _, said = self._process.communicate(timeout=PATIENCE_S + self.count)
+        """Wait for the results and return them, exactly one for each frame."""
+        _, errors = self._process.communicate(timeout=PATIENCE_S + self.count)
         rows = [json.loads(line) for line in self._results.read_text().splitlines()]
         ids = [row["task_id"] for row in rows]
-        assert len(ids) == len(set(ids)) == self.count, said
+        assert len(ids) == len(set(ids)) == self.count, errors
         return rows
 
 
 class TwoNodes:
-    """The deployment: an edge node and a cloud node, a shaped link between them."""
+    """An edge node and a cloud node with a shaped link between them."""
 
     def __init__(self, directory, frames):
         self.directory, self.shared = directory, directory / "shared"
@@ -56,7 +56,7 @@ class TwoNodes:
         self.nodes = (self.cloud, self.edge)
 
     def make(self):
-        """Roots, namespaces, link, certificates, configuration; nothing is booted yet."""
+        """Create roots, namespaces, link, certificates and configuration, without booting."""
         base, built = debian_root(), wheel(self.directory)
         for node in self.nodes:
             node.make(base, built)
@@ -65,28 +65,31 @@ class TwoNodes:
         tls = "tls: {directory: /etc/mc-sched/tls"
         log = "event_log: /var/lib/mc-sched/events.jsonl\n"
         self.cloud.configure(f"listen: 10.77.0.1:7071\n{tls}, allow: [edge]}}\n{log}")
-        # the local net is dear, so that energy mode surely prefers the cloud
-        dear = "energy: {compute_w: 200}\nmargin: 300ms\n"
-        self.edge.configure(f"cloud: 10.77.0.1:7071\nedge_id: edge\n{tls}}}\n{dear}{log}")
+        # the local net costs much energy, so that energy mode always prefers the cloud
+        costly = "energy: {compute_w: 200}\nmargin: 300ms\n"
+        self.edge.configure(f"cloud: 10.77.0.1:7071\nedge_id: edge\n{tls}}}\n{costly}{log}")
 
     def unmake(self):
         for node in self.nodes:
             node.unmake()
 
     def stream(self, name, count, **options):
-        """Begin a stream of frames on the edge node."""
+        """Start a stream of frames on the edge node."""
         return Stream(self.edge, self.shared, name, count, **options)
 
-    def whole(self):
+    def wait_until_ready(self):
         """Wait until both agents are ready and the edge can use the cloud."""
         for node in self.nodes:
             until(lambda node=node: node.serves, what=f"{node.kind}: {node.journal()[-1500:]}")
-        until(lambda: self.edge.status().get("cloud") == "up", what="the cloud, seen by the edge")
+        until(
+            lambda: self.edge.status().get("cloud") == "up",
+            what="the edge's connection to the cloud",
+        )
 
     # --- certificates -----------------------------------------------------------------------
 
     def make_certificates(self):
-        """As a person would: `mc-sched certs`, and a copy to each node."""
+        """Create or renew certificates with `mc-sched certs`, and copy them to each node."""
         job = "renew" if self.certs.exists() else "init"
         hosts = ("--node", "edge", "--node", "cloud=10.77.0.1") if job == "init" else ()
         sh(sys.executable, "-m", "mc_sched.cli", "certs", job, self.certs, *hosts, cwd=REPO)
@@ -112,38 +115,38 @@ class TwoNodes:
         sh("ip", "-n", node.netns, *words)
 
     def set_link(self, state):
-        """Plug the cable in (up) or pull it (down)."""
+        """Connect (up) or disconnect (down) the cable."""
         for node in self.nodes:
             self._ip(node, "link", "set", node.link, state)
 
     def shape(self, rate):
-        """Both directions carry so much, no more."""
+        """Limit both directions to this rate."""
         for node in self.nodes:
             sh("tc", "-n", node.netns, "qdisc", "replace", "dev", node.link, "root",
                "tbf", "rate", rate, "burst", "16kb", "latency", "200ms")  # fmt: skip
 
 
-# --- what became of the frames -------------------------------------------------------------------
+# --- outcomes ------------------------------------------------------------------------------------
 
 
 def kinds(rows):
-    """How many ended how."""
+    """Number of frames by kind of outcome."""
     return Counter(row["kind"] for row in rows)
 
 
 def sites(rows):
-    """How many were answered where."""
+    """Number of frames by the site that answered."""
     return Counter(row["site"] for row in rows)
 
 
 def all_succeed(rows):
-    """Every frame has succeeded; what the others say, if any."""
-    unhappy = [(row["kind"], row["reason"]) for row in rows if row["kind"] != "succeeded"]
-    assert unhappy == []
+    """Assert that every frame has succeeded."""
+    failures = [(row["kind"], row["reason"]) for row in rows if row["kind"] != "succeeded"]
+    assert failures == []
 
 
 def the_cloud_is_used(two):
-    """Whether frames go to the cloud again, as they do when all is well."""
+    """Return the number of frames of a short stream that the cloud has answered."""
     rows = two.stream(f"try-{time.monotonic_ns()}", 4).rows()
     all_succeed(rows)
     return sites(rows)["cloud"]
@@ -151,12 +154,12 @@ def the_cloud_is_used(two):
 
 @contextlib.contextmanager
 def reloaded(node, more):
-    """The node's agent has these keys as well, for a while."""
-    kept = (node.root / f"etc/mc-sched/{node.kind}.yaml").read_text()
-    for text in (kept + more, kept):
+    """Reload the node's agent with these additional keys, and without them at the end."""
+    original = (node.root / f"etc/mc-sched/{node.kind}.yaml").read_text()
+    for text in (original + more, original):
         reloads = node.journal().count("reloaded: ")
         node.configure(text)
         node.sh("systemctl", "reload", node.unit)
         until(lambda before=reloads: node.journal().count("reloaded: ") > before, what="a reload")
-        if text != kept:
+        if text != original:
             yield
