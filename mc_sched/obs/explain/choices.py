@@ -172,4 +172,4 @@ def _if_unsure(decision: LocalFirst) -> str:
 
 
 def _times(mean_ns: int, upper_ns: int) -> str:
-    return f"in {mean_ns / 1e6:.1f} ms, at most {upper_ns / 1e6:.1f} ms"
+    return f"expected {mean_ns / 1e6:.1f} ms, at most {upper_ns / 1e6:.1f} ms"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client.core import Metric
 
 from mc_sched.core.edge.snapshot import EdgeSnapshot
+from mc_sched.core.forecasts.edge_forecast import CloudStatus
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.tally import Tally
 from mc_sched.core.task import OutcomeKind
@@ -67,9 +68,8 @@ def _tasks(state: EdgeMetricsInput) -> Iterator[Metric]:
 
 
 def _link(snapshot: EdgeSnapshot) -> Iterator[Metric]:
-    yield of.gauge(
-        "mc_link_up", "1 if the cloud agent can be used, else 0.", snapshot.cloud == "up"
-    )
+    is_up = snapshot.cloud is CloudStatus.UP
+    yield of.gauge("mc_link_up", "1 if the cloud agent can be used, else 0.", is_up)
     yield of.gauge("mc_link_rtt_seconds", "Round trip to the cloud agent.", snapshot.rtt_ns / 1e9)
     yield of.gauges(
         "mc_link_bandwidth_bits_per_second", "Estimated bandwidth; 0 while unknown.",

@@ -37,7 +37,7 @@ def test_a_task_that_was_answered_in_time(edge):
     run_locally = found["alternatives"][
         "mc in performance mode, mc-paper in performance mode, edge-only"
     ]
-    assert run_locally == "run it locally, in 20.0 ms, at most 20.0 ms"
+    assert run_locally == "run it locally, expected 20.0 ms, at most 20.0 ms"
 
 
 def test_an_offload_that_fits_by_its_mean_only_names_the_fallback(edge):
@@ -260,7 +260,7 @@ def test_a_task_that_is_tried_although_no_site_is_certain(edge):
     found = edge.explain("a").as_object()
     assert found["faithful"]
     assert found["chosen"] == (
-        "to offload it as jpeg, with an answer at exit3, in 44.6 ms, at most 87.0 ms; "
+        "to offload it as jpeg, with an answer at exit3, expected 44.6 ms, at most 87.0 ms; "
         "no site is certain to serve it, so an idle one is tried: edge reaches accuracy "
         "0.800, 0.900 is required; cloud needs 87.0 ms, 84.0 ms are left: 3.0 ms too long"
     )
