@@ -16,7 +16,7 @@ from edge_agent.admission import Admission, Admitted, Overloaded
 from edge_agent.driver import EdgeDriver
 from edge_agent.traces import TaskTraces
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.task import Outcome, OutcomeKind, Task
+from mc_sched.core.task import Outcome, OutcomeKind, RefusalCode, Task
 from mc_sched.service.logger import about_task
 
 
@@ -67,8 +67,14 @@ class Submissions:
             with self._quota.one(caller.name):
                 return await self._run(request, arrived_ns, caller.traceparent)
         except (Overloaded, QuotaExceeded) as error:
-            task_id = request.task_id or self._free_id()
-            return Outcome(task_id, request.stream_id, OutcomeKind.REFUSED, 0, reason=str(error))
+            return Outcome(
+                task_id=request.task_id or self._free_id(),
+                stream_id=request.stream_id,
+                kind=OutcomeKind.REFUSED,
+                latency_ns=0,
+                reason=str(error),
+                refusal=RefusalCode.TOO_MANY_TASKS,
+            )
 
     async def again(self, task_id: str) -> Outcome | None:
         """Run the image of a finished task at a QoR one step higher; None if it is forgotten."""

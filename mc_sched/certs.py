@@ -1,7 +1,7 @@
-"""Certificates of a deployment: one authority, one certificate per node, elliptic keys.
+"""Certificates of a deployment: one authority, one certificate per node, elliptic-curve keys.
 
-Everything lies in one directory, on a machine of your own: `ca.crt` and `ca.key` (keep it: whoever
-has it can make nodes), and a folder per node with the three files that the node needs.
+One directory holds them all: `ca.crt` and `ca.key`, and a folder per node with the three files that
+the node needs. Keep `ca.key` secret, as it can sign certificates for new nodes.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ from mc_sched.errors import UserError
 CA_KEY = "ca.key"
 CA_DAYS = 3650
 NODE_DAYS = 397
-"""What browsers' vendors take for the longest good life of a certificate (CA/B Forum, 2020)."""
+"""Longest validity that browsers accept (CA/B Forum, 2020)."""
 CLOCK_SLACK = timedelta(hours=1)
-"""A node whose clock is a little behind believes a new certificate all the same."""
+"""New certificates are valid this long in the past, for nodes whose clock is behind."""
 Key = ec.EllipticCurvePrivateKey
-Made = tuple[x509.Certificate, Key]
+Pair = tuple[x509.Certificate, Key]
 
 
 def make_authority(directory: Path, days: int = CA_DAYS) -> None:
-    """Make `ca.crt` and `ca.key`; UserError if there is an authority already."""
+    """Make `ca.crt` and `ca.key`. Raises UserError if there is an authority already."""
     if (directory / CA_KEY).exists():
-        raise UserError(f"{directory}: has an authority already; add nodes to it or name another")
+        raise UserError(
+            f"{directory}: has an authority already; add nodes to it or name another directory"
+        )
     key = ec.generate_private_key(ec.SECP256R1())
-    # told apart by name, so that a refusal can say that a certificate is another authority's
+    # a name of its own, so that an error can say that a certificate is another authority's
     name = _name(f"mc-sched authority {secrets.token_hex(4)}")
     builder = _builder(name, name, key, days)
     usage = _usage(key_cert_sign=True, crl_sign=True)
@@ -54,11 +56,11 @@ def make_authority(directory: Path, days: int = CA_DAYS) -> None:
 def make_node(directory: Path, node: str, hosts: Sequence[str], days: int = NODE_DAYS) -> Path:
     """Make or replace a node's certificate and key; returns its folder.
 
-    `hosts` are the names and addresses under which others reach it; its own name is always one.
+    `hosts` are the names and addresses at which others reach it, besides its own name.
     """
     ca, ca_key = _authority(directory)
     if not node or not all(char.isalnum() or char in "-._" for char in node):
-        raise UserError(f"{node!r} is no name for a node; use letters, digits, '-', '_' and '.'")
+        raise UserError(f"{node!r} is not a valid node name; use letters, digits, '-', '_' and '.'")
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(_name(node), ca.subject, key, days)
     both_ends = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -76,26 +78,26 @@ def make_node(directory: Path, node: str, hosts: Sequence[str], days: int = NODE
 
 
 def renew_node(directory: Path, node: str, days: int = NODE_DAYS) -> Path:
-    """A new certificate and key for the same name and hosts."""
+    """Make a new certificate and key for the same name and hosts; returns the node's folder."""
     old = read_certificate(directory / node / NODE_CERT)
     return make_node(directory, node, hosts_of(old), days)
 
 
 def nodes_in(directory: Path) -> list[str]:
-    """The nodes that have a folder here."""
+    """Return the nodes that have a folder in this directory."""
     return sorted(path.parent.name for path in directory.glob(f"*/{NODE_CERT}"))
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """One certificate; UserError with a sentence if there is none."""
+    """Read a certificate. Raises UserError if the file has none."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: holds no certificate: {error}") from None
+        raise UserError(f"{path}: is not a valid certificate: {error}") from None
 
 
 def hosts_of(certificate: x509.Certificate) -> list[str]:
-    """The names and addresses that a certificate is good for."""
+    """Return the names and addresses that a certificate is valid for."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -103,14 +105,14 @@ def hosts_of(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in found.value]
 
 
-def _authority(directory: Path) -> Made:
+def _authority(directory: Path) -> Pair:
     certificate = read_certificate(directory / CA_CERT)
     try:
         key = load_pem_private_key((directory / CA_KEY).read_bytes(), None)
     except (OSError, ValueError) as error:
-        raise UserError(f"{directory / CA_KEY}: holds no key: {error}") from None
+        raise UserError(f"{directory / CA_KEY}: is not a valid key: {error}") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise UserError(f"{directory / CA_KEY}: holds no elliptic key")
+        raise UserError(f"{directory / CA_KEY}: is not an elliptic-curve key")
     return certificate, key
 
 
@@ -146,9 +148,9 @@ def _host(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-def _write(folder: Path, cert_name: str, key_name: str, made: Made) -> None:
-    """The pair, the key for its owner's eyes only; each file is whole at any time."""
-    certificate, key = made
+def _write(folder: Path, cert_name: str, key_name: str, pair: Pair) -> None:
+    """Write a certificate and its key, which only its owner can read; files are replaced whole."""
+    certificate, key = pair
     folder.mkdir(parents=True, exist_ok=True)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _replace(folder / key_name, pem, 0o600)

@@ -23,13 +23,13 @@ from mc_sched.obs.store.query import Query
 CONNECT_TIMEOUT_S = 5.0
 RETRY_S = 0.5
 GRACE_S = 10.0
-"""How long after the last deadline an agent that lives has told every outcome."""
+"""A running agent has sent every outcome this long after the last deadline."""
 LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What every frame of a stream demands; empty or None: the agent's setting."""
+    """Constraints of every frame of a stream; empty or None for the agent's setting."""
 
     deadline_ns: int
     accuracy: float | None = None
@@ -41,7 +41,7 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Answer:
-    """How one frame ended; `error` is set when the input was bad, `labels` are the top-5 names."""
+    """Outcome of a frame, with the top-5 labels; `error` is set if the input was invalid."""
 
     outcome: Outcome
     labels: tuple[str, ...] = ()
@@ -49,13 +49,13 @@ class Answer:
 
 
 class EdgeClient:
-    """Talks to one edge agent, over mutual TLS with an `identity`; an async context manager."""
+    """Client of one edge agent, over mutual TLS with an `identity`; an async context manager."""
 
     def __init__(self, address: str, identity: Identity | None = None) -> None:
         self._address = address
         self._identity = identity
-        self.lost = ""
-        """Why the last stream ended before every frame had its answer; "" if it did not."""
+        self.lost_reason = ""
+        """Reason why the last stream ended before all answers had come; "" if it did not."""
 
     async def __aenter__(self) -> EdgeClient:
         self._channel = connect(self._address, self._identity)
@@ -66,7 +66,7 @@ class EdgeClient:
         await self._channel.close(None)
 
     async def status(self) -> edge_pb2.StatusReply:
-        """The agent's status; ConnectError if nobody answers."""
+        """Return the agent's status. Raises ConnectError if no agent answers."""
         try:
             request = edge_pb2.StatusRequest()
             reply: edge_pb2.StatusReply = await self._stub.Status(
@@ -76,12 +76,12 @@ class EdgeClient:
             raise _no_agent(self._address, error) from None
         return reply
 
-    async def submit(self, image: bytes, demands: Constraints, task_id: str = "") -> Answer:
-        """One image to its outcome; ValueError with a sentence for bad input."""
+    async def submit(self, image: bytes, constraints: Constraints, task_id: str = "") -> Answer:
+        """Submit one image and wait for its outcome. Raises ValueError for invalid input."""
         serde.check_image(image)
         try:
-            message = _message(image, demands, task_id)
-            timeout_s = demands.deadline_ns / 1e9 + GRACE_S
+            message = _message(image, constraints, task_id)
+            timeout_s = constraints.deadline_ns / 1e9 + GRACE_S
             return _answer(await self._stub.Submit(message, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
@@ -92,37 +92,37 @@ class EdgeClient:
         self,
         frames: Sequence[tuple[str, bytes]],
         due_s: Sequence[float],
-        demands: Constraints,
+        constraints: Constraints,
         reconnect_s: float = 0.0,
     ) -> AsyncIterator[Answer]:
-        """Send each (task id, image) at its time; yield each frame's end as it happens.
+        """Send each (task id, image) at its time and yield the answers as they come.
 
         Times are seconds from now, and arrivals are open loop: no frame waits for another's
-        outcome. If the agent dies, every frame without an outcome ends as `failed`; with
-        `reconnect_s`, only those that were under way, and the others go to the agent that is back
-        within that time. A frame that no agent would take is not sent, as it might end the call
-        for all of them.
+        outcome. If the agent fails, every frame without an outcome ends as `failed`. With
+        `reconnect_s`, that holds only for the frames that were sent; the others are sent once the
+        agent is back within that time. A frame that every agent would reject is not sent, as it
+        could end the call for all frames.
         """
-        bad = dict(_bad_frames(frames, demands))
-        for answer in bad.values():
+        invalid = dict(_invalid_frames(frames, constraints))
+        for answer in invalid.values():
             yield answer
         start_s = asyncio.get_running_loop().time()
         moments = zip(frames, due_s, strict=True)
         left = deque(
-            _Frame(*frame, start_s + at_s) for frame, at_s in moments if frame[0] not in bad
+            _Frame(*frame, start_s + at_s) for frame, at_s in moments if frame[0] not in invalid
         )
         while left:
-            leg = _Leg(self._stub, left, demands, retry=reconnect_s > 0)
-            async for answer in leg.answers():
+            call = _StreamCall(self._stub, left, constraints, retry=reconnect_s > 0)
+            async for answer in call.answers():
                 yield answer
-            self.lost = leg.lost
+            self.lost_reason = call.lost_reason
             if left and not await self._is_back(reconnect_s):
                 for frame in left:
-                    yield _lost(frame, demands, leg.lost)
+                    yield _lost(frame, constraints, call.lost_reason)
                 return
 
     async def _is_back(self, patience_s: float) -> bool:
-        """Whether an agent answers within this time and takes new tasks."""
+        """Return True once an agent answers and takes new tasks, False after `patience_s`."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + patience_s
         while loop.time() < end_s:
@@ -134,9 +134,9 @@ class EdgeClient:
         return False
 
     async def feedback(self, task_id: str) -> Answer:
-        """Not satisfied: the same image at a QoR one step higher.
+        """Run the image of a finished task again, at a QoR one step higher.
 
-        UserError if the agent no longer has it, ConnectError if no agent answers.
+        Raises UserError if the agent no longer has the image, ConnectError if no agent answers.
         """
         request = edge_pb2.FeedbackRequest(task_id=task_id)
         try:
@@ -147,13 +147,16 @@ class EdgeClient:
             raise ConnectError(f"{self._address}: {error.details()}") from None
 
     async def watch(self) -> AsyncIterator[dict[str, Any]]:
-        """The agent's log records from now on."""
+        """Yield the agent's log records as they are written."""
         async for event in self._stub.Watch(edge_pb2.WatchRequest()):
             record: dict[str, Any] = json.loads(event.json)
             yield record
 
     async def logs(self, query: Query, limit: int, follow: bool) -> AsyncIterator[str]:
-        """Lines of the agent's log store; UserError if it has none, ConnectError if it is gone."""
+        """Yield lines of the agent's log store.
+
+        Raises UserError if it has no store, ConnectError if no agent answers.
+        """
         request = serde.query_to_wire(query, limit, follow)
         try:
             async for event in self._stub.Logs(request):
@@ -165,7 +168,7 @@ class EdgeClient:
 
 
 def logs_of(address: str, query: Query, limit: int, follow: bool) -> Iterator[str]:
-    """`EdgeClient.logs` for a program without a loop."""
+    """Yield the lines of `EdgeClient.logs`, for a program without an event loop."""
     loop = asyncio.new_event_loop()
     client = EdgeClient(address)
     try:
@@ -183,42 +186,42 @@ def logs_of(address: str, query: Query, limit: int, follow: bool) -> Iterator[st
 def _no_agent(address: str, error: grpc.aio.AioRpcError) -> ConnectError:
     return ConnectError(
         f"no edge agent answers at {address} ({error.code().name.lower()}); "
-        "start mc-edge-agent there or name its address with --edge"
+        "start mc-edge-agent at that address or name another one with --edge"
     )
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame that waits for its moment, on the loop's clock."""
+    """A frame and the time at which it is sent, on the loop's clock."""
 
     task_id: str
     image: bytes
     at_s: float
 
 
-class _Leg:
-    """One Stream call: takes frames from `left` at their moments until it ends."""
+class _StreamCall:
+    """One Stream call: sends the frames of `left` at their times until the call ends."""
 
     def __init__(
-        self, stub: Any, left: deque[_Frame], demands: Constraints, *, retry: bool
+        self, stub: Any, left: deque[_Frame], constraints: Constraints, *, retry: bool
     ) -> None:
-        """`retry`: a frame that a leaving agent refuses goes back to `left`, and the call ends."""
+        """With `retry`, a frame that a draining agent refuses returns to `left`; the call ends."""
         self._stub = stub
         self._left = left
-        self._demands = demands
+        self._constraints = constraints
         self._retry = retry
         self._sent: dict[str, _Frame] = {}
         self._over = False
-        """Whether nothing more is sent in this call."""
-        self.lost = ""
-        """Why the call ended before every frame had its answer; "" if it did not."""
+        """True once nothing more is sent in this call."""
+        self.lost_reason = ""
+        """Reason why the call ended before all answers had come; "" if it did not."""
 
     async def answers(self) -> AsyncIterator[Answer]:
-        """Each sent frame's end, as it happens."""
+        """Yield the answer to each sent frame as it comes."""
         reason = "the edge agent ended the stream"
         loop = asyncio.get_running_loop()
         last_s = max(0.0, self._left[-1].at_s - loop.time())
-        patience_s = last_s + self._demands.deadline_ns / 1e9 + GRACE_S
+        patience_s = last_s + self._constraints.deadline_ns / 1e9 + GRACE_S
         try:
             async for message in self._stub.Stream(self._requests(), timeout=patience_s):
                 frame = self._sent.pop(message.task_id, None)
@@ -230,9 +233,9 @@ class _Leg:
         except grpc.aio.AioRpcError as error:
             reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
         self._over = True
-        self.lost = reason if self._sent or self._left else ""
+        self.lost_reason = reason if self._sent or self._left else ""
         for frame in self._sent.values():
-            yield _lost(frame, self._demands, reason)
+            yield _lost(frame, self._constraints, reason)
 
     async def _requests(self) -> AsyncIterator[edge_pb2.Task]:
         loop = asyncio.get_running_loop()
@@ -242,36 +245,36 @@ class _Leg:
                 return
             frame = self._left.popleft()
             self._sent[frame.task_id] = frame
-            yield _message(frame.image, self._demands, frame.task_id)
+            yield _message(frame.image, self._constraints, frame.task_id)
 
 
-def _lost(frame: _Frame, demands: Constraints, reason: str) -> Answer:
+def _lost(frame: _Frame, constraints: Constraints, reason: str) -> Answer:
     kind = OutcomeKind.FAILED
-    return Answer(Outcome(frame.task_id, demands.stream_id, kind, 0, reason=reason))
+    return Answer(Outcome(frame.task_id, constraints.stream_id, kind, 0, reason=reason))
 
 
-def _message(image: bytes, demands: Constraints, task_id: str) -> edge_pb2.Task:
+def _message(image: bytes, constraints: Constraints, task_id: str) -> edge_pb2.Task:
     return edge_pb2.Task(
         task_id=task_id,
-        stream_id=demands.stream_id,
+        stream_id=constraints.stream_id,
         image=image,
-        deadline_ns=demands.deadline_ns,
-        accuracy=demands.accuracy,
-        mode=demands.mode,
-        policy=demands.policy,
-        privacy=demands.privacy,
+        deadline_ns=constraints.deadline_ns,
+        accuracy=constraints.accuracy,
+        mode=constraints.mode,
+        policy=constraints.policy,
+        privacy=constraints.privacy,
     )
 
 
-def _bad_frames(
-    frames: Sequence[tuple[str, bytes]], demands: Constraints
+def _invalid_frames(
+    frames: Sequence[tuple[str, bytes]], constraints: Constraints
 ) -> Iterator[tuple[str, Answer]]:
-    """The answer to each frame that no agent would take, by its task id."""
+    """Yield the task id of each frame that every agent would reject, with its answer."""
     for task_id, image in frames:
         try:
             serde.check_image(image)
         except serde.BadField as error:
-            message = _message(b"", demands, task_id)
+            message = _message(b"", constraints, task_id)
             yield task_id, _answer(serde.bad_input_to_wire(message, task_id, error))
 
 

@@ -1,8 +1,8 @@
-"""Errors that are meant for people.
+"""Errors that are reported to the user.
 
     McSchedError
-    +-- UserError           the command line prints its sentence and leaves with its exit code
-        +-- ConfigError     a configuration file is wrong; names the file and the key
+    +-- UserError           the command line prints its sentence and exits with its exit code
+        +-- ConfigError     a configuration is invalid; names the file and the key
         +-- ConnectError    no agent answers at an address (exit code 3)
 
 The scheduler's own errors, which mean a defect in a driver, are in `mc_sched.core.errors`.
@@ -14,7 +14,7 @@ class McSchedError(Exception):
 
 
 class UserError(McSchedError):
-    """One sentence that names the thing and what to change."""
+    """An error with a sentence that names the thing and what to change."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class UserError(McSchedError):
 
 
 class ConfigError(UserError):
-    """A configuration file or key is wrong."""
+    """A configuration file or key is invalid."""
 
 
 class ConnectError(UserError):
@@ -33,6 +33,6 @@ class ConnectError(UserError):
 
 
 def sentence(error: BaseException) -> str:
-    """An error of somebody else's code in one line: its class, and what it says if anything."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__
+    """Describe an error of other code in one line: its class, and its message if it has one."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

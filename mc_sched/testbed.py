@@ -1,4 +1,4 @@
-"""Two agents and an emulated link on this machine, as child processes."""
+"""Both agents and an emulated link on this machine, as child processes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Process = asyncio.subprocess.Process
 
 
 class Testbed:
-    """Starts cloud agent, link and edge agent, in this order; an async context manager.
+    """Starts the cloud agent and the link, then the edge agent; an async context manager.
 
-    `link` is a kind of `mc-sched link`, or None for a direct connection. Unless `logged`, nothing
-    is written of what happens.
+    `link` is a kind of `mc-sched link`, or None for a direct connection. The agents write logs if
+    `logged`.
     """
 
-    __test__ = False  # not a test case, whatever its name says
+    __test__ = False  # pytest collects classes with this prefix
 
     def __init__(
         self,
@@ -43,8 +43,10 @@ class Testbed:
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="mc-sched-")
         self.directory = Path(directory or self._temporary.name)  # type: ignore[union-attr]
         self._processes: dict[str, Process] = {}
-        self.edge_address, self.cloud_address, self.link_address = (_free() for _ in range(3))
-        self.edge_http, self.cloud_http = _free(), _free()
+        self.edge_address, self.cloud_address, self.link_address = (
+            _free_address() for _ in range(3)
+        )
+        self.edge_http, self.cloud_http = _free_address(), _free_address()
 
     @property
     def edge_log(self) -> Path:
@@ -80,7 +82,7 @@ class Testbed:
     async def _start_edge(self) -> None:
         cloud = self.link_address if self._link else self.cloud_address
         radio = ("--radio", self._link) if self._link in ("wifi", "4g", "3g") else ()
-        # both agents are on this machine: no sensor can tell their watts apart
+        # both agents are on this machine, and no sensor can separate their power
         options = ("--bundle", self._bundle, *self._logs("edge"), "--power", "none")
         listen = ("--listen", self.edge_address, "--cloud", cloud)
         await self._start("edge", "edge_agent", *listen, *options, *radio, *self._edge_options)
@@ -93,13 +95,13 @@ class Testbed:
         return ("--event-log", str(log), "--log-store", str(store), "--http", http)
 
     async def kill_cloud(self) -> None:
-        """SIGKILL to the cloud agent."""
+        """Kill the cloud agent with SIGKILL."""
         process = self._processes.pop("cloud")
         process.kill()
         await process.wait()
 
     def cpu_s(self) -> float:
-        """Processor time of both agents since they started."""
+        """Return the processor time of both agents since they started."""
         import psutil
 
         agents = (psutil.Process(self._processes[name].pid) for name in ("edge", "cloud"))
@@ -114,22 +116,22 @@ class Testbed:
         await self._start("link", "mc_sched.cli", "link", *ends, "--kind", self._link, "--control")
 
     async def cut_link(self, mode: str = "blackhole") -> None:
-        """The link goes dark, silently or with a reset."""
-        await self._tell_link("cut reset" if mode == "reset" else "cut")
+        """Break the link: silently, or with a reset of its connections."""
+        await self._control_link("cut reset" if mode == "reset" else "cut")
 
     async def restore_link(self) -> None:
-        """The link comes back."""
-        await self._tell_link("restore")
+        """Repair the link after `cut_link`."""
+        await self._control_link("restore")
 
     async def set_link(self, kind: str) -> None:
-        """The link becomes one of another kind."""
-        await self._tell_link(f"kind {kind}")
+        """Change the link to another kind."""
+        await self._control_link(f"kind {kind}")
 
     async def follow_traces(self, up: Path, down: Path) -> None:
-        """The link's rates follow two Mahimahi traces; its round trip stays."""
-        await self._tell_link(f"trace {up} {down}")
+        """Set the link's rates by two Mahimahi traces; the round trip stays the same."""
+        await self._control_link(f"trace {up} {down}")
 
-    async def _tell_link(self, line: str) -> None:
+    async def _control_link(self, line: str) -> None:
         stdin = self._processes["link"].stdin
         assert stdin is not None
         stdin.write(f"{line}\n".encode())
@@ -139,7 +141,7 @@ class Testbed:
 
     async def _start(self, name: str, module: str, *options: str) -> None:
         errors = self.directory / f"{name}.stderr"
-        seen = errors.stat().st_size if errors.exists() else 0
+        start = errors.stat().st_size if errors.exists() else 0
         with errors.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", module, *options,
@@ -148,11 +150,13 @@ class Testbed:
             )  # fmt: skip
         self._processes[name] = process
         waited_s = 0.0
-        while " on " not in _tail(errors, seen):
+        while " on " not in _tail(errors, start):
             if process.returncode is not None:
-                raise UserError(f"the {name} ended at its start: {_tail(errors, seen)}")
+                raise UserError(
+                    f"the {name} process exited during its start: {_tail(errors, start)}"
+                )
             if waited_s > START_TIMEOUT_S:
-                raise UserError(f"the {name} did not start in {START_TIMEOUT_S:.0f} s")
+                raise UserError(f"the {name} process did not start within {START_TIMEOUT_S:.0f} s")
             await asyncio.sleep(0.05)
             waited_s += 0.05
 
@@ -178,7 +182,7 @@ def _tail(path: Path, start: int) -> str:
         return file.read()[-2000:].decode(errors="replace").strip()
 
 
-def _free() -> str:
+def _free_address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

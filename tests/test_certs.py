@@ -16,7 +16,7 @@ def authority(tmp_path):
     return tmp_path
 
 
-def test_a_node_gets_all_that_it_needs_and_nothing_more(authority):
+def test_a_node_gets_the_files_that_it_needs_and_no_others(authority):
     folder = certs.make_node(authority, "robot-7", ["10.0.0.7", "robot.local"])
     assert sorted(path.name for path in folder.iterdir()) == ["ca.crt", "node.crt", "node.key"]
     identity = load_identity(folder)
@@ -26,7 +26,7 @@ def test_a_node_gets_all_that_it_needs_and_nothing_more(authority):
     assert timedelta(days=396) < life <= timedelta(days=certs.NODE_DAYS)
 
 
-def test_keys_are_for_their_owners_eyes(authority):
+def test_only_their_owner_can_read_keys(authority):
     folder = certs.make_node(authority, "robot", [])
     for key in (authority / "ca.key", folder / "node.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -48,8 +48,8 @@ def test_an_authority_is_never_replaced(authority):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..\n", "two words"])
-def test_a_name_that_is_no_file_name_is_refused(authority, name):
-    with pytest.raises(UserError, match="is no name for a node"):
+def test_a_name_that_is_not_a_file_name_is_refused(authority, name):
+    with pytest.raises(UserError, match="is not a valid node name"):
         certs.make_node(authority, name, [])
 
 
@@ -61,7 +61,7 @@ def node(authority):
     return certs.make_node(authority, "robot", [])
 
 
-def test_an_empty_placeholder_says_what_to_do(node):
+def test_an_empty_placeholder_is_an_error_with_the_remedy(node):
     (node / "node.crt").write_bytes(b"")
     with pytest.raises(ValueError, match=r"node.crt: is empty; make .*mc-sched certs init"):
         load_identity(node)
@@ -73,21 +73,21 @@ def test_a_missing_file_is_named(node):
         load_identity(node)
 
 
-def test_a_certificate_of_another_authority_is_no_pair(node, tmp_path):
+def test_a_certificate_of_another_authority_is_refused(node, tmp_path):
     certs.make_authority(tmp_path / "other")
     (node / "ca.crt").write_bytes((tmp_path / "other" / "ca.crt").read_bytes())
     with pytest.raises(ValueError, match="no certificate to use"):
         load_identity(node)
 
 
-def test_another_nodes_key_is_not_taken(node, authority):
+def test_another_nodes_key_is_refused(node, authority):
     other = certs.make_node(authority, "other", [])
     (node / "node.key").write_bytes((other / "node.key").read_bytes())
     with pytest.raises(ValueError, match=r"node.key: is not the key of node.crt"):
         load_identity(node)
 
 
-def test_an_expired_certificate_says_how_to_renew_it(authority, monkeypatch):
+def test_an_expired_certificate_is_an_error_with_the_command_to_renew_it(authority, monkeypatch):
     monkeypatch.setattr(certs, "CLOCK_SLACK", timedelta(days=3))
     folder = certs.make_node(authority, "robot", [], days=-1)
     with pytest.raises(ValueError, match=r"expired on .*certs renew"):

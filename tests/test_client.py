@@ -1,4 +1,4 @@
-"""The client of an edge agent, against one that answers, one that refuses and one that dies."""
+"""The client of an edge agent that answers, one that refuses and one that fails."""
 
 import asyncio
 import re
@@ -37,10 +37,10 @@ def frames(count, image=b"jpeg"):
     return [(f"f{number}", image) for number in range(count)]
 
 
-async def streamed(agent, batch, due_s=None, demands=DEMANDS):
+async def streamed(agent, batch, due_s=None, constraints=DEMANDS):
     async with EdgeClient(agent.address) as it:
         arrivals = due_s or [0.0] * len(batch)
-        answers = [answer async for answer in it.stream(batch, arrivals, demands)]
+        answers = [answer async for answer in it.stream(batch, arrivals, constraints)]
     assert sorted(answer.outcome.task_id for answer in answers) == sorted(i for i, _ in batch)
     return {answer.outcome.task_id: answer for answer in answers}
 
@@ -48,7 +48,7 @@ async def streamed(agent, batch, due_s=None, demands=DEMANDS):
 # --- one image --------------------------------------------------------------------------------
 
 
-async def test_an_image_comes_back_with_its_labels():
+async def test_an_answer_has_its_labels():
     async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
         answer = await it.submit(b"jpeg", DEMANDS, "t7")
     assert (answer.outcome.task_id, answer.outcome.kind) == ("t7", OutcomeKind.SUCCEEDED)
@@ -56,7 +56,7 @@ async def test_an_image_comes_back_with_its_labels():
     assert (answer.labels, answer.error) == (tuple(LABELS), "")
 
 
-async def test_every_demand_reaches_the_agent():
+async def test_every_constraint_reaches_the_agent():
     async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
         await it.submit(b"jpeg", DEMANDS, "t7")
         await it.submit(b"png", Constraints(5))
@@ -69,7 +69,7 @@ async def test_every_demand_reaches_the_agent():
 
 
 @pytest.mark.parametrize(
-    ("demands", "image", "field"),
+    ("constraints", "image", "field"),
     [
         (Constraints(0), b"jpeg", "deadline_ns"),
         (Constraints(5, accuracy=1.5), b"jpeg", "accuracy"),
@@ -78,19 +78,21 @@ async def test_every_demand_reaches_the_agent():
         (Constraints(5), NO_IMAGE, "image"),
     ],
 )
-async def test_bad_input_is_a_value_error_with_the_agents_sentence(demands, image, field):
+async def test_bad_input_is_a_value_error_with_the_agents_sentence(constraints, image, field):
     async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
         with pytest.raises(ValueError, match=f"^{field}: "):
-            await it.submit(image, demands)
+            await it.submit(image, constraints)
 
 
-async def test_nobody_at_the_address(nobody):
+async def test_no_agent_at_the_address(nobody):
     async with EdgeClient(nobody) as it:
         with pytest.raises(ConnectError, match=nobody):
             await it.submit(b"jpeg", DEMANDS)
         with pytest.raises(ConnectError, match=f"no edge agent answers at {nobody}") as caught:
             await it.status()
-    assert "start mc-edge-agent there or name its address with --edge" in str(caught.value)
+    assert "start mc-edge-agent at that address or name another one with --edge" in str(
+        caught.value
+    )
 
 
 async def test_a_server_of_another_kind_at_the_address():
@@ -103,7 +105,7 @@ async def test_a_server_of_another_kind_at_the_address():
     await server.stop(None)
 
 
-async def test_the_status_is_the_agents():
+async def test_the_status_is_that_of_the_agent():
     async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
         assert await it.status() == agent.status
 
@@ -123,7 +125,7 @@ async def test_a_stream_of_nothing_ends():
         assert await streamed(agent, []) == {}
 
 
-async def test_bad_frames_are_told_and_the_stream_goes_on():
+async def test_bad_frames_are_answered_and_the_stream_continues():
     batch = [("a", b"jpeg"), ("b", NO_IMAGE), ("c", b""), ("d", b"jpeg")]
     async with FakeEdge().serving() as agent:
         answers = await streamed(agent, batch)
@@ -134,7 +136,7 @@ async def test_bad_frames_are_told_and_the_stream_goes_on():
     assert answers["a"].error == ""
 
 
-async def test_an_image_beyond_every_limit_is_told_and_the_stream_goes_on():
+async def test_an_image_beyond_every_limit_is_answered_and_the_stream_continues():
     batch = [("a", b"jpeg"), ("b", bytes(10 * 2**20)), ("c", b"jpeg")]
     async with FakeEdge().serving() as agent:
         answers = await streamed(agent, batch)
@@ -164,7 +166,7 @@ async def test_frames_that_were_not_due_yet_end_as_well_when_the_agent_is_lost()
     assert answers["f3"].outcome.kind is OutcomeKind.FAILED
 
 
-async def test_a_stream_to_nobody_fails_every_frame(nobody):
+async def test_a_stream_without_an_agent_fails_every_frame(nobody):
     absent = types.SimpleNamespace(address=nobody)
     answers = await asyncio.wait_for(streamed(absent, frames(3)), PATIENCE_S)
     assert {answer.outcome.kind for answer in answers.values()} == {OutcomeKind.FAILED}
@@ -205,20 +207,20 @@ async def test_a_client_that_leaves_frees_its_work():
 # --- feedback ---------------------------------------------------------------------------------
 
 
-async def test_feedback_is_the_same_image_again():
+async def test_feedback_runs_the_image_again():
     async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
         await it.submit(b"jpeg", DEMANDS, "t7")
         answer = await it.feedback("t7")
     assert (answer.outcome.task_id, answer.labels) == ("t7+1", tuple(LABELS))
 
 
-async def test_feedback_on_an_unknown_task_is_an_error_for_people():
+async def test_feedback_on_an_unknown_task_is_a_user_error():
     async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
         with pytest.raises(UserError, match="task_id"):
             await it.feedback("t8")
 
 
-async def test_feedback_to_nobody_is_an_error_for_people(nobody):
+async def test_feedback_without_an_agent_is_a_user_error(nobody):
     async with EdgeClient(nobody) as it:
         with pytest.raises(ConnectError, match=nobody):
             await it.feedback("t7")
@@ -228,7 +230,7 @@ async def test_feedback_to_nobody_is_an_error_for_people(nobody):
 
 
 class Restarting(FakeEdge):
-    """Is about to leave for one call, and back for the next."""
+    """Drains during one call, and is back for the next."""
 
     def __init__(self, leaves):
         super().__init__()
@@ -254,21 +256,23 @@ async def restarted(leaves, reconnect_s):
         due_s = [0.0, 0.2, 0.4]
         stream = it.stream(frames(3), due_s, DEMANDS, reconnect_s)
         answers = [answer async for answer in stream]
-    return [a.outcome.kind for a in sorted(answers, key=lambda a: a.outcome.task_id)], it.lost
+    return [
+        a.outcome.kind for a in sorted(answers, key=lambda a: a.outcome.task_id)
+    ], it.lost_reason
 
 
-async def test_frames_that_a_leaving_agent_refuses_go_to_the_one_that_is_back():
+async def test_frames_that_a_draining_agent_refuses_are_sent_again_when_it_is_back():
     kinds, lost = await restarted("refusing", reconnect_s=5)
     assert (kinds, lost) == ([OutcomeKind.SUCCEEDED] * 3, "")
 
 
-async def test_a_dead_agent_costs_the_frames_under_way_and_no_other():
+async def test_a_failed_agent_loses_only_the_frames_that_were_sent():
     kinds, lost = await restarted("dying", reconnect_s=5)
     assert kinds == [OutcomeKind.FAILED, OutcomeKind.SUCCEEDED, OutcomeKind.SUCCEEDED]
     assert lost == ""
 
 
-async def test_without_patience_a_refusal_is_an_outcome_and_a_death_the_end():
+async def test_without_reconnecting_a_refusal_is_an_outcome_and_a_failure_the_end():
     assert (await restarted("refusing", 0))[0] == [OutcomeKind.REFUSED] * 3
     kinds, lost = await restarted("dying", 0)
     assert kinds == [OutcomeKind.FAILED] * 3
@@ -281,4 +285,4 @@ async def test_an_agent_that_does_not_come_back_is_not_waited_for_longer(monkeyp
         stream = it.stream(frames(4), [0.0, 0.1, 0.2, 0.3], DEMANDS, 0.3)
         kinds = [answer.outcome.kind async for answer in stream]
     assert sorted(kinds) == [OutcomeKind.FAILED] * 3 + [OutcomeKind.SUCCEEDED]
-    assert it.lost
+    assert it.lost_reason

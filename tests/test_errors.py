@@ -1,4 +1,4 @@
-"""The tree of errors for people, and the exit codes of DESIGN section 11."""
+"""The tree of errors for users, and their exit codes."""
 
 import pytest
 

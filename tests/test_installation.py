@@ -1,4 +1,4 @@
-"""What is installed: the units' exposure, and an installer that says what it needs."""
+"""The installed units' exposure, and the installer's messages."""
 
 import os
 import re
@@ -18,7 +18,7 @@ def script(name, *arguments):
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
-def test_the_services_are_as_little_exposed_as_we_say():
+def test_the_services_exposure_is_as_documented():
     ran = script("exposure")
     if "unknown" in ran.stdout:
         pytest.skip("this systemd-analyze judges no unit that is not loaded (before systemd 250)")
@@ -27,7 +27,7 @@ def test_the_services_are_as_little_exposed_as_we_say():
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
-def test_units_hand_keys_over_as_credentials_and_drain(unit):
+def test_units_pass_keys_as_credentials_and_drain(unit):
     text = unit.read_text()
     keys = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
     assert (keys["Type"], keys["DynamicUser"], keys["Restart"]) == ("notify", "yes", "on-failure")
@@ -35,7 +35,7 @@ def test_units_hand_keys_over_as_credentials_and_drain(unit):
     assert text.count("LoadCredential=") == 3
 
 
-def test_both_units_differ_in_their_names_only():
+def test_both_units_differ_only_in_their_names():
     edge, cloud = (unit.read_text().splitlines()[3:] for unit in (UNITS[1], UNITS[0]))
     different = [pair for pair in zip(edge, cloud, strict=True) if pair[0] != pair[1]]
     assert [e.replace("edge", "cloud") for e, _ in different[1:]] == [c for _, c in different[1:]]
@@ -43,7 +43,7 @@ def test_both_units_differ_in_their_names_only():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ((), "say which agent: edge or cloud"),
         (("edge", "--gpu"), "--gpu needs a value"),
@@ -52,15 +52,15 @@ def test_both_units_differ_in_their_names_only():
         (("edge", "--gpu", "amd"), "--gpu must be nvidia, jetson or none"),
     ],
 )
-def test_the_installer_says_what_it_needs(arguments, says):
+def test_the_installer_names_what_it_needs(arguments, message):
     if os.geteuid() != 0 and "amd" in arguments:
-        says = "must run as root"
+        message = "must run as root"
     ran = script("install-node", *arguments)
     assert ran.returncode == 1
-    assert says in ran.stderr
+    assert message in ran.stderr
 
 
-def test_the_installers_help_is_its_own_comment():
+def test_the_installers_help_is_its_comment():
     ran = script("install-node", "--help")
     assert ran.returncode == 0
     assert "--uninstall" in ran.stdout

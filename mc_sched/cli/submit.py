@@ -130,8 +130,8 @@ def _stream(
             with StreamView(len(frames), args.edge) as view:
                 reconnect_s = args.reconnect / 1e9
                 await run_stream(client, frames, due_s, constraints, view, results, reconnect_s)
-            info["idle_j"] = None if client.lost else await idle_j_since(client, status)
-            return client.lost
+            info["idle_j"] = None if client.lost_reason else await idle_j_since(client, status)
+            return client.lost_reason
 
     with contextlib.suppress(KeyboardInterrupt):
         return asyncio.run(go()), info

@@ -13,7 +13,7 @@ def test_without_an_agent_it_is_3_and_one_sentence(run):
         ran = run("status", "--edge", address)
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
     assert f"no edge agent answers at {address}" in ran.err
-    assert "start mc-edge-agent there" in ran.err
+    assert "start mc-edge-agent at that address" in ran.err
 
 
 def test_as_json_it_is_one_object_with_numbers_as_numbers(run, agent):

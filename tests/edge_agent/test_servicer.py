@@ -540,6 +540,7 @@ async def test_one_client_cannot_have_every_task(agent):
     refused = await agent.ask(wanted("c"))
     assert (refused.task_id, refused.kind) == ("c", "refused")
     assert refused.reason == "overload: 127.0.0.1 has 2 tasks open already"
+    assert refused.refusal == "too-many-tasks"
     for call in held:
         call.cancel()
     await until(lambda: not agent.driver.known("a") and not agent.driver.known("b"))

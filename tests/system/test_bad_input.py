@@ -128,7 +128,7 @@ async def test_no_agent_at_the_address(frame_folder):
         ran = mc_sched("submit", frame_folder, "--edge", address)
     assert ran.code == 3
     assert f"no edge agent answers at {address}" in ran.sentence()
-    assert "start mc-edge-agent there" in ran.sentence()
+    assert "start mc-edge-agent at that address" in ran.sentence()
 
 
 # --- agents that cannot start -----------------------------------------------------------------
