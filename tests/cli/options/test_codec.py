@@ -1,6 +1,6 @@
 """`--codec-*` of `mc-sched train`."""
 
-from mc_models.training.train_codec import CodecConfig
+from mc_models.training.codec import CodecConfig
 
 from mc_sched.cli.options.codec import OPTIONS
 
