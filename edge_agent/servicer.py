@@ -20,6 +20,7 @@ from edge_agent.traces import traceparent_of
 from mc_sched.errors import UserError
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.obs.store.live import DEFAULT_LINES, follow_store, stored_lines
+from mc_sched.obs.store.wire import query_from_wire
 
 WATCH_QUEUE = 1000
 """Log lines that a slow watcher may lag behind; further lines are left out for it."""
@@ -144,7 +145,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
             raise AssertionError
         try:
-            query = serde.query_from_wire(request)
+            query = query_from_wire(request)
         except serde.BadField as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise

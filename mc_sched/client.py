@@ -19,6 +19,7 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind, RefusalCode
 from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.store.query import Query
+from mc_sched.obs.store.wire import query_to_wire
 
 CONNECT_TIMEOUT_S = 5.0
 RETRY_S = 0.5
@@ -157,7 +158,7 @@ class EdgeClient:
 
         Raises UserError if it has no store, ConnectError if no agent answers.
         """
-        request = serde.query_to_wire(query, limit, follow)
+        request = query_to_wire(query, limit, follow)
         try:
             async for event in self._stub.Logs(request):
                 yield event.json

@@ -1,4 +1,4 @@
-"""How both daemons listen and connect: keepalive, bounded messages, no shared ports, TLS."""
+"""Servers and channels of both daemons: keepalive, message limits, exclusive ports, TLS."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mc_proto.tls import Identity, channel_credentials, server_credentials
 from mc_sched.units import parse_address
 
 MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 2**20
-"""The largest image and its constraints."""
+"""Largest message of an edge agent: the largest image and its constraints."""
 MAX_CHUNK_BYTES = 2**18
-"""The largest message that a cloud agent takes: a piece of a payload, or a padded probe."""
+"""Largest message that a cloud agent accepts: a chunk of a payload, or a padded probe."""
 CALLS_PER_CONNECTION = 1024
-"""Calls that one connection may have open; gRPC's own default knows no end."""
+"""Limit of open calls per connection; gRPC has none by default."""
 
 _KEEPALIVE = [
     ("grpc.keepalive_time_ms", 10_000),
@@ -36,7 +36,7 @@ _CLIENT = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # each channel gets a connection of its own: control messages never wait behind images
+    # each channel has its own connection, so that control messages never wait behind images
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
@@ -44,22 +44,24 @@ _CLIENT = [
 def make_server(
     gate: Gate | None = None, max_message_bytes: int = MAX_MESSAGE_BYTES
 ) -> grpc.aio.Server:
-    """A server with this project's options; it listens nowhere yet.
+    """Make a server with this project's options, which does not listen yet.
 
-    It offers no reflection: who calls has the protocol already.
+    It offers no reflection, since clients have the protocol.
     """
     options = [*_SERVER, ("grpc.max_receive_message_length", max_message_bytes)]
     return grpc.aio.server(interceptors=[gate or Gate()], options=options)
 
 
 def bind(server: grpc.aio.Server, address: str, identity: Identity | None = None) -> int:
-    """Listen on host:port (port 0: a free one); returns the port. OSError if it cannot be had.
+    """Listen on host:port (port 0: any free port) and return the port; OSError if that fails.
 
-    With an `identity` only clients that have a certificate of the same authority get in.
+    With an `identity`, only clients with a certificate of the same authority can connect.
     """
-    refusal = OSError(f"cannot listen on {address}: the port is in use or the address is not ours")
+    refusal = OSError(
+        f"cannot listen on {address}: the port is in use, or this host does not have the address"
+    )
     try:
-        # grpc would say it in its own words on stderr as well
+        # try the port first, since grpc would also print its own error to stderr
         host, port = parse_address(address)
         socket.create_server((host, port), family=_family(host)).close()
         if identity is None:
@@ -74,7 +76,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def connect(address: str, identity: Identity | None = None) -> grpc.aio.Channel:
-    """A channel with a connection of its own; with an `identity`, over mutual TLS."""
+    """Make a channel with its own connection; with an `identity`, over mutual TLS."""
     if identity is None:
         return grpc.aio.insecure_channel(address, options=_CLIENT)
     return grpc.aio.secure_channel(address, channel_credentials(identity), options=_CLIENT)

@@ -1,9 +1,9 @@
-"""What every call to an agent passes first: who may call, how often at once, how slowly.
+"""Access control and limits, which every call to an agent passes first.
 
-The handshake has already refused who has no certificate of our authority. Here the certificate's
-name is compared with those allowed (PERMISSION_DENIED), calls are counted by client, and a request
-that should be one message has to be here within `upload_s`: a slow sender holds no memory for
-longer. The limits may change while the agent runs.
+The TLS handshake has already refused clients without a certificate of our authority. The gate
+compares the certificate's name with the allowed ones (PERMISSION_DENIED), limits the open calls of
+each client, and requires that a request of one message arrives within `upload_s`, so that a slow
+sender does not hold memory for longer. The limits may change while the agent runs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Behaviour = Callable[[Any, Context], Any]
 
 
 def client_of(context: Context) -> str:
-    """Who calls: the name on its certificate, or its host where there is none."""
+    """Return the name on the caller's certificate, or its host if it has none."""
     return certified_name(context) or _host(context)
 
 
 def certified_name(context: Context) -> str:
-    """The name on the caller's certificate; empty without one."""
+    """Return the name on the caller's certificate; empty without a certificate."""
     names = context.auth_context().get("x509_common_name")
     return str(names[0].decode(errors="replace")) if names else ""
 
@@ -38,7 +38,7 @@ def _host(context: Context) -> str:
 
 
 class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """One per server. `allowed`: names of certificates that may call; empty: all of them."""
+    """The gate of one server; `allowed` are the names that may call, all if it is empty."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: Any
     ) -> Any:
-        """The handler of a call, behind the gate."""
+        """Return the handler of a call, wrapped by the gate."""
         handler = await continuation(details)
         if handler is None:
             return None
@@ -66,10 +66,10 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return grpc.stream_stream_rpc_method_handler(
                 guarded, handler.request_deserializer, handler.response_serializer
             )
-        return handler  # no service here has one
+        return handler  # client streaming, which none of our services has
 
     def _unary(self, handler: Any, method: str) -> Any:
-        """A request of one message, read under the clock; on the wire it is the same."""
+        """Wrap a call with one request message, which is read with a timeout."""
         if handler.response_streaming:
             make, behaviour = grpc.stream_stream_rpc_method_handler, handler.unary_stream
         else:
@@ -119,11 +119,13 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return stream if inspect.isasyncgenfunction(behaviour) else call
 
     async def _admitted(self, context: Context, method: str) -> str:
-        """The client's name. One that is not allowed goes no further."""
+        """Return the client's name; abort the call if it is not allowed."""
         client = client_of(context)
         self._log.debug("%s calls %s", client, method)
         if self._allowed and client not in self._allowed:
-            self._log.warning("%s was refused: its certificate is not in tls.allow", client)
-            reason = f"{client!r} may not call {method}; its name has to be in tls.allow there"
+            self._log.warning(
+                "%s was refused: the name on its certificate is not in tls.allow", client
+            )
+            reason = f"{client!r} may not call {method}; add its name to tls.allow of this agent"
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
         return client

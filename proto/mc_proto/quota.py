@@ -1,4 +1,4 @@
-"""How much one client may have open at a time."""
+"""Limits on what one client may have open at a time."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from contextlib import contextmanager
 
 
 class QuotaExceeded(Exception):
-    """One client has as much open as it may."""
+    """Raised if a client has reached its limit."""
 
 
 class Quota:
-    """Counts what is open by client; `what` names it in the refusal."""
+    """Counts the open calls or tasks of each client; `plural` names them in the error."""
 
-    def __init__(self, most: int, what: str) -> None:
+    def __init__(self, most: int, plural: str) -> None:
         self.most = most
-        self._what = what
+        self._plural = plural
         self._open: Counter[str] = Counter()
 
     @contextmanager
     def one(self, client: str) -> Iterator[None]:
-        """Hold one for as long as the block lasts; QuotaExceeded if that were one too many."""
+        """Count one for the duration of the block; QuotaExceeded if the limit is reached."""
         if self._open[client] >= self.most:
-            raise QuotaExceeded(f"overload: {client} has {self.most} {self._what} open already")
+            raise QuotaExceeded(
+                f"overload: {client} has {self.most} {self._plural} open already, "
+                "the limit per client"
+            )
         self._open[client] += 1
         try:
             yield

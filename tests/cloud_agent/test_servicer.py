@@ -378,7 +378,8 @@ async def test_one_edge_cannot_have_every_task(agent):
     first = await agent.send("a")
     await until(lambda: agent.net.is_in(0))
     assert await turned_away(await agent.send("b")) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 127.0.0.1 has 1 tasks open already"
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "overload: 127.0.0.1 has 1 tasks open already, the limit per client",
     )  # fmt: skip
     agent.net.let_go(0)
     assert await names(first) == ["accepted", "result"]
@@ -583,14 +584,14 @@ async def test_features_enter_behind_the_cut(agent):
 async def test_features_of_another_size_are_refused_before_they_are_read(agent):
     code, sentence = await turned_away(await agent.send(payload=b"value", codec="features"))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert sentence == "open.payload_bytes: 5; a features payload has 6"
+    assert sentence == "open.payload_bytes: 5, but a features payload has 6"
     await until(agent.is_free)
 
 
 async def test_an_unknown_codec_is_refused_with_those_there_are(agent):
     code, sentence = await turned_away(await agent.send(codec="webp"))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert sentence == "open.codec: 'webp' is not known here; use jpeg or features"
+    assert sentence == "open.codec: 'webp' is not a codec of this agent; use jpeg or features"
 
 
 # --- its part of the story --------------------------------------------------------------------

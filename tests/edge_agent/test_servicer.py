@@ -539,7 +539,7 @@ async def test_one_client_cannot_have_every_task(agent):
     await until(lambda: agent.driver.known("a") and agent.driver.known("b"))
     refused = await agent.ask(wanted("c"))
     assert (refused.task_id, refused.kind) == ("c", "refused")
-    assert refused.reason == "overload: 127.0.0.1 has 2 tasks open already"
+    assert refused.reason == "overload: 127.0.0.1 has 2 tasks open already, the limit per client"
     assert refused.refusal == "too-many-tasks"
     for call in held:
         call.cancel()

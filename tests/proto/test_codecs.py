@@ -37,10 +37,13 @@ def test_a_payload_of_a_known_codec_and_its_size_is_taken(codec, size):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"payload_bytes": 3_135}, "open.payload_bytes: 3135; a features payload has 3136"),
-        ({"payload_bytes": 0}, "open.payload_bytes: 0; a features payload has 3136"),
+        ({"payload_bytes": 3_135}, "open.payload_bytes: 3135, but a features payload has 3136"),
+        ({"payload_bytes": 0}, "open.payload_bytes: 0, but a features payload has 3136"),
         ({"codec": "jpeg", "payload_bytes": 10_001}, "open.payload_bytes: 10001 is outside"),
-        ({"codec": "webp"}, "open.codec: 'webp' is not known here; use jpeg or features"),
+        (
+            {"codec": "webp"},
+            "open.codec: 'webp' is not a codec of this agent; use jpeg or features",
+        ),
         ({"codec": "x" * 10_000}, "open.codec: 'xxxx"),
     ],
 )

@@ -49,7 +49,10 @@ async def test_one_client_cannot_have_every_call():
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await submit(channel, "c")
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert refused.value.details() == "overload: 127.0.0.1 has 2 calls open already"
+        assert (
+            refused.value.details()
+            == "overload: 127.0.0.1 has 2 calls open already, the limit per client"
+        )
         servicer.may_answer.set()
         assert [(await call).task_id for call in held] == ["a", "b"]
         assert (await submit(channel, "c")).task_id == "c"
@@ -85,7 +88,9 @@ async def test_reflection_is_off():
 
 def test_a_quota_forgets_who_has_nothing_open():
     quota = Quota(1, "tasks")
-    refused = pytest.raises(QuotaExceeded, match="overload: robot has 1 tasks open already")
+    refused = pytest.raises(
+        QuotaExceeded, match="overload: robot has 1 tasks open already, the limit per client"
+    )
     with quota.one("robot"), quota.one("other"), refused, quota.one("robot"):
         raise AssertionError("one too many got in")
     assert not quota._open

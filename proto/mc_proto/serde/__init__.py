@@ -1,10 +1,11 @@
-"""Between the wire and the core: the only place that knows both.
+"""Conversions between the wire's messages and the core's types; pure functions.
 
-Pure functions. Constraints that a person got wrong raise `BadField`, which names the field.
+Invalid fields of a request raise `BadField`, which names the field. The queries of the log store
+are converted beside the store, in `mc_sched/obs/store/wire.py`.
 """
 
 from mc_proto.serde.calls import (
-    CloudNews,
+    CloudEvent,
     check_open,
     cloud_action_to_wire,
     cloud_event_from_wire,
@@ -25,7 +26,6 @@ from mc_proto.serde.outcomes import (
     score_from_wire,
     score_to_wire,
 )
-from mc_proto.serde.queries import query_from_wire, query_to_wire
 from mc_proto.serde.status import status_to_wire
 from mc_proto.serde.tasks import (
     MAX_IMAGE_BYTES,
@@ -39,7 +39,7 @@ __all__ = [
     "MAX_ID",
     "MAX_IMAGE_BYTES",
     "BadField",
-    "CloudNews",
+    "CloudEvent",
     "bad_input_to_wire",
     "check_image",
     "check_open",
@@ -55,8 +55,6 @@ __all__ = [
     "prediction_from_wire",
     "prediction_to_wire",
     "privacy_from_wire",
-    "query_from_wire",
-    "query_to_wire",
     "received_from_wire",
     "score_from_wire",
     "score_to_wire",

@@ -1,4 +1,4 @@
-"""One task on its way to a cloud agent, and what that says of it."""
+"""The messages of an Infer call: a task, its payload, and the cloud's messages about it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_to_wire(
     bundle_hash: str,
     trace_id: str = "",
 ) -> cloud_pb2.InferRequest:
-    """The first message of an Infer call, with the first `head_bytes` of the payload."""
+    """Return the first message of an Infer call, with the first `head_bytes` of the payload."""
     opened = cloud_pb2.InferRequest.Open(
         task_id=action.task_id,
         edge_id=edge_id,
@@ -52,19 +52,21 @@ def open_to_wire(
 def check_open(
     message: cloud_pb2.InferRequest.Open, max_payload_bytes: int, codecs: Sequence[Codec]
 ) -> None:
-    """Raise BadField if the call cannot be served as it is."""
+    """Raise BadField if a field of the first message is not valid."""
     check_id("open.task_id", message.task_id, required=True)
     check_id("open.edge_id", message.edge_id, required=True)
     size_bytes = {codec.name: codec.payload_bytes for codec in codecs}
     if message.codec not in size_bytes:
         raise BadField(
             "open.codec",
-            f"{reprlib.repr(message.codec)} is not known here; use {' or '.join(size_bytes)}",
+            f"{reprlib.repr(message.codec)} is not a codec of this agent; "
+            f"use {' or '.join(size_bytes)}",
         )
     if message.payload_bytes != (size_bytes[message.codec] or message.payload_bytes):
         raise BadField(
             "open.payload_bytes",
-            f"{message.payload_bytes}; a {message.codec} payload has {size_bytes[message.codec]}",
+            f"{message.payload_bytes}, but a {message.codec} payload "
+            f"has {size_bytes[message.codec]}",
         )
     if not 0 < message.payload_bytes <= max_payload_bytes:
         raise BadField(
@@ -79,18 +81,18 @@ def check_open(
 
 
 def opened_trace(message: cloud_pb2.InferRequest.Open) -> str:
-    """The trace that the task belongs to; "" for none, and for what is none."""
+    """Return the task's trace id; empty if there is none or it is not valid."""
     return message.trace_id if is_trace_id(message.trace_id) else ""
 
 
 def received_from_wire(
     message: cloud_pb2.InferRequest.Open, key: str, now_ns: int, opened_ns: int, rule: ExitRule
 ) -> ev.Received:
-    """The task as an event of the cloud machine, under the id `key` that is unique on this node.
+    """Return the task as an event of the cloud machine, under the id `key`, unique on this node.
 
     The call was opened at `opened_ns`, and the payload's last byte arrived at `now_ns`; the time
-    between them is taken off the budget. `rule` is the agent's own exit rule, for a call that
-    names none.
+    between them is subtracted from the budget. `rule` is the agent's own exit rule, for calls
+    without one.
     """
     spent_ns = now_ns - opened_ns
     return ev.Received(
@@ -115,10 +117,10 @@ def cloud_action_to_wire(
     held_ns: int = 0,
     transfer_ns: int = 0,
 ) -> cloud_pb2.InferReply:
-    """What the cloud machine wants the edge to know.
+    """Return a message of the cloud machine to the edge.
 
-    `held_ns`: an acceptance is written so long after the payload was here, a reply so long after
-    the acceptance. `transfer_ns`: what the node saw of the upload.
+    `held_ns` is the time from the end of the payload to an acceptance, or from the acceptance to a
+    reply. `transfer_ns` is the duration of the upload as seen by the cloud.
     """
     if isinstance(action, do.Accept):
         return cloud_pb2.InferReply(
@@ -155,7 +157,7 @@ def cloud_action_to_wire(
 
 
 def story_to_wire(moments: Iterable[Moment]) -> list[cloud_pb2.InferReply.Moment]:
-    """The cloud's part of a task's story."""
+    """Return the cloud's part of a task's story."""
     return [
         cloud_pb2.InferReply.Moment(
             name=moment.name, at_ns=moment.at_ns, took_ns=moment.took_ns, detail=moment.detail
@@ -165,17 +167,17 @@ def story_to_wire(moments: Iterable[Moment]) -> list[cloud_pb2.InferReply.Moment
 
 
 def story_from_wire(message: cloud_pb2.InferReply) -> tuple[Moment, ...]:
-    """The same, back; empty for a message that tells none."""
+    """Return the cloud's part of a task's story; empty if the message has none."""
     return tuple(Moment(m.name, m.at_ns, m.took_ns, m.detail) for m in message.story)
 
 
-CloudNews = (
+CloudEvent = (
     ev.CloudAccepted | ev.CloudProgressed | ev.CloudReplied | ev.CloudRefused | ev.CloudStopped
 )
 
 
-def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: int) -> CloudNews:
-    """What the cloud said, as an event of the edge machine. ValueError for an empty message."""
+def cloud_event_from_wire(message: cloud_pb2.InferReply, task_id: str, now_ns: int) -> CloudEvent:
+    """Return a message of the cloud as an event of the edge machine; ValueError if it is empty."""
     kind = message.WhichOneof("message")
     if kind == "accepted":
         accepted = message.accepted

@@ -1,4 +1,4 @@
-"""What a cloud agent hosts."""
+"""The tables that a cloud agent hosts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mc_sched.core.tables import CloudTable, Codec, Exit
 
 
 def describe_to_wire(table: CloudTable, version: str) -> cloud_pb2.DescribeReply:
-    """A cloud table as Describe's answer."""
+    """Return a cloud table as the reply of Describe."""
     return cloud_pb2.DescribeReply(
         network=table.name,
         bundle_hash=table.bundle_hash,
@@ -38,7 +38,7 @@ def _codec_from_wire(message: cloud_pb2.DescribeReply.Codec) -> Codec:
 
 
 def describe_from_wire(message: cloud_pb2.DescribeReply) -> CloudTable:
-    """Describe's answer as a cloud table."""
+    """Return the reply of Describe as a cloud table."""
     return CloudTable(
         name=message.network,
         stage_ns=tuple(message.stage_ns),

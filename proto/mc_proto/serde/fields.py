@@ -1,4 +1,4 @@
-"""What a request's fields may hold. BadField says what is allowed."""
+"""Checks of a request's fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_ID = 128
 
 
 class BadField(ValueError):
-    """A request's field is out of range; the sentence says what is allowed."""
+    """A field of a request is not valid; the message names it and the permitted values."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(f"{field}: {sentence}")
@@ -19,20 +19,20 @@ class BadField(ValueError):
 
 
 def check_id(field: str, value: str, required: bool) -> None:
-    """At most MAX_ID printable characters, and some if `required`."""
+    """Require at most MAX_ID printable characters, and at least one if `required`."""
     if required and not value:
-        raise BadField(field, "is empty")
+        raise BadField(field, "must not be empty")
     if len(value) > MAX_ID or not value.isprintable():
         raise BadField(field, f"must be at most {MAX_ID} printable characters")
 
 
 def check_accuracy(field: str, value: float) -> None:
-    """A share."""
+    """Require a number in [0, 1]."""
     if math.isnan(value) or not 0.0 <= value <= 1.0:
         raise BadField(field, f"{value} is outside 0 to 1")
 
 
 def check_choice(field: str, value: str, allowed: Collection[str]) -> None:
-    """Empty, or one of these."""
+    """Require one of the allowed values, or nothing."""
     if value and value not in allowed:
         raise BadField(field, f"{reprlib.repr(value)} is not one of {', '.join(allowed)}")

@@ -1,4 +1,4 @@
-"""How tasks end: predictions, scores, outcomes."""
+"""Predictions, scores and outcomes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Refusal
 
 
 def prediction_to_wire(prediction: Prediction, labels: Sequence[str]) -> common_pb2.Prediction:
-    """With each label's name beside its index."""
+    """Return a prediction, with the names of the labels."""
     return common_pb2.Prediction(
         top=[
             common_pb2.Prediction.Label(index=index, name=labels[index], probability=probability)
@@ -22,13 +22,13 @@ def prediction_to_wire(prediction: Prediction, labels: Sequence[str]) -> common_
 
 
 def prediction_from_wire(message: common_pb2.Prediction) -> Prediction:
-    """Indexes and probabilities; the names are the bundle's."""
+    """Return a prediction without the names, which the bundle has."""
     top = tuple((label.index, label.probability) for label in message.top)
     return Prediction(top, message.entropy)
 
 
 def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome:
-    """An outcome for the person who submitted the task."""
+    """Return an outcome as the client gets it."""
     prediction = outcome.prediction
     energy = outcome.energy
     return edge_pb2.Outcome(
@@ -61,7 +61,7 @@ def outcome_to_wire(outcome: Outcome, labels: Sequence[str]) -> edge_pb2.Outcome
 
 
 def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
-    """An outcome as it left the edge agent; `error` is the caller's to look at."""
+    """Return an outcome as the edge agent sent it; the caller has to check `error`."""
     answered = message.HasField("prediction")
     energy = message.energy
     return Outcome(
@@ -94,7 +94,7 @@ def outcome_from_wire(message: edge_pb2.Outcome) -> Outcome:
 
 
 def score_to_wire(score: Score) -> edge_pb2.Score:
-    """A forecast and what then happened."""
+    """Return a forecast and the time that was measured."""
     return edge_pb2.Score(
         predictor=score.predictor.value,
         mean_ns=score.mean_ns,
@@ -104,12 +104,12 @@ def score_to_wire(score: Score) -> edge_pb2.Score:
 
 
 def score_from_wire(message: edge_pb2.Score) -> Score:
-    """The same, back. ValueError for a predictor that this version does not know."""
+    """Return a score; ValueError if this version does not have the predictor."""
     return Score(Predictor(message.predictor), message.mean_ns, message.upper_ns, message.actual_ns)
 
 
 def bad_input_to_wire(message: edge_pb2.Task, task_id: str, error: BadField) -> edge_pb2.Outcome:
-    """The outcome of a task whose input was bad: refused, with the field named."""
+    """Return the outcome of a task with an invalid field: refused, with the error."""
     return edge_pb2.Outcome(
         task_id=task_id,
         stream_id=message.stream_id,

@@ -1,4 +1,4 @@
-"""An edge agent's status."""
+"""The status of an edge agent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mc_sched.core.edge.snapshot import EdgeSnapshot
 
 
 def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
-    """The machine's part of a status; the daemon adds version, bundle, uptime and labels."""
+    """Return the machine's part of a status; the daemon adds version, bundle, uptime, labels."""
     return edge_pb2.StatusReply(
         cloud=snapshot.cloud.value,
         cloud_detail=snapshot.cloud_detail,

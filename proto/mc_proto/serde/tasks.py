@@ -1,4 +1,4 @@
-"""What a person asks for: tasks and their images."""
+"""Tasks and their images, as clients submit them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mc_proto.v1 import edge_pb2
 from mc_sched.core.task import MAX_DEADLINE_NS, Mode, Privacy, Task
 
 MAX_IMAGE_BYTES = 8 * 2**20
-"""Largest encoded image that an edge agent takes."""
+"""Largest encoded image that an edge agent accepts."""
 
 
 def task_from_wire(
@@ -21,7 +21,7 @@ def task_from_wire(
     encoding_ns: int = 0,
     trace_id: str = "",
 ) -> Task:
-    """A person's request as a task; raises BadField for a constraint out of range."""
+    """Return a request as a task; BadField if a field is not valid."""
     check_task(message, policies)
     return Task(
         task_id=task_id,
@@ -39,12 +39,12 @@ def task_from_wire(
 
 
 def privacy_from_wire(message: edge_pb2.Task) -> Privacy:
-    """What a checked task lets leave the device."""
+    """Return the privacy of a task that has been checked."""
     return Privacy(message.privacy) if message.privacy else Privacy.ANY
 
 
 def check_task(message: edge_pb2.Task, policies: Collection[str]) -> None:
-    """Raise BadField for the first constraint that is out of range."""
+    """Raise BadField for the first field that is not valid."""
     check_id("task_id", message.task_id, required=False)
     check_id("stream_id", message.stream_id, required=False)
     if not 0 < message.deadline_ns <= MAX_DEADLINE_NS:
@@ -60,7 +60,7 @@ def check_task(message: edge_pb2.Task, policies: Collection[str]) -> None:
 
 
 def check_image(image: bytes) -> None:
-    """Raise BadField for what no edge agent takes, whatever is in it."""
+    """Raise BadField if the image is empty or too large; its content is not checked."""
     if not image:
         raise BadField("image", "is empty; send the bytes of a JPEG or PNG file")
     if len(image) > MAX_IMAGE_BYTES:

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class CloudAgentStub:
-    """The daemon on the GPU server. Times are durations; no clock reading ever crosses the wire.
+    """The daemon on the GPU server; edge agents are its clients.
+
+    Fields named *_ns are nanoseconds. They are durations, never clock readings, so the clocks of
+    both sides need not agree. Unset fields are 0, empty or false; comments say what that means.
     """
 
     def __init__(self, channel):
@@ -58,33 +61,45 @@ class CloudAgentStub:
 
 
 class CloudAgentServicer:
-    """The daemon on the GPU server. Times are durations; no clock reading ever crosses the wire.
+    """The daemon on the GPU server; edge agents are its clients.
+
+    Fields named *_ns are nanoseconds. They are durations, never clock readings, so the clocks of
+    both sides need not agree. Unset fields are 0, empty or false; comments say what that means.
     """
 
     def Describe(self, request, context):
-        """What this agent hosts: exits, accuracy tables, its own profile.
+        """Returns the tables of the bundle that the agent hosts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Infer(self, request_iterator, context):
-        """One call per task: open with the first bytes of the payload, then the rest of it in chunks.
-        Ends after result, refused or stopped.
+        """Serves one task per call. The client sends `open`, then the rest of the payload in chunks; no
+        message may be larger than 256 KiB. The agent sends `accepted`, any number of `progressed`, and
+        one of `result`, `refused` and `stopped`, which ends the call; `refused` and `stopped` may also
+        come without `accepted`. Errors:
+        INVALID_ARGUMENT     a field is not valid (the message names it), or the payload is
+        FAILED_PRECONDITION  the agent hosts another bundle
+        ALREADY_EXISTS       a call for the same task of the same edge is open
+        RESOURCE_EXHAUSTED   the client, or the agent, has too many open tasks
+        DEADLINE_EXCEEDED    the payload did not arrive within the budget or the agent's upload limit
+        PERMISSION_DENIED    the certificate may not call this agent
+        INTERNAL             the agent could not decode the payload because of a fault
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GiveUp(self, request, context):
-        """Stop working on a task. Sent on a connection of its own, never behind image bytes.
+        """Stops the work on a task. Use a second connection, so that it does not wait behind image bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Probe(self, request, context):
-        """Round trip and load. Sent on the same connection as GiveUp.
+        """Measures the round trip, and the rate if padded; returns the load. Use GiveUp's connection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +137,10 @@ def add_CloudAgentServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CloudAgent:
-    """The daemon on the GPU server. Times are durations; no clock reading ever crosses the wire.
+    """The daemon on the GPU server; edge agents are its clients.
+
+    Fields named *_ns are nanoseconds. They are durations, never clock readings, so the clocks of
+    both sides need not agree. Unset fields are 0, empty or false; comments say what that means.
     """
 
     @staticmethod

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class EdgeAgentStub:
-    """The daemon on the edge device; what people and their programs talk to.
+    """The daemon on the edge device; people and their programs are its clients.
+
+    Fields named *_ns are nanoseconds and durations, *_j joules, *_w watts, *_bps bits per second.
+    Unset fields are 0, empty or false; comments say what that means.
     """
 
     def __init__(self, channel):
@@ -68,46 +71,53 @@ class EdgeAgentStub:
 
 
 class EdgeAgentServicer:
-    """The daemon on the edge device; what people and their programs talk to.
+    """The daemon on the edge device; people and their programs are its clients.
+
+    Fields named *_ns are nanoseconds and durations, *_j joules, *_w watts, *_bps bits per second.
+    Unset fields are 0, empty or false; comments say what that means.
     """
 
     def Submit(self, request, context):
-        """One image in, one outcome out. Bad input: INVALID_ARGUMENT that names the field.
+        """Classifies one image. Errors: INVALID_ARGUMENT if a field is not valid (the message names it),
+        RESOURCE_EXHAUSTED if the client has too many open calls, PERMISSION_DENIED if its certificate
+        may not call this agent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Stream(self, request_iterator, context):
-        """A stream of images. Each gets exactly one outcome, in the order they end; bad input gets an
-        outcome with `error` set and the stream goes on.
+        """Classifies a stream of images. Each gets exactly one outcome, in the order in which they end.
+        An image that is not valid gets an outcome with `error`, and the stream continues.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Feedback(self, request, context):
-        """"Not satisfied": raises the stream's QoR by one step and processes the image again.
+        """"Not satisfied": raises the QoR of the task's stream by one step and processes its image again.
+        NOT_FOUND if the agent does not have the image any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Status(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns the agent's state, forecasts and statistics.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """The event log, live.
+        """Sends the lines of the event log as they are written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Logs(self, request, context):
-        """What the agent's log store holds, oldest first; FAILED_PRECONDITION where it has none.
+        """Sends lines of the agent's log store, oldest first; FAILED_PRECONDITION if it has none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +165,10 @@ def add_EdgeAgentServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EdgeAgent:
-    """The daemon on the edge device; what people and their programs talk to.
+    """The daemon on the edge device; people and their programs are its clients.
+
+    Fields named *_ns are nanoseconds and durations, *_j joules, *_w watts, *_bps bits per second.
+    Unset fields are 0, empty or false; comments say what that means.
     """
 
     @staticmethod
