@@ -1,1 +1,1 @@
-"""Link models, and the relay that emulates a link between two ports."""
+"""Link models, and a relay that emulates a link between two ports."""

@@ -1,4 +1,4 @@
-"""One relayed connection: two sockets, a reader and a writer for each direction."""
+"""One relayed connection: two sockets, and a reader and a writer per direction."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from collections import deque
 from mc_sched.link.direction import Direction, Item, Lane, Signal
 
 _READ_BYTES = 16 * 1024
-_NO_LINGER = struct.pack("ii", 1, 0)  # closing the socket then sends RST instead of FIN
+_NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends RST instead of FIN
 
 
 class Outbox:
@@ -25,7 +25,7 @@ class Outbox:
         self._filled.set()
 
     async def take(self) -> Item:
-        """The next signal, or all the bytes before it in one piece."""
+        """Return the next signal, or all bytes before it in one piece."""
         await self._filled.wait()
         item = self._items.popleft()
         if isinstance(item, bytes):
@@ -57,12 +57,12 @@ class Half:
         self._lane = Lane(self._deliver)
 
     def send_reset(self) -> None:
-        """Let a reset travel this way."""
+        """Send a reset in this direction."""
         self._direction.offer(self._lane, Signal.RESET)
 
-    def forget(self) -> None:
-        """Drop what is still on the link."""
-        self._direction.forget(self._lane)
+    def discard(self) -> None:
+        """Drop the bytes that are still on the link."""
+        self._direction.discard(self._lane)
 
     def _deliver(self, item: Item) -> None:
         if item is Signal.RESET:
@@ -71,7 +71,7 @@ class Half:
             self._outbox.put(item)
 
     async def read(self) -> None:
-        """Carry bytes from the source to the link until it ends or breaks."""
+        """Carry bytes from the source to the link until the source ends or fails."""
         loop = asyncio.get_running_loop()
         self._lane.update_gate()
         while True:
@@ -85,7 +85,7 @@ class Half:
                 return None
 
     async def write(self, opposite: "Half") -> None:
-        """Carry bytes from the link to the sink; if the sink breaks, a reset goes back."""
+        """Carry bytes from the link to the sink; if the sink fails, a reset is sent back."""
         while True:
             item = await self._outbox.take()
             try:
@@ -107,7 +107,7 @@ class Half:
 async def relay_connection(
     client: socket.socket, target: socket.socket, up: Direction, down: Direction
 ) -> None:
-    """Relay until both ends have closed; a reset, or being cancelled, resets both ends."""
+    """Relay until both ends have closed; a reset or a cancellation resets both ends."""
     broken = asyncio.Event()
     halves = (Half(up, client, target, broken), Half(down, target, client, broken))
     work = [half.read() for half in halves]
@@ -121,13 +121,13 @@ async def relay_connection(
             set_reset_on_close(client)
             set_reset_on_close(target)
         for half in halves:
-            half.forget()
+            half.discard()
         carried.cancel()
         reset.cancel()
         await asyncio.gather(carried, reset, return_exceptions=True)
 
 
 def set_reset_on_close(sock: socket.socket) -> None:
-    """Make `close` send RST."""
+    """Make `close` send a reset (RST)."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -1,14 +1,13 @@
 """One direction of the relayed link, shared by all connections.
 
-Every connection keeps its own line of chunks. Whenever the link is free, the next chunk comes from
-the next connection in turn, so that a few control bytes wait for one chunk of another connection's
-image, as packets on a shared radio would. A chunk that has left travels for the delay and is then
-delivered.
+Every connection has its own queue of chunks. When the link is free, it takes a chunk of the next
+connection in round-robin order. So a few control bytes wait for one chunk of another connection's
+image, as packets on a shared radio do. A chunk that has left is delivered after the delay.
 
-    Lane.offer -> lane.waiting -> [Shaper, connections in turn] -> in flight -> lane.deliver
+    Direction.offer -> lane.waiting -> [Shaper, round robin] -> in flight -> lane.deliver
 
-Departures are computed in exact time, not in the time at which the event loop happens to wake;
-a late wake-up therefore costs delay (below a millisecond) but no rate.
+Departures are computed from the exact times and not from the time at which the event loop wakes.
+So a late wake-up adds delay (below a millisecond) and does not reduce the rate.
 """
 
 import asyncio
@@ -26,14 +25,14 @@ FLIGHT_LIMIT_BYTES = 4 * 1024 * 1024  # of one connection, on the link
 # The loop's timers are rounded up to a millisecond: aim half of one early, accept half of one.
 _SLACK_NS = 500_000
 _LOOK_AHEAD_NS = 1_000_000
-_SIGNAL_BYTES = 40  # what a FIN or RST packet costs: IPv4 and TCP headers
+_SIGNAL_BYTES = 40  # size of a FIN or RST packet: IPv4 and TCP headers
 
 
 class Signal(Enum):
-    """What a connection carries besides bytes."""
+    """End of a connection's bytes in one direction."""
 
-    END = "end"  # no more bytes this way (FIN)
-    RESET = "reset"  # the connection broke (RST)
+    END = "end"  # no more bytes in this direction (FIN)
+    RESET = "reset"  # the connection failed (RST)
 
 
 Item = bytes | Signal
@@ -41,7 +40,7 @@ Item = bytes | Signal
 
 @dataclass(eq=False)
 class Lane:
-    """One connection's bytes in one direction, and how many of them are where."""
+    """One connection's bytes in one direction: waiting, in flight, and not yet written."""
 
     deliver: Callable[[Item], None]
     waiting: deque[tuple[int, Item]] = field(default_factory=deque)  # (offered at, in ns; item)
@@ -52,7 +51,7 @@ class Lane:
     may_read: asyncio.Event = field(default_factory=asyncio.Event)
 
     def update_gate(self) -> None:
-        """Let the reader read only while the connection's bytes fit their bounds."""
+        """Allow reading only while the connection's bytes are within their limits."""
         held_bytes = self.waiting_bytes + self.unwritten_bytes
         if held_bytes < WAITING_LIMIT_BYTES and self.flight_bytes < FLIGHT_LIMIT_BYTES:
             self.may_read.set()
@@ -66,16 +65,16 @@ class Direction:
     def __init__(self, shaper: Shaper, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._shaper = shaper
         self._clock = clock
-        self._turns: deque[Lane] = deque()  # lanes with waiting chunks, next in turn first
+        self._turns: deque[Lane] = deque()  # lanes with waiting chunks, in round-robin order
         self._flight: deque[tuple[int, Lane, Item]] = deque()  # (arrives at, in ns; lane; item)
-        self._dark_since_ns: int | None = None
-        self._not_before_ns = 0  # chunks offered while the link was dark start here
+        self._cut_since_ns: int | None = None
+        self._not_before_ns = 0  # start of chunks that were offered while the link was cut
         self._last_arrival_ns = 0
         self._timer: asyncio.TimerHandle | None = None
         self.delivered_bytes = 0
 
     def offer(self, lane: Lane, item: Item) -> None:
-        """Put bytes or a signal into the connection's line."""
+        """Put bytes or a signal into the connection's queue."""
         if lane.closed:
             return
         now_ns = self._clock()
@@ -87,61 +86,61 @@ class Direction:
         lane.update_gate()
         self._advance()
 
-    def forget(self, lane: Lane) -> None:
-        """Drop what a closed connection still has on the link."""
+    def discard(self, lane: Lane) -> None:
+        """Drop the bytes that a closed connection still has on the link."""
         lane.closed = True
         lane.waiting.clear()
         if lane in self._turns:
             self._turns.remove(lane)
 
     def reshape(self, shaper: Shaper) -> None:
-        """Go on with another rate and delay; what is in flight arrives as it would have."""
+        """Change the rate and the delay; chunks in flight keep their arrival times."""
         self._shaper = shaper
         self._not_before_ns = self._clock()
         self._advance()
 
-    def go_dark(self) -> None:
-        """Hold everything, as a link with no signal does."""
-        if self._dark_since_ns is None:
-            self._dark_since_ns = self._clock()
+    def cut(self) -> None:
+        """Hold all chunks, as a link without a signal does."""
+        if self._cut_since_ns is None:
+            self._cut_since_ns = self._clock()
         self._cancel_timer()
 
-    def go_light(self) -> None:
-        """Go on after `go_dark`; the dark time is added to what was in flight."""
-        if self._dark_since_ns is None:
+    def restore(self) -> None:
+        """End a `cut`; its duration is added to the arrival times of the chunks in flight."""
+        if self._cut_since_ns is None:
             return
         now_ns = self._clock()
-        dark_ns = now_ns - self._dark_since_ns
-        self._flight = deque((at_ns + dark_ns, lane, item) for at_ns, lane, item in self._flight)
-        self._last_arrival_ns += dark_ns
+        cut_ns = now_ns - self._cut_since_ns
+        self._flight = deque((at_ns + cut_ns, lane, item) for at_ns, lane, item in self._flight)
+        self._last_arrival_ns += cut_ns
         self._not_before_ns = now_ns
-        self._dark_since_ns = None
+        self._cut_since_ns = None
         self._advance()
 
     def close(self) -> None:
-        """Forget everything and stop the timer."""
+        """Drop all chunks and stop the timer."""
         self._cancel_timer()
         self._flight.clear()
         self._turns.clear()
 
     def _advance(self) -> None:
-        """Launch and deliver all that is due, then sleep until the next is."""
+        """Launch and deliver all chunks that are due, and set the timer for the next one."""
         self._cancel_timer()
-        if self._dark_since_ns is not None:
+        if self._cut_since_ns is not None:
             return
         now_ns = self._clock()
         while self._turns and self._next_start_ns() <= now_ns + _LOOK_AHEAD_NS:
-            self._launch(self._take_turn())
+            self._launch(self._next_lane())
         self._deliver_until(now_ns + _SLACK_NS)
         self._arm(now_ns)
 
     def _next_start_ns(self) -> int:
-        """When the next chunk begins to leave: the link is free and some chunk is there."""
+        """Return when the link is free and a chunk is waiting."""
         earliest_ns = min(lane.waiting[0][0] for lane in self._turns)
         return max(earliest_ns, self._shaper.free_ns, self._not_before_ns)
 
-    def _take_turn(self) -> Lane:
-        """The next lane in turn among those whose chunk was there when the link became free."""
+    def _next_lane(self) -> Lane:
+        """Return the next lane in order whose chunk was waiting when the link became free."""
         start_ns = self._next_start_ns()
         while self._turns[0].waiting[0][0] > start_ns:
             self._turns.rotate(-1)

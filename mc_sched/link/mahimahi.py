@@ -1,8 +1,8 @@
 """Mahimahi packet-delivery traces.
 
-One line per delivery opportunity of 1500 bytes: an integer, the milliseconds since the start.
+Each line is one delivery opportunity of 1500 bytes, as an integer: milliseconds since the start.
 A repeated line means several opportunities in that millisecond. Blank lines and lines that begin
-with '#' are skipped. The trace loops with a period of its last time.
+with '#' are skipped. The trace repeats with a period of its last time.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _NS_PER_MS = 1_000_000
 
 
 class TraceError(ValueError):
-    """A trace that cannot be used; the sentence names the trace and the line."""
+    """A trace is invalid; the sentence names the trace and the line."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Trace:
 
 
 def parse_trace(text: str, name: str) -> Trace:
-    """Parse the text of a trace; `name` (its path) stands in errors. Raises TraceError."""
+    """Parse the text of a trace; errors contain its `name`. Raises TraceError."""
     times_ms: list[int] = []
     for number, line in enumerate(text.splitlines(), start=1):
         entry = line.strip()
@@ -42,13 +42,13 @@ def parse_trace(text: str, name: str) -> Trace:
 
 
 def read_trace(path: str) -> TraceRate:
-    """The rate of a trace's file; UserError with one sentence for what cannot be used."""
+    """Read the rate of a trace's file. Raises UserError if it is not a valid trace."""
     try:
         return parse_trace(Path(path).read_text(encoding="utf-8"), path).rate
     except TraceError as error:
         raise UserError(str(error)) from None
     except UnicodeDecodeError:
-        raise UserError(f"{path} is no text file; give a Mahimahi trace") from None
+        raise UserError(f"{path} is not a text file; name a Mahimahi trace") from None
     except OSError as error:
         raise UserError(f"cannot read the trace {path}: {error.strerror}") from None
 
@@ -58,12 +58,12 @@ def _parse_line(entry: str, previous_ms: int, where: str) -> int:
         time_ms = int(entry)
     except ValueError:
         raise TraceError(
-            f"{where}: {entry[:40]!r} is no whole number of milliseconds; fix or remove the line"
+            f"{where}: {entry[:40]!r} is not an integer of milliseconds; correct or remove the line"
         ) from None
     if time_ms < 0:
         raise TraceError(f"{where}: {time_ms} is negative; times count from 0 milliseconds")
     if time_ms < previous_ms:
         raise TraceError(
-            f"{where}: time goes back from {previous_ms} to {time_ms}; sort the lines by time"
+            f"{where}: time decreases from {previous_ms} to {time_ms}; sort the lines by time"
         )
     return time_ms

@@ -1,6 +1,6 @@
-"""What a link does to bytes, as pure code: the time is passed in, no socket and no clock.
+"""Link models as pure code: the time is an argument, there is no socket and no clock.
 
-A direction of a link is a queue that drains at a rate, and behind it a delay:
+A direction of a link is a queue that drains at a rate, followed by a delay:
 
     bytes handed over -> [queue at the rate] -> departure -> [rtt / 2 + jitter] -> arrival
 
@@ -25,22 +25,22 @@ _64_BITS = (1 << 64) - 1
 
 @value
 class Cursor:
-    """How far a rate has been used up; times in ns from the start of the link."""
+    """Position in a rate after the bytes so far; times in ns from the start of the link."""
 
-    free_ns: int = 0  # when the last byte so far has left
+    free_ns: int = 0  # when the last byte so far leaves
     opportunity: int = -1  # traces: the last delivery opportunity used
-    spare_bytes: int = 0  # traces: what that opportunity can still carry
+    spare_bytes: int = 0  # traces: bytes that this opportunity can still carry
 
 
 class Rate(Protocol):
-    """A rate model: pure, all its state is in the cursor."""
+    """A rate model without state; the cursor holds the state."""
 
     @property
     def mean_bps(self) -> float:
-        """Long-run bits per second; inf for an unlimited link."""
+        """Mean bits per second in the long run; inf for an unlimited link."""
 
     def send(self, cursor: Cursor, now_ns: int, size_bytes: int) -> Cursor:
-        """Queue `size_bytes` at `now_ns` behind earlier bytes; the cursor after their last byte."""
+        """Queue `size_bytes` at `now_ns`; return the cursor after their last byte."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ConstantRate:
 
     def __post_init__(self) -> None:
         if self.rate_bps <= 0:
-            raise ValueError(f"a rate of {self.rate_bps} bit/s carries nothing; give one above 0")
+            raise ValueError(f"a rate of {self.rate_bps} bit/s carries nothing; set one above 0")
 
     @property
     def mean_bps(self) -> float:
@@ -73,17 +73,17 @@ class ConstantRate:
         return float(self.rate_bps)
 
     def send(self, cursor: Cursor, now_ns: int, size_bytes: int) -> Cursor:
-        """See `Rate`; rounds up, so that no byte is ever early."""
+        """See `Rate`; rounds up, so that no byte leaves early."""
         start_ns = max(now_ns, cursor.free_ns)
         return Cursor(start_ns - (-size_bytes * 8 * _NS_PER_S // self.rate_bps))
 
 
 @dataclass(frozen=True)
 class TraceRate:
-    """Mahimahi delivery opportunities: at each time up to 1500 bytes may leave; loops at the end.
+    """Mahimahi delivery opportunities: at each time up to 1500 bytes leave; repeats at the end.
 
     `times_ns` never decreases and ends above 0; its last entry is the length of the loop, as in
-    Mahimahi (Netravali et al., USENIX ATC 2015). An opportunity that finds no bytes is lost.
+    Mahimahi (Netravali et al., USENIX ATC 2015). An opportunity without waiting bytes is lost.
     """
 
     times_ns: tuple[int, ...]
@@ -94,19 +94,19 @@ class TraceRate:
 
     @property
     def mean_bps(self) -> float:
-        """What the loop carries at most, over its length."""
+        """Capacity of the loop over its length."""
         return len(self.times_ns) * PACKET_BYTES * 8 * _NS_PER_S / self.times_ns[-1]
 
     def time_ns(self, opportunity: int) -> int:
-        """When opportunity number `opportunity` comes, counted from 0 over all loops."""
+        """Return the time of an opportunity, counted from 0 over all loops."""
         loops, index = divmod(opportunity, len(self.times_ns))
         return loops * self.times_ns[-1] + self.times_ns[index]
 
     def first_at(self, now_ns: int) -> int:
-        """The first opportunity at `now_ns` or later."""
+        """Return the first opportunity at `now_ns` or later."""
         if now_ns <= 0:
             return 0
-        # the loop's last entry falls on the next loop's time 0, hence the interval (0, period]
+        # the last entry of a loop is at time 0 of the next, hence the interval (0, period]
         loops = (now_ns - 1) // self.times_ns[-1]
         within_ns = now_ns - loops * self.times_ns[-1]
         return loops * len(self.times_ns) + bisect_left(self.times_ns, within_ns)
@@ -124,7 +124,7 @@ class TraceRate:
 
 @dataclass(frozen=True)
 class Outage:
-    """Nothing leaves from `start_ns` (after the start of the link) for `duration_ns`."""
+    """Pause of `duration_ns` in which no byte leaves; `start_ns` counts from the link's start."""
 
     start_ns: int
     duration_ns: int
@@ -135,7 +135,7 @@ class Outage:
 
     @property
     def end_ns(self) -> int:
-        """The first instant at which bytes may leave again."""
+        """First time at which bytes may leave again."""
         return self.start_ns + self.duration_ns
 
 
@@ -146,7 +146,7 @@ class LinkSpec:
     up: Rate
     down: Rate
     rtt_ns: int = 0
-    jitter_ns: int = 0  # each chunk's one-way delay is rtt / 2 plus something from 0 to this
+    jitter_ns: int = 0  # each chunk's one-way delay is rtt / 2 plus 0 to jitter_ns
     outages: tuple[Outage, ...] = ()
     seed: int = 0
 
@@ -155,15 +155,15 @@ class LinkSpec:
             raise ValueError("round trip and jitter must be 0 or more")
 
     def uplink(self, start_ns: int) -> "Shaper":
-        """The state of the direction from edge to cloud, for a link that starts at `start_ns`."""
+        """Return the direction from edge to cloud of a link that starts at `start_ns`."""
         return Shaper(self, self.up, start_ns, f"{self.seed}-up")
 
     def downlink(self, start_ns: int) -> "Shaper":
-        """The state of the direction from cloud to edge."""
+        """Return the direction from cloud to edge."""
         return Shaper(self, self.down, start_ns, f"{self.seed}-down")
 
     def with_outages(self, outages: tuple[Outage, ...]) -> "LinkSpec":
-        """The same link with other outages."""
+        """Return this link with other outages."""
         return replace(self, outages=outages)
 
 
@@ -182,11 +182,11 @@ class Shaper:
 
     @property
     def free_ns(self) -> int:
-        """When the last byte handed over so far has left."""
+        """When the last byte offered so far leaves."""
         return self._start_ns + self._cursor.free_ns
 
     def departure_ns(self, now_ns: int, size_bytes: int) -> int:
-        """When the last of `size_bytes`, handed over at `now_ns`, leaves. Bytes queue in order."""
+        """Queue `size_bytes` at `now_ns`; return when the last of them leaves."""
         since_start_ns = now_ns - self._start_ns
         if self._outages:
             for packet_bytes in _packets(size_bytes):
@@ -196,7 +196,7 @@ class Shaper:
         return self.free_ns
 
     def arrival_ns(self, now_ns: int, size_bytes: int) -> int:
-        """When those bytes come out at the other end; later bytes never overtake earlier ones."""
+        """Queue bytes; return when they arrive. Later bytes never overtake earlier ones."""
         jitter_ns = 0
         if self._jitter_ns:
             jitter_ns = _mixed(now_ns - self._start_ns, self._seed) % (self._jitter_ns + 1)
@@ -205,7 +205,7 @@ class Shaper:
         return self._last_arrival_ns
 
     def _send_between_outages(self, now_ns: int, packet_bytes: int) -> Cursor:
-        """Send one packet; one that an outage would cut goes out whole after it."""
+        """Send one packet; one that an outage would interrupt is sent after it."""
         start_ns = max(now_ns, self._cursor.free_ns)
         for outage in self._outages:
             if start_ns >= outage.end_ns:
@@ -218,10 +218,10 @@ class Shaper:
 
 
 def _mixed(time_ns: int, seed: int) -> int:
-    """A number of 32 bits that looks drawn, and depends on the moment and the seed alone.
+    """Return a pseudorandom 32-bit number that depends only on the time and the seed.
 
-    So jitter is the link's, whatever else is sent. The steps are MurmurHash3's finaliser (Appleby
-    2011), on 64 bits.
+    So the jitter does not depend on what else is sent. The mixing is MurmurHash3's finaliser
+    (Appleby 2011), on 64 bits.
     """
     mixed = (time_ns * 0x9E3779B97F4A7C15 ^ seed * 0xC2B2AE3D27D4EB4F) & _64_BITS
     mixed = (mixed ^ mixed >> 33) * 0xFF51AFD7ED558CCD & _64_BITS
@@ -230,7 +230,7 @@ def _mixed(time_ns: int, seed: int) -> int:
 
 
 def _packets(size_bytes: int) -> Iterator[int]:
-    """Cut a size into packets of at most `PACKET_BYTES`."""
+    """Split a size into packets of at most `PACKET_BYTES`."""
     while size_bytes > PACKET_BYTES:
         yield PACKET_BYTES
         size_bytes -= PACKET_BYTES
@@ -238,12 +238,12 @@ def _packets(size_bytes: int) -> Iterator[int]:
 
 
 def mbps(rate_mbps: float) -> ConstantRate:
-    """A constant rate of so many megabits (10^6 bits) per second."""
+    """Return a constant rate in megabits (10^6 bits) per second."""
     return ConstantRate(round(rate_mbps * 1e6))
 
 
 class LinkKind(str, Enum):
-    """The links that have a name."""
+    """Names of predefined links."""
 
     WIFI = "wifi"
     LTE = "4g"

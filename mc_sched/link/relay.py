@@ -2,8 +2,8 @@
 
     client <-> listener [ up: Direction ] [ down: Direction ] <-> target
 
-All connections share the two directions. The relay shapes what connections carry; the handshake
-of a new connection itself is not delayed.
+All connections share the two directions. The relay shapes the bytes of connections; the handshake
+of a new connection is not delayed.
 """
 
 import asyncio
@@ -22,31 +22,31 @@ from mc_sched.units import format_address
 CutMode = Literal["blackhole", "reset"]
 
 _BACKLOG = 128
-# A real sender sees its own link fill up; large socket buffers inside the relay would hide that.
+# A real sender notices that its link is full; large socket buffers in the relay would hide that.
 _RECEIVE_BUFFER_BYTES = 64 * 1024
-# With the loopback's own segments of 64 KiB such a buffer would hold less than two of them.
+# With the loopback's segments of 64 KiB such a buffer would hold less than two segments.
 _SEGMENT_BYTES = 1460
 
 
 @dataclass(frozen=True)
 class RelayStats:
-    """What has crossed the link so far."""
+    """Traffic of the link so far."""
 
     up_bytes: int
     down_bytes: int
-    connections: int  # opened, in all
+    connections: int  # number of connections opened
 
 
 class Relay:
-    """Relays connections over an emulated link; its controls act at once on open connections."""
+    """Relays connections over an emulated link; changes act at once on open connections."""
 
     def __init__(self, spec: LinkSpec) -> None:
         self._spec = spec
         self._start_ns = time.monotonic_ns()
         self._up = Direction(spec.uplink(self._start_ns))
         self._down = Direction(spec.downlink(self._start_ns))
-        self._lit = asyncio.Event()
-        self._lit.set()
+        self._passing = asyncio.Event()
+        self._passing.set()
         self._listen_at = ("", 0)
         self._target = ("", 0)
         self._listener: socket.socket | None = None
@@ -56,18 +56,21 @@ class Relay:
 
     @property
     def spec(self) -> LinkSpec:
-        """The link as it is emulated now."""
+        """The emulated link."""
         return self._spec
 
     @property
     def stats(self) -> RelayStats:
-        """Bytes that came out of the link, and connections opened."""
+        """Bytes delivered by the link, and connections opened."""
         return RelayStats(self._up.delivered_bytes, self._down.delivered_bytes, self._opened)
 
     async def start(
         self, listen_host: str, listen_port: int, target_host: str, target_port: int
     ) -> int:
-        """Listen (port 0: any free one); the port. Outages count from here. Raises UserError."""
+        """Listen and return the port; port 0 takes a free one. Outages count from this call.
+
+        Raises UserError if the address cannot be used.
+        """
         self._target = (target_host, target_port)
         self._listen_at = (listen_host, listen_port)
         self._start_ns = time.monotonic_ns()
@@ -77,7 +80,7 @@ class Relay:
         return port
 
     async def close(self) -> None:
-        """Stop listening and reset what is open."""
+        """Stop listening and reset the open connections."""
         ended = self._drop_connections()
         ended += self._stop_listening()
         await asyncio.gather(*ended, return_exceptions=True)
@@ -93,23 +96,23 @@ class Relay:
     def cut(self, mode: CutMode = "blackhole") -> None:
         """Break the link.
 
-        blackhole: nothing passes; open connections stall, new ones are taken but stay silent.
+        blackhole: no byte passes; open connections stall, new ones are accepted but stay silent.
         reset: open connections are reset, new ones are refused.
         """
-        self._lit.clear()
-        self._up.go_dark()
-        self._down.go_dark()
+        self._passing.clear()
+        self._up.cut()
+        self._down.cut()
         if mode == "reset":
             self._drop_connections()
             self._stop_listening()
 
     def restore(self) -> None:
-        """Undo `cut`. Raises UserError if the port was taken by another program meanwhile."""
+        """Undo `cut`. Raises UserError if another program has taken the port."""
         if self._listener is None:
             self._listen()
-        self._lit.set()
-        self._up.go_light()
-        self._down.go_light()
+        self._passing.set()
+        self._up.restore()
+        self._down.restore()
 
     def _listen(self) -> int:
         self._listener = _open_listener(*self._listen_at)
@@ -137,7 +140,7 @@ class Relay:
         while True:
             try:
                 client, _ = await loop.sock_accept(listener)
-            except OSError:  # the client left at once, or no file descriptor is free
+            except OSError:  # the client has left, or no file descriptor is free
                 await asyncio.sleep(0.01)
                 continue
             task = asyncio.ensure_future(self._serve(client))
@@ -148,9 +151,9 @@ class Relay:
         self._connections.pop(task).close()
 
     async def _serve(self, client: socket.socket) -> None:
-        """Connect to the target and relay; a target that does not answer resets the client."""
+        """Connect to the target and relay; if that fails, reset the client."""
         try:
-            await self._lit.wait()
+            await self._passing.wait()
             target = await _connect(*self._target)
         except (OSError, asyncio.CancelledError):
             set_reset_on_close(client)
@@ -171,7 +174,7 @@ def _new_socket(family: int) -> socket.socket:
 
 
 def _open_listener(host: str, port: int) -> socket.socket:
-    """A listening socket; accepted ones inherit its buffer and segment sizes."""
+    """Return a listening socket; accepted ones inherit its buffer and segment sizes."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = _new_socket(family)
@@ -183,11 +186,11 @@ def _open_listener(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise UserError(_why_not(error, format_address(host, port))) from None
+        raise UserError(_listen_error(error, format_address(host, port))) from None
     return listener
 
 
-def _why_not(error: OSError, address: str) -> str:
+def _listen_error(error: OSError, address: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"cannot listen on {address}: the port is in use; choose another one"
     return f"cannot listen on {address}: {error.strerror}; choose an address of this machine"

@@ -1,4 +1,4 @@
-"""A relay run from a command line: signals end it, control lines steer it."""
+"""A relay run from a command line: signals end it, control lines change it."""
 
 import asyncio
 import contextlib
@@ -21,21 +21,21 @@ _STDIN = 0
 async def run_link(
     spec: LinkSpec, listen: tuple[str, int], target: tuple[str, int], with_control: bool
 ) -> int:
-    """Relay until SIGINT or SIGTERM; exit code 0. Raises UserError if it cannot listen."""
+    """Relay until SIGINT or SIGTERM and return 0. Raises UserError if it cannot listen."""
     relay = Relay(spec)
     port = await relay.start(*listen, *target)
     stopped = _stop_on_signals()
-    _say(f"listening on {format_address(listen[0], port)}")
+    _print(f"listening on {format_address(listen[0], port)}")
     if with_control:
-        _follow_stdin(lambda line: _say(obey(relay, line)))
+        _follow_stdin(lambda line: _print(apply_control_line(relay, line)))
     await stopped.wait()
     await relay.close()
-    _say(f"relayed {relay.stats.up_bytes} bytes up, {relay.stats.down_bytes} bytes down")
+    _print(f"relayed {relay.stats.up_bytes} bytes up, {relay.stats.down_bytes} bytes down")
     return 0
 
 
-def obey(relay: Relay, line: str) -> str:
-    """Do what a control line says; the sentence to show for it."""
+def apply_control_line(relay: Relay, line: str) -> str:
+    """Apply a control line; return the sentence to print."""
     match line.split(maxsplit=2):
         case ["cut"]:
             relay.cut("blackhole")
@@ -84,7 +84,7 @@ def _follow_stdin(on_line: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def follow() -> None:
-        # a closed standard input has no lines, and a loop that has ended wants none
+        # standard input may be closed, and the loop may have ended
         with contextlib.suppress(OSError, RuntimeError):
             for line in _stdin_lines():
                 loop.call_soon_threadsafe(on_line, line)
@@ -94,11 +94,11 @@ def _follow_stdin(on_line: Callable[[str], None]) -> None:
 
 def _stdin_lines() -> Iterator[str]:
     rest = b""
-    # os.read takes no lock that the interpreter would wait for when it exits
+    # os.read takes no lock that would block the interpreter's exit
     while data := os.read(_STDIN, 4096):
         *lines, rest = (rest + data).split(b"\n")
         yield from (line.decode(errors="replace").strip() for line in lines if line.strip())
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)

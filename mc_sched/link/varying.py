@@ -1,7 +1,7 @@
-"""Rates that change with time: a Markov chain's on and off, fading, or what was measured.
+"""Rates that change with time: on and off, fading, or measured.
 
-The chain is drawn when the rate is made, and loops, as a recorded trace does. So the rate stays a
-pure function of time, whatever is sent.
+A Markov chain is drawn when the rate is made, and repeats, as a recorded trace does. So the rate is
+a pure function of time and does not depend on what is sent.
 """
 
 import random
@@ -15,12 +15,12 @@ from mc_sched.link.model import Cursor
 
 _NS_PER_S = 1_000_000_000
 LOOP_NS = 600 * _NS_PER_S
-"""Length of a drawn chain; ten minutes hold enough fades to be typical."""
+"""Length of a drawn chain; ten minutes have enough fades to be typical."""
 
 
 @dataclass(frozen=True)
 class SteppedRate:
-    """`rates_bps[i]` from `starts_ns[i]` on until the next start; loops after `period_ns`."""
+    """`rates_bps[i]` from `starts_ns[i]` until the next start; repeats after `period_ns`."""
 
     starts_ns: tuple[int, ...]
     rates_bps: tuple[int, ...]
@@ -28,9 +28,11 @@ class SteppedRate:
 
     def __post_init__(self) -> None:
         if not self.starts_ns or self.starts_ns[0] != 0 or self.period_ns <= self.starts_ns[-1]:
-            raise ValueError("steps begin at 0 and end before the period does")
+            raise ValueError(
+                "the first rate must start at 0 and the last one before the end of the period"
+            )
         if min(self.rates_bps) < 0 or max(self.rates_bps) == 0:
-            raise ValueError("rates are 0 or more, and one of them is above 0")
+            raise ValueError("rates must be 0 or more, and at least one above 0")
 
     @property
     def mean_bps(self) -> float:
@@ -39,13 +41,13 @@ class SteppedRate:
 
     @cached_property
     def _carried(self) -> tuple[int, ...]:
-        """What has been carried at each start and at the period's end, in bit/s * ns."""
+        """Bits carried by each start and by the period's end, in bit/s * ns."""
         ends_ns = (*self.starts_ns[1:], self.period_ns)
         steps = zip(self.starts_ns, ends_ns, self.rates_bps, strict=True)
         return (0, *accumulate((end - start) * rate for start, end, rate in steps))
 
     def send(self, cursor: Cursor, now_ns: int, size_bytes: int) -> Cursor:
-        """See `Rate`; rounds up, so that no byte is ever early."""
+        """See `Rate`; rounds up, so that no byte leaves early."""
         start_ns = max(now_ns, cursor.free_ns)
         if size_bytes == 0:
             return Cursor(start_ns)
@@ -53,7 +55,7 @@ class SteppedRate:
         at = bisect_right(self.starts_ns, within_ns) - 1
         before = self._carried[at] + (within_ns - self.starts_ns[at]) * self.rates_bps[at]
         more_loops, wanted = divmod(before + size_bytes * 8 * _NS_PER_S, self._carried[-1])
-        if wanted == 0:  # the last bit leaves at the end of a loop, not at the start of the next
+        if wanted == 0:  # the last bit leaves at the end of this loop, not at the start of the next
             more_loops, wanted = more_loops - 1, self._carried[-1]
         step = bisect_right(self._carried, wanted - 1) - 1
         rest = wanted - self._carried[step]
@@ -62,7 +64,7 @@ class SteppedRate:
 
 
 def on_off(rate_bps: int, on_ns: int, off_ns: int, seed: str) -> SteppedRate:
-    """A Markov chain of two states: the rate for `on_ns` on the mean, nothing for `off_ns`.
+    """Return a Markov chain of two states: the rate for a mean of `on_ns`, 0 for `off_ns`.
 
     Gilbert, "Capacity of a burst-noise channel", Bell System Technical Journal 39, 1960.
     """
@@ -72,11 +74,11 @@ def on_off(rate_bps: int, on_ns: int, off_ns: int, seed: str) -> SteppedRate:
 
 
 def fading(rate_bps: int, levels: Sequence[float], hold_ns: int, seed: str) -> SteppedRate:
-    """A Markov chain over `levels`, shares of the rate: each holds for `hold_ns` on the mean.
+    """Return a Markov chain over `levels`, shares of the rate; each lasts for a mean of `hold_ns`.
 
-    Then it goes to a neighbour, up or down alike. This is the finite-state channel of Wang and
-    Moayeri, "Finite-state Markov channel", IEEE Trans. Vehicular Technology 44, 1995, with equal
-    transition rates.
+    The next level is a neighbour, up or down with equal probability. This is the channel of Wang
+    and Moayeri, "Finite-state Markov channel", IEEE Trans. Vehicular Technology 44, 1995, with
+    equal transition rates.
     """
     last = len(levels) - 1
 
@@ -102,6 +104,6 @@ def _chain(
         rates.append(rates_bps[state])
         now_ns += 1 + round(draw.expovariate(1 / hold_ns[state]))
         state = following(state, draw)
-    if max(rates) == 0:  # the chain began in a silence longer than the loop
+    if max(rates) == 0:  # the chain starts with a pause longer than the loop
         starts_ns, rates = [0, LOOP_NS // 2], [0, max(rates_bps)]
     return SteppedRate(tuple(starts_ns), tuple(rates), LOOP_NS)

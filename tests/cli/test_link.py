@@ -59,7 +59,7 @@ def test_bad_traces_are_one_sentence(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="line 2"):
         spec("--up", str(bad))
-    with pytest.raises(UserError, match="no text file"):
+    with pytest.raises(UserError, match="not a text file"):
         spec("--down", str(binary))
     with pytest.raises(UserError, match="cannot read the trace"):
         spec("--down", str(tmp_path / "missing"))

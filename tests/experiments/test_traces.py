@@ -33,8 +33,8 @@ def test_a_name_tells_the_kind_of_link(tmp_path, name, kind):
     [
         ({}, "has no file NAME.up"),
         ({"a_up": "1\n"}, "a.down is missing beside a.up"),
-        ({"a_up": "1\nfast\n", "a_down": "1\n"}, "a.up, line 2: 'fast' is no whole number"),
-        ({"a_up": "1\n", "a_down": "5\n\n3\n"}, "a.down, line 3: time goes back from 5 to 3"),
+        ({"a_up": "1\nfast\n", "a_down": "1\n"}, "a.up, line 2: 'fast' is not an integer"),
+        ({"a_up": "1\n", "a_down": "5\n\n3\n"}, "a.down, line 3: time decreases from 5 to 3"),
     ],
 )
 def test_what_cannot_be_used(tmp_path, files, says):

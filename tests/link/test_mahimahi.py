@@ -15,10 +15,10 @@ def test_lines_are_opportunities_in_milliseconds() -> None:
         ("", "x.up: the trace is empty"),
         ("# only this\n", "x.up: the trace is empty"),
         ("0\n0\n", "every time is 0"),
-        ("1\n2\nabc\n", "x.up, line 3: 'abc' is no whole number"),
-        ("1.5\n", "line 1: '1.5' is no whole number"),
+        ("1\n2\nabc\n", "x.up, line 3: 'abc' is not an integer"),
+        ("1.5\n", "line 1: '1.5' is not an integer"),
         ("1\n-2\n", "line 2: -2 is negative"),
-        ("1\n\n7\n4\n", "line 4: time goes back from 7 to 4"),
+        ("1\n\n7\n4\n", "line 4: time decreases from 7 to 4"),
     ],
 )
 def test_a_bad_trace_is_refused_with_its_line(text: str, message: str) -> None:

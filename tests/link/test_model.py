@@ -1,4 +1,4 @@
-"""Departures, queueing, outages: all with invented time."""
+"""Departures, queueing and outages, all in virtual time."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def test_a_chunk_queues_behind_earlier_ones() -> None:
     assert up.departure_ns(0, 500) == 1.5 * MS
 
 
-def test_an_idle_link_saves_no_rate() -> None:
+def test_idle_time_of_a_link_is_lost() -> None:
     up = shaper(mbps(8))
     up.departure_ns(0, 1000)
     assert up.departure_ns(10 * MS, 1000) == 11 * MS
@@ -72,7 +72,7 @@ def test_jitter_is_seeded_bounded_and_keeps_the_order() -> None:
     assert len(set(waits_ns)) > 10
 
 
-def test_jitter_is_the_moments_whatever_else_is_sent() -> None:
+def test_jitter_depends_on_the_time_and_not_on_other_bytes() -> None:
     spec = LinkSpec(up=mbps(100), down=mbps(100), jitter_ns=10 * MS, seed=7)
     busy, quiet = spec.uplink(0), spec.uplink(0)
     for at in range(0, 900, 30):
@@ -80,7 +80,7 @@ def test_jitter_is_the_moments_whatever_else_is_sent() -> None:
     assert busy.arrival_ns(1000 * MS, 100) == quiet.arrival_ns(1000 * MS, 100)
 
 
-def test_jitter_is_spread_evenly_from_none_to_all_of_it() -> None:
+def test_jitter_is_uniform_between_0_and_its_limit() -> None:
     up = LinkSpec(up=mbps(1000), down=mbps(1000), jitter_ns=10 * MS).uplink(0)
     waits_ns = sorted(up.arrival_ns(at * 83 * MS, 0) - at * 83 * MS for at in range(1000))
     for tenth in range(11):
@@ -132,7 +132,7 @@ def test_nothing_leaves_in_an_outage(rate: Rate) -> None:
     assert last > 15 * MS
 
 
-def test_a_large_chunk_goes_on_after_an_outage() -> None:
+def test_a_large_chunk_continues_after_an_outage() -> None:
     up = shaper(mbps(12), outages=(Outage(5 * MS, 100 * MS),))
     assert up.departure_ns(0, 10 * PACKET_BYTES) == 110 * MS
 
@@ -148,7 +148,7 @@ def test_the_kinds_have_the_published_rates() -> None:
     assert set(KINDS) == {kind.value for kind in LinkKind}
 
 
-def test_senseless_links_are_refused() -> None:
+def test_invalid_links_are_refused() -> None:
     with pytest.raises(ValueError, match="carries nothing"):
         ConstantRate(0)
     with pytest.raises(ValueError, match="delivery opportunity"):
@@ -172,7 +172,7 @@ chunks = st.lists(st.tuples(st.integers(0, 30 * MS), st.integers(1, 6000)), max_
 
 
 def most_bytes(rate: Rate, from_ns: int, to_ns: int) -> float:
-    """The most that may leave from `from_ns` to `to_ns`; a trace has one packet of grace."""
+    """Return the bytes that may leave from `from_ns` to `to_ns`; a trace may add one packet."""
     if isinstance(rate, TraceRate):
         opportunities = rate.first_at(to_ns + 1) - rate.first_at(from_ns)
         return (opportunities + 1) * PACKET_BYTES

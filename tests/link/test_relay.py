@@ -1,4 +1,4 @@
-"""The relay over real loopback sockets; tolerances are wide, machines are slow."""
+"""The relay over real loopback sockets, with wide tolerances for slow machines."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ import pytest
 from mc_sched.errors import UserError
 from mc_sched.link.model import KINDS, LinkSpec, Unlimited, mbps
 from mc_sched.link.relay import Relay
-from mc_sched.link.session import obey
+from mc_sched.link.session import apply_control_line
 
 HOST = "127.0.0.1"
 IDEAL = KINDS["ideal"]
@@ -30,7 +30,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read to the end, answer with the number of bytes."""
+    """Read to the end and answer with the number of bytes."""
     size_bytes = 0
     while data := await reader.read(65536):
         size_bytes += len(data)
@@ -40,7 +40,7 @@ async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @contextlib.asynccontextmanager
 async def relayed(spec: LinkSpec, handler: Handler) -> AsyncIterator[tuple[Relay, int]]:
-    """A server and a relay before it; the relay and its port."""
+    """Start a server and a relay in front of it; yield the relay and its port."""
     server = await asyncio.start_server(handler, HOST, 0)
     relay = Relay(spec)
     port = await relay.start(HOST, 0, HOST, server.sockets[0].getsockname()[1])
@@ -166,7 +166,7 @@ async def test_a_target_that_does_not_listen_resets_the_client() -> None:
     await relay.close()
 
 
-async def test_a_black_hole_stalls_and_goes_on_after_restore() -> None:
+async def test_a_black_hole_stalls_until_it_is_restored() -> None:
     async with relayed(IDEAL, echo) as (relay, port), connected(port) as old:
         await ping(old)
         relay.cut()
@@ -180,7 +180,7 @@ async def test_a_black_hole_stalls_and_goes_on_after_restore() -> None:
                 assert await asyncio.wait_for(streams[0].readexactly(4), 5) == b"late"
 
 
-async def test_cut_by_reset_breaks_old_and_refuses_new_connections() -> None:
+async def test_a_cut_by_reset_resets_open_connections_and_refuses_new_ones() -> None:
     async with relayed(IDEAL, echo) as (relay, port):
         async with connected(port) as old:
             await ping(old)
@@ -203,7 +203,7 @@ async def test_a_black_hole_can_become_a_reset() -> None:
             await asyncio.wait_for(streams[0].read(), 5)
 
 
-async def test_the_spec_can_change_while_bytes_wait() -> None:
+async def test_the_link_can_change_while_bytes_wait() -> None:
     async with relayed(LinkSpec(up=mbps(0.1), down=Unlimited()), count) as (relay, port):
         running = asyncio.ensure_future(upload(port, 100_000))
         await asyncio.sleep(0.1)
@@ -221,19 +221,23 @@ async def test_a_port_in_use_is_one_sentence() -> None:
 
 async def test_control_lines(tmp_path: Path) -> None:
     async with relayed(IDEAL, echo) as (relay, port):
-        assert obey(relay, "kind 3g") == "link is now 3g"
+        assert apply_control_line(relay, "kind 3g") == "link is now 3g"
         assert relay.spec.rtt_ns == KINDS["3g"].rtt_ns
-        assert obey(relay, "cut") == "link cut"
-        assert obey(relay, "cut reset") == "link cut, connections reset"
-        assert obey(relay, "restore") == "link restored"
-        assert obey(relay, "kind 9g").startswith("unknown control line 'kind 9g'")
+        assert apply_control_line(relay, "cut") == "link cut"
+        assert apply_control_line(relay, "cut reset") == "link cut, connections reset"
+        assert apply_control_line(relay, "restore") == "link restored"
+        assert apply_control_line(relay, "kind 9g").startswith("unknown control line 'kind 9g'")
         traces = [tmp_path / "a.up", tmp_path / "a.down"]
         for trace, text in zip(traces, ("1\n2\n", "2\n4\n"), strict=True):
             trace.write_text(text)
-        assert obey(relay, f"trace {traces[0]} {traces[1]}").startswith("link follows")
+        assert apply_control_line(relay, f"trace {traces[0]} {traces[1]}").startswith(
+            "link follows"
+        )
         assert (relay.spec.up.mean_bps, relay.spec.down.mean_bps) == (12e6, 6e6)
         assert relay.spec.rtt_ns == KINDS["3g"].rtt_ns
-        assert "cannot read the trace" in obey(relay, f"trace {tmp_path / 'missing'} {traces[1]}")
-        obey(relay, "kind ideal")
+        assert "cannot read the trace" in apply_control_line(
+            relay, f"trace {tmp_path / 'missing'} {traces[1]}"
+        )
+        apply_control_line(relay, "kind ideal")
         async with connected(port) as streams:
             await ping(streams)

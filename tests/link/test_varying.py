@@ -1,4 +1,4 @@
-"""Rates that change with time carry what their steps carry, no more and not earlier."""
+"""Rates that change with time carry the bytes of their intervals, no more and not earlier."""
 
 import itertools
 
@@ -29,7 +29,7 @@ STEPS = SteppedRate((0, S, 2 * S), (8_000_000, 0, 16_000_000), 3 * S)
         (0, 0, 0),
     ],
 )
-def test_bytes_leave_when_the_steps_have_carried_them(at_s, size_bytes, free_s):
+def test_bytes_leave_when_the_rate_has_carried_them(at_s, size_bytes, free_s):
     assert STEPS.send(Cursor(), round(at_s * S), size_bytes).free_ns == round(free_s * S)
 
 
@@ -47,7 +47,7 @@ def test_the_mean_is_over_the_loop():
     rate=st.integers(1, 10**9), at_ns=st.integers(0, 10**11), size=st.integers(0, 10**6),
     period=st.integers(2, 10**10),
 )  # fmt: skip
-def test_one_step_is_a_constant_rate(rate, at_ns, size, period):
+def test_a_single_rate_is_a_constant_rate(rate, at_ns, size, period):
     stepped = SteppedRate((0,), (rate,), period)
     assert stepped.send(Cursor(), at_ns, size) == ConstantRate(rate).send(Cursor(), at_ns, size)
 
@@ -77,12 +77,12 @@ def test_one_send_or_several_take_the_same_time_but_for_rounding(steps, at_ns, s
     ("starts", "rates", "period"),
     [((), (), 5), ((1,), (1,), 5), ((0,), (0,), 5), ((0,), (-1,), 5), ((0, 5), (1, 1), 5)],
 )
-def test_what_carries_nothing_or_does_not_fit_is_an_error(starts, rates, period):
-    with pytest.raises(ValueError, match=r"steps begin|rates are"):
+def test_invalid_rates_are_an_error(starts, rates, period):
+    with pytest.raises(ValueError, match=r"first rate must start|rates must be"):
         SteppedRate(starts, rates, period)
 
 
-def test_on_and_off_share_the_time_as_wanted():
+def test_on_and_off_have_the_given_shares_of_time():
     chain = on_off(10_000_000, 9 * S, S, "seed")
     assert chain.period_ns == LOOP_NS
     assert set(chain.rates_bps) == {0, 10_000_000}
@@ -90,7 +90,7 @@ def test_on_and_off_share_the_time_as_wanted():
     assert chain == on_off(10_000_000, 9 * S, S, "seed") != on_off(10_000_000, 9 * S, S, "other")
 
 
-def test_fading_goes_to_neighbours_only():
+def test_fading_changes_to_neighbours_only():
     levels = [0.25, 0.5, 1.0]
     chain = fading(8_000_000, levels, S, "seed")
     places = [[2_000_000, 4_000_000, 8_000_000].index(rate) for rate in chain.rates_bps]
@@ -98,6 +98,6 @@ def test_fading_goes_to_neighbours_only():
     assert set(places) == {0, 1, 2}
 
 
-def test_a_chain_that_begins_in_a_long_silence_still_carries_something():
+def test_a_chain_that_starts_with_a_long_pause_still_carries_bytes():
     chains = [on_off(1000, LOOP_NS, 10 * LOOP_NS, str(seed)) for seed in range(20)]
     assert all(max(chain.rates_bps) > 0 for chain in chains)

@@ -149,8 +149,8 @@ def test_a_mistake_is_named_with_its_line_and_what_is_allowed(tmp_path, text, sa
 @pytest.mark.parametrize(
     ("trace", "says"),
     [
-        ("0\n1\nfast\n", "a.up, line 3: 'fast' is no whole number"),
-        ("0\n5\n3\n", "a.up, line 3: time goes back from 5 to 3"),
+        ("0\n1\nfast\n", "a.up, line 3: 'fast' is not an integer"),
+        ("0\n5\n3\n", "a.up, line 3: time decreases from 5 to 3"),
         ("", "a.up: the trace is empty"),
         (None, "cannot read the trace"),
     ],
