@@ -45,7 +45,7 @@ def test_both_units_differ_only_in_their_names():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say which agent: edge or cloud"),
+        ((), "name the agent to install: edge or cloud"),
         (("edge", "--gpu"), "--gpu needs a value"),
         (("edge", "--gqu", "none"), "unknown argument --gqu"),
         (("edge", "--root", "/nowhere/at/all"), "no such directory"),
