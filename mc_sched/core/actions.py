@@ -1,4 +1,4 @@
-"""What the two machines can ask their driver to do."""
+"""Actions that the two machines request of their drivers, which perform them in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mc_sched.core.value import value
 
 @value
 class RecordScore:
-    """Write down what was forecast of this task and what then happened."""
+    """Log a forecast of this task beside the actual time."""
 
     task_id: str
     score: Score
@@ -31,14 +31,14 @@ class StartLocal:
 
 @value
 class AbortLocal:
-    """Stop the local net at the next layer boundary; answered by LocalAborted or LocalDone."""
+    """Stop this task's local run at the next layer boundary; LocalAborted or LocalDone follows."""
 
     task_id: str
 
 
 @value
 class Encode:
-    """Make this task's payload, on a worker; answered by Encoded or EncodeFailed."""
+    """Make this task's payload on a worker; Encoded or EncodeFailed follows."""
 
     task_id: str
     codec: str
@@ -46,10 +46,11 @@ class Encode:
 
 @value
 class SendToCloud:
-    """Upload this task. `budget_ns` is what is left of the deadline when it is sent.
+    """Upload this task. `budget_ns` is the time left until the deadline when it is sent.
 
     `down_ns` is the forecast of the downlink time, which the cloud must leave free. After
-    `reply_in_ns` the edge may fall back to the local net: no deeper exit is worth that.
+    `reply_in_ns` the edge may fall back to the local net, so that the cloud pursues no deeper exit
+    beyond it.
     """
 
     task_id: str
@@ -70,10 +71,10 @@ class SendGiveUp:
 
 @value
 class SendProbe:
-    """Measure the link by one round trip to the cloud; answered by LinkSampled or ProbeLost.
+    """Measure the link by one round trip to the cloud; LinkSampled or ProbeLost follows.
 
-    It carries `up_bytes` of padding and asks for `down_bytes` of it. `last_rtt_ns` is the last
-    round trip without padding, for the cloud to know; 0 before the first.
+    The probe carries `up_bytes` of padding and requests `down_bytes` of it. `last_rtt_ns` reports
+    the last round trip without padding to the cloud; 0 before the first.
     """
 
     up_bytes: int = 0
@@ -83,7 +84,7 @@ class SendProbe:
 
 @value
 class SetTimer:
-    """Send TimerFired at `at_ns`, or at once if that has passed; no task_id: see TimerKind."""
+    """Feed TimerFired at `at_ns`, or at once if that has passed. See TimerKind for the task_id."""
 
     task_id: str
     kind: TimerKind
@@ -92,7 +93,7 @@ class SetTimer:
 
 @value
 class CancelTimer:
-    """The timer is no longer wanted."""
+    """Feed no TimerFired for this timer."""
 
     task_id: str
     kind: TimerKind
@@ -100,7 +101,7 @@ class CancelTimer:
 
 @value
 class Finish:
-    """Tell whoever submitted the task how it ended. Exactly one per task."""
+    """Report the task's outcome to its client. There is exactly one per task."""
 
     outcome: Outcome
 

@@ -1,4 +1,10 @@
-"""What can happen to the two machines. Every event carries `now_ns` of its node's own clock."""
+"""Events that drivers feed to the two machines.
+
+Each event carries `now_ns`, a reading of its own node's clock. A driver feeds the events of a
+machine in the order of `now_ns`. It feeds exactly one end for each StartLocal (LocalDone,
+LocalAborted or LocalFailed), Encode (Encoded or EncodeFailed) and SendToCloud (CloudReplied,
+CloudRefused, CloudStopped or CloudLost).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,7 @@ class TimerKind(str, Enum):
     FALLBACK = "fallback"
     DEADLINE = "deadline"
     PROBE = "probe"
-    """Of the machine, not of a task: its task_id is empty."""
+    """Timer of the machine, not of a task: its task_id is empty."""
 
 
 # --- edge -----------------------------------------------------------------------------------
@@ -32,7 +38,7 @@ class Submitted:
 
 @value
 class LocalStarted:
-    """The local executor has begun this task."""
+    """The local executor has started to run this task."""
 
     now_ns: int
     task_id: str
@@ -40,7 +46,7 @@ class LocalStarted:
 
 @value
 class LocalLayerDone:
-    """Layer `layer` (from 0) of the local net is done."""
+    """The local executor has finished layer `layer` (from 0) of the local net."""
 
     now_ns: int
     task_id: str
@@ -49,7 +55,7 @@ class LocalLayerDone:
 
 @value
 class LocalDone:
-    """The local net has answered."""
+    """The local executor has finished this task."""
 
     now_ns: int
     task_id: str
@@ -58,7 +64,7 @@ class LocalDone:
 
 @value
 class LocalAborted:
-    """The local executor has stopped this task, as asked, between two layers."""
+    """The local executor has stopped this task between two layers, as AbortLocal requested."""
 
     now_ns: int
     task_id: str
@@ -75,7 +81,7 @@ class LocalFailed:
 
 @value
 class Encoded:
-    """The payload that was asked for is made; it took the encoder `took_ns`."""
+    """The encoder has made the task's payload in `took_ns`."""
 
     now_ns: int
     task_id: str
@@ -93,11 +99,11 @@ class EncodeFailed:
 
 @value
 class CloudAccepted:
-    """The whole payload has arrived on the cloud and an exit was chosen for it.
+    """The whole payload has arrived in the cloud, and an exit was chosen for it.
 
     `predicted_ns` is the cloud's own forecast until its reply leaves, `queue_ns` the wait in it.
-    `held_ns` went by on the cloud between the payload's last byte and this word, `transfer_ns`
-    between its first part and its last byte.
+    `held_ns` passed in the cloud between the payload's last byte and this message, `transfer_ns`
+    between the payload's first part and its last byte.
     """
 
     now_ns: int
@@ -132,8 +138,8 @@ class CloudProgressed:
 class CloudReplied:
     """The cloud's answer. `compute_ns` is the time its executor worked for this task.
 
-    `queue_ns` is the work that waits there now; `slowdown` is measured over profiled time.
-    `held_ns` went by on the cloud between its word of acceptance and this; 0 if it does not say.
+    `queue_ns` is the work now waiting in the cloud; `slowdown` is measured over profiled time.
+    `held_ns` passed in the cloud between its acceptance and this message; 0 if not reported.
     """
 
     now_ns: int
@@ -149,7 +155,7 @@ class CloudReplied:
 
 @value
 class CloudStopped:
-    """The cloud has stopped this task: given up, hopeless, or `failed` there."""
+    """The cloud has stopped this task: it was given up, became infeasible, or `failed`."""
 
     now_ns: int
     task_id: str
@@ -160,7 +166,7 @@ class CloudStopped:
 
 @value
 class CloudLost:
-    """The call that carried this task is gone without an answer."""
+    """The call that carried this task has ended without an answer."""
 
     now_ns: int
     task_id: str
@@ -192,10 +198,10 @@ class CloudGone:
 
 @value
 class LinkSampled:
-    """A probe came back after `rtt_ns`; on the edge with the cloud's load, on the cloud with None.
+    """A probe was answered after `rtt_ns`.
 
-    On the cloud, `edge_id` names the edge whose link was measured. `held_ns` of the round trip
-    went by on the cloud. A padded probe carried so many bytes up or down.
+    On the edge, it brings the cloud's load; `held_ns` of the round trip passed in the cloud, and
+    the padding was `up_bytes` and `down_bytes`. In the cloud, the edge `edge_id` has reported it.
     """
 
     now_ns: int
@@ -218,7 +224,7 @@ class ProbeLost:
 
 @value
 class DeviceSampled:
-    """What the edge's sensor says: the share of the device that others use, in [0, 1]."""
+    """The share of the device that other programs use, in [0, 1], as a sensor measures it."""
 
     now_ns: int
     busy: float
@@ -226,7 +232,7 @@ class DeviceSampled:
 
 @value
 class PowerSampled:
-    """The edge's mean power since the sample before, in watts, as the sensor `source` says."""
+    """The edge's mean power since the last sample, in watts, as the sensor `source` measures it."""
 
     now_ns: int
     power_w: float
@@ -235,7 +241,7 @@ class PowerSampled:
 
 @value
 class TimerFired:
-    """A timer that the machine set has come due."""
+    """A timer that the machine has set is due."""
 
     now_ns: int
     task_id: str
@@ -244,7 +250,7 @@ class TimerFired:
 
 @value
 class ClientGone:
-    """Whoever submitted this task no longer waits for it (edge: the user; cloud: the edge)."""
+    """The task's client no longer waits for it; the cloud's client is the edge."""
 
     now_ns: int
     task_id: str
@@ -252,9 +258,9 @@ class ClientGone:
 
 @value
 class NotSatisfied:
-    """The user rejects the answer to `task_id`: raise the stream's QoR and do it again.
+    """The user rejects the answer to `task_id`: raise the stream's QoR and run the image again.
 
-    The second try is a task of its own, `again`, with the same image and a fresh deadline.
+    The new task `again` has the same image and a fresh deadline.
     """
 
     now_ns: int
@@ -264,14 +270,14 @@ class NotSatisfied:
 
 @value
 class Drain:
-    """No new tasks from now on; running ones finish."""
+    """Refuse new tasks from now on; open ones finish."""
 
     now_ns: int
 
 
 @value
 class EdgeReconfigured:
-    """Other settings from now on. The energy model stays as it was at the start."""
+    """Use other settings from now on, except for the energy model."""
 
     now_ns: int
     settings: EdgeSettings

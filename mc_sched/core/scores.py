@@ -1,4 +1,4 @@
-"""Scores: what was forecast against what then happened, one by one and as running figures."""
+"""Scores of forecasts against actual times, singly and as running figures."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.value import value
 
 SHORTEST_NS = 50_000
-"""Nothing is resolved finer than this; it keeps a relative error of next to nothing finite."""
+"""Resolution of times; it keeps the relative error of a very short time finite."""
 REMEMBERED = 1000
-"""Scores per predictor that the running figures are made of."""
+"""Scores per predictor from which the running figures are computed."""
 
 
 class Predictor(str, Enum):
-    """Whose forecast it was, and of what."""
+    """The predictors, each with the time that it forecasts."""
 
     LOCAL = "local"
-    """A local inference, from its start to its answer."""
+    """A local run, from its start to its answer."""
     EDGE_TOTAL = "edge_total"
-    """From the decision for the edge to the answer, waiting included."""
+    """From the decision for the edge to the answer, including the wait."""
     RESIDUAL_OPS = "residual_ops"
-    """What is left of a local inference that is half done, by the paper's operation ratio."""
+    """The rest of a local run that is half done, by the paper's operation ratio."""
     RESIDUAL_CALIBRATED = "residual_calibrated"
-    """The same by profiled layer times."""
+    """The rest of a local run that is half done, by profiled layer times."""
     ENCODE = "encode"
     """Making one payload."""
     TRANSFER_UP = "transfer_up"
-    """A payload's way to the cloud, behind earlier ones, and the word's way back that it came."""
+    """From handing a payload to the radio, behind earlier ones, to the cloud's acceptance."""
     TRANSFER_DOWN = "transfer_down"
-    """A reply's way back."""
+    """The transfer of a reply to the edge."""
     CLOUD_TOTAL = "cloud_total"
     """From the decision for the cloud to the answer of the exit that gave it."""
     QUEUE = "queue"
-    """The wait for the cloud's executor, of a task that found others before it."""
+    """The wait for the cloud's executor, if other tasks were there before."""
     STAGE = "stage"
     """One stage on the cloud's executor."""
 
@@ -49,71 +49,71 @@ class Forecast:
 
 
 NOTHING = Forecast(0, 0)
-"""Of what nobody forecast."""
+"""A forecast that was not made."""
 
 
 @value
 class Score:
-    """A forecast and what then happened."""
+    """A forecast with the actual time."""
 
     predictor: Predictor
     mean_ns: int
     upper_ns: int
     actual_ns: int
     unfinished: bool = False
-    """What was forecast was broken off by then: it would have taken longer."""
+    """True if it was broken off after `actual_ns` and would have taken longer."""
 
     @property
     def held(self) -> bool:
-        """Whether the upper quantile was not exceeded."""
+        """True if the upper quantile was not exceeded."""
         return self.actual_ns <= self.upper_ns and not self.unfinished
 
     @property
     def error(self) -> float:
-        """How far the mean was off, as a share of what happened."""
+        """Absolute error of the mean, relative to the actual time."""
         actual_ns = max(SHORTEST_NS, self.actual_ns)
         return abs(actual_ns - self.mean_ns) / actual_ns
 
     @property
     def under(self) -> float:
-        """How far the mean was below what happened, as a share of it; 0 if it was above."""
+        """Shortfall of the mean below the actual time, relative to it; 0 if it was above."""
         actual_ns = max(SHORTEST_NS, self.actual_ns)
         return max(0.0, (actual_ns - self.mean_ns) / actual_ns)
 
     def sentence(self) -> str:
-        """The score in plain words, for a task's story."""
+        """The score as a sentence for a task's story."""
         mean_ms, upper_ms, actual_ms = (
             ns / 1e6 for ns in (self.mean_ns, self.upper_ns, self.actual_ns)
         )
         happened = "had not ended after" if self.unfinished else "took"
         return (
             f"{self.predictor.value} {happened} {actual_ms:.2f} ms, "
-            f"expected were {mean_ms:.2f} and at most {upper_ms:.2f}"
+            f"forecast {mean_ms:.2f} ms, at most {upper_ms:.2f} ms"
         )
 
 
 def format_story_line(what: str | Score) -> str:
-    """A line of a task's story: what happened, or how it had been foreseen."""
+    """Format an event's name or a score as a line of a task's story."""
     return what if isinstance(what, str) else what.sentence()
 
 
 @value
 class Reliability:
-    """How good a predictor's forecasts were, over its last scores. All shares are in [0, 1]."""
+    """Quality of a predictor's last forecasts. All shares are in [0, 1]."""
 
     n: int
     coverage: float
-    """How often the upper quantile held."""
+    """Share of forecasts whose upper quantile held."""
     mape: float
-    """Mean absolute percentage error of the mean, as a share of what happened."""
+    """Mean absolute error of the mean, relative to the actual time."""
     p95_under: float
-    """95% of the means fell short of what happened by at most this share of it."""
+    """95% of the means fell short of the actual time by at most this share of it."""
 
 
 def reliability(scores: list[Score]) -> Reliability:
-    """The figures of some scores; ValueError if there are none."""
+    """Compute the reliability from scores; ValueError if there are none."""
     if not scores:
-        raise ValueError("no scores, no reliability")
+        raise ValueError("reliability needs at least one score")
     return Reliability(
         n=len(scores),
         coverage=sum(score.held for score in scores) / len(scores),
@@ -123,7 +123,7 @@ def reliability(scores: list[Score]) -> Reliability:
 
 
 class _Page:
-    """One predictor's last scores, and how long what it foretells really took."""
+    """One predictor's last scores, and a histogram of its actual times."""
 
     def __init__(self) -> None:
         self.scores: deque[Score] = deque(maxlen=REMEMBERED)
@@ -137,7 +137,7 @@ class ScoreBook:
         self._pages: dict[Predictor, _Page] = {}
 
     def add(self, score: Score) -> None:
-        """Enter a score."""
+        """Add a score."""
         page = self._pages.get(score.predictor)
         if page is None:
             page = self._pages[score.predictor] = _Page()
@@ -146,11 +146,11 @@ class ScoreBook:
         page.scores.append(score)
 
     def took(self) -> dict[str, Histogram]:
-        """What each predictor foretells: how long it really took, since the start."""
+        """Actual times since the start, by predictor."""
         return {predictor.value: page.took.copy() for predictor, page in self._pages.items()}
 
     def reliability(self) -> dict[str, Reliability]:
-        """The figures of every predictor that has a score, by its name."""
+        """Reliability by the name of each predictor that has a score."""
         return {
             predictor.value: reliability(list(self._pages[predictor].scores))
             for predictor in Predictor

@@ -1,4 +1,4 @@
-"""Tasks and their outcomes: the words of the whole system."""
+"""Tasks, their constraints and their outcomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mc_sched.core.scores import Score
 from mc_sched.core.value import value
 
 MAX_DEADLINE_NS = 60_000_000_000
-"""Longest deadline taken; keeps every queue and every stored payload bounded."""
+"""Longest deadline allowed; it bounds every queue and every stored payload."""
 
 
 class Site(str, Enum):
@@ -19,28 +19,28 @@ class Site(str, Enum):
 
 
 class Mode(str, Enum):
-    """What to prefer when both sites can serve a task."""
+    """Preference when both sites can serve a task."""
 
     PERFORMANCE = "performance"
     ENERGY = "energy"
 
 
 class Privacy(str, Enum):
-    """What may leave the device: nothing, noisy features, or the picture."""
+    """What may leave the device: nothing, noisy features, or the image."""
 
     EDGE_ONLY = "edge-only"
     FEATURES = "features"
     ANY = "any"
 
     def allows(self, codec: str) -> bool:
-        """Whether an image encoded by `codec` may leave the device."""
+        """Return True if an image encoded by `codec` may leave the device."""
         if self is Privacy.ANY:
             return True
         return self is Privacy.FEATURES and codec == "features"
 
 
 class ExitRule(str, Enum):
-    """Where the cloud stops once the target exit is reached (DESIGN: Algorithm II, step 4)."""
+    """When the cloud replies once the target exit is reached (DESIGN: Algorithm II, step 3)."""
 
     EARLIEST = "earliest"
     PURSUE = "pursue"
@@ -48,7 +48,7 @@ class ExitRule(str, Enum):
 
 
 class OutcomeKind(str, Enum):
-    """How a task ends: exactly one of these."""
+    """The kinds of outcome; each task has exactly one."""
 
     SUCCEEDED = "succeeded"
     LATE = "late"
@@ -57,7 +57,7 @@ class OutcomeKind(str, Enum):
 
 
 class RefusalCode(str, Enum):
-    """Why a task is refused, for programs; the outcome's reason says it for people."""
+    """Reason for a refusal that programs can match; the outcome's `reason` is for people."""
 
     INFEASIBLE = "infeasible"
     """No site meets the task's constraints."""
@@ -75,7 +75,7 @@ class RefusalCode(str, Enum):
 
 @value
 class Task:
-    """One image with its constraints. The image itself stays with the driver.
+    """One image with its constraints. The driver keeps the image itself.
 
     `submitted_ns` is on the edge's clock; the deadline counts from it. `accuracy` is the least
     acceptable expected accuracy in [0, 1], or None for the stream's basic QoR.
@@ -92,18 +92,18 @@ class Task:
     payload_bytes: dict[str, int] | None = None
     """Size of the encoded image by codec, in bytes."""
     encoding_ns: int = 0
-    """Time that encoding took before the task was submitted."""
+    """Time that encoding the image took before the task was submitted."""
     trace_id: str = ""
-    """The trace that it belongs to, for those who read logs; nothing depends on it."""
+    """Id of its trace, which appears in logs only."""
 
     @property
     def due_ns(self) -> int:
-        """The moment the deadline falls, on the edge's clock."""
+        """The moment of the deadline, on the edge's clock."""
         return self.submitted_ns + self.deadline_ns
 
     @property
     def may_leave(self) -> bool:
-        """Whether its privacy lets any payload of it leave the device."""
+        """True if its privacy allows any of its payloads to leave the device."""
         if self.privacy is Privacy.ANY:
             return True
         return any(self.privacy.allows(codec) for codec in self.payload_bytes or ())
@@ -113,7 +113,7 @@ class Task:
 class Prediction:
     """A network's answer: up to five (label index, probability), the most likely first.
 
-    `entropy` is that of all classes' probabilities over its maximum, in [0, 1]: 0 is sure.
+    `entropy` is the entropy of all classes' probabilities over its maximum, in [0, 1]; 0 is sure.
     """
 
     top: tuple[tuple[int, float], ...]
@@ -133,7 +133,7 @@ class Constraint(str, Enum):
 
 @value
 class Shortfall:
-    """A constraint that a site cannot meet, and by how much.
+    """A constraint that a site cannot meet.
 
     `needed` and `offered` are nanoseconds for the deadline and accuracies for the accuracy.
     """
@@ -172,21 +172,21 @@ class Energy:
     radio_up_j: float = 0.0
     radio_down_j: float = 0.0
     radio_tail_j: float = 0.0
-    """What its transfers added to the radio's tail; not in the total."""
+    """Added to the radio's tail by its transfers; not part of the total."""
     source: str = "model"
-    """Who says what computing and encoding cost: a sensor, the model, or both as "model+rapl".
+    """Source of the joules of computing and encoding: a sensor, the model, or both ("model+rapl").
 
-    The radio's joules are always a model's."""
+    The radio's joules are always modelled."""
 
     @property
     def total_j(self) -> float:
-        """All of it but the tail, in joules."""
+        """Sum of all parts except the tail, in joules."""
         return self.compute_j + self.encode_j + self.radio_up_j + self.radio_down_j
 
 
 @value
 class Outcome:
-    """The one end of a task. `latency_ns` runs from submission to this outcome."""
+    """The outcome of a task. `latency_ns` runs from submission to this outcome."""
 
     task_id: str
     stream_id: str
@@ -204,10 +204,10 @@ class Outcome:
     energy: Energy = Energy()
     bytes_up: int = 0
     cloud_ns: int = 0
-    """Time the cloud computed for this task, as far as it told."""
+    """Time the cloud computed for this task, as far as it reported."""
     predicted_ns: int | None = None
-    """Predicted latency at the decision (upper quantile), for the chosen site."""
+    """Upper quantile of the latency predicted at the decision, for the chosen site."""
     codec: str | None = None
-    """How the image was to leave the device; None if it was not."""
+    """Codec under which the image was to leave the device; None if it was not offloaded."""
     total: Score | None = None
-    """From the decision for the site that answered to its answer: forecast, and what happened."""
+    """Forecast and actual time from the decision for the site that answered to its answer."""

@@ -1,11 +1,11 @@
-"""The lawful states and moves of a task, as tables.
+"""Tables of the legal states and moves of a task, and of the edge's probing.
 
 A task on the edge is a pair of legs, as a connection in an HTTP library is a pair of roles: the
-local leg (its run on the edge) and the cloud leg (its trip to the cloud). Both can be open at
-once, when the cloud was given up and the local net runs instead. The task is answered once, and
-forgotten when both legs are closed. On the cloud a task has one state.
+local leg (its run on the edge) and the cloud leg (its offload). Both can be open at once, for
+example while a local run replaces an offload that was given up. The task gets one outcome, and is
+forgotten when both legs are closed. In the cloud a task has one state.
 
-Keys are event names where the world moves the task, and lower-case verbs where the machine does.
+A key is the name of an event that moves the task, or a lower-case verb if the machine moves it.
 The diagrams in docs/states.md are drawn from these tables by `scripts/state-diagrams`.
 """
 
@@ -25,7 +25,7 @@ class LocalLeg(str, Enum):
 
 
 class CloudLeg(str, Enum):
-    """A task's trip to the cloud."""
+    """A task's offload."""
 
     IDLE = "idle"
     QUEUED = "queued"
@@ -38,7 +38,7 @@ class CloudLeg(str, Enum):
 
 
 class CloudState(str, Enum):
-    """A task on the cloud."""
+    """A task in the cloud."""
 
     QUEUED = "queued"
     DECODING = "decoding"
@@ -73,7 +73,7 @@ LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
         "LocalStarted": LocalLeg.RUNNING,
         "LocalLayerDone": LocalLeg.RUNNING,
         "LocalDone": LocalLeg.CLOSED,
-        # of a local net that is not sure enough: the cloud net may run here behind it
+        # the local net is not sure enough: the cloud net may run on the device after it
         "unsure": LocalLeg.IDLE,
         "LocalFailed": LocalLeg.CLOSED,
         "abort": LocalLeg.ABORTING,
@@ -100,7 +100,7 @@ CLOUD_LEG: dict[CloudLeg, dict[str, CloudLeg]] = {
         "EncodeFailed": CloudLeg.CLOSED,
         "withdraw": CloudLeg.DROPPED,
     },
-    # the encoder cannot be interrupted; nothing of it leaves the device
+    # the encoder cannot be interrupted; its payload is discarded
     CloudLeg.DROPPED: {"Encoded": CloudLeg.CLOSED, "EncodeFailed": CloudLeg.CLOSED},
     CloudLeg.UPLOADING: {
         "CloudAccepted": CloudLeg.RUNNING,
@@ -116,7 +116,7 @@ CLOUD_LEG: dict[CloudLeg, dict[str, CloudLeg]] = {
         "CloudLost": CloudLeg.CLOSED,
         "give_up": CloudLeg.GIVEN_UP,
     },
-    # whatever crossed the give-up on its way is lawful here
+    # messages that the cloud sent before it heard of the give-up are legal
     CloudLeg.GIVEN_UP: {
         "CloudAccepted": CloudLeg.GIVEN_UP,
         "CloudProgressed": CloudLeg.GIVEN_UP,

@@ -190,7 +190,7 @@ def test_who_finds_the_executor_free_has_no_wait_to_score(cloud):
 def test_a_story_tells_what_was_foreseen(edge):
     edge.submit(0, "a", 84)
     edge.accepted(23, "a")
-    assert "transfer_up took 23.00 ms, expected were 20.00 and at most 20.00" in "\n".join(
+    assert "transfer_up took 23.00 ms, forecast 20.00 ms, at most 20.00 ms" in "\n".join(
         edge.entry("a").format_story()
     )
 

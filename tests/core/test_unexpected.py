@@ -100,10 +100,10 @@ def test_the_story_has_every_step_with_its_time():
         "  a: deadline 84.0 ms",
         "      0.00 ms  Submitted",
         "     20.00 ms  CloudAccepted",
-        "     20.00 ms  transfer_up took 20.00 ms, expected were 20.00 and at most 20.00",
+        "     20.00 ms  transfer_up took 20.00 ms, forecast 20.00 ms, at most 20.00 ms",
         "     60.00 ms  TimerFired fallback",
         "     60.00 ms  cloud_total had not ended after 60.00 ms, "
-        "expected were 29.00 and at most 29.00",
+        "forecast 29.00 ms, at most 29.00 ms",
         "     61.00 ms  LocalAborted",
     ]
 

@@ -25,7 +25,7 @@ class EdgeLearning:
     # --- local runs and the device ----------------------------------------------------------
 
     def run_requested(self, entry: EdgeTask, now_ns: int) -> None:
-        """The executor was asked to start a run."""
+        """The machine has requested a run."""
         self._forecast.local.started(now_ns, entry.net.profiled_ns)
 
     def run_began(self, event: ev.LocalStarted) -> None:
@@ -37,7 +37,7 @@ class EdgeLearning:
         self._forecast.local.layer_done(event.now_ns, event.layer)
 
     def run_aborted(self) -> None:
-        """The run was asked to stop at its next layer."""
+        """The machine has requested that the run stops at its next layer."""
         self._forecast.local.aborted()
 
     def run_ended(self, entry: EdgeTask, now_ns: int, is_complete: bool) -> tuple[Score, ...]:
@@ -87,7 +87,7 @@ class EdgeLearning:
         )
 
     def accepted(self, entry: EdgeTask, event: ev.CloudAccepted) -> tuple[Score, ...]:
-        """The whole payload is in the cloud, which reports its plan."""
+        """The whole payload is in the cloud, and the cloud reports its forecast."""
         attempt, link = entry.offloaded, self._forecast.link
         upload = _upload(attempt)
         arrived_ns = event.now_ns - event.held_ns
@@ -135,7 +135,7 @@ class EdgeLearning:
     def offload_failed(self, entry: EdgeTask, now_ns: int, refused: bool) -> tuple[Score, ...]:
         """The offload ends without an answer; call it before the leg moves.
 
-        If the cloud has `refused` it, the whole payload has arrived there.
+        If the cloud has `refused` it, the whole payload has arrived in the cloud.
         """
         scores: tuple[Score, ...] = ()
         if entry.cloud in IN_FLIGHT:
@@ -174,8 +174,8 @@ class EdgeLearning:
         air_ns = elapsed_ns - link.rtt_mean_ns(now_ns)
         upload.bytes_sent = attempt.payload_bytes
         if not arrived:
-            # the message that ended it may have come without a round trip: count at least the
-            # payload's mean time, as far as it has passed
+            # it may have ended without a message from the cloud: count at least the payload's
+            # mean time, as far as that has passed
             mean_ns = max(1, link.up_mean_ns(now_ns, attempt.payload_bytes))
             air_ns = max(air_ns, min(elapsed_ns, mean_ns))
             upload.bytes_sent = int(attempt.payload_bytes * min(1.0, elapsed_ns / mean_ns))

@@ -143,7 +143,7 @@ class EdgeMachine:
         return self._stats.scores.took()
 
     def view(self, task: Task, now_ns: int) -> View:
-        """The view on which the task's policy would decide now; the task may be unknown here."""
+        """The view on which the task's policy would decide now; the task may be unknown."""
         return self._view(EdgeTask(task, self._stats.required_accuracy(task)), now_ns)
 
     @property

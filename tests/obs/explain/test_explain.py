@@ -75,7 +75,7 @@ def test_a_task_whose_upload_hung_and_that_fell_back(edge):
     assert found["cause"] == (
         "it fell back to the local net: the answer was overdue; "
         "its upload began after 0.0 ms and had not arrived after 60.0 ms; "
-        "cloud_total had not ended after 60.00 ms, expected were 29.00 and at most 29.00"
+        "cloud_total had not ended after 60.00 ms, forecast 29.00 ms, at most 29.00 ms"
     )
 
 
@@ -201,7 +201,7 @@ def test_the_forecast_that_was_exceeded_by_most_is_named(edge):
     edge.accepted(55, "a")
     edge.replied(64, "a")
     found = edge.explain("a").as_object()
-    assert found["worst"].startswith("transfer_up took 55.00 ms, expected were 20.00")
+    assert found["worst"].startswith("transfer_up took 55.00 ms, forecast 20.00 ms")
     assert "more than expected: transfer_up" in str(found["timeline"])
     assert "worst    transfer_up took 55.00 ms" in edge.explain("a").text()
 
