@@ -115,7 +115,7 @@ class LocalTable:
     submitted, as a jpeg is, has no entry."""
     thresholds: tuple[EntropyThreshold, ...] = ()
     """Rising; none where they were not measured."""
-    whole: CloudTable | None = None
+    cloud_net: CloudTable | None = None
     """The cloud net's times on this device; None where they were not measured."""
 
     @property

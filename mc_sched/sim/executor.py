@@ -58,7 +58,7 @@ class Executor:
 
     def net(self, exit_: str) -> tuple[int, float]:
         """Return the index in `Truth` and the accuracy of what runs under this name."""
-        net = self._table.whole
+        net = self._table.cloud_net
         if net is None or exit_ not in net.exit_names:
             return LOCAL_NET, self._table.accuracy
         return net.exit_names.index(exit_) + 1, net.exit_named(exit_).accuracy["jpeg"]
@@ -85,7 +85,7 @@ class Executor:
         """Return the times of the local net's layers, or of the cloud net's stages and head."""
         if not exit_:
             return self._table.layer_ns
-        net = self._table.whole
+        net = self._table.cloud_net
         assert net is not None
         end = net.exit_named(exit_)
         return (*net.stage_ns[: end.stage + 1], end.head_ns)

@@ -151,7 +151,7 @@ class Oracle:
 
     def _cloud_net_on_device(self, task: Task, image: int) -> Iterator[Serving]:
         """Yield the cloud net on the device, up to each of its exits."""
-        net = self._table.whole
+        net = self._table.cloud_net
         for number, exit_ in enumerate(net.exits if net else (), LOCAL_NET + 1):
             pieces_ns = (*net.stage_ns[: exit_.stage + 1], exit_.head_ns) if net else ()
             yield self._on_device(task, image, pieces_ns, number, exit_.accuracy["jpeg"])

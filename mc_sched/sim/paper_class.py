@@ -148,7 +148,7 @@ _GOOGLENET = _CloudNet(
 SET_A = (
     LocalTable(
         "caffenet", 0.804, *_layers(_CAFFENET), _GOOGLENET.encode_ns(),
-        whole=_GOOGLENET.tx1_table(),
+        cloud_net=_GOOGLENET.tx1_table(),
     ),
     _GOOGLENET.cloud_table(),
 )  # fmt: skip
@@ -161,7 +161,9 @@ _RESNET152 = _CloudNet(
     (0.45, 0.70, 0.82, 0.90, 0.935), 2048, (56 * 56 * 256, *(14 * 14 * 1024,) * 3),
 )  # fmt: skip
 SET_B = (
-    LocalTable("nin", 0.81, *_layers(_NIN), _RESNET152.encode_ns(), whole=_RESNET152.tx1_table()),
+    LocalTable(
+        "nin", 0.81, *_layers(_NIN), _RESNET152.encode_ns(), cloud_net=_RESNET152.tx1_table()
+    ),
     _RESNET152.cloud_table(),
 )
 SETS = {"paper-a": SET_A, "paper-b": SET_B}

@@ -70,7 +70,7 @@ def test_the_cloud_has_times_and_accuracies(bundle, file):
 def test_a_split_costs_the_stages_before_it_and_packing(bundle, file):
     local = local_table(bundle, stored_profile(bundle, "edge", file))
     assert local.encode_ns["split2"] == 2 * MS + MS // 100
-    assert local.whole.path_ns(local.whole.exits[-1]) == len(bundle.stages) * MS + MS // 10
+    assert local.cloud_net.path_ns(local.cloud_net.exits[-1]) == len(bundle.stages) * MS + MS // 10
     cloud = cloud_table(bundle, stored_profile(bundle, "cloud", file))
     assert [codec.name for codec in cloud.codecs] == ["jpeg", "features"]
     split = cloud.codec_named("split2")

@@ -42,7 +42,7 @@ LOCAL = LocalTable(
         EntropyThreshold(entropy, entropy, {"jpeg": reached, "features": reached - 0.02}, 0.6)
         for entropy, reached in ((0.0, 0.94), (0.5, 0.9), (1.0, 0.8))
     ),
-    whole=CloudTable("cloud", (5 * MS,) * 5, EXITS),
+    cloud_net=CloudTable("cloud", (5 * MS,) * 5, EXITS),
 )  # fmt: skip
 PAYLOADS = {"jpeg": 12_000, "features": 3_000}
 ANSWER = Prediction(((0, 1.0),))
@@ -199,12 +199,12 @@ class Joined:
             self.to_edge(ev.LocalStarted(self.now, task_id))
         if task_id in self.aborted:
             self.to_edge(ev.LocalAborted(self.now, task_id))
-        elif stage == LOCAL.whole.exit_named(exit_).stage:
+        elif stage == LOCAL.cloud_net.exit_named(exit_).stage:
             self.to_edge(ev.LocalDone(self.now, task_id, ANSWER))
         elif self.draw.random() < 0.01:
             self.to_edge(ev.LocalFailed(self.now, task_id, "out of memory"))
         else:
-            took = LOCAL.whole.stage_ns[stage + 1] * self.draw.uniform(0.7, self.slowest)
+            took = LOCAL.cloud_net.stage_ns[stage + 1] * self.draw.uniform(0.7, self.slowest)
             self.at(took, self.whole_step, task_id, exit_, stage + 1)
 
     # --- the wire and the cloud's side ------------------------------------------------------

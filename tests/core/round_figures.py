@@ -73,7 +73,7 @@ EVERY_POLICY_LOCAL = replace(
     ENCODING_LOCAL,
     encode_ns=ENCODING_LOCAL.encode_ns | {s.name: (12 * s.stage + 1) * MS for s in SPLITS},
     thresholds=THRESHOLDS,
-    whole=WHOLE,
+    cloud_net=WHOLE,
 )
 """The local net's table on an edge that has the figures of every policy."""
 IMAGE_BYTES = 10_000

@@ -36,7 +36,7 @@ def test_figures():
 
 
 def test_no_scores_no_figures():
-    with pytest.raises(ValueError, match="no scores"):
+    with pytest.raises(ValueError, match="at least one score"):
         reliability([])
 
 

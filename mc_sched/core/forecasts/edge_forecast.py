@@ -119,13 +119,13 @@ class EdgeForecast:
 
     def device_net(self, exit_: str) -> DeviceNet:
         """The cloud net on this device up to an exit."""
-        net = self.local_table.whole
+        net = self.local_table.cloud_net
         assert net is not None
         return DeviceNet(exit_, net.path_ns(net.exit_named(exit_)))
 
     def local_accuracy(self, exit_: str) -> float:
         """Expected accuracy of the local net, or of the cloud net on this device up to an exit."""
-        net = self.local_table.whole
+        net = self.local_table.cloud_net
         if not exit_ or net is None:
             return self.local_table.accuracy
         return net.exit_named(exit_).accuracy["jpeg"]

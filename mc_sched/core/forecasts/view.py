@@ -98,7 +98,7 @@ class EdgeViews:
         self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
     ) -> Iterable[OnDeviceForecast]:
         forecast = self._forecast
-        net = forecast.local_table.whole
+        net = forecast.local_table.cloud_net
         if net is None:
             return
         wait_ns = forecast.local_wait_ns(task, now_ns, others)

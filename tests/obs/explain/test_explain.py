@@ -113,8 +113,8 @@ def test_a_task_that_was_given_up_at_its_deadline(edge):
     assert found["outcome"] == "late"
     assert found["cause"] == (
         "it was late: the answer was overdue; the cloud had accepted it after 20.0 ms and not "
-        "answered after 84.0 ms; cloud_total had not ended after 84.00 ms, expected were 37.00 "
-        "and at most 37.00; the link was down: no answer to probes"
+        "answered after 84.0 ms; cloud_total had not ended after 84.00 ms, forecast "
+        "37.00 ms, at most 37.00 ms; the link was down: no answer to probes"
     )
     assert "only the cloud could serve it: edge reaches accuracy 0.800" in found["chosen"]
 

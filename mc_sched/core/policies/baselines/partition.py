@@ -24,15 +24,15 @@ def build_stage_graph(
 
     None if the device does not hold the cloud net.
     """
-    if local.whole is None:
+    if local.cloud_net is None:
         return None
     reply_ns = link.rtt_ns // 2
     return StageGraph(
-        device=tuple(Cost(ns, energy.compute_j(ns)) for ns in _with_head(local.whole)),
-        cloud=tuple(Cost(ns, 0.0) for ns in _with_head(cloud or local.whole)),
+        device=tuple(Cost(ns, energy.compute_j(ns)) for ns in _with_head(local.cloud_net)),
+        cloud=tuple(Cost(ns, 0.0) for ns in _with_head(cloud or local.cloud_net)),
         uploads=() if cloud is None else tuple(_uploads(task, local, cloud, link, energy)),
         reply=Cost(reply_ns, energy.radio.down_j(REPLY_BYTES, reply_ns)),
-        exit=local.whole.exits[-1].name,
+        exit=local.cloud_net.exits[-1].name,
     )
 
 
@@ -54,6 +54,6 @@ def _uploads(
 
 def _packing_ns(local: LocalTable, codec: Codec) -> int:
     """Return the time to make the payload, less the stages before it that count by themselves."""
-    assert local.whole is not None
-    before_ns = sum(local.whole.stage_ns[: codec.stage])
+    assert local.cloud_net is not None
+    before_ns = sum(local.cloud_net.stage_ns[: codec.stage])
     return max(0, local.encode_ns.get(codec.name, 0) - before_ns)

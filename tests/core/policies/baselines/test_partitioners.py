@@ -253,7 +253,7 @@ def test_a_client_that_leaves_stops_the_whole_network(edge, policy):
 
 @every_one
 def test_a_bundle_without_splits_is_refused_in_a_sentence(policy):
-    edge = ScriptedEdge(replace(EVERY_POLICY_LOCAL, whole=None), PARTITIONED)
+    edge = ScriptedEdge(replace(EVERY_POLICY_LOCAL, cloud_net=None), PARTITIONED)
     edge.submit(0, "a", 84, policy=policy)
     assert "mc-sched evaluate BUNDLE --for-policies" in edge.outcome("a").reason
 
