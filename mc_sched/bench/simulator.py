@@ -23,7 +23,7 @@ from typing import Any
 
 from mc_sched.bench.stats import median
 from mc_sched.compiled.finder import in_use
-from mc_sched.compiled.workers import workers
+from mc_sched.compiled.workers import simulation_workers
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import Mode
 from mc_sched.link.model import KINDS
@@ -89,7 +89,7 @@ def _costs_us(runs: Sequence[Run]) -> list[float]:
 
 
 def _in_process(tasks: int, per_slice: int, site: str | None = None) -> Run:
-    with workers(1) as pool:
+    with simulation_workers(1) as pool:
         return pool.submit(run_once, tasks, per_slice, site).result()
 
 

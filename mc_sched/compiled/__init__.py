@@ -1,15 +1,15 @@
-"""The same code, compiled: the scheduler's core and the simulator as extension modules.
+"""The scheduler's core and the simulator, compiled to extension modules by mypyc.
 
-`scripts/compile` has mypyc make them. Processes that do nothing but simulate use them (the workers
-of `mc-sched bench simulator` and of `mc-sched experiment`); all else, the daemons too, runs the
-sources, and without a build or a C compiler everything does. The sources are the only truth:
+`scripts/compile` makes a build. Only processes that do nothing but simulate use it: the workers of
+`mc-sched bench simulator` and of `mc-sched experiment`. Everything else, the daemons included, runs
+the sources, and so do the workers if there is no build.
 
-    sources.py   what is compiled, and the digest of it that a build is filed under
-    expand.py    before compiling: `@value` classes are written out, as mypyc sees no decorators
+    sources.py   the compiled files, and their digest
+    expand.py    prepares a file: `@value` classes are written out, as mypyc ignores decorators
     build.py     makes a build
-    finder.py    has Python import it       workers.py   processes that do
+    finder.py    lets Python import the build
+    workers.py   processes that use it
 
-A build lies in `build/compiled/`, never beside the sources. It is used only while its digest is
-that of the sources as they are now: after any edit they are what runs, until the next
-`scripts/compile`.
+A build is in `build/compiled/`, never beside the sources. It is used only if its digest is that of
+the current sources; after an edit, the sources run until the next `scripts/compile`.
 """

@@ -1,7 +1,7 @@
-"""Makes a build: `python -m mc_sched.compiled.build`, as `scripts/compile` calls it.
+"""Makes a build: `python -m mc_sched.compiled.build`, called by `scripts/compile`.
 
-A build has no digest, and is not used, until all of it is there. The written-out sources stay in
-it, so that a traceback of compiled code can show its lines.
+The digest is written last, so an incomplete build is never used. The expanded sources stay in the
+build, so that tracebacks of compiled code can show their lines.
 """
 
 from __future__ import annotations
@@ -12,40 +12,40 @@ import sys
 import time
 from pathlib import Path
 
-from mc_sched.compiled.expand import expanded
+from mc_sched.compiled.expand import expand
 from mc_sched.compiled.finder import DIGEST, is_fresh
-from mc_sched.compiled.sources import ROOT, builds, compiled_files, digest
+from mc_sched.compiled.sources import ROOT, build_folder, compiled_files, digest
 
 GROUP = "mc_sched"
-"""All modules are in one library, `mc_sched__mypyc`: calls between them are C calls."""
+"""All modules are in one library, `mc_sched__mypyc`, so that calls between them are C calls."""
 DIRECT = ("-fvisibility=hidden", "-fno-plt")
-"""Without these each such call, and each one into Python, goes through a table of the linker's."""
+"""Without these, each such call and each call of Python's C API goes through a linker table."""
 
 
 def main() -> None:
-    """Build, unless a fresh build is there."""
-    build = builds()
+    """Make a build, unless there is a current one."""
+    build = build_folder()
     if is_fresh(build):
         print(f"up to date: {build}", file=sys.stderr)
         return
     started_s = time.monotonic()
-    files, made_of = compiled_files(), digest()
+    files, current = compiled_files(), digest()
     print(f"compiling {len(files)} modules, about a minute", file=sys.stderr)
     shutil.rmtree(build, ignore_errors=True)
     _write_sources(build / "source", files)
     _compile(build / "source", files, build)
-    (build / DIGEST).write_text(made_of, encoding="ascii")
+    (build / DIGEST).write_text(current, encoding="ascii")
     print(f"compiled in {time.monotonic() - started_s:.0f} s: {build}", file=sys.stderr)
 
 
 def _write_sources(folder: Path, files: list[str]) -> None:
-    """A copy of the package in which the files to be compiled have their values written out."""
+    """Copy the package to `folder` and expand the files that will be compiled."""
     shutil.copytree(
         ROOT / "mc_sched", folder / "mc_sched", ignore=shutil.ignore_patterns("static", "*.pyc")
     )
     for name in files:
         path = folder / name
-        path.write_text(expanded(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(expand(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _compile(source: Path, files: list[str], build: Path) -> None:

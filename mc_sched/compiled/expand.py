@@ -1,14 +1,14 @@
-"""Writes out what a compiler does not see: what `@value` means, and which names are constants.
+"""Expands a source file for the compiler: writes out `@value` classes and marks constants.
 
     @value                       class Forecast:
     class Forecast:                  mean_ns: int
         mean_ns: int        ->       upper_ns: int = 0
         upper_ns: int = 0            def __init__(self, mean_ns: int, upper_ns: int = 0) -> None: ..
 
-So the compiled class has its fields in a struct, and the functions of `dataclasses` work on it. A
-name in capitals is a constant: it becomes `Final`, and C code reads it without looking it up. Not
-so a tuple, which would be a struct then: mypyc takes one of floats for unset, and makes a new tuple
-of it wherever one is asked for.
+The compiled class then has its fields in a struct, and the functions of `dataclasses` work on it. A
+name in capitals is a constant; it becomes `Final`, so that C code reads it without a lookup. Tuples
+stay as they are, since mypyc would make structs of them: it mistakes one of floats for unset, and
+makes a new tuple on every use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Field:
     type: str
     default: str | None
     factory: str
-    """What makes the default anew for each value; empty where one serves all."""
+    """Expression that makes a new default for each value; empty if all share one."""
     line: ast.AnnAssign
 
     @property
@@ -41,15 +41,15 @@ class _Field:
 
 @dataclass(frozen=True)
 class _Edit:
-    """Lines from `first` to before `behind`, counted from 0, become `new`."""
+    """Replaces the lines from `first` up to but not including `behind`, from 0, by `new`."""
 
     first: int
     behind: int
     new: list[str]
 
 
-def expanded(source: str) -> str:
-    """The source with every value written out, and constants that are said to be such."""
+def expand(source: str) -> str:
+    """Return the source with every value class written out and constants marked."""
     lines, body = source.split("\n"), ast.parse(source).body
     edits = [_Edit(_head(body), _head(body), _IMPORTS.split("\n"))]
     known: dict[str, list[_Field]] = {}
@@ -74,13 +74,13 @@ if TYPE_CHECKING:
 
 
 def _head(body: list[ast.stmt]) -> int:
-    """The number of lines of the docstring and of imports from the future."""
+    """Return the number of lines of the docstring and of `__future__` imports."""
     future = [n for n in body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
     return [*body[:1], *future][-1].end_lineno or 0
 
 
 def _constant(node: ast.stmt) -> list[_Edit]:
-    """An assignment to names in capitals, each of which is a constant."""
+    """Return the edit of an assignment to constants, whose names are in capitals."""
     finals = list(_finals(node))
     return [_Edit(node.lineno - 1, node.end_lineno or 0, finals)] if finals else []
 
@@ -104,13 +104,13 @@ def _is_constant(target: ast.expr) -> bool:
 
 
 def _written_out(node: ast.ClassDef, known: dict[str, list[_Field]]) -> list[_Edit]:
-    """A class without its decorator and its fields' defaults, and with its methods."""
+    """Return the edits that remove the decorator and the defaults and add the methods."""
     own = [_field(line) for line in node.body if isinstance(line, ast.AnnAssign)]
     inherited = [field for base in node.bases for field in known[ast.unparse(base)]]
     known[node.name] = inherited + own
     end = node.end_lineno or 0
     return [
-        # a value is made of what was there before it: no cycle leads back to it
+        # a value holds only objects that existed before it, so it is not part of a cycle
         *(
             _Edit(d.lineno - 1, d.lineno, ["@mypyc_attr(acyclic=True)"])
             for d in node.decorator_list
@@ -131,21 +131,21 @@ def _field(line: ast.AnnAssign) -> _Field:
 
 
 def _factory(call: ast.Call) -> str:
-    """Of `field(default_factory=..)`; empty for another call."""
+    """Return the factory of `field(default_factory=..)`; empty for another call."""
     given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     return given.get("default_factory", "") if ast.unparse(call.func) == "field" else ""
 
 
 def _bare(field: _Field) -> list[str]:
-    """Without its default, which would be one for the class."""
+    """Return the field without its default, which would become one of the class."""
     return [f"    {field.name}: {field.type}"]
 
 
 def _methods(name: str, fields: list[_Field]) -> list[str]:
     parameters = ", ".join(["self", *(f.parameter for f in fields)])
-    told = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in fields)
-    mine = "".join(f"self.{f.name}, " for f in fields)
-    alike = " and ".join(f"self.{f.name} == other.{f.name}" for f in fields) or "True"
+    shown = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in fields)
+    values = "".join(f"self.{f.name}, " for f in fields)
+    equal = " and ".join(f"self.{f.name} == other.{f.name}" for f in fields) or "True"
     return f"""
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -153,16 +153,16 @@ def _methods(name: str, fields: list[_Field]) -> list[str]:
         {"; ".join(f.assignment for f in fields) or "pass"}
 
     def __repr__(self) -> str:
-        return f"{name}({told})"
+        return f"{name}({shown})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, {name}) or type(other) is not type(self):
             return NotImplemented
-        return {alike}
+        return {equal}
 
     def __hash__(self) -> int:
-        return hash(({mine}))
+        return hash(({values}))
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return {name}, ({mine})
+        return {name}, ({values})
 """.split("\n")

@@ -1,4 +1,4 @@
-"""Has Python import a module's compiled form, where there is a fresh build."""
+"""Lets Python import the compiled modules, if there is a current build."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from mc_sched.compiled.sources import ROOT, builds, digest, module_names
+from mc_sched.compiled.sources import ROOT, build_folder, digest, module_names
 
 DIGEST = "digest"
-"""Name of the file of a build that holds the digest of what it was made of."""
+"""Name of the file in a build that holds the digest of its sources."""
 
 
 class CompiledFinder(MetaPathFinder):
-    """Finds the modules of one build, before Python looks for their sources."""
+    """Finds the modules of one build before Python finds their sources."""
 
     def __init__(self, build: Path) -> None:
         suffix = EXTENSION_SUFFIXES[0]
@@ -29,7 +29,7 @@ class CompiledFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where the compiled form is, or None."""
+        """Return the location of the compiled module, or None."""
         found = self._found.get(fullname)
         if found is None:
             return None
@@ -38,20 +38,20 @@ class CompiledFinder(MetaPathFinder):
 
 
 def is_fresh(build: Path, root: Path = ROOT) -> bool:
-    """Whether the build was made of the sources as they are now."""
+    """Return True if the build was made from the current sources."""
     stamp = build / DIGEST
     return stamp.is_file() and stamp.read_text(encoding="ascii") == digest(root)
 
 
 def use_build() -> None:
-    """Import compiled modules from now on, if there is a fresh build.
+    """Import compiled modules from now on, if there is a current build.
 
-    Not where some of them are imported already: compiled and plain ones do not mix.
+    Do nothing if any of them is imported already, as compiled and plain modules cannot be mixed.
     """
-    if is_fresh(builds()) and sys.modules.keys().isdisjoint(module_names()):
-        sys.meta_path.insert(0, CompiledFinder(builds()))
+    if is_fresh(build_folder()) and sys.modules.keys().isdisjoint(module_names()):
+        sys.meta_path.insert(0, CompiledFinder(build_folder()))
 
 
 def in_use() -> bool:
-    """Whether this process imports compiled modules."""
+    """Return True if this process imports compiled modules."""
     return any(isinstance(finder, CompiledFinder) for finder in sys.meta_path)

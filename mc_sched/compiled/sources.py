@@ -1,4 +1,4 @@
-"""What is compiled, and where a build of it lies."""
+"""The files that are compiled, and the folder of a build."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""Of the checkout."""
+"""Root of the repository."""
 FOLDERS = (
     "mc_sched/core",
     "mc_sched/core/edge",
@@ -26,22 +26,22 @@ FILES = (
 )
 PLAIN = frozenset(
     (
-        "mc_sched/core/value.py",  # what a decorator is has to be there at run time
-        "mc_sched/core/energy/model.py",  # read as defaults of pydantic's fields:
+        "mc_sched/core/value.py",  # the decorator is needed at run time
+        "mc_sched/core/energy/model.py",  # pydantic reads these two for its defaults
         "mc_sched/core/settings.py",
-        "mc_sched/sim/build.py",  # not asked for while a world runs:
+        "mc_sched/sim/build.py",  # not used while a world runs, like the next four
         "mc_sched/sim/most_right.py",
         "mc_sched/sim/oracle.py",
         "mc_sched/sim/paper_class.py",
         "mc_sched/sim/what_if.py",
     )
 )
-"""Files of the folders that stay plain Python."""
+"""Files in these folders that stay plain Python."""
 _MAKERS = tuple(f"mc_sched/compiled/{name}.py" for name in ("build", "expand", "sources"))
 
 
 def compiled_files(root: Path = ROOT) -> list[str]:
-    """The files that are compiled, relative to the root, in order."""
+    """Return the compiled files, relative to the root, sorted."""
     found = [
         path.relative_to(root).as_posix()
         for folder in FOLDERS
@@ -52,15 +52,14 @@ def compiled_files(root: Path = ROOT) -> list[str]:
 
 
 def module_names() -> set[str]:
-    """What is compiled, as Python imports it."""
+    """Return the names of the compiled modules."""
     return {name.removesuffix(".py").replace("/", ".") for name in compiled_files()}
 
 
 def digest(root: Path = ROOT) -> str:
-    """Of all that a build is made of: the compiled files, those that they read, how they are made.
+    """Return the digest of the compiled files, of those that they read, and of the build's code.
 
-    A compiled module knows where its neighbours keep their fields, so that one edit is an edit of
-    all.
+    A compiled module depends on the layout of the others' fields, so there is one digest for all.
     """
     known = hashlib.sha256(sys.version.encode())
     for name in sorted({*compiled_files(root), *PLAIN, *_MAKERS}):
@@ -69,6 +68,6 @@ def digest(root: Path = ROOT) -> str:
     return known.hexdigest()
 
 
-def builds(root: Path = ROOT) -> Path:
-    """The folder of this Python's build."""
+def build_folder(root: Path = ROOT) -> Path:
+    """Return the folder of the build for this Python version."""
     return root / "build" / "compiled" / str(sys.implementation.cache_tag)

@@ -1,4 +1,4 @@
-"""Processes that simulate, compiled where they can."""
+"""Worker processes for simulations, which use the compiled modules if there is a build."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from concurrent.futures import ProcessPoolExecutor
 from mc_sched.compiled.finder import use_build
 
 NEW_OBJECTS = 20_000
-"""Until cycles among them are looked for. A simulation leaves few, some by each probe of a link;
-looking for them after Python's own 700 took 4% of its time."""
+"""Number of new objects after which the garbage collector runs. A simulation makes few cycles, some
+with each probe of a link; with Python's default of 700, collecting took 4% of the time."""
 
 
-def workers(number: int) -> ProcessPoolExecutor:
-    """So many processes; what they are given must be simulations and no more.
+def simulation_workers(number: int) -> ProcessPoolExecutor:
+    """Start a pool of processes, which must be used for simulations only.
 
-    They are not forked: what the parent has open or imported is none of their business.
+    They are spawned, not forked, so that they share no open files or modules with the parent.
     """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(number, mp_context=context, initializer=_begin)
+    return ProcessPoolExecutor(number, mp_context=context, initializer=_initialise)
 
 
-def _begin() -> None:
+def _initialise() -> None:
     use_build()
     gc.set_threshold(NEW_OBJECTS)

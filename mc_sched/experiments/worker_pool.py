@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from mc_sched.compiled.workers import workers as simulating
+from mc_sched.compiled.workers import simulation_workers
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -51,5 +51,5 @@ def worker_pool(workers: int, progress: Progress) -> Iterator[WorkerPool]:
     if workers == 1:
         yield WorkerPool(None, progress)
         return
-    with simulating(workers) as pool:
+    with simulation_workers(workers) as pool:
         yield WorkerPool(pool, progress)

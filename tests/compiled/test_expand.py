@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 
-from mc_sched.compiled.expand import expanded
+from mc_sched.compiled.expand import expand
 from mc_sched.compiled.sources import ROOT, compiled_files
 
 SOURCE = '''"""A module."""
@@ -70,7 +70,7 @@ def plain():
 
 @pytest.fixture(scope="module")
 def written_out():
-    return run(expanded(SOURCE))
+    return run(expand(SOURCE))
 
 
 VALUES = [
@@ -117,17 +117,17 @@ def test_a_value_goes_through_pickle_by_its_fields(written_out):
 
 @pytest.mark.parametrize("name", ["LIMIT", "FEWEST", "MOST", "BY_NAME", "ORIGIN"])
 def test_names_in_capitals_are_final_and_keep_their_value(plain, written_out, name):
-    assert f"\n{name}: Final" in expanded(SOURCE)
+    assert f"\n{name}: Final" in expand(SOURCE)
     assert repr(written_out[name]) == repr(plain[name])
 
 
 @pytest.mark.parametrize("line", ["shown = 3", 'NAMES = ("a", "b")'])
 def test_other_names_and_tuples_are_left_alone(line):
-    assert f"\n{line}\n" in expanded(SOURCE)
+    assert f"\n{line}\n" in expand(SOURCE)
 
 
 @pytest.mark.parametrize("name", compiled_files())
 def test_every_compiled_file_can_be_written_out(name):
-    text = expanded((ROOT / name).read_text(encoding="utf-8"))
+    text = expand((ROOT / name).read_text(encoding="utf-8"))
     assert "@value" not in [line.strip() for line in text.split("\n")]
     ast.parse(text)

@@ -62,7 +62,7 @@ def test_the_finder_knows_its_build_and_nothing_else(tmp_path):
 
 
 def test_compiled_and_plain_modules_do_not_mix(checkout, monkeypatch):
-    monkeypatch.setattr(finder, "builds", lambda: checkout / "build")
+    monkeypatch.setattr(finder, "build_folder", lambda: checkout / "build")
     monkeypatch.setattr(finder, "is_fresh", lambda build: True)
     monkeypatch.setitem(sys.modules, "mc_sched.core.edge.machine", sys)
     use_build()

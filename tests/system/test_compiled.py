@@ -10,7 +10,7 @@ import pytest
 from mc_sched.bundles.scenario_tables import tables_of
 from mc_sched.cli.simulate import simulated
 from mc_sched.compiled.finder import in_use
-from mc_sched.compiled.workers import workers
+from mc_sched.compiled.workers import simulation_workers
 from mc_sched.sim.scenario import load_scenario
 
 pytestmark = [
@@ -24,7 +24,7 @@ SCENARIOS = Path(__file__).parents[2] / "configs" / "scenarios"
 @pytest.fixture(scope="module")
 def worker():
     subprocess.run([sys.executable, "-m", "mc_sched.compiled.build"], check=True)
-    with workers(1) as pool:
+    with simulation_workers(1) as pool:
         assert pool.submit(in_use).result()
         yield pool
 
