@@ -23,8 +23,8 @@ def line(at_s=0.0, name="note", level="info", node="edge", kind="note", task="",
 def finish(at_s, task, outcome="succeeded", site="edge", exit_="local", **fields):
     """Return the line of an outcome."""
     level = {"succeeded": "info", "failed": "error"}.get(outcome, "warning")
-    told = {"task_id": task, "kind": outcome, "site": site, "exit": exit_, **fields}
-    return line(at_s, "Finish", level, kind="action", task=task, outcome=told)
+    result = {"task_id": task, "kind": outcome, "site": site, "exit": exit_, **fields}
+    return line(at_s, "Finish", level, kind="action", task=task, outcome=result)
 
 
 def stores_of(*lines, path=":memory:", limits=None):

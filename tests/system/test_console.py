@@ -96,7 +96,7 @@ class Console:
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        page.on("request", lambda asked: self._note(asked.url))
+        page.on("request", lambda sent: self._note(sent.url))
 
     def _note(self, url):
         if not url.startswith((self.address, "data:", "blob:")):

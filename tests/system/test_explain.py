@@ -88,12 +88,12 @@ async def test_the_timeline_holds_the_clouds_part(deployment):
 
 
 async def test_the_logs_of_a_running_agent(deployment):
-    await deployment.stream("asked", count=2).outcomes()
+    await deployment.stream("logged", count=2).outcomes()
 
     async def reports():
         options = ("--edge", deployment.edge_address, "--where", "name=Finish", "--output", "json")
         ran = await asyncio.to_thread(mc_sched, "logs", *options)
         ids = [json.loads(line)["task_id"] for line in ran.out.splitlines()]
-        return {"asked-000", "asked-001"} <= set(ids)
+        return {"logged-000", "logged-001"} <= set(ids)
 
     assert await until(reports)

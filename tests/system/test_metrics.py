@@ -95,10 +95,10 @@ async def prometheus(running, tmp_path_factory):
 
 @pytest.mark.parametrize(("title", "expression"), EXPRESSIONS)
 async def test_every_panel_has_data(prometheus, title, expression):
-    asked = expression.replace("$instance", ".*")
+    query = expression.replace("$instance", ".*")
 
     async def has_data():
-        found = await asyncio.to_thread(prometheus.value, asked)
+        found = await asyncio.to_thread(prometheus.value, query)
         return [row for row in found if row["value"][1] != "NaN"]
 
     assert await until(has_data), title

@@ -126,7 +126,7 @@ def test_downloads(agent):
 
 
 @pytest.mark.parametrize(
-    ("path", "query", "says"),
+    ("path", "query", "message"),
     [
         ("lines", {"where": "late"}, "not a condition"),
         ("lines", {"where": "a='b"}, "quotation"),
@@ -140,10 +140,10 @@ def test_downloads(agent):
         ("around", {"id": "x"}, "id"),
     ],
 )
-def test_bad_requests_are_answered_with_a_sentence(agent, path, query, says):
+def test_bad_requests_are_answered_with_a_sentence(agent, path, query, message):
     status, body, _ = agent.get(f"/api/{path}", **{**RANGE, **query})
     assert status == 400
-    assert says in json.loads(body)["error"]
+    assert message in json.loads(body)["error"]
 
 
 def test_a_task_with_its_bars(tmp_path):
@@ -180,10 +180,10 @@ def test_the_tail_continues_with_new_lines(agent, tmp_path):
     writer = StoreWriter(tmp_path / "edge.db", KEEP_ALL)
     writer.append([line(50, "fresh", text="new")])
     writer.close()
-    told = json.loads(next(pieces).removeprefix("data: "))
-    assert told["record"]["name"] == "fresh"
+    sent = json.loads(next(pieces).removeprefix("data: "))
+    assert sent["record"]["name"] == "fresh"
     next(pieces)
-    assert next(pieces) == f"id: {told['id']}-0\n"
+    assert next(pieces) == f"id: {sent['id']}-0\n"
     pieces.close()
 
 
@@ -191,8 +191,8 @@ def test_an_interrupted_tail_continues_where_it_was(agent):
     """The browser sends the id of its last event."""
     last = agent.ask("lines", where="name=CloudGone")[0]["id"]
     pieces = agent.first_pieces("tail", 6, headers={"Last-Event-ID": f"{last}-0"})
-    told = [json.loads(piece[6:]) for piece in pieces if piece.startswith("data: ")]
-    assert told[0]["record"]["name"] == "RecordScore"
+    sent = [json.loads(piece[6:]) for piece in pieces if piece.startswith("data: ")]
+    assert sent[0]["record"]["name"] == "RecordScore"
 
 
 @pytest.mark.parametrize("known", ["x", "5", "1-0 2-0", f"{2**63}-0", "1-0x"])

@@ -24,7 +24,7 @@ PARENT = "00f067aa0ba902b7"
         f"00-{TRACE}-{PARENT}-01",
         f"00-{TRACE}-{PARENT}-ff",
         f"cc-{TRACE}-{PARENT}-01",
-        f"01-{TRACE}-{PARENT}-01-what-a-later-version-says",
+        f"01-{TRACE}-{PARENT}-01-fields-of-a-later-version",
     ],
 )
 def test_a_traceparent_names_its_trace(given):

@@ -254,7 +254,7 @@ def test_labels_series_statistics_and_volume(loki):
 
 
 @pytest.mark.parametrize(
-    ("path", "query", "says"),
+    ("path", "query", "message"),
     [
         ("query_range", {"query": "topk(1, x)"}, "parse error"),
         ("query_range", {"query": '{} |~ "("'}, "not a valid regular expression"),
@@ -270,10 +270,10 @@ def test_labels_series_statistics_and_volume(loki):
         ("tail", {"query": "{}"}, "needs a WebSocket"),
     ],
 )
-def test_errors_are_sentences(loki, path, query, says):
+def test_errors_are_sentences(loki, path, query, message):
     status, body = loki.get(f"/loki/api/v1/{path}", **query)
     assert status == 400
-    assert says in body.decode()
+    assert message in body.decode()
 
 
 def test_times_as_loki_takes_them(loki):

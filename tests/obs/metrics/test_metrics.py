@@ -49,13 +49,13 @@ def edge():
 
 
 def collector_of(edge, rails_w=None, dropped=0, has_cloud=True):
-    def look():
+    def read():
         machine = edge.machine
         snapshot = machine.snapshot(edge.now_ns)
         tally, took = machine.tally(), machine.took()
         return EdgeMetricsInput(snapshot, tally, took, rails_w or {}, dropped, has_cloud)
 
-    return EdgeCollector(look, {"node": "edge", "version": "1", "bundle": "small"})
+    return EdgeCollector(read, {"node": "edge", "version": "1", "bundle": "small"})
 
 
 def test_the_names_are_the_documented_ones(edge):

@@ -27,7 +27,7 @@ def test_patterns_that_hang_pythons_engine_are_fast(pattern):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "says"),
+    ("pattern", "message"),
     [
         ("(", "unclosed group"),
         ("[", "unclosed character class"),
@@ -37,8 +37,8 @@ def test_patterns_that_hang_pythons_engine_are_fast(pattern):
         ("x" * 1001, "longer than 1000 characters"),
     ],
 )
-def test_an_invalid_pattern_is_an_error(pattern, says):
-    with pytest.raises(BadPattern, match=says):
+def test_an_invalid_pattern_is_an_error(pattern, message):
+    with pytest.raises(BadPattern, match=message):
         compiled(pattern)
 
 

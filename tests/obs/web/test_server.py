@@ -22,7 +22,7 @@ from tests.obs.certificates import made_certificate
 TOKEN = "a token of some length"
 
 
-def says(request):
+def echo(request):
     return as_json({"q": {k: list(v) for k, v in request.query.items()}, "parts": request.parts})
 
 
@@ -41,8 +41,8 @@ def breaks(request):
 
 
 ROUTES = [
-    route("/say", says),
-    route("/say/([^/]+)", says),
+    route("/echo", echo),
+    route("/echo/([^/]+)", echo),
     route("/bad", refuses),
     route("/broken", breaks),
     route("/number", lambda r: as_json(r.number("n", 5, 0, 10))),
@@ -76,10 +76,10 @@ def ask(port, path, method="GET", body=None, **headers):
 
 def test_parameters_come_in_the_address_or_in_a_form(serve):
     port = serve()
-    assert ask(port, "/say?a=1&a=2&b=")[1] == '{"q":{"a":["1","2"],"b":[""]},"parts":[]}'
-    assert '"a":["3"]' in ask(port, "/say", "POST", "a=3")[1]
-    assert ask(port, "/say/x%20y")[1].endswith('"parts":["x y"]}')
-    assert ask(port, "/say", "POST", "a" * (LONGEST_FORM + 1))[0] == 413
+    assert ask(port, "/echo?a=1&a=2&b=")[1] == '{"q":{"a":["1","2"],"b":[""]},"parts":[]}'
+    assert '"a":["3"]' in ask(port, "/echo", "POST", "a=3")[1]
+    assert ask(port, "/echo/x%20y")[1].endswith('"parts":["x y"]}')
+    assert ask(port, "/echo", "POST", "a" * (LONGEST_FORM + 1))[0] == 413
     assert ask(port, "/stream")[1] == "abc"
 
 
@@ -88,8 +88,8 @@ def test_a_form_that_is_not_read_ends_the_connection(serve):
     for length in ("999999", "many", "-1", ""):
         with socket.create_connection(("127.0.0.1", serve()), timeout=10) as client:
             client.sendall(
-                f"POST /say HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
-                "GET /say?smuggled=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+                f"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+                "GET /echo?smuggled=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
             )
             answer = client.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 413"), length
@@ -101,15 +101,15 @@ def test_connections_beyond_the_limit_are_closed(serve, monkeypatch):
     port = serve()
     held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(2)]
     for client in held:
-        client.sendall(b"GET /say HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.sendall(b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 200")
     with pytest.raises((http.client.HTTPException, OSError)):
-        ask(port, "/say")
+        ask(port, "/echo")
     held.pop().close()
     due_s = time.monotonic() + 10
     while True:
         with contextlib.suppress(http.client.HTTPException, OSError):
-            assert ask(port, "/say")[0] == 200
+            assert ask(port, "/echo")[0] == 200
             break
         assert time.monotonic() < due_s
     held.pop().close()
@@ -124,7 +124,7 @@ def test_live_tails_leave_room_for_other_requests(serve, monkeypatch):
         status, text, _ = ask(port, "/endless")
         assert status == 503
         assert "close one" in text
-        assert ask(port, "/say")[0] == 200
+        assert ask(port, "/echo")[0] == 200
 
 
 def test_a_failing_stream_is_reported_on_stderr(serve, capsys):
@@ -162,7 +162,7 @@ def test_an_internal_error_reveals_nothing_to_the_client(serve, capsys):
 
 
 def test_pages_have_security_headers(serve):
-    headers = ask(serve(), "/say")[2]
+    headers = ask(serve(), "/echo")[2]
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
 
@@ -170,14 +170,14 @@ def test_pages_have_security_headers(serve):
 def test_a_request_without_the_token_is_refused(serve):
     port = serve(token=TOKEN)
     basic = base64.b64encode(f"any:{TOKEN}".encode()).decode()
-    assert ask(port, "/say")[0] == 401
-    assert ask(port, "/say", Authorization="Bearer wrong")[0] == 401
-    assert ask(port, "/say", Authorization="Basic !")[0] == 401
-    assert ask(port, "/say", Authorization=f"Bearer {TOKEN}")[0] == 200
-    assert ask(port, "/say", Authorization=f"Basic {basic}")[0] == 200
-    assert ask(port, "/say", Cookie=f"a=b; mc_token_{port}={TOKEN}")[0] == 200
-    assert ask(port, "/say", Cookie=f"mc_token_{port + 1}={TOKEN}")[0] == 401
-    assert ask(port, "/say", Host="robot", Authorization=f"Bearer {TOKEN}")[0] == 200
+    assert ask(port, "/echo")[0] == 401
+    assert ask(port, "/echo", Authorization="Bearer wrong")[0] == 401
+    assert ask(port, "/echo", Authorization="Basic !")[0] == 401
+    assert ask(port, "/echo", Authorization=f"Bearer {TOKEN}")[0] == 200
+    assert ask(port, "/echo", Authorization=f"Basic {basic}")[0] == 200
+    assert ask(port, "/echo", Cookie=f"a=b; mc_token_{port}={TOKEN}")[0] == 200
+    assert ask(port, "/echo", Cookie=f"mc_token_{port + 1}={TOKEN}")[0] == 401
+    assert ask(port, "/echo", Host="robot", Authorization=f"Bearer {TOKEN}")[0] == 200
 
 
 def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(serve):
@@ -186,7 +186,7 @@ def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(serve):
     assert (status, headers["Location"]) == (303, "/")
     kept, _, how = headers["Set-Cookie"].partition("; ")
     assert how == "Path=/; HttpOnly; SameSite=Strict"
-    assert ask(port, "/say", Cookie=kept)[0] == 200
+    assert ask(port, "/echo", Cookie=kept)[0] == 200
     assert ask(port, "/?token=wrong")[2]["Set-Cookie"] is None
     assert ask(serve(), "/?token=any")[0] == 404  # without a token there is nothing to keep
 
@@ -210,7 +210,7 @@ def test_over_tls_the_cookie_never_travels_in_the_clear():
     ],
 )
 def test_without_a_token_pages_of_other_hosts_are_refused(serve, headers, status):
-    assert ask(serve(), "/say", **headers)[0] == status
+    assert ask(serve(), "/echo", **headers)[0] == status
 
 
 def test_with_a_certificate_it_speaks_tls_only(serve, tmp_path):
@@ -219,11 +219,11 @@ def test_with_a_certificate_it_speaks_tls_only(serve, tmp_path):
     context = ssl.create_default_context(cafile=pair[0])
     context.check_hostname = False
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
-    connection.request("GET", "/say")
+    connection.request("GET", "/echo")
     assert connection.getresponse().status == 200
     connection.close()
     with pytest.raises((http.client.HTTPException, OSError)):
-        ask(port, "/say")
+        ask(port, "/echo")
 
 
 def test_a_certificate_without_its_key_is_an_error(tmp_path):
@@ -255,7 +255,7 @@ def test_it_listens_on_loopback_by_default():
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         ({"listen": "0.0.0.0:9070"}, "beyond loopback it needs token_file, certificate and key"),
         ({"listen": "robot:9070", "token_file": "t"}, "beyond loopback"),
@@ -263,8 +263,8 @@ def test_it_listens_on_loopback_by_default():
         ({"listen": "somewhere"}, "host:port"),
     ],
 )
-def test_beyond_loopback_token_and_tls_are_required(values, says):
-    with pytest.raises(ConfigError, match=says):
+def test_beyond_loopback_token_and_tls_are_required(values, message):
+    with pytest.raises(ConfigError, match=message):
         config(**values)
 
 
