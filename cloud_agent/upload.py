@@ -30,7 +30,7 @@ async def read_open(read: Read, table: CloudTable, limits: Limits) -> cloud_pb2.
         )
     opened: cloud_pb2.InferRequest.Open = first.open
     try:
-        serde.check_open(opened, limits.max_payload_bytes, table.ways)
+        serde.check_open(opened, limits.max_payload_bytes, table.payload_formats)
     except serde.BadField as error:
         raise CallError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
     if opened.bundle_hash != table.bundle_hash:

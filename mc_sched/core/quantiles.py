@@ -24,7 +24,7 @@ DEVIATIONS = 1.645
 """From a normal mean to it."""
 
 
-def normal_beyond(limit_ns: float, mean_ns: float, upper_ns: float) -> float:
+def normal_exceedance(limit_ns: float, mean_ns: float, upper_ns: float) -> float:
     """That a time of this mean and upper quantile is longer than the limit, were it normal."""
     deviation_ns = max(1.0, (upper_ns - mean_ns) / DEVIATIONS)
     return 0.5 * math.erfc((limit_ns - mean_ns) / deviation_ns / math.sqrt(2))

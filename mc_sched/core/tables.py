@@ -67,7 +67,7 @@ class CloudTable:
     Only policies that ask for them see these."""
 
     @property
-    def ways(self) -> tuple[Codec, ...]:
+    def payload_formats(self) -> tuple[Codec, ...]:
         """All payloads that this net takes."""
         return self.codecs + self.splits
 
@@ -85,7 +85,7 @@ class CloudTable:
 
     def codec_named(self, name: str) -> Codec:
         """The codec of that name; KeyError if there is none."""
-        for codec in self.ways:
+        for codec in self.payload_formats:
             if codec.name == name:
                 return codec
         raise KeyError(name)
@@ -96,7 +96,7 @@ class CloudTable:
 
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
         """Exits that reach `accuracy` under `codec`, closest to the input first."""
-        if codec not in [way.name for way in self.ways]:
+        if codec not in [known.name for known in self.payload_formats]:
             return ()
         reached = [e for e in self.exits if codec in e.accuracy]
         return tuple([e for e in reached if e.accuracy[codec] >= accuracy])

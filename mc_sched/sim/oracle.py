@@ -139,7 +139,7 @@ class Oracle:
         """Yield the codecs that the task may use, with the size of its payload."""
         if self._cloud is not None:
             sizes = all_payload_bytes(task, self._table, self._cloud.table)
-            for codec in self._cloud.table.ways:
+            for codec in self._cloud.table.payload_formats:
                 if codec.name in sizes and task.privacy.allows(codec.name):
                     yield codec, sizes[codec.name]
 

@@ -15,7 +15,7 @@ from tests.core.round_figures import ANSWER, CLOUD, MS, START_NS, at, ns
 class ScriptedCloud:
     """The machine, and the other side of its contract."""
 
-    def __init__(self, table=CLOUD, settled=True, **settings: Any) -> None:
+    def __init__(self, table=CLOUD, warmed_up=True, **settings: Any) -> None:
         self.machine = CloudMachine(CloudSettings(**settings), table)
         self.table = table
         self.piece: do.RunStage | do.RunHead | None = None
@@ -27,8 +27,8 @@ class ScriptedCloud:
         self.scores: list[Score] = []
         self.news: list[do.Progress] = []
         self.now_ns = 0
-        if settled:
-            self._settle()
+        if warmed_up:
+            self._warm_up()
 
     # --- events in, actions out -------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class ScriptedCloud:
             return self.table.stage_ns[piece.stage]
         return self.table.exit_named(piece.exit).head_ns
 
-    def _settle(self) -> None:
+    def _warm_up(self) -> None:
         """Stages that take as long as the profile says: no prior is left."""
         for number in range(4):
             self.arrive(200 * number - 900, f"w{number}", 900, 0.0, rule=ExitRule.EARLIEST)

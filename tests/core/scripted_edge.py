@@ -28,7 +28,7 @@ def task(task_id: str, ms: float, deadline: float, **fields: Any) -> Task:
 class ScriptedEdge:
     """The machine, and the other side of its contract: what it may ask for, and when."""
 
-    def __init__(self, local=LOCAL, cloud=CLOUD, settled=True, **settings: Any) -> None:
+    def __init__(self, local=LOCAL, cloud=CLOUD, warmed_up=True, **settings: Any) -> None:
         self.machine = EdgeMachine(EdgeSettings(**settings), local)
         self.outcomes: dict[str, list[Outcome]] = defaultdict(list)
         self.scores: list[Score] = []
@@ -40,8 +40,8 @@ class ScriptedEdge:
         self.running: str | None = None
         self.aborted = False
         self.now_ns = 0
-        if settled:
-            self._settle(local, cloud)
+        if warmed_up:
+            self._warm_up(local, cloud)
 
     # --- events in, actions out -------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class ScriptedEdge:
 
     # --- before the test's clock starts -----------------------------------------------------
 
-    def _settle(self, local, cloud) -> None:
+    def _warm_up(self, local, cloud) -> None:
         """Runs as profiled, uploads at 8 Mbps, probes of 10 ms: no prior is left."""
         for number in range(4):
             ms = 200 * number - 900
@@ -191,9 +191,9 @@ class ScriptedEdge:
             self.accepted(ms + UP_MS + RTT_MS, f"c{number}", last.name, path_ms)
             self.replied(ms + UP_MS + RTT_MS + path_ms, f"c{number}", last.name, path_ms)
             if local.encode_ns:
-                self._settle_encoder(ms + 100, f"e{number}", cloud)
+                self._warm_up_encoder(ms + 100, f"e{number}", cloud)
 
-    def _settle_encoder(self, ms: float, task_id: str, cloud) -> None:
+    def _warm_up_encoder(self, ms: float, task_id: str, cloud) -> None:
         codec, last = cloud.codecs[-1], cloud.exits[-1]
         sizes = {codec.name: codec.payload_bytes}
         self.submit(ms, task_id, 900, policy="server", accuracy=0.0, payload_bytes=sizes)

@@ -54,7 +54,7 @@ def test_of_the_local_time(slowdowns, quantile):
     local = LocalTimePredictor(LOCAL, quantile)
     for number, slowdown in enumerate(slowdowns):
         local.started(number)
-        local.ended(number + int(LOCAL.total_ns * slowdown), whole=True)
+        local.ended(number + int(LOCAL.total_ns * slowdown), completed=True)
     now_ns = LOCAL.total_ns
     assert local.upper_ns(now_ns) >= local.mean_ns(now_ns)
 

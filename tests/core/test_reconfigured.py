@@ -60,7 +60,7 @@ def test_status_shows_the_new_settings(edge):
 
 
 def test_a_lower_quantile_forecasts_shorter_times(make_edge):
-    edge = make_edge(settled=False)
+    edge = make_edge(warmed_up=False)
     before = edge.machine.snapshot(10**9).local_predicted_ns
     reconfigure(edge, 0, quantile=0.5)
     assert edge.machine.snapshot(10**9).local_predicted_ns < before

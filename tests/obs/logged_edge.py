@@ -18,7 +18,7 @@ class LoggedEdge(ScriptedEdge):
         self.lines = []
         self._log = EventLog(None, "edge")
         self._log.subscribe(self.lines.append)
-        super().__init__(local, cloud, settled=False, **settings)
+        super().__init__(local, cloud, warmed_up=False, **settings)
         table = {"format": FORMAT, "settings": self.machine._settings, "table": local}
         self._log.write(0, "config", table)
         handle = self.machine.handle
@@ -34,7 +34,7 @@ class LoggedEdge(ScriptedEdge):
             return actions
 
         self.machine.handle = logged
-        self._settle(local, cloud)
+        self._warm_up(local, cloud)
 
     def report_story(self, story):
         self._log.write(self.now_ns, "note", story)

@@ -70,7 +70,7 @@ class EdgeLearning:
         if event.up_bytes or event.down_bytes:
             link.record_padded(event.now_ns, took_ns, Padding(event.up_bytes, event.down_bytes))
         else:
-            self._forecast.long_run_link.probed(took_ns)
+            self._forecast.long_run_link.record_rtt(took_ns)
             link.record_rtt(event.now_ns, took_ns)
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
 
@@ -96,7 +96,7 @@ class EdgeLearning:
         self._transmitted(upload, took_ns - link.rtt_mean_ns(event.now_ns))
         score = link.score_up(event.now_ns, took_ns, upload.expected)
         link.record_upload(arrived_ns, attempt.payload_bytes, took_ns, event.transfer_ns)
-        self._forecast.long_run_link.sent(attempt.payload_bytes, upload.air_ns)
+        self._forecast.long_run_link.record_upload(attempt.payload_bytes, upload.air_ns)
         # acceptance and answer take the same downlink time, so that it cancels out
         expected_at_ns = event.now_ns + event.predicted_ns
         attempt.acceptance = Acceptance(event.now_ns, event.queue_ns, expected_at_ns)

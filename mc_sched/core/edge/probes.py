@@ -115,8 +115,8 @@ class EdgeProbes:
         sending = any(entry.cloud is CloudLeg.UPLOADING for entry in self._state.entries)
         if sending or not (active or link.never_measured):
             return Padding()
-        worth_it = active and link.worth_counts(now_ns) and self._is_worth_it(now_ns)
-        return link.wanted_padding(now_ns, worth_it)
+        worth_it = active and link.worth_matters(now_ns) and self._is_worth_it(now_ns)
+        return link.next_padding(now_ns, worth_it)
 
     def _is_worth_it(self, now_ns: int) -> bool:
         """True if a faster link could change the decision about a task like the last one."""

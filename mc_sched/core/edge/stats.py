@@ -65,7 +65,7 @@ class EdgeStats:
         radio, attempt = self._settings.energy.radio, entry.attempt
         upload = None if attempt is None else attempt.upload
         reply_air_ns = 0 if attempt is None else attempt.reply_air_ns
-        booked = self._ledger.book(now_ns, entry.task.task_id, entry.work(now_ns))
+        booked = self._ledger.charge(now_ns, entry.task.task_id, entry.work(now_ns))
         if upload is None:
             return Energy(booked.compute_j, booked.encode_j, source=booked.source)
         return Energy(

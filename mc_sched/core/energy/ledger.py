@@ -67,7 +67,7 @@ class Work:
 
 
 @value
-class Booked:
+class Charge:
     """Joules of a task, and who says so: a sensor, the model, or both."""
 
     compute_j: float
@@ -96,13 +96,13 @@ class EnergyLedger:
         """Integrated power."""
         self.modelled_j = 0.0
         self.tasks_j = 0.0
-        """Booked on the tasks."""
+        """Charged to the tasks."""
         self._rest_j = 0.0
         """Measured and nobody's."""
         self._unsettled_j = 0.0
         """Measured of told tasks, less what was booked on them; open spans' estimates left out."""
         self._pending_j = 0.0
-        """Booked for the span that is still open."""
+        """Charged for the span that is still open."""
         self._accounts: dict[str, dict[Part, _Account]] = {}
         self._told: list[Work] = []
         """Work in the open span of tasks whose outcome is told."""
@@ -207,19 +207,17 @@ class EnergyLedger:
 
     # --- an outcome -------------------------------------------------------------------------
 
-    def book(self, now_ns: int, task_id: str, works: Sequence[Work]) -> Booked:
+    def charge(self, now_ns: int, task_id: str, works: Sequence[Work]) -> Charge:
         """The joules of a task whose outcome is told now; no work of its runs any more."""
         if not self._source:
-            return self._book_modelled(works)
+            return self._charge_modelled(works)
         live = self._is_live(now_ns)
-        whole_ns = _by_part(works)
+        all_ns = _by_part(works)
         open_ns = _by_part(works, self._sampled_ns) if live else {}
         accounts = self._accounts.pop(task_id, {})
         shares = {
-            part: _Share(
-                accounts.get(part, _Account()), whole_ns.get(part, 0), open_ns.get(part, 0)
-            )
-            for part in whole_ns.keys() | accounts.keys()
+            part: _Share(accounts.get(part, _Account()), all_ns.get(part, 0), open_ns.get(part, 0))
+            for part in all_ns.keys() | accounts.keys()
         }
         estimated_j = sum(self.compute_j(share.open_ns) for share in shares.values())
         modelled_j = sum(self.compute_j(share.uncovered_ns) for share in shares.values())
@@ -233,14 +231,16 @@ class EnergyLedger:
         if live:
             self._told += works
 
-        def booked_j(part: Part) -> float:
+        def charged_j(part: Part) -> float:
             share = shares.get(part, _Share(_Account(), 0, 0))
             sensed_j = share.account.joules + self.compute_j(share.open_ns)
             return sensed_j * factor + self.compute_j(share.uncovered_ns)
 
-        return Booked(booked_j(Part.COMPUTE), booked_j(Part.ENCODE), self._said_by(shares.values()))
+        return Charge(
+            charged_j(Part.COMPUTE), charged_j(Part.ENCODE), self._source_of(shares.values())
+        )
 
-    def _book_modelled(self, works: Sequence[Work]) -> Booked:
+    def _charge_modelled(self, works: Sequence[Work]) -> Charge:
         """No sensor has spoken yet."""
         compute_j = encode_j = 0.0
         for work in works:
@@ -251,9 +251,9 @@ class EnergyLedger:
                 encode_j += joules
         self.modelled_j += compute_j + encode_j
         self.tasks_j += compute_j + encode_j
-        return Booked(compute_j, encode_j, self._model.source)
+        return Charge(compute_j, encode_j, self._model.source)
 
-    def _said_by(self, shares: Collection[_Share]) -> str:
+    def _source_of(self, shares: Collection[_Share]) -> str:
         sensed = any(share.open_ns or share.account.covered_ns for share in shares)
         modelled = any(share.uncovered_ns for share in shares) or not sensed
         names = {self._source} if sensed else set()
@@ -274,19 +274,19 @@ class _Share:
     """One part of a task when it is booked: what is measured of it, not yet, or never."""
 
     account: _Account
-    whole_ns: int
+    all_ns: int
     reaching_ns: int
     """Time behind the last sample."""
 
     @property
     def open_ns(self) -> int:
         """Time in the open span, which will be measured."""
-        return min(self.reaching_ns, max(0, self.whole_ns - self.account.covered_ns))
+        return min(self.reaching_ns, max(0, self.all_ns - self.account.covered_ns))
 
     @property
     def uncovered_ns(self) -> int:
         """Time that no span covers."""
-        return max(0, self.whole_ns - self.account.covered_ns - self.open_ns)
+        return max(0, self.all_ns - self.account.covered_ns - self.open_ns)
 
 
 def _by_part(works: Sequence[Work], start_ns: int = 0, end_ns: int = FOREVER_NS) -> dict[Part, int]:

@@ -79,7 +79,7 @@ class EdgeForecast:
     def cloud_gone(self, now_ns: int, reason: str) -> None:
         """Stop using the cloud agent."""
         self.cloud_status, self.cloud_gone_reason = CloudStatus.DOWN, reason
-        self.link.forget_end(now_ns)
+        self.link.forget_outage(now_ns)
 
     @property
     def usable_cloud(self) -> CloudTimePredictor | None:

@@ -152,7 +152,7 @@ class EdgeViews:
             before_mean = start_mean + up_mean + around_mean + wait_ns
             before_upper = start_upper + up_upper + around_upper + wait_ns
             accepted_ns = start_mean + up_mean + rtt_mean
-            for exit_, path_ns in cloud.whole_path_ns.get(codec, ()):
+            for exit_, path_ns in cloud.exit_paths_ns.get(codec, ()):
                 mean_ns = before_mean + int(path_ns * slowdown_mean)
                 yield CloudForecast(
                     accuracy=exit_.accuracy[codec],

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 
 from mc_sched.core.policy import CloudForecast
-from mc_sched.core.quantiles import DEVIATIONS, normal_beyond
+from mc_sched.core.quantiles import DEVIATIONS, normal_exceedance
 
 
 def run_share(at_ns: int, run_ns: int, option: CloudForecast) -> float:
@@ -26,7 +26,7 @@ def run_share(at_ns: int, run_ns: int, option: CloudForecast) -> float:
     margin_ns = option.upper_ns - option.mean_ns
     mean_ns, upper_ns = option.accepted_ns, option.accepted_ns + margin_ns
     answer_ns = min(run_ns, max(0, option.mean_ns - option.accepted_ns))
-    done_ns = answer_ns * normal_beyond(at_ns, mean_ns, upper_ns)
+    done_ns = answer_ns * normal_exceedance(at_ns, mean_ns, upper_ns)
     done_ns += _loss_ns(at_ns, mean_ns, margin_ns)
     done_ns -= _loss_ns(at_ns + run_ns - answer_ns, mean_ns, margin_ns)
     return done_ns / max(1, run_ns)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mc_sched.core.policy import CloudForecast, Fallback, Offload, Refuse, SiteForecast, View
-from mc_sched.core.quantiles import normal_beyond
+from mc_sched.core.quantiles import normal_exceedance
 from mc_sched.core.task import Constraint, ExitRule, Privacy, Shortfall, Site, Task
 
 
 def probability_beyond(limit_ns: int, option: SiteForecast, after_ns: int = 0) -> float:
     """Probability that an option that starts `after_ns` from now takes until after `limit_ns`."""
-    return normal_beyond(limit_ns - after_ns, option.mean_ns, option.upper_ns)
+    return normal_exceedance(limit_ns - after_ns, option.mean_ns, option.upper_ns)
 
 
 # --- what a site could do -----------------------------------------------------------------------

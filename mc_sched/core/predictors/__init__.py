@@ -1,1 +1,1 @@
-"""Forecasts: the mobile time predictor, the link estimator, the cloud's stage times."""
+"""Forecasts of times: local inferences, encoding, transfers, the cloud's stages."""

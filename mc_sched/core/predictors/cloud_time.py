@@ -1,9 +1,9 @@
-"""Times of the cloud's stages and heads: the profile, corrected by what is measured.
+"""Times of the cloud's stages and heads: the profile, corrected by measurements.
 
-Both ends use it. The cloud measures each stage. Its profile was taken stage by stage, and between
-others a stage may run a little differently: its lasting correction comes from its share of a task's
-time. What all stages share at the moment, contention for one, is the slowdown. The edge learns from
-the cloud how long it took from its acceptance to its reply.
+Both nodes use it. The cloud measures each stage. The profile was measured stage by stage, and a
+stage may take a little longer or shorter between other stages. So each stage has a lasting
+correction, from its share of a task's time. The slowdown is common to all stages and follows the
+moment, for example other load. The edge learns from the time between acceptance and reply.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import CloudTable, Codec, Exit
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
-"""Measured over profiled time before anything ran."""
+"""Measured over profiled time before any stage ran."""
 CORRECTION_WEIGHT = 0.05
-"""Weight of the last task in a stage's correction: some twenty tasks make it."""
+"""Weight of the last task in a stage's correction; about the last twenty tasks count."""
 LARGEST_CORRECTION = 1.25
-"""As a factor, that one task can speak for."""
+"""Largest factor between a stage's known time and the sample of one task."""
 
 
 def _paths(table: CloudTable, codec: Codec) -> tuple[tuple[Exit, int], ...]:
@@ -32,7 +32,7 @@ def _paths(table: CloudTable, codec: Codec) -> tuple[tuple[Exit, int], ...]:
 
 
 class CloudTimePredictor:
-    """Forecasts for the path to an exit."""
+    """Forecasts of the time to an exit."""
 
     def __init__(self, table: CloudTable, quantile: float) -> None:
         self.table = table
@@ -42,29 +42,29 @@ class CloudTimePredictor:
         self._stage_ns: list[float] = [float(ns) for ns in table.stage_ns]
         """Profiled times, corrected."""
         self._until_ns = [0.0, *accumulate(self._stage_ns)]
-        """Their sums: `_until_ns[n]` for the first n stages."""
-        self.whole_path_ns = {codec.name: _paths(table, codec) for codec in table.ways}
-        """Per codec, profiled time from its payload to each exit that it can reach, in order."""
+        """Sums of the stages' times: `_until_ns[n]` is that of the first n stages."""
+        self.exit_paths_ns = {codec.name: _paths(table, codec) for codec in table.payload_formats}
+        """By codec: the exits that it reaches, in order, with the profiled time to each."""
 
     def set_quantile(self, quantile: float) -> None:
-        """Forecast at another upper quantile from now on."""
+        """Use another upper quantile from now on."""
         self._quantile = quantile
         self._level.set_quantile(quantile)
 
     def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
-        """Something that is put at `profiled_ns` took `took_ns`."""
+        """Take a measured time and the profiled time of the same work."""
         if profiled_ns > 0:
             self._slowdown.add(now_ns, took_ns / profiled_ns)
 
     def record_stage(self, now_ns: int, stage: int, took_ns: int, expected: Forecast) -> Score:
-        """A stage took `took_ns`, of which `expected` was the forecast."""
+        """Learn from a stage that took `took_ns`; return the score of its forecast."""
         score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
         self._level.record(now_ns, score.held)
         self.record(now_ns, self._stage_ns[stage], took_ns)
         return score
 
     def record_task(self, took_ns: dict[int, int]) -> None:
-        """A task's stages took so long. Their shares of it tell what no slowdown of all tells."""
+        """Correct the stages of a task by their shares of its time, which no slowdown changes."""
         all_ns, known_ns = 0, 0.0
         for stage, ns in took_ns.items():
             all_ns += ns
@@ -75,14 +75,14 @@ class CloudTimePredictor:
             self._correct(stage, ns * known_ns / all_ns)
         self._until_ns = [0.0, *accumulate(self._stage_ns)]
 
-    def _correct(self, stage: int, fair_ns: float) -> None:
+    def _correct(self, stage: int, share_ns: float) -> None:
         known_ns = self._stage_ns[stage]
-        # an accident is no property of a stage
-        fair_ns = min(max(fair_ns, known_ns / LARGEST_CORRECTION), known_ns * LARGEST_CORRECTION)
-        self._stage_ns[stage] += CORRECTION_WEIGHT * (fair_ns - known_ns)
+        # an outlier says nothing about the stage
+        share_ns = min(max(share_ns, known_ns / LARGEST_CORRECTION), known_ns * LARGEST_CORRECTION)
+        self._stage_ns[stage] += CORRECTION_WEIGHT * (share_ns - known_ns)
 
     def stage(self, now_ns: int, stage: int) -> Forecast:
-        """What to expect of a stage that starts now."""
+        """Forecast for a stage that starts now."""
         corrected_ns = self._stage_ns[stage]
         upper_ns = corrected_ns * self._level.upper(self._slowdown, now_ns)
         return Forecast(int(corrected_ns * self.slowdown(now_ns)), int(upper_ns))
@@ -108,7 +108,7 @@ class CloudTimePredictor:
 
     def shortest_ns(self, now_ns: int, codec: str, accuracy: float) -> int:
         """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
-        paths = self.whole_path_ns.get(codec, ())
+        paths = self.exit_paths_ns.get(codec, ())
         fit = [ns for exit_, ns in paths if exit_.accuracy[codec] >= accuracy]
         return int(min(fit) * self.slowdown(now_ns)) if fit else 0
 
@@ -121,7 +121,7 @@ class CloudTimePredictor:
         return int(self.table.exit_named(exit_name).head_ns * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
-        """Upper quantile of that time."""
+        """Upper quantile of the time from stage `from_stage` to the exit, its head included."""
         return int(self._path_ns(exit_, from_stage) * self.slowdown_upper(now_ns))
 
     def _path_ns(self, exit_: Exit, from_stage: int) -> float:

@@ -1,6 +1,6 @@
-"""Time that the edge takes to make a payload: the profile, corrected by what is measured.
+"""Forecast of the time to encode a payload: the profile, corrected by measurements.
 
-A worker of its own makes one payload at a time, beside the local net.
+A worker encodes one payload at a time, beside the local net.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import LocalTable
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
-"""Measured over profiled time before anything was encoded."""
+"""Measured over profiled time before any payload was encoded."""
 
 
 class EncodeTimePredictor:
-    """Forecasts per codec; a codec whose payload is ready at submission takes no time."""
+    """Forecasts by codec; a payload that is ready at submission takes no time."""
 
     def __init__(self, table: LocalTable, quantile: float) -> None:
         self._profiled_ns = table.encode_ns
@@ -23,19 +23,19 @@ class EncodeTimePredictor:
         self._level = AdaptiveLevel(quantile)
 
     def set_quantile(self, quantile: float) -> None:
-        """Forecast at another upper quantile from now on."""
+        """Use another upper quantile from now on."""
         self._level.set_quantile(quantile)
 
     def needs_time(self, codec: str) -> bool:
-        """Whether a payload of this codec has to be made first."""
+        """Return True if a payload of this codec has to be encoded before it is sent."""
         return codec in self._profiled_ns
 
     def forecast(self, now_ns: int, codec: str) -> Forecast:
-        """What to expect of a payload that is begun now."""
+        """Forecast for a payload whose encoding starts now."""
         return Forecast(self.mean_ns(now_ns, codec), self.upper_ns(now_ns, codec))
 
     def ended(self, now_ns: int, codec: str, took_ns: int, expected: Forecast) -> tuple[Score, ...]:
-        """A payload was made in `took_ns`, of which `expected` was the forecast."""
+        """Learn from an encoding that took `took_ns`; return the score of its forecast."""
         profiled_ns = self._profiled_ns.get(codec, 0)
         if profiled_ns <= 0:
             return ()
@@ -45,12 +45,15 @@ class EncodeTimePredictor:
         return (score,)
 
     def mean_ns(self, now_ns: int, codec: str) -> int:
-        """Mean time to make a payload."""
+        """Mean time to encode a payload."""
         profiled_ns = self._profiled_ns.get(codec, 0)
         return int(profiled_ns * self._slowdown.mean(now_ns)) if profiled_ns else 0
 
     def upper_ns(self, now_ns: int, codec: str, level: AdaptiveLevel | None = None) -> int:
-        """Upper quantile of that time, at a level of its own or at that of a sum it is part of."""
+        """Upper quantile of the time to encode a payload.
+
+        `level` is that of the sum that the time is part of; None for the predictor's own.
+        """
         profiled_ns = self._profiled_ns.get(codec, 0)
         if not profiled_ns:
             return 0

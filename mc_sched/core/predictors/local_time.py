@@ -1,7 +1,7 @@
-"""The mobile time predictor: its three messages are always current.
+"""The mobile time predictor of Tang et al. 2020, section "Mobile time predictor".
 
-Availability (a sensor), the predicted time of the local net, and the residual time of the
-running one. Tang et al. 2020, section "Mobile time predictor".
+It forecasts the time of a local inference and the residual time of the running one, and keeps the
+device's availability as a sensor reports it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from mc_sched.core.value import value
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
 """Measured over profiled time before anything ran: the profile was taken on a quiet machine."""
 RUNS, HORIZON_NS = 32, 10 * 10**9
-"""What is looked back on: enough for a 95% quantile; and a slow run that kept others from being
-tried here is forgotten after ten seconds."""
+"""Runs remembered, and for how long. 32 are enough for a 95% quantile. After ten seconds a slow run
+is forgotten, so that the device is tried again."""
 ERROR_WEIGHT = 0.1
-"""Weight of the last run in each residual form's mean error: about the last ten runs count."""
+"""Weight of the last run in each residual form's mean error; about the last ten runs count."""
 
 
 @value
 class _Halfway:
-    """Both forms of the residual, as of the layer behind which half of the profiled time lay."""
+    """Both forms of the residual at the layer behind which half of the profiled time lay."""
 
     now_ns: int
     by_ops: Forecast
@@ -43,21 +43,22 @@ class LocalTimePredictor:
         self._ops_level, self._calibrated_level = AdaptiveLevel(quantile), AdaptiveLevel(quantile)
         self._ops_error = self._calibrated_error = 0.0
         self._done_ops, self._done_ns = _sums(table.layer_ops), _sums(table.layer_ns)
-        """`_done_ops[n]`: operations of the first n layers; likewise their profiled time."""
+        """`_done_ops[n]` is the operations of the first n layers, `_done_ns[n]` their time."""
         self._total_ns = table.total_ns
         self._started_ns: int | None = None
-        self._whole_ns = 0
-        """Profiled time of what runs if it is the cloud net, whose layers report nothing."""
+        self._cloud_net_ns = 0
+        """Profiled time of the running inference if it is of the cloud net, else 0. The cloud net
+        reports nothing between its start and its end."""
         self._expected = NOTHING
         self._half_way: _Halfway | None = None
         self._layers_done = 0
         self._layer_done_ns = 0
         self._aborting = False
         self.busy_by_others: float | None = None
-        """Share of the device that other programs use, in [0, 1]; None: no sensor has spoken."""
+        """Share of the device that other programs use, in [0, 1]; None without a sensor."""
 
     def set_quantile(self, quantile: float) -> None:
-        """Forecast at another upper quantile from now on."""
+        """Use another upper quantile from now on."""
         self._quantile = quantile
         for level in (self._level, self._ops_level, self._calibrated_level):
             level.set_quantile(quantile)
@@ -66,13 +67,20 @@ class LocalTimePredictor:
 
     @property
     def running(self) -> bool:
-        """Whether a local inference is on the device now."""
+        """True while a local inference runs on the device."""
         return self._started_ns is not None
 
-    def started(self, now_ns: int, whole_ns: int = 0) -> None:
-        """A local inference begins; of the cloud net, if `whole_ns` is its profiled time here."""
-        self._started_ns, self._whole_ns = now_ns, whole_ns
-        mean_ns, upper_ns = self.mean_ns(now_ns, whole_ns), self.upper_ns(now_ns, None, whole_ns)
+    def started(self, now_ns: int, cloud_net_ns: int = 0) -> None:
+        """Begin a local inference.
+
+        `cloud_net_ns` is the profiled time on this device if the cloud net runs; 0 for the local
+        net.
+        """
+        self._started_ns, self._cloud_net_ns = now_ns, cloud_net_ns
+        mean_ns, upper_ns = (
+            self.mean_ns(now_ns, cloud_net_ns),
+            self.upper_ns(now_ns, None, cloud_net_ns),
+        )
         self._expected = Forecast(mean_ns, upper_ns)
         self._half_way = None
         self._aborting = False
@@ -84,33 +92,35 @@ class LocalTimePredictor:
         self._started_ns = self._layer_done_ns = now_ns
 
     def layer_done(self, now_ns: int, layer: int) -> None:
-        """Layer `layer` (from 0) of the running inference is done."""
+        """Note that layer `layer` (from 0) of the running inference is done."""
         self._layers_done = layer + 1
         self._layer_done_ns = now_ns
         done_ns = self._done_ns[layer + 1]
         if self._half_way is None and done_ns * 2 >= self._total_ns > done_ns:
             self._half_way = _Halfway(
                 now_ns,
-                self._spread(now_ns, self.residual_ops_ns(now_ns), self._ops_level),
-                self._spread(now_ns, self.residual_calibrated_ns(now_ns), self._calibrated_level),
+                self._with_upper(now_ns, self.residual_ops_ns(now_ns), self._ops_level),
+                self._with_upper(
+                    now_ns, self.residual_calibrated_ns(now_ns), self._calibrated_level
+                ),
             )
 
     def aborted(self) -> None:
-        """The running inference has been told to stop at its next layer."""
+        """Note that the running inference stops behind its next layer."""
         self._aborting = True
 
-    def ended(self, now_ns: int, whole: bool) -> tuple[Score, ...]:
+    def ended(self, now_ns: int, completed: bool) -> tuple[Score, ...]:
         """The running inference ended; `whole` says that it ran to its last layer.
 
         A whole run scores what was predicted of it.
         """
         scores: tuple[Score, ...] = ()
-        if whole and self._started_ns is not None:
+        if completed and self._started_ns is not None:
             took_ns = now_ns - self._started_ns
-            whole_run = _score(Predictor.LOCAL, self._expected, took_ns)
-            self._level.record(now_ns, whole_run.held)
-            self._slowdown.add(now_ns, took_ns / (self._whole_ns or self._total_ns))
-            scores = (whole_run, *self._residual_scores(now_ns))
+            run = _score(Predictor.LOCAL, self._expected, took_ns)
+            self._level.record(now_ns, run.held)
+            self._slowdown.add(now_ns, took_ns / (self._cloud_net_ns or self._total_ns))
+            scores = (run, *self._residual_scores(now_ns))
         self._started_ns = None
         return scores
 
@@ -129,44 +139,46 @@ class LocalTimePredictor:
 
     # --- forecasts --------------------------------------------------------------------------
 
-    def mean_ns(self, now_ns: int, whole_ns: int = 0) -> int:
-        """Mean predicted time of a whole inference, or of one that is profiled at `whole_ns`."""
-        profiled_ns = whole_ns or self._total_ns
+    def mean_ns(self, now_ns: int, cloud_net_ns: int = 0) -> int:
+        """Mean time of a local inference; of the cloud net if `cloud_net_ns` is its profile."""
+        profiled_ns = cloud_net_ns or self._total_ns
         return int(profiled_ns * self._slowdown.mean_up_to(now_ns, self._quantile))
 
-    def upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None, whole_ns: int = 0) -> int:
-        """Upper quantile of that time.
+    def upper_ns(
+        self, now_ns: int, level: AdaptiveLevel | None = None, cloud_net_ns: int = 0
+    ) -> int:
+        """Upper quantile of the time of a local inference.
 
-        At a level of its own or at that of a sum it is part of.
+        `level` is that of the sum that the time is part of; None for the predictor's own.
         """
-        profiled_ns = whole_ns or self._total_ns
+        profiled_ns = cloud_net_ns or self._total_ns
         return int(profiled_ns * (level or self._level).upper(self._slowdown, now_ns))
 
     def residual_ns(self, now_ns: int) -> int:
-        """Time left of the running inference, by the form that was nearer to the truth lately.
+        """Time left of the running inference, by the form with the smaller recent error.
 
-        The calibrated form until the paper's has proved better.
+        The calibrated form is used until the paper's form has proved better.
         """
-        if self._whole_ns or (self._ops_error < self._calibrated_error and not self._aborting):
+        if self._cloud_net_ns or (self._ops_error < self._calibrated_error and not self._aborting):
             return self.residual_ops_ns(now_ns)
         return self.residual_calibrated_ns(now_ns)
 
     def residual_ops_ns(self, now_ns: int) -> int:
-        """The paper's residual: T_cp = (operations left / operations done) * T so far."""
+        """Residual by the paper: T_cp = (operations left / operations done) * time so far."""
         if self._started_ns is None:
             return 0
         done = self._done_ops[self._layers_done]
         if done == 0:
-            return max(0, self.mean_ns(now_ns, self._whole_ns) - (now_ns - self._started_ns))
+            return max(0, self.mean_ns(now_ns, self._cloud_net_ns) - (now_ns - self._started_ns))
         so_far = self._layer_done_ns - self._started_ns
         left = int((self._done_ops[-1] - done) / done * so_far)
         return max(0, left - (now_ns - self._layer_done_ns))
 
     def residual_calibrated_ns(self, now_ns: int) -> int:
-        """The calibrated residual: layers left weigh by their profiled time, not their operations.
+        """Calibrated residual: profiled time of the layers left, times the slowdown.
 
-        The slowdown of this very run counts once half of its profiled time is behind it; before
-        that the recent tasks' slowdown is the better witness.
+        The slowdown is that of recent runs during the first half of the profiled time, and that of
+        this run afterwards, when it rests on enough layers.
         """
         if self._started_ns is None:
             return 0
@@ -179,8 +191,8 @@ class LocalTimePredictor:
             slowdown = (self._layer_done_ns - self._started_ns) / done
         return max(0, int(left * slowdown) - (now_ns - self._layer_done_ns))
 
-    def _spread(self, now_ns: int, mean_ns: int, level: AdaptiveLevel) -> Forecast:
-        """A mean with an upper quantile as far above it as whole runs have theirs."""
+    def _with_upper(self, now_ns: int, mean_ns: int, level: AdaptiveLevel) -> Forecast:
+        """Add an upper quantile to a mean, in the proportion that complete runs have."""
         factor = level.upper(self._slowdown, now_ns) / self._slowdown.mean(now_ns)
         return Forecast(mean_ns, int(mean_ns * factor))
 

@@ -1,8 +1,9 @@
-"""When a padded probe is worth its joules, and for which direction of the link.
+"""Decides which probes carry padding, and for which direction of the link.
 
-Tasks that go up measure the uplink; where they stay on the device probes have to. They follow each
-other soon until the estimate's prior is silent, and while the estimate alone keeps tasks away from
-the cloud. What such a probe finds no faster lets the next one wait twice as long.
+Offloaded tasks measure the uplink. While tasks stay on the device, padded probes have to measure
+it, and each costs joules. They follow each other quickly until there are enough samples to replace
+the prior, and while only the uplink's estimate keeps tasks from the cloud. After each of these
+probes that does not find the uplink faster, the pause before the next one doubles.
 """
 
 from __future__ import annotations
@@ -10,73 +11,73 @@ from __future__ import annotations
 from mc_sched.core.value import value
 
 FRESH_NS, SHOWN_NS = 2 * 10**9, 8 * 10**9
-"""An uplink whose last sample is older is worth a padded probe; and a downlink, whose rate decides
-nothing and is shown while it is known."""
-IN_DOUBT_NS = FRESH_NS // 8
-"""The same for an uplink whose estimate alone keeps tasks away; doubled for each probe in a row
-that finds it no faster, until it is FRESH_NS."""
+"""Age of the last sample at which the uplink and the downlink are measured again. No decision
+depends on the downlink's rate; it is only shown."""
+SUSPECT_NS = FRESH_NS // 8
+"""Age at which the uplink is measured again while only its estimate keeps tasks from the cloud. It
+doubles with each probe in a row that finds the uplink no faster, up to FRESH_NS."""
 FASTER = 1.25
-"""How far, as a factor, a sample lies from the mean that says so."""
+"""Factor between the mean and a sample that counts as faster."""
 PADDING_BYTES = 8_000
-"""What such a probe carries: 60 ms on 3G, and few enough bytes for one window of a new TCP."""
+"""Padding of a probe: 60 ms on 3G, and small enough for the first window of a TCP connection."""
 
 
 @value
 class Padding:
-    """How much a probe shall carry each way beside its few fields."""
+    """Padding of a probe in each direction, beside its few fields."""
 
     up_bytes: int = 0
     down_bytes: int = 0
 
 
 class Probing:
-    """When the directions were last measured, and what the next probe should carry."""
+    """Moments of the last measurements, and the padding of the next probe."""
 
     def __init__(self, least_samples: int) -> None:
         self._least_samples = least_samples
         self._up_ns: int | None = None
         self._down_ns: int | None = None
-        """When it was last measured; None: never."""
-        self._samples = self._in_vain = 0
-        """Of the uplink so far; padded probes in a row that found it no faster."""
+        """Moments when the directions were last measured; None: never."""
+        self._samples = self._fruitless = 0
+        """Samples of the uplink so far, and padded probes in a row that found it no faster."""
 
     @property
-    def never_done(self) -> bool:
-        """Whether some direction lacks the samples, however old, that silence its prior."""
+    def never_measured(self) -> bool:
+        """True while a direction has too few samples, of any age, to replace its prior."""
         return self._samples < self._least_samples or self._down_ns is None
 
-    def up_told(self, now_ns: int) -> None:
-        """The uplink was measured, by a task, or was found to be slow."""
-        self._up_ns, self._in_vain = now_ns, 0
+    def up_measured(self, now_ns: int) -> None:
+        """Note that a task has measured the uplink, or has found it to be slow."""
+        self._up_ns, self._fruitless = now_ns, 0
         self._samples += 1
 
     def up_probed(self, now_ns: int, faster: bool) -> None:
-        """A padded probe has measured it, and found it `faster` than was believed."""
-        in_vain = 0 if faster else self._in_vain + 1
-        self.up_told(now_ns)
-        self._in_vain = in_vain
+        """Note that a padded probe has measured the uplink; `faster` than the estimate or not."""
+        fruitless = 0 if faster else self._fruitless + 1
+        self.up_measured(now_ns)
+        self._fruitless = fruitless
 
     def down_probed(self, now_ns: int) -> None:
-        """A padded probe has measured the downlink."""
+        """Note that a padded probe has measured the downlink."""
         self._down_ns = now_ns
 
     @property
-    def _undoubted_ns(self) -> int:
-        """How long the last sample of an uplink in doubt stands."""
-        return min(FRESH_NS, IN_DOUBT_NS << self._in_vain)
+    def _suspect_ns(self) -> int:
+        """Age at which the uplink is measured again if the probe is worth it."""
+        return min(FRESH_NS, SUSPECT_NS << self._fruitless)
 
-    def worth_counts(self, now_ns: int) -> bool:
-        """Whether it may matter to the next probe that the uplink is in doubt."""
-        return _is_stale(self._up_ns, now_ns, self._undoubted_ns)
+    def worth_matters(self, now_ns: int) -> bool:
+        """Return True if the next padding depends on whether a probe is worth it."""
+        return _is_stale(self._up_ns, now_ns, self._suspect_ns)
 
-    def wanted(self, now_ns: int, settled: bool, probe_is_worth_it: bool) -> Padding:
-        """For the direction, if any, that is not fresh.
+    def next_padding(self, now_ns: int, warmed_up: bool, probe_is_worth_it: bool) -> Padding:
+        """Return the next probe's padding, for the direction whose last sample is too old, if any.
 
-        `settled`: the uplink's prior no longer counts. `probe_is_worth_it`: the next task would be
-        offloaded if the uplink were as fast as at its recent best.
+        `warmed_up`: the uplink has enough samples to replace its prior. `probe_is_worth_it`: the
+        next task would be offloaded if the uplink were as fast as at its recent best.
         """
-        fresh_ns = self._undoubted_ns if probe_is_worth_it else FRESH_NS
-        if not settled or _is_stale(self._up_ns, now_ns, fresh_ns):
+        fresh_ns = self._suspect_ns if probe_is_worth_it else FRESH_NS
+        if not warmed_up or _is_stale(self._up_ns, now_ns, fresh_ns):
             return Padding(up_bytes=PADDING_BYTES)
         if _is_stale(self._down_ns, now_ns, SHOWN_NS):
             return Padding(down_bytes=PADDING_BYTES)

@@ -1,4 +1,4 @@
-"""The least value that something had lately."""
+"""Sliding minimum: the least value of the recent past."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import deque
 
 
 class SlidingMin:
-    """The least of the values that are younger than `horizon_ns`."""
+    """Minimum of the values that are younger than `horizon_ns`."""
 
     def __init__(self, horizon_ns: int) -> None:
         self._horizon_ns = horizon_ns
         self._rising: deque[tuple[int, float]] = deque()
-        """Moments and values, of which each is less than all that came after it."""
+        """Moments and values; each value is less than all later ones."""
 
     def add(self, now_ns: int, value: float) -> None:
         """Take a value."""
@@ -22,7 +22,7 @@ class SlidingMin:
         self._rising.append((now_ns, value))
 
     def least(self, now_ns: int, otherwise: float) -> float:
-        """The least one, or `otherwise` where there is none."""
+        """Return the minimum, or `otherwise` if there is no value."""
         for at_ns, value in self._rising:
             if at_ns >= now_ns - self._horizon_ns:
                 return value

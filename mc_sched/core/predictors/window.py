@@ -1,11 +1,11 @@
-"""A window of recent samples with a mean and quantiles; older samples fade out by age.
+"""A window of recent samples with a mean and quantiles; old samples drop out by age.
 
-What is kept here are times and rates, whose errors are told as shares. So the mean is a geometric
-one, and as they drift, the newest sample weighs most: each older one FADING of the next newer.
+The samples are times and rates, whose errors are relative. So the mean is a geometric one. As they
+drift, the newest sample weighs most, and each older one weighs FADING of the next newer.
 
-A step is followed within three samples: when the last three all lie clearly on the same side of
-what came before, the earlier samples are scaled to the new level. What they keep is their spread,
-which three samples alone could not tell.
+The window follows a step within three samples: when the last three all lie clearly on the same side
+of the earlier ones, the earlier samples are scaled to the new level. They keep their dispersion,
+which three samples alone cannot show.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.value import value
 
 WITNESSES = 3
-"""Samples in a row that make a step, and at least as many before; one or two are an accident."""
+"""Samples in a row that make a step, with at least as many before; one or two may be outliers."""
 STEP = 1.25
-"""How far, as a factor, each of them has to lie beyond the median of the earlier ones."""
+"""Factor by which each of them has to lie beyond the median of the earlier ones."""
 RARE = 0.1
-"""Nor does such a share of the earlier ones lie there: three from the wider half of a wide spread
-are no step."""
+"""Largest share of the earlier samples that may lie there too; in a wide distribution three samples
+from one half are not a step."""
 
 FADING = 0.8
-"""About the last five samples make the mean. Of the values tried in the simulator on two uplinks
-recorded while driving, at 2 and 6 frames a second, 0.9 was off by more in all four; 0.7 and 0.5 by
-up to 1.2 points less on UMTS and by up to 1.4 more on LTE. Chosen on these recordings, and on no
-others."""
+"""Weight of a sample relative to the next newer one; about the last five samples make the mean. The
+value was chosen in the simulator, on two uplinks recorded while driving, at 2 and 6 frames a
+second. The error with 0.9 was larger in all four cases; with 0.7 and 0.5 it was up to 1.2 points
+smaller on UMTS and up to 1.4 points larger on LTE. No other recordings were used."""
 FOREVER_NS = 2**63
 LEAST = 1e-12
-"""Smaller samples, 0 for one, count as this in the mean."""
+"""Smaller samples, such as 0, count as this in the mean."""
 
 
 @value
 class _Step:
-    """The samples older than `first_ns` were scaled by `factor` when `found_ns` came."""
+    """A step found at `found_ns`: samples older than `first_ns` were scaled by `factor`."""
 
     found_ns: int
     first_ns: int
@@ -46,10 +46,10 @@ class _Step:
 
 
 class SampleWindow:
-    """The last `size` samples that are younger than `horizon_ns`; `prior` speaks until they come.
+    """The last `size` samples that are younger than `horizon_ns`, preceded by a prior.
 
-    The prior's samples leave one by one as real ones arrive, so that one lucky sample does not
-    make a quantile confident.
+    Each real sample replaces one of the prior's, so that a quantile does not rest on one lucky
+    sample.
     """
 
     def __init__(self, prior: tuple[float, ...], size: int = 32, horizon_ns: int = 10**10) -> None:
@@ -58,20 +58,20 @@ class SampleWindow:
         self._horizon_ns = horizon_ns
         self._taken_ns: list[int] = []
         self._samples: list[float] = []
-        """The samples and when each was taken, the oldest first."""
+        """The samples and the moments when they were taken, oldest first."""
         self._sorted: list[float] = []
-        """The samples upwards; kept in order, as a quantile is asked for at each event."""
+        """The samples in ascending order; kept sorted because every event reads quantiles."""
         self._steps: deque[_Step] = deque(maxlen=8)
         self._weights = _weights(size)
         self._log_sum = self._weight = 0.0
-        """Of the samples' logarithms, each times its weight; and of the weights."""
+        """Weighted sum of the samples' logarithms, and the sum of the weights."""
         self._fades_ns = FOREVER_NS
-        """When the oldest sample is too old."""
+        """Moment when the oldest sample becomes too old."""
         self._mean: float | None = None
         self._capped: float | None = None
         self._capped_at = 0.0
-        """The mean up to a quantile, and up to which. Both hold until a sample comes or goes: an
-        event asks for them many times."""
+        """The mean up to a quantile, and that quantile. They are kept until the samples change, as
+        an event reads them many times."""
 
     def add(self, now_ns: int, sample: float) -> None:
         """Take a sample."""
@@ -84,11 +84,11 @@ class SampleWindow:
         self._fades_ns = self._taken_ns[0] + self._horizon_ns
         insort(self._sorted, sample)
         self._weigh(sample)
-        self._forget()
+        self._reset_means()
         self._follow_step(sample)
 
     def _follow_step(self, newest: float) -> None:
-        """Scale the earlier samples if the last ones say that the level has changed."""
+        """Scale the earlier samples if the last ones show that the level has changed."""
         earlier = len(self._samples) - WITNESSES
         if earlier < WITNESSES:
             return
@@ -113,37 +113,37 @@ class SampleWindow:
                 break
             self._samples[index] *= factor
         self._sorted = sorted(self._samples)
-        self._weigh_anew()
+        self._recompute_weights()
 
     def forget_after(self, moment_ns: int) -> None:
-        """Forget the samples that were taken after `moment_ns`, and the steps that they showed."""
+        """Remove the samples taken after `moment_ns`, and undo the steps found after it."""
         while self._steps and self._steps[-1].found_ns > moment_ns:
             step = self._steps.pop()
             self._scale(step.first_ns, 1.0 / step.factor)
         while self._taken_ns and self._taken_ns[-1] > moment_ns:
             self._taken_ns.pop()
             del self._sorted[bisect_left(self._sorted, self._samples.pop())]
-        self._weigh_anew()
+        self._recompute_weights()
 
     @property
     def oldest_ns(self) -> int:
-        """When the oldest sample was taken; FOREVER_NS while there is none."""
+        """Moment when the oldest sample was taken; FOREVER_NS if there is none."""
         return self._taken_ns[0] if self._taken_ns else FOREVER_NS
 
     def known(self, now_ns: int) -> bool:
-        """Whether any sample is young enough to count."""
+        """Return True if there is a sample that is young enough."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         return bool(self._samples)
 
-    def settled(self, now_ns: int) -> bool:
-        """Whether there are samples enough for the prior to be silent."""
+    def warmed_up(self, now_ns: int) -> bool:
+        """Return True if there are enough samples to replace the whole prior."""
         return self.known(now_ns) and len(self._samples) >= len(self._prior)
 
     def mean(self, now_ns: int) -> float:
-        """Fading geometric mean of the samples, or the prior's median while there are none.
+        """Weighted geometric mean of the samples, or the prior's median if there are none.
 
-        A prior's upper samples are there to be careful; in a mean they would be prejudice.
+        The prior's upper samples make the quantiles careful; in a mean they would be a bias.
         """
         if now_ns > self._fades_ns:
             self._fade(now_ns)
@@ -155,10 +155,10 @@ class SampleWindow:
 
     def _weighted_mean(self) -> float:
         mean = exp(self._log_sum / self._weight)
-        return min(max(mean, self._sorted[0]), self._sorted[-1])  # but for rounding it lies there
+        return min(max(mean, self._sorted[0]), self._sorted[-1])  # only rounding errors are cut off
 
     def quantile(self, now_ns: int, q: float) -> float:
-        """Nearest-rank quantile `q` of the samples, filled up with what is left of the prior."""
+        """Nearest-rank quantile `q` of the samples and of those of the prior not yet replaced."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         count = len(self._samples)
@@ -167,7 +167,7 @@ class SampleWindow:
         return nearest_rank(sorted((*self._prior[count:], *self._sorted)), q)
 
     def mean_up_to(self, now_ns: int, q: float) -> float:
-        """The mean, but not above quantile `q`, past which one far sample could lift it."""
+        """The mean, but at most quantile `q`, so that one outlier does not lift it further."""
         if now_ns > self._fades_ns:
             self._fade(now_ns)
         if self._capped is None or self._capped_at != q:
@@ -189,26 +189,26 @@ class SampleWindow:
         self._log_sum -= weight * log(max(oldest, LEAST))
         self._weight -= weight
         if not self._samples:
-            self._log_sum = self._weight = 0.0  # rounding, too, is forgotten
-        self._forget()
+            self._log_sum = self._weight = 0.0  # clears accumulated rounding errors
+        self._reset_means()
 
     def _weigh(self, sample: float) -> None:
-        """The newest sample takes weight 1, all others lose some."""
+        """Add the newest sample with weight 1; the weights of all others shrink by FADING."""
         self._log_sum = FADING * self._log_sum + log(max(sample, LEAST))
         self._weight = FADING * self._weight + 1.0
 
-    def _weigh_anew(self) -> None:
+    def _recompute_weights(self) -> None:
         self._log_sum = self._weight = 0.0
         for sample in self._samples:
             self._weigh(sample)
-        self._forget()
+        self._reset_means()
 
-    def _forget(self) -> None:
+    def _reset_means(self) -> None:
         self._mean = None
         self._capped = None
 
 
 @cache
 def _weights(size: int) -> tuple[float, ...]:
-    """Of the newest sample, and of so many older ones, each FADING of the next newer."""
+    """Weights by age in samples, newest first."""
     return tuple([FADING**age for age in range(size)])

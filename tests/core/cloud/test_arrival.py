@@ -119,7 +119,7 @@ def test_times_are_the_upper_quantile_of_what_was_measured(cloud):
 
 
 def test_before_anything_ran_the_profile_is_not_taken_at_its_word(make_cloud):
-    cloud = make_cloud(settled=False)
+    cloud = make_cloud(warmed_up=False)
     assert cloud.arrive(0, "a", 200)[0] == accept("a", "exit1", 1.3 * 9)
 
 

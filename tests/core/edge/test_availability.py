@@ -126,7 +126,7 @@ def test_a_slow_round_trip_takes_longer(edge):
 
 def test_an_unknown_link_is_met_with_the_prior_not_with_optimism(make_edge):
     """4 Mbps and 30 ms on the mean until something was measured: 20 + 30 + 17 = 67 ms."""
-    edge = make_edge(settled=False)
+    edge = make_edge(warmed_up=False)
     edge.tell(0, ev.CloudFound, CLOUD)
     assert edge.submit(0, "a", 66.9, accuracy=0.9) == [refused("a")]
     assert edge.submit(0, "b", 67.1, accuracy=0.9)[0] == deadline_timer("b", 67.1)

@@ -214,7 +214,7 @@ def test_it_can_make_the_local_net_the_cheaper_one(make_edge):
     """25 ms of encoding against 20 ms of the whole local net."""
     slow = {"features": ns(25)}
     local = type(ENCODING_LOCAL)("local", 0.8, (10, 30, 40, 20), (ns(5),) * 4, encode_ns=slow)
-    edge = make_edge(local, TWO_CODECS, settled=False)
+    edge = make_edge(local, TWO_CODECS, warmed_up=False)
     edge.tell(-1, ev.CloudFound, TWO_CODECS)
     assert StartLocal("a") in edge.submit(0, "a", 400, **PRIVATE, mode=Mode.ENERGY)
 

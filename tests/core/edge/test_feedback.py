@@ -106,7 +106,7 @@ def test_a_task_that_was_refused_can_be_asked_again(edge):
 
 
 def test_the_streams_that_are_remembered_are_bounded(make_edge):
-    edge = make_edge(settled=False)
+    edge = make_edge(warmed_up=False)
     for number in range(REMEMBERED_STREAMS + 1):
         edge.unsatisfied(number, "a", f"a{number}", 1, stream_id=f"s{number}")
     assert required(edge, 2_000, "first", stream_id="s0") == 0.75
@@ -114,7 +114,7 @@ def test_the_streams_that_are_remembered_are_bounded(make_edge):
 
 
 def test_a_stream_in_use_is_not_forgotten(make_edge):
-    edge = make_edge(settled=False)
+    edge = make_edge(warmed_up=False)
     edge.unsatisfied(0, "a", "a", 1, stream_id="in use")
     for number in range(REMEMBERED_STREAMS):
         edge.submit(number, f"u{number}", 1, stream_id="in use")

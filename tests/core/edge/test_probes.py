@@ -22,7 +22,7 @@ def next_probe(ms):
 
 @pytest.fixture
 def fresh(make_edge):
-    return make_edge(settled=False)
+    return make_edge(warmed_up=False)
 
 
 def probe_is_due(edge, ms):
@@ -55,7 +55,7 @@ def test_a_lost_probe_is_followed_by_another_one(fresh):
 
 
 def test_the_interval_can_be_set_and_changed(make_edge):
-    edge = make_edge(settled=False, probe_interval_ns=ns(50))
+    edge = make_edge(warmed_up=False, probe_interval_ns=ns(50))
     edge.tell(0, ev.CloudReached)
     assert edge.tell(10, ev.LinkSampled, ns(10)) == [next_probe(60)]
     edge.tell(20, ev.EdgeReconfigured, EdgeSettings(probe_interval_ns=ns(80)))

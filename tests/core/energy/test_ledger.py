@@ -37,9 +37,9 @@ class Rig:
         self.ledger.sampled(10**12 + ns(ms), watts, source, self._shifted(works))
         self.ledger.validate()
 
-    def book(self, ms, task_id, *works):
+    def charge(self, ms, task_id, *works):
         ((_, shifted),) = self._shifted({task_id: works})
-        booked = self.ledger.book(10**12 + ns(ms), task_id, shifted)
+        booked = self.ledger.charge(10**12 + ns(ms), task_id, shifted)
         self.ledger.validate()
         return booked
 
@@ -75,7 +75,7 @@ def test_a_sample_stands_for_the_span_since_the_one_before(rig):
 
 def test_what_is_above_idle_is_the_tasks_that_ran(rig):
     rig.sample(100, 10.0, a=[compute(0, 100)])
-    booked = rig.book(100, "a", compute(0, 100))
+    booked = rig.charge(100, "a", compute(0, 100))
     assert booked.compute_j == pytest.approx(0.7)
     assert booked.source == "rapl"
     assert rig.ledger.idle_j - 10 * 0.3 == pytest.approx(0.3)
@@ -83,8 +83,8 @@ def test_what_is_above_idle_is_the_tasks_that_ran(rig):
 
 def test_two_that_ran_at_once_share_by_their_time(rig):
     rig.sample(100, 12.0, a=[compute(0, 60)], b=[encode(20, 50), compute(60, 70)])
-    a = rig.book(100, "a", compute(0, 60))
-    b = rig.book(100, "b", encode(20, 50), compute(60, 70))
+    a = rig.charge(100, "a", compute(0, 60))
+    b = rig.charge(100, "b", encode(20, 50), compute(60, 70))
     assert a.compute_j == pytest.approx(0.9 * 0.6)
     assert (b.encode_j, b.compute_j) == (pytest.approx(0.9 * 0.3), pytest.approx(0.9 * 0.1))
 
@@ -92,16 +92,16 @@ def test_two_that_ran_at_once_share_by_their_time(rig):
 def test_a_task_that_ends_before_its_span_does_is_booked_at_the_learned_watts(rig):
     for start in range(0, 600, 100):
         rig.sample(start + 100, 10.0, a=[compute(0, start + 100)])
-    rig.book(600, "a", compute(0, 600))
+    rig.charge(600, "a", compute(0, 600))
     assert rig.ledger.compute_w == pytest.approx(ACTIVE_W)
-    assert rig.book(620, "b", compute(600, 620)).compute_j == pytest.approx(ACTIVE_W * 0.02)
+    assert rig.charge(620, "b", compute(600, 620)).compute_j == pytest.approx(ACTIVE_W * 0.02)
 
 
 def test_until_they_are_learned_the_declared_watts_count_and_later_tasks_settle_it(rig):
-    first = rig.book(20, "a", compute(0, 20))
+    first = rig.charge(20, "a", compute(0, 20))
     assert (first.compute_j, first.source) == (pytest.approx(2.0 * 0.02), "rapl")
     rig.sample(100, IDLE_W + ACTIVE_W * 0.2)  # 20 ms of 100 at 7 W
-    second = rig.book(120, "b", compute(100, 120))
+    second = rig.charge(120, "b", compute(100, 120))
     assert second.compute_j == pytest.approx(2.0 * 0.02 * 1.25)  # a quarter is the most
 
 
@@ -113,7 +113,7 @@ def test_what_is_never_booked_stands_with_idle(rig):
 def test_a_gap_measures_nothing_and_the_model_speaks_for_it(rig):
     rig.sample(5000, 10.0, a=[compute(0, 5000)])
     assert rig.measured_j == 0.0
-    booked = rig.book(5000, "a", compute(0, 5000))
+    booked = rig.charge(5000, "a", compute(0, 5000))
     assert (booked.compute_j, booked.source) == (pytest.approx(10.0), "model")
     assert rig.ledger.modelled_j == pytest.approx(10.0)
 
@@ -121,7 +121,7 @@ def test_a_gap_measures_nothing_and_the_model_speaks_for_it(rig):
 def test_a_task_half_in_a_gap_names_both(rig):
     rig.sample(100, 10.0, a=[compute(0, 100)])
     rig.sample(5100, 10.0, a=[compute(0, 5100)])
-    booked = rig.book(5100, "a", compute(0, 5100))
+    booked = rig.charge(5100, "a", compute(0, 5100))
     assert booked.source == "model+rapl"
     assert booked.compute_j == pytest.approx(0.7 + 2.0 * 5)
 
@@ -155,7 +155,7 @@ def test_a_sensor_that_fell_silent_is_not_named(rig):
 
 
 def test_a_task_without_work_costs_nothing_by_the_model(rig):
-    assert rig.book(10, "a").source == "model"
+    assert rig.charge(10, "a").source == "model"
 
 
 # --- whatever happens ---------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_tasks_and_idle_are_all_that_was_measured_and_modelled(steps):
             running[f"t{number}"] = now
         elif what == "end" and running:
             name, start = running.popitem()
-            booked = ledger.book(now, name, [Work(Part.COMPUTE, start, max(now, start))])
+            booked = ledger.charge(now, name, [Work(Part.COMPUTE, start, max(now, start))])
             booked_j += booked.compute_j + booked.encode_j
         elif what == "sample":
             if last is not None and 0 < now - last <= LONGEST_SPAN_NS:

@@ -71,11 +71,11 @@ def test_half_a_minute_without_work_is_forgotten(times):
 
 
 def test_whole_paths_are_kept_in_the_tables_order(times):
-    assert times.whole_path_ns == {"jpeg": tuple((e, CLOUD.path_ns(e)) for e in CLOUD.exits)}
+    assert times.exit_paths_ns == {"jpeg": tuple((e, CLOUD.path_ns(e)) for e in CLOUD.exits)}
 
 
 def test_a_path_runs_from_the_payload_through_decoding_and_the_stages_behind_the_cut():
-    paths = CloudTimePredictor(TWO_CODECS, 0.95).whole_path_ns["features"]
+    paths = CloudTimePredictor(TWO_CODECS, 0.95).exit_paths_ns["features"]
     assert [(exit_.name, path_ns) for exit_, path_ns in paths] == [
         ("exit2", ns(3 + 5)),
         ("exit3", ns(3 + 9)),
@@ -149,7 +149,7 @@ def _slow(exit_):
 
 
 def test_status_says_whether_a_cloud_can_be_used(make_edge):
-    edge = make_edge(settled=False)
+    edge = make_edge(warmed_up=False)
     seen = [_cloud(edge)]
     edge.tell(0, ev.CloudFound, CLOUD)
     seen.append(_cloud(edge))

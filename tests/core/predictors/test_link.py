@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mc_sched.core import events as ev
-from mc_sched.core.predictors.link import LATELY_NS, SHORTEST_TRANSFER_NS, LinkEstimator
+from mc_sched.core.predictors.link import RECENT_NS, SHORTEST_TRANSFER_NS, LinkEstimator
 from mc_sched.core.predictors.probing import FRESH_NS, PADDING_BYTES, Padding
 from mc_sched.core.scores import Forecast
 from tests.core.round_figures import IMAGE_BYTES, at, faded, ns
@@ -183,10 +183,10 @@ def test_the_uplink_too(link):
 
 
 def test_padding_is_wanted_for_what_is_not_fresh(link):
-    assert link.wanted_padding(4) == Padding(down_bytes=PADDING_BYTES)
+    assert link.next_padding(4) == Padding(down_bytes=PADDING_BYTES)
     link.record_padded(4, ns(14), Padding(down_bytes=PADDING_BYTES))
-    assert link.wanted_padding(4) == Padding()
-    assert link.wanted_padding(4 + FRESH_NS + 1) == Padding(up_bytes=PADDING_BYTES)
+    assert link.next_padding(4) == Padding()
+    assert link.next_padding(4 + FRESH_NS + 1) == Padding(up_bytes=PADDING_BYTES)
 
 
 def test_a_transfer_that_is_not_resolved_leaves_belief_as_it_is(fresh):
@@ -206,7 +206,7 @@ def test_the_best_is_the_lowest_mean_lately(link):
         ns(10),
         True,
     )
-    assert link.up_best_ns(LATELY_NS + ns(1), SIZE) > ns(10)
+    assert link.up_best_ns(RECENT_NS + ns(1), SIZE) > ns(10)
 
 
 # --- uploads that were stopped ----------------------------------------------------------------
@@ -248,12 +248,12 @@ def test_a_link_that_is_gone_is_not_judged_by_what_its_end_was_like(fresh):
     for number in range(40):
         fresh.record_rtt(ns(200 * number), ns(10 if number < 25 else 400))
         fresh.record_upload(ns(200 * number), SIZE, ns(20 if number < 25 else 410))
-    fresh.forget_end(ns(8_000))
+    fresh.forget_outage(ns(8_000))
     assert (fresh.rtt_mean_ns(ns(8_000)), fresh.up_mean_ns(ns(8_000), SIZE)) == (ns(10), ns(10))
 
 
 def test_but_with_nothing_older_it_speaks(link):
-    link.forget_end(ns(1_000))
+    link.forget_outage(ns(1_000))
     assert (link.rtt_mean_ns(ns(1_000)), link.known(ns(1_000))) == (ns(10), True)
 
 
@@ -279,7 +279,7 @@ def test_status_shows_the_link(edge):
 
 
 def test_and_no_rate_while_it_is_unknown(make_edge):
-    assert make_edge(settled=False).machine.snapshot(at(0)).uplink_bps == 0.0
+    assert make_edge(warmed_up=False).machine.snapshot(at(0)).uplink_bps == 0.0
 
 
 def test_two_uploads_at_once_show_the_rate_of_the_link(edge):

@@ -21,7 +21,7 @@ def local():
 def run(predictor, ms, took):
     """A whole run that takes `took` ms."""
     predictor.started(ns(ms))
-    predictor.ended(ns(ms + took), whole=True)
+    predictor.ended(ns(ms + took), completed=True)
 
 
 def begun(predictor, *layers_ms):
@@ -50,7 +50,7 @@ def test_then_it_is_the_profile_scaled_by_the_slowdown_that_was_seen(local):
 
 def test_a_run_that_was_cut_short_teaches_nothing(local):
     local.started(0)
-    local.ended(ns(3), whole=False)
+    local.ended(ns(3), completed=False)
     assert (local.mean_ns(ns(3)), local.upper_ns(ns(3))) == (ns(20), ns(20))
 
 
@@ -137,7 +137,7 @@ def whole(local, ms, *layers_ms):
     local.started(ns(ms))
     for layer, after in enumerate(layers_ms):
         local.layer_done(ns(ms + after), layer)
-    return local.ended(ns(ms + layers_ms[-1]), whole=True)
+    return local.ended(ns(ms + layers_ms[-1]), completed=True)
 
 
 def test_the_default_is_the_calibrated_form(local):
@@ -176,13 +176,13 @@ def test_a_residual_is_never_negative(local):
 def test_after_the_last_layer_nothing_is_left(local):
     begun(local, 5, 10, 15, 20)
     assert (local.residual_ns(ns(20)), local.residual_ops_ns(ns(20))) == (0, 0)
-    local.ended(ns(20), whole=True)
+    local.ended(ns(20), completed=True)
     assert not local.running
 
 
 def test_the_next_run_starts_from_its_own_first_layer(local):
     begun(local, 5, 10)
-    local.ended(ns(10), whole=False)
+    local.ended(ns(10), completed=False)
     local.started(ns(11))
     assert local.residual_ns(ns(11)) == ns(20)
 

@@ -3,9 +3,9 @@
 from mc_sched.core import events as ev
 from mc_sched.core.predictors.probing import (
     FRESH_NS,
-    IN_DOUBT_NS,
     PADDING_BYTES,
     SHOWN_NS,
+    SUSPECT_NS,
     Padding,
     Probing,
 )
@@ -18,13 +18,13 @@ UP, DOWN, BARE = Padding(up_bytes=PADDING_BYTES), Padding(down_bytes=PADDING_BYT
 def measured():
     """Both directions, at 0."""
     probing = Probing(least_samples=1)
-    probing.up_told(0)
+    probing.up_measured(0)
     probing.down_probed(0)
     return probing
 
 
-def wanted_in_doubt(probing, now_ns):
-    return probing.wanted(now_ns, settled=True, probe_is_worth_it=True)
+def padding_if_suspect(probing, now_ns):
+    return probing.next_padding(now_ns, warmed_up=True, probe_is_worth_it=True)
 
 
 # --- how soon ---------------------------------------------------------------------------------
@@ -32,53 +32,53 @@ def wanted_in_doubt(probing, now_ns):
 
 def test_nothing_is_wanted_while_both_directions_are_fresh():
     probing = measured()
-    assert probing.wanted(FRESH_NS, settled=True, probe_is_worth_it=False) == BARE
-    assert probing.wanted(FRESH_NS + 1, settled=True, probe_is_worth_it=False) == UP
-    probing.up_told(SHOWN_NS + 1)
-    assert probing.wanted(SHOWN_NS + 1, settled=True, probe_is_worth_it=False) == DOWN
+    assert probing.next_padding(FRESH_NS, warmed_up=True, probe_is_worth_it=False) == BARE
+    assert probing.next_padding(FRESH_NS + 1, warmed_up=True, probe_is_worth_it=False) == UP
+    probing.up_measured(SHOWN_NS + 1)
+    assert probing.next_padding(SHOWN_NS + 1, warmed_up=True, probe_is_worth_it=False) == DOWN
 
 
 def test_while_the_prior_speaks_every_probe_is_padded():
-    assert measured().wanted(1, settled=False, probe_is_worth_it=False) == UP
+    assert measured().next_padding(1, warmed_up=False, probe_is_worth_it=False) == UP
 
 
 def test_an_uplink_in_doubt_is_probed_sooner():
-    assert wanted_in_doubt(measured(), IN_DOUBT_NS) == BARE
-    assert wanted_in_doubt(measured(), IN_DOUBT_NS + 1) == UP
+    assert padding_if_suspect(measured(), SUSPECT_NS) == BARE
+    assert padding_if_suspect(measured(), SUSPECT_NS + 1) == UP
 
 
 def test_a_doubt_counts_from_the_moment_on_when_it_could_call_for_a_probe():
     probing = measured()
-    assert [probing.worth_counts(at) for at in (IN_DOUBT_NS, IN_DOUBT_NS + 1)] == [False, True]
+    assert [probing.worth_matters(at) for at in (SUSPECT_NS, SUSPECT_NS + 1)] == [False, True]
     probing.up_probed(0, faster=False)
-    assert not probing.worth_counts(IN_DOUBT_NS + 1)
+    assert not probing.worth_matters(SUSPECT_NS + 1)
 
 
 def test_each_probe_in_vain_lets_the_next_one_wait_twice_as_long():
     probing = measured()
-    for wait_ns in (2 * IN_DOUBT_NS, 4 * IN_DOUBT_NS, FRESH_NS, FRESH_NS):
+    for wait_ns in (2 * SUSPECT_NS, 4 * SUSPECT_NS, FRESH_NS, FRESH_NS):
         probing.up_probed(0, faster=False)
-        assert [wanted_in_doubt(probing, wait_ns), wanted_in_doubt(probing, wait_ns + 1)] == [
+        assert [padding_if_suspect(probing, wait_ns), padding_if_suspect(probing, wait_ns + 1)] == [
             BARE,
             UP,
         ]
 
 
 def test_a_faster_link_or_an_upload_makes_them_quick_again():
-    for reports in (lambda probing: probing.up_probed(0, faster=True), lambda p: p.up_told(0)):
+    for reports in (lambda probing: probing.up_probed(0, faster=True), lambda p: p.up_measured(0)):
         probing = measured()
         probing.up_probed(0, faster=False)
         reports(probing)
-        assert wanted_in_doubt(probing, IN_DOUBT_NS + 1) == UP
+        assert padding_if_suspect(probing, SUSPECT_NS + 1) == UP
 
 
 def test_it_is_done_when_the_priors_are_silent():
     probing = Probing(least_samples=2)
-    probing.up_told(0)
+    probing.up_measured(0)
     probing.down_probed(0)
-    assert probing.never_done
+    assert probing.never_measured
     probing.up_probed(1, faster=False)
-    assert not probing.never_done
+    assert not probing.never_measured
 
 
 def test_the_least_of_the_young_values():
@@ -93,7 +93,7 @@ def test_the_least_of_the_young_values():
 
 
 def meet(make_edge):
-    edge = make_edge(settled=False)
+    edge = make_edge(warmed_up=False)
     for number in range(3):
         assert edge.probe(number) == BARE  # round trips are not known yet
         edge.tell(number, ev.LinkSampled, ns(10))

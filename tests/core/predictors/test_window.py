@@ -126,9 +126,9 @@ def test_but_three_beyond_it_are():
 
 
 def test_it_is_settled_when_the_prior_is_silent():
-    assert not window(1.0, 1.0, 1.0).settled(3)
-    assert window(1.0, 1.0, 1.0, 1.0).settled(4)
-    assert not window(1.0, 1.0, 1.0, 1.0, horizon_ns=100).settled(104)
+    assert not window(1.0, 1.0, 1.0).warmed_up(3)
+    assert window(1.0, 1.0, 1.0, 1.0).warmed_up(4)
+    assert not window(1.0, 1.0, 1.0, 1.0, horizon_ns=100).warmed_up(104)
 
 
 @pytest.mark.parametrize("outliers", [(9.0,), (9.0, 9.0), (9.0, 1.0, 9.0), (0.1, 9.0, 9.0)])

@@ -124,7 +124,7 @@ def test_a_cloud_agent(edge):
 
 def test_every_outcome_has_a_count_from_the_start():
     """Without it, the share of deadlines met has no value and no alert fires until one is met."""
-    edge = ScriptedEdge(settled=False)
+    edge = ScriptedEdge(warmed_up=False)
     counts = {
         dict(labels)["outcome"]: value
         for (name, *labels), value in scraped(collector_of(edge))[1].items()
