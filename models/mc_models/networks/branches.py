@@ -1,6 +1,6 @@
 """Branch insertion: cut any chain of modules into blocks and put an exit behind each.
 
-`cut_points` chooses the blocks, as even in operations as the module boundaries allow;
+`cut_points` chooses blocks whose operation counts are as similar as the module boundaries allow.
 `BranchedNet` holds the blocks (stages) and one head per stage. The last head is the network's own
 classifier and is called "final". A norm or an activation stays with the module before it.
 """
@@ -16,17 +16,17 @@ from mc_models.networks.heads import ExitHead, initialise
 from mc_models.networks.ops import count_chain
 
 _SHALLOW_SIDE = 28  # maps above this side belong to a shallow stage
-# what belongs to the module before it: no exit between a convolution and its norm or activation
+# these stay with the module before: no exit between a convolution and its norm or activation
 _FOLLOWERS = (
     nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.Dropout,
 )  # fmt: skip
 
 
 def cut_points(ops: Sequence[int], n: int) -> list[int]:
-    """Ends (exclusive) of `n` non-empty blocks of `ops` whose largest sum is as small as can be.
+    """Ends (exclusive) of `n` non-empty blocks of `ops` with the smallest possible largest sum.
 
-    Linear partitioning by dynamic programming: best[k][i] is the least largest block when the
-    first i modules form k blocks. The last end is always len(ops).
+    Linear partitioning by dynamic programming: best[k][i] is the smallest possible largest
+    sum when the first i modules form k blocks. The last end is always len(ops).
     """
     if not 1 <= n <= len(ops):
         raise ValueError(f"cannot cut {len(ops)} modules into {n} blocks; ask for 1 to {len(ops)}")
@@ -59,7 +59,7 @@ class BranchedNet(nn.Module):
     def __init__(self, stages: Sequence[nn.Module], heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         if len(stages) != len(heads):
-            raise ValueError(f"{len(stages)} stages need as many heads, got {len(heads)}")
+            raise ValueError(f"{len(stages)} stages need {len(stages)} heads, got {len(heads)}")
         self.stages = nn.ModuleList(stages)
         self.heads = nn.ModuleDict(dict(heads))
         self.exit_names = tuple(heads)
@@ -85,7 +85,8 @@ def insert_branches(
 ) -> BranchedNet:
     """Cut a chain into `n` stages and put an exit behind each, the chain's own head last.
 
-    `hidden` is the width of the exits' convolutions. Raises ValueError: fewer than `n` modules.
+    `hidden` is the width of the exits' convolutions. Raises ValueError if the chain has fewer than
+    `n` modules.
     """
     units = _units(chain)
     shape = count_chain([nn.Sequential(*unit.values()) for unit in units], input_px)
@@ -106,7 +107,7 @@ def insert_branches(
 
 
 def _units(chain: Chain) -> list[dict[str, nn.Module]]:
-    """The trunk's modules by name, in runs that no cut may part."""
+    """The trunk's modules by name, grouped into runs that must not be cut."""
     units: list[dict[str, nn.Module]] = []
     for name, module in chain.trunk:
         if isinstance(module, _FOLLOWERS) and units:

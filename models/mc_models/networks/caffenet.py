@@ -48,13 +48,11 @@ def caffenet(
 ) -> LocalNet:
     """CaffeNet with every convolution's channels scaled by `width` and hidden size `fc`.
 
-    `dropout` left out is the published 0.5, less in proportion for fewer than 4096 hidden units:
-    a narrow layer has none to spare.
-
-    `norm` adds batch normalisation behind each convolution for training; `fold_norms` then merges
-    it into the weights, so that the network that runs is CaffeNet as published.
+    `dropout` defaults to the published 0.5, reduced in proportion if `fc` is below 4096, since a
+    narrow layer loses too much by it. `norm` adds batch normalisation behind each convolution for
+    training; `fold_norms` then merges it into the weights, so that the network that runs is
+    CaffeNet as published.
     """
-
     if dropout is None:
         dropout = 0.5 * min(1.0, fc / 4096)
 
@@ -70,17 +68,17 @@ def caffenet(
         [
             ("conv1", conv(3, c(96), 11, 2, step=4)),  # 96 x 55 x 55
             ("pool1", nn.MaxPool2d(3, 2)),  # 96 x 27 x 27
-            ("norm1", NeighbourNorm()),
+            ("norm1", NeighbourNorm()),  # 96 x 27 x 27
             ("conv2", conv(c(96), c(256), 5, 2, groups=2)),  # 256 x 27 x 27
             ("pool2", nn.MaxPool2d(3, 2)),  # 256 x 13 x 13
-            ("norm2", NeighbourNorm()),
+            ("norm2", NeighbourNorm()),  # 256 x 13 x 13
             ("conv3", conv(c(256), c(384), 3, 1)),  # 384 x 13 x 13
-            ("conv4", conv(c(384), c(384), 3, 1, groups=2)),
+            ("conv4", conv(c(384), c(384), 3, 1, groups=2)),  # 384 x 13 x 13
             ("conv5", conv(c(384), c(256), 3, 1, groups=2)),  # 256 x 13 x 13
             ("pool5", nn.MaxPool2d(3, 2)),  # 256 x 6 x 6
-            ("fc6", nn.Sequential(nn.Flatten(), *_hidden(c(256) * 36, fc, dropout, norm))),
-            ("fc7", nn.Sequential(*_hidden(fc, fc, dropout, norm))),
-            ("fc8", nn.Linear(fc, classes)),
+            ("fc6", nn.Sequential(nn.Flatten(), *_hidden(c(256) * 36, fc, dropout, norm))),  # 4096
+            ("fc7", nn.Sequential(*_hidden(fc, fc, dropout, norm))),  # 4096
+            ("fc8", nn.Linear(fc, classes)),  # classes
         ]
     )
 

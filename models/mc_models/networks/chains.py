@@ -1,9 +1,9 @@
-"""A network as a chain: named modules that run one after the other, then its classifier.
+"""A network as a chain: named modules that run one after another, then its classifier.
 
-`as_chain` makes one of a torchvision classifier without code of its own for it: containers are
-opened, the trunk is split from the classifier at the last map, and the chain is run beside the
-network to see that both compute the same. Where a network does more between its modules than
-hand on a tensor (DenseNet's functional layers, say), that check fails and says so.
+`as_chain` converts any torchvision classifier that is one: it opens containers, splits the trunk
+from the classifier behind the last map, and checks that the chain and the network give the same
+output. The check fails for a network that computes more between its modules, such as DenseNet
+with its functional layers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class ChainError(ValueError):
-    """The network is no chain of modules; the sentence names it and where it departs."""
+    """The network is not a chain of modules; the sentence names it and the reason."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Chain:
 
 
 class Classifier(nn.Sequential):
-    """A network's own classifier: pools and dropouts on the map, then layers on vectors."""
+    """A network's own classifier: pooling and dropout on the map, then layers on vectors."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [n, classes] of a map [n, channels, h, w]."""
@@ -42,18 +42,20 @@ class Classifier(nn.Sequential):
 
 
 def _taken_by(layer: nn.Module, x: Tensor) -> Tensor:
-    """`x` as `layer` takes it: a linear layer takes the map as a vector, or its means."""
+    """`x` in the form that `layer` accepts: for a linear layer, the flat map or its means."""
     if not isinstance(layer, nn.Linear) or x.dim() != 4:
         return x
     return x.mean((2, 3)) if x.shape[1] == layer.in_features else x.flatten(1)
 
 
 def torchvision_chain(name: str, classes: int) -> Chain:
-    """A torchvision classifier by its name there, at its published widths, with fresh weights."""
+    """A torchvision classifier by name, at its published widths, with fresh weights."""
     from torchvision import models
 
     if name not in models.list_models(module=models):
-        raise ChainError(f"torchvision has no classifier '{name}'; its list_models() names them")
+        raise ChainError(
+            f"torchvision has no classifier '{name}'; torchvision.models.list_models() names them"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet's, about its initialisation
         net = models.get_model(name, weights=None, num_classes=classes)
@@ -63,7 +65,7 @@ def torchvision_chain(name: str, classes: int) -> Chain:
 def as_chain(net: nn.Module, input_px: int = 224) -> Chain:
     """`net`, an image classifier, as a chain of its own modules. Raises ChainError.
 
-    Modules that an inference does not call, such as auxiliary heads, are left out.
+    Modules that inference does not call, such as auxiliary heads, are left out.
     """
     was_training = net.training
     net.eval()
@@ -76,13 +78,15 @@ def as_chain(net: nn.Module, input_px: int = 224) -> Chain:
             y = module(y)
         y = chain.head(y)
     if y.shape != expected.shape or not torch.allclose(y, expected, rtol=1e-3, atol=1e-5):
-        raise ChainError(f"{_title(net)} does more than run its modules one after the other")
+        raise ChainError(
+            f"{_title(net)} is not a chain: its output is not that of its modules run in order"
+        )
     net.train(was_training)
     return chain
 
 
 def _opened(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The children of `module`, with every Sequential replaced by what it holds."""
+    """The children of `module`, with every Sequential replaced by its own children."""
     for name, child in module.named_children():
         if isinstance(child, nn.Sequential) and type(child).forward is nn.Sequential.forward:
             yield from _opened(child, f"{prefix}{name}.")
@@ -105,24 +109,24 @@ def _calls(net: nn.Module, x: Tensor) -> tuple[list[tuple[str, nn.Module]], Tens
     names = [name for name, _ in called]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ChainError(f"{_title(net)} runs its module {twice} more than once")
+        raise ChainError(f"{_title(net)} is not a chain: it runs its module {twice} more than once")
     return called, output
 
 
 def _split(net: nn.Module, called: list[tuple[str, nn.Module]], x: Tensor) -> Chain:
-    """Trunk up to the last module that gives a map of more than one place; the rest classifies."""
+    """Split behind the last module with an output map larger than 1 x 1; the rest classifies."""
     end = 0
     for i, (name, module) in enumerate(called):
         try:
             x = module(_taken_by(module, x))
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise ChainError(
-                f"{_title(net)} is no chain: its module {name} does not take what the one "
-                "before it gives"
+                f"{_title(net)} is not a chain: its module {name} does not accept the output of "
+                "the module before it"
             ) from error
         if x.dim() == 4 and x.shape[-1] > 1:
             if x.shape[2] != x.shape[3]:
-                raise ChainError(f"{_title(net)}: {name} gives no map [n, channels, h, w]")
+                raise ChainError(f"{_title(net)}: the map of {name} is not square")
             end = i + 1
     head = Classifier()
     for name, module in called[end:]:

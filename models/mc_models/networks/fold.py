@@ -12,9 +12,9 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def fold_norms(net: _Module) -> _Module:
-    """`net` in eval mode with every convolution/linear + batch norm pair merged, in place.
+    """Merge every pair of convolution or linear layer and batch norm, in place, in eval mode.
 
-    A pair is two neighbouring children of one module. Results agree to rounding.
+    A pair is two neighbouring children of one module. Outputs agree up to rounding.
     """
     net.eval()
     for module in net.modules():

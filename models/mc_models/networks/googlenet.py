@@ -19,8 +19,8 @@ INCEPTIONS: dict[str, tuple[int, int, int, int, int, int]] = {
     "inception3a": (64, 96, 128, 16, 32, 32),  # 256 x 28 x 28
     "inception3b": (128, 128, 192, 32, 96, 64),  # 480 x 28 x 28
     "inception4a": (192, 96, 208, 16, 48, 64),  # 512 x 14 x 14
-    "inception4b": (160, 112, 224, 24, 64, 64),
-    "inception4c": (128, 128, 256, 24, 64, 64),
+    "inception4b": (160, 112, 224, 24, 64, 64),  # 512 x 14 x 14
+    "inception4c": (128, 128, 256, 24, 64, 64),  # 512 x 14 x 14
     "inception4d": (112, 144, 288, 32, 64, 64),  # 528 x 14 x 14
     "inception4e": (256, 160, 320, 32, 128, 128),  # 832 x 14 x 14
     "inception5a": (256, 160, 320, 32, 128, 128),  # 832 x 7 x 7
@@ -33,13 +33,13 @@ def _pool(kernel: int) -> nn.Module:
 
 
 POOL_AFTER: dict[str, Callable[[], tuple[str, nn.Module]]] = {
-    "inception3b": lambda: ("maxpool3", _pool(3)),
-    "inception4e": lambda: ("maxpool4", _pool(2)),
+    "inception3b": lambda: ("maxpool3", _pool(3)),  # 480 x 14 x 14
+    "inception4e": lambda: ("maxpool4", _pool(2)),  # 832 x 7 x 7
 }
 
 
 def _concat(branches: tuple[int, ...], c: Callable[[int], int]) -> int:
-    """Output channels of an inception whose published branch widths are `branches`."""
+    """Output channels of an inception block with the published branch widths `branches`."""
     ch1x1, _, ch3x3, _, ch5x5, pool = branches
     return c(ch1x1) + c(ch3x3) + c(ch5x5) + c(pool)
 
@@ -53,7 +53,7 @@ def googlenet(classes: int, width: float = 1.0) -> Chain:
     trunk: list[tuple[str, nn.Module]] = [
         ("conv1", BasicConv2d(3, c(64), kernel_size=7, stride=2, padding=3)),  # 64 x 112 x 112
         ("maxpool1", _pool(3)),  # 64 x 56 x 56
-        ("conv2", BasicConv2d(c(64), c(64), kernel_size=1)),
+        ("conv2", BasicConv2d(c(64), c(64), kernel_size=1)),  # 64 x 56 x 56
         ("conv3", BasicConv2d(c(64), c(192), kernel_size=3, padding=1)),  # 192 x 56 x 56
         ("maxpool2", _pool(3)),  # 192 x 28 x 28
     ]

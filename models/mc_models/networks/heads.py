@@ -9,17 +9,19 @@ from torchvision.models.googlenet import BasicConv2d
 class ExitHead(nn.Module):
     """A branch output layer: pool, convolutions, global average pool, linear.
 
-    [n, channels, h, w] -> logits [n, classes]. A deep exit needs only a 1x1 convolution. An exit
-    of a shallow stage (`shallow`) has seen little of the image, so its map is pooled and two 3x3
-    convolutions look at a wider part, as BranchyNet's branches do.
+    [n, channels, h, w] -> logits [n, classes]. A deep exit needs only a 1x1 convolution. Cells of
+    a shallow map have a small receptive field, so with `shallow` the map is pooled and two 3x3
+    convolutions widen the field, as in BranchyNet's branches.
     """
 
     def __init__(self, channels: int, hidden: int, classes: int, shallow: bool = False) -> None:
         super().__init__()
         if shallow:
             self.features = nn.Sequential(
-                nn.MaxPool2d(3, 2, padding=1),  # 56 x 56 -> 28 x 28
-                BasicConv2d(channels, hidden, kernel_size=3, stride=2, padding=1),  # 14 x 14
+                nn.MaxPool2d(3, 2, padding=1),  # channels x 28 x 28, of 56 x 56
+                BasicConv2d(
+                    channels, hidden, kernel_size=3, stride=2, padding=1
+                ),  # hidden x 14 x 14
                 BasicConv2d(hidden, hidden, kernel_size=3, padding=1),
             )
         else:
@@ -49,7 +51,7 @@ class FinalHead(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Every convolution of `module` as in He et al. 2015, by its inputs."""
+    """Initialise every convolution of `module` by its fan-in (He et al. 2015)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""The form of every local net: a flat list of named layers that run one after the other."""
+"""The base of every local net: a flat list of named layers that run in order."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class LocalNet(nn.Module):
-    """A chain of named layers; running them in order gives logits [n, classes].
+    """Named layers that, run in order, give logits [n, classes].
 
-    `any_size` says that the net takes images of other sizes than its own: nothing in it is tied
-    to places of the map.
+    `any_size` is True if the net accepts images of other sizes than its own, because no layer
+    depends on the size of the map.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ def conv_relu(
     step: int = 1,
     norm: bool = False,
 ) -> nn.Sequential:
-    """Convolution and ReLU; `norm` puts a batch normalisation between, for training."""
+    """Convolution and ReLU; `norm` puts batch normalisation between them, for training."""
     conv = nn.Conv2d(n_in, n_out, kernel, stride=step, padding=pad, groups=groups)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     norms = [nn.BatchNorm2d(n_out)] if norm else []

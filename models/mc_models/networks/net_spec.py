@@ -1,4 +1,4 @@
-"""What it takes to build a bundle's networks again; plain values, read without torch."""
+"""The specification of a bundle's networks: plain values, read without torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class NetSpec:
-    """What it takes to build both networks of a set again, stored in the bundle."""
+    """The values from which both networks of a bundle are built; stored in bundle.json."""
 
     local: str = "caffenet"
     local_width: float = 1.0
     local_fc: int = 128
-    """Hidden size of CaffeNet's fully connected layers; other nets have none."""
+    """Hidden size of CaffeNet's fully connected layers; other local nets ignore it."""
     cloud: str = "googlenet"
     cloud_width: float = 0.75
     exits: int = 5

@@ -17,7 +17,7 @@ def nin(classes: int, width: float = 1.0, dropout: float = 0.5, norm: bool = Fal
 
     `norm` adds batch normalisation behind each hidden convolution for training; `fold_norms` then
     merges it into the weights, so that the network that runs is the published one. The published
-    ReLU on the class maps is left out: it would cut off the evidence against a class.
+    ReLU on the class maps is left out, since it would discard negative evidence.
     """
 
     def c(published: int) -> int:
@@ -32,22 +32,22 @@ def nin(classes: int, width: float = 1.0, dropout: float = 0.5, norm: bool = Fal
     return LocalNet(
         [
             ("conv1", conv(3, c(96), 11, step=4)),  # 96 x 54 x 54
-            ("cccp1", conv(c(96), c(96), 1)),
-            ("cccp2", conv(c(96), c(96), 1)),
+            ("cccp1", conv(c(96), c(96), 1)),  # 96 x 54 x 54
+            ("cccp2", conv(c(96), c(96), 1)),  # 96 x 54 x 54
             ("pool1", pool()),  # 96 x 27 x 27
             ("conv2", conv(c(96), c(256), 5, pad=2)),  # 256 x 27 x 27
-            ("cccp3", conv(c(256), c(256), 1)),
-            ("cccp4", conv(c(256), c(256), 1)),
+            ("cccp3", conv(c(256), c(256), 1)),  # 256 x 27 x 27
+            ("cccp4", conv(c(256), c(256), 1)),  # 256 x 27 x 27
             ("pool2", pool()),  # 256 x 13 x 13
             ("conv3", conv(c(256), c(384), 3, pad=1)),  # 384 x 13 x 13
-            ("cccp5", conv(c(384), c(384), 1)),
-            ("cccp6", conv(c(384), c(384), 1)),
+            ("cccp5", conv(c(384), c(384), 1)),  # 384 x 13 x 13
+            ("cccp6", conv(c(384), c(384), 1)),  # 384 x 13 x 13
             ("pool3", pool()),  # 384 x 6 x 6
             ("drop", nn.Dropout(dropout)),
             ("conv4", conv(c(384), c(1024), 3, pad=1)),  # 1024 x 6 x 6
-            ("cccp7", conv(c(1024), c(1024), 1)),
-            ("cccp8", nn.Conv2d(c(1024), classes, 1)),  # a map per class
-            ("pool4", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())),
+            ("cccp7", conv(c(1024), c(1024), 1)),  # 1024 x 6 x 6
+            ("cccp8", nn.Conv2d(c(1024), classes, 1)),  # classes x 6 x 6
+            ("pool4", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())),  # classes
         ],
         any_size=True,
     )

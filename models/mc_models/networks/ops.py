@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_ops(module: nn.Module, x: Tensor) -> tuple[int, Tensor]:
-    """MACs of one forward pass of `module` on `x`, and its output."""
+    """Return the MACs of one forward pass of `module` on `x`, and its output."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         output: Tensor = module(x)
@@ -32,7 +32,7 @@ class ChainShape:
 
 
 def count_chain(modules: Iterable[nn.Module], input_px: int) -> ChainShape:
-    """Operations and output shapes of a chain for one image [1, 3, px, px]."""
+    """Operations and output shapes of each module, for one image [1, 3, px, px]."""
     x = torch.zeros(1, 3, input_px, input_px)
     rows = []
     for module in modules:

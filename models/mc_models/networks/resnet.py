@@ -1,7 +1,7 @@
 """ResNet-152, the cloud net of set B, from torchvision's blocks as a chain of modules.
 
 Every channel count is the published one times `width`, so width 1.0 is the published network
-(He et al. 2016, table 1); the depth of 152 layers stays.
+(He et al. 2016, table 1). The depth is always 152 layers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torchvision.models.resnet import Bottleneck
 from mc_models.networks.chains import Chain
 from mc_models.networks.heads import FinalHead
 
-# bottlenecks of each layer, and their inner channels
+# bottleneck blocks of each layer, and their inner channels
 DEPTHS, PLANES = (3, 8, 36, 3), (64, 128, 256, 512)
 
 
@@ -40,17 +40,19 @@ def resnet152(classes: int, width: float = 1.0) -> Chain:
 
 
 def _bottleneck(n_in: int, planes: int, stride: int) -> nn.Module:
-    """One residual block; where the shape changes, a 1 x 1 convolution fits the shortcut."""
+    """One residual block; if the shape changes, a 1 x 1 convolution adapts the shortcut."""
     n_out = planes * Bottleneck.expansion
-    fit = None
+    shortcut = None
     if stride != 1 or n_in != n_out:
-        fit = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
-    block: nn.Module = Bottleneck(n_in, planes, stride, fit)
+        shortcut = nn.Sequential(
+            nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)
+        )
+    block: nn.Module = Bottleneck(n_in, planes, stride, shortcut)
     return block
 
 
 def _initialise(module: nn.Module) -> None:
-    """He et al. 2015; each block starts as its shortcut (Goyal et al. 2017)."""
+    """Initialise as He et al. 2015; each block starts as the identity (Goyal et al. 2017)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

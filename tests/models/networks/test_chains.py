@@ -83,9 +83,11 @@ class Twice(nn.Module):
 
 
 def test_what_is_no_chain_is_named():
-    with pytest.raises(ChainError, match="Doubled does more"):
+    with pytest.raises(ChainError, match="Doubled is not a chain: its output"):
         as_chain(Doubled(), 32)
-    with pytest.raises(ChainError, match="Twice runs its module conv more than once"):
+    with pytest.raises(
+        ChainError, match="Twice is not a chain: it runs its module conv more than once"
+    ):
         as_chain(Twice(), 32)
     with pytest.raises(ChainError, match="DenseNet"):
         torchvision_chain("densenet121", 7)
