@@ -1,4 +1,4 @@
-"""What an event log says of give-ups: a stage that starts after one must be counted."""
+"""Give-ups in an event log: a stage that starts after one must be counted."""
 
 import pytest
 
@@ -14,7 +14,7 @@ ANSWER = Prediction(((0, 1.0),))
 
 
 def log_of(*moments):
-    """A cloud agent's records of these (milliseconds, event or action)."""
+    """Return a cloud agent's records of these (milliseconds, event or action)."""
     log, records = EventLog(None, "cloud"), []
     log.subscribe(records.append)
     for at_ms, value in moments:
@@ -126,7 +126,7 @@ def test_the_report_holds_the_figures_of_the_issue():
 
 
 class Logged(Joined):
-    """Both machines joined in memory, with the cloud's event log."""
+    """Both machines joined in memory, and the cloud's event log."""
 
     def __init__(self, seed):
         super().__init__(seed, loss=0.3, slowest=3.0)
@@ -159,7 +159,7 @@ def test_the_machine_starts_nothing_after_a_give_up(histories):
 
 
 def test_a_give_up_moved_before_a_stage_of_its_task_is_noticed(histories):
-    """The same logs, had the machine been deaf for a stage."""
+    """A give-up is inserted before the start of a stage, as if the machine had ignored it."""
     moved = 0
     for records in histories:
         for place, record in enumerate(records):

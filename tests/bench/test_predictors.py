@@ -1,4 +1,4 @@
-"""Forecasts out of two logs: by predictor, by what disturbed them, as the report shows them."""
+"""Forecast errors from two logs, by predictor and disturbance, and their report."""
 
 import itertools
 
@@ -33,7 +33,7 @@ def score(predictor=Predictor.LOCAL, mean=10_000_000, upper=12_000_000, actual=8
 
 
 def log_of(*moments):
-    """Records of these (nanoseconds, score), each of a task of its own."""
+    """Return records of these (nanoseconds, score), each of its own task."""
     log, records = EventLog(None, "edge"), []
     log.subscribe(records.append)
     for task, (at_ns, found) in enumerate(moments):
@@ -44,7 +44,7 @@ def log_of(*moments):
 
 @pytest.fixture
 def scores():
-    """Two quiet forecasts, one of them missed, one disturbed, two of no span."""
+    """Two undisturbed forecasts, one of them a miss; a disturbed one; two outside of all spans."""
     missed = score(actual=20_000_000)
     moments = [
         (99, score()),
@@ -89,7 +89,7 @@ def test_its_figures_are_shares(scores):
 
 
 def test_each_stage_of_a_task_has_a_constant_of_its_own():
-    """Two stages of 8 and 20 ms, twice each: no constant is off, though neither was foreseen."""
+    """Two stages of 8 and 20 ms, twice each: constants fit them, though the forecasts did not."""
     stages = [score(Predictor.STAGE, actual=ns) for ns in (8_000_000, 20_000_000)]
     log, records = EventLog(None, "cloud"), []
     log.subscribe(records.append)

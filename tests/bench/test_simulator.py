@@ -1,4 +1,4 @@
-"""`mc-sched bench simulator` on a few tasks: that it measures, not what."""
+"""`mc-sched bench simulator` on a few tasks, without checks of the speed."""
 
 from mc_sched.bench import simulator
 
@@ -24,4 +24,4 @@ def test_the_report_holds_the_figures_that_are_asked_for(monkeypatch):
     assert report["task_us"].keys() == {"long", "short", "edge", "cloud"}
     assert report["peak_rss_mb"].keys() == {"long", "short"}
     assert len(said) == 3
-    assert said[1] == simulator.NO_BUILD
+    assert said[1] == simulator.NOT_COMPILED

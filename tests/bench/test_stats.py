@@ -8,7 +8,7 @@ from mc_sched.bench.stats import median, quantile, ratio
 
 
 def nearest_rank(samples, q):
-    """The smallest sample that at least the share q of all samples does not exceed."""
+    """Return the smallest sample with at least a share q of the samples at or below it."""
     ordered = sorted(samples)
     return next(x for i, x in enumerate(ordered, 1) if i >= q * len(ordered) - 1e-9)
 

@@ -1,4 +1,4 @@
-"""The command as people run it, in this process: what it prints and how it leaves."""
+"""Fixtures that run the `mc-sched` command in this process."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from tests.cli.fake_edge import FakeEdge
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -20,7 +20,7 @@ class Ran:
 
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch):
-    """No setting of the machine's changes how things look, and nobody is waited for long."""
+    """Make the output independent of the environment, and shorten timeouts."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -30,14 +30,14 @@ def plain_terminal(monkeypatch):
 
 @pytest.fixture
 def run(capsys):
-    """Runs `mc-sched` with these arguments; an error that is no sentence ends the test."""
+    """Runs `mc-sched` with these arguments; a traceback fails the test."""
 
     def run(*arguments):
         capsys.readouterr()
         try:
             code = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # argparse
-            code = leaving.code
+        except SystemExit as exit_:  # argparse
+            code = exit_.code
         ran = Ran(code, *capsys.readouterr())
         assert "Traceback" not in ran.err
         return ran
@@ -54,7 +54,7 @@ def agent():
 
 @pytest.fixture
 def frames(tmp_path):
-    """A folder of five frames; only their names say what they are."""
+    """A folder of five files that are images by name only."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(5):

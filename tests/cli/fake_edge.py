@@ -1,6 +1,6 @@
 """An edge agent without networks, on the real servicer base class and the real server options.
 
-Its answer to an image is fixed; how it dies, and when, is the test's to say.
+Its answer to an image is fixed. A test chooses when and how the agent dies.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ PATIENCE_S = 10
 
 
 class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
-    """Answers each good image in time; `end` is what happens once `after` images have come.
+    """Answers each good image in time, until `end` happens after `after` images.
 
-    `end`: "die" (the process goes), "leave" (the stream ends as if all were well), "abort"
-    (INTERNAL), "mute" (images are taken and no answer comes any more) or None.
+    `end`: "die" (the process exits), "leave" (the stream ends without an error), "abort"
+    (INTERNAL), "mute" (further images are accepted and not answered) or None.
     """
 
     def __init__(self, end=None, after=0):
@@ -34,8 +34,8 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
         self.seen = []
         self.stream_over = asyncio.Event()
         self.keeps_logs = True
-        self.asked = []
-        """What was asked of the logs."""
+        self.log_requests = []
+        """Requests for logs so far."""
         self.status = edge_pb2.StatusReply(
             version="0.0.1", bundle="set-a", bundle_hash="0123", cloud="up", mode="energy",
             policy="mc", outcomes={"succeeded": 3}, sites={"edge": 3}, rtt_ns=8_000_000,
@@ -46,7 +46,7 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
     # --- the service ------------------------------------------------------------------------
 
     async def Submit(self, request, context):  # noqa: N802 - the wire's names from here on
-        """One image; bad input is INVALID_ARGUMENT, as on the real agent."""
+        """Answer one image; bad input is INVALID_ARGUMENT, as on the real agent."""
         self.seen.append(request)
         answer = self._outcome(request)
         if answer.error:
@@ -54,7 +54,7 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
         return answer
 
     async def Stream(self, requests, context):  # noqa: N802
-        """Images until `after`, then the end."""
+        """Answer images until `after`, then do what `end` says."""
         context.add_done_callback(lambda _: self.stream_over.set())
         async for request in requests:
             self.seen.append(request)
@@ -65,7 +65,7 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
                 return
 
     async def Feedback(self, request, context):  # noqa: N802
-        """Knows every task that it has seen."""
+        """Answer for every task that it has seen."""
         known = [task for task in self.seen if task.task_id == request.task_id]
         if not known:
             await context.abort(grpc.StatusCode.NOT_FOUND, "task_id: not among the finished tasks")
@@ -74,11 +74,11 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
         return answer
 
     async def Status(self, request, context):  # noqa: N802
-        """Always the same."""
+        """Return a fixed status."""
         return self.status
 
     async def Watch(self, request, context):  # noqa: N802
-        """Three outcomes and something else, then nothing for a while."""
+        """Send three outcomes and another record, then wait."""
         for kind, site, latency_ns in (
             ("succeeded", "edge", 20_000_000), ("succeeded", "edge", 22_000_000), ("late", None, 9),
         ):  # fmt: skip
@@ -90,8 +90,8 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
         await asyncio.sleep(PATIENCE_S)
 
     async def Logs(self, request, context):  # noqa: N802
-        """One line, which says what was looked for."""
-        self.asked.append(request)
+        """Send one line that contains the query."""
+        self.log_requests.append(request)
         if not self.keeps_logs:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the agent keeps no log store")
         yield edge_pb2.Event(json=json.dumps({"words": list(request.words)}))
@@ -121,11 +121,11 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
             energy=edge_pb2.Energy(compute_j=0.25),
         )  # fmt: skip
 
-    # --- its life ---------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def serving(self):
-        """Serves on a free port of loopback, in this loop."""
+        """Serve on a free loopback port, in this event loop."""
         self._server = make_server()
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(self, self._server)
         self.address = f"127.0.0.1:{bind(self._server, '127.0.0.1:0')}"
@@ -137,17 +137,17 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
 
     @contextlib.contextmanager
     def in_a_thread(self):
-        """Serves from a thread with a loop of its own, for a client that brings its loop."""
+        """Serve from a thread with its own event loop, for a client that starts its own."""
         started = queue.SimpleQueue()
 
-        async def live():
+        async def serve():
             over = asyncio.Event()
             async with self.serving():
                 started.put((asyncio.get_running_loop(), over))
                 await over.wait()
 
-        # `run` also ends the calls that nobody ended; they complain when they are collected.
-        thread = threading.Thread(target=asyncio.run, args=(live(),), daemon=True)
+        # `asyncio.run` also cancels open calls, which would warn when garbage-collected
+        thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
         thread.start()
         loop, over = started.get(timeout=PATIENCE_S)
         try:

@@ -1,4 +1,4 @@
-"""`mc-sched bench` prints what was measured; the measuring itself is in tests/bench."""
+"""Output of `mc-sched bench`; tests/bench covers the measurements."""
 
 import json
 
@@ -11,7 +11,7 @@ REPORT = give_up.GiveUps(2, 0, (1.0, 2.0, 3.0), (4.0, 4.0, 8.0))
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Calls of `measure_give_up`, which starts no agent here."""
+    """Calls of `measure_give_up`, which is replaced and starts no agent."""
     calls = []
 
     async def measure(bundle, tasks, seed, progress):
@@ -43,7 +43,7 @@ def test_people_get_a_line_per_figure(run, measured):
 
 @pytest.fixture
 def foreseen(monkeypatch):
-    """Plans given to `measure_predictors`, which starts no agent here."""
+    """Plans passed to `measure_predictors`, which is replaced and starts no agent."""
     plans = []
 
     async def measure(plan, progress, keep):

@@ -1,4 +1,4 @@
-"""`mc-sched certs` as people use it."""
+"""`mc-sched certs`: its jobs and their errors."""
 
 import json
 

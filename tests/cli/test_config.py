@@ -1,4 +1,4 @@
-"""`mc-sched config check` says what an agent would say, before it is started."""
+"""`mc-sched config check` reports the errors that the agent would report at its start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`mc-sched demo` on an empty stage: what it streams and prints. tests/system starts the whole."""
+"""Frames and output of `mc-sched demo` without agents; tests/system runs the complete demo."""
 
 import json
 
@@ -26,7 +26,7 @@ TOOK_S = {"performance": 2.0, "energy": 1.0}
 
 
 class Stage:
-    """Stands where agents, link and stream would run; gives RESULTS."""
+    """Replaces agents, link and stream, and returns RESULTS."""
 
     def __init__(self):
         self.played, self.interrupted = [], False

@@ -1,4 +1,4 @@
-"""What the doctor says of a machine, whatever machine runs the tests."""
+"""Checks of the doctor on simulated machines."""
 
 import json
 
@@ -12,7 +12,7 @@ from mc_sched.sensors.sensor import Reading, SensorAbsent, SensorLost
 
 
 class HandSensor:
-    """Says what the test wants."""
+    """A sensor whose readings the test chooses."""
 
     def __init__(self, says):
         self.says = says

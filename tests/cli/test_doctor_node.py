@@ -1,4 +1,4 @@
-"""What the doctor says of an agent's place on a machine: each fault with its remedy."""
+"""Checks of the doctor for an installed agent, with the remedy for each fault."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ OWN = load_bundle("set-a", verify=False).hash
 
 @pytest.fixture
 def place(tmp_path):
-    """An agent's place with these keys in its configuration."""
+    """Create an agent's installation with these keys in its configuration."""
 
     def made(kind="edge", **keys):
         return Node(kind, tmp_path / f"{kind}.yaml", parse_config(keys, MODELS[kind], "test"))
@@ -95,7 +95,7 @@ def test_the_port_is_open_or_not(place):
 
 
 class Cloud(cloud_pb2_grpc.CloudAgentServicer):
-    """Hosts a bundle of the test's choice."""
+    """A cloud agent that hosts a bundle chosen by the test."""
 
     def __init__(self, bundle_hash):
         self.bundle_hash = bundle_hash
@@ -109,7 +109,7 @@ class Cloud(cloud_pb2_grpc.CloudAgentServicer):
 
 @pytest.fixture
 def cloud():
-    """Starts a cloud agent that hosts a bundle, on a loop of its own; its address."""
+    """Starts a cloud agent for a bundle on a loop of its own and returns its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

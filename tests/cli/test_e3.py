@@ -1,4 +1,4 @@
-"""E3 by hand from the lines of --results is the summary's, whoever measured the joules."""
+"""E3 computed from the lines of --results equals the summary's, for any energy source."""
 
 import json
 
@@ -14,7 +14,7 @@ TOP = Prediction(((3, 0.9),))
 
 
 def result(number, labelled):
-    """A frame of a run in which everything differs from frame to frame."""
+    """Return a frame's result; every field differs from frame to frame."""
     energy = Energy(
         0.01 * number, 0.003, 0.02 / (number + 1), 0.001, 0.3, ("model", "rapl")[number % 2]
     )

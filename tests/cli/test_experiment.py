@@ -1,4 +1,4 @@
-"""`mc-sched experiment`: what it writes and prints, and what it says of bad input."""
+"""Files, output and errors of `mc-sched experiment`."""
 
 import json
 
@@ -15,7 +15,7 @@ TINY = ("--tasks", "10", "--seeds", "1", "--jobs", "1")
 
 @pytest.fixture(autouse=True)
 def _few_cells(monkeypatch):
-    """Only the corners of each sweep."""
+    """Restrict each sweep to its corners."""
     for sweep in (paper_figures, table2):
         every = sweep.cells()
         some = [c for c in every if c.qor in (0.75, 0.85) and c.link == "wifi"]
@@ -85,7 +85,7 @@ def _one_ms(rows):
 
 @pytest.fixture
 def measured(tmp_path, monkeypatch):
-    """A host without profiles; the parts that were measured on it, whose times are made up."""
+    """The parts that were measured, with invented times, on a host without profiles."""
     monkeypatch.setattr(profile_store, "default_file", lambda bundle: tmp_path / bundle.name)
     parts = []
 

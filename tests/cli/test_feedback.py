@@ -1,4 +1,4 @@
-"""`mc-sched feedback`: the same image once more, at a higher accuracy."""
+"""`mc-sched feedback` repeats an image with a higher accuracy."""
 
 import json
 import socket

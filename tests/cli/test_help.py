@@ -1,4 +1,4 @@
-"""Every verb explains itself, with an example that works, and without loading the networks."""
+"""Every `--help` has a working example, and loads neither networks nor gRPC."""
 
 import json
 import re
@@ -33,7 +33,7 @@ print(json.dumps({"shown": shown, "heavy": heavy}))
 
 @pytest.fixture(scope="module")
 def help_of_all():
-    """What `--help` of every command prints, and which heavy modules that loaded."""
+    """The output of `--help` of every command, and the heavy modules that were loaded."""
     commands = json.dumps([[], *COMMANDS])
     done = subprocess.run(
         [sys.executable, "-c", SHOW_ALL, commands], capture_output=True, text=True, check=True

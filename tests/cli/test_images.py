@@ -1,4 +1,4 @@
-"""`mc-sched images` writes what it says."""
+"""Files and errors of `mc-sched images`."""
 
 import csv
 import io

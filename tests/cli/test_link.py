@@ -1,4 +1,4 @@
-"""The verb: its arguments, and one run as a process."""
+"""`mc-sched link`: its arguments, and one run as a process."""
 
 import argparse
 import signal

@@ -1,4 +1,4 @@
-"""`mc-sched logs`, `explain` and `top`: what they print of a store and of a running agent."""
+"""Output of `mc-sched logs`, `explain` and `top` for a store and for a running agent."""
 
 import json
 
@@ -79,7 +79,7 @@ def test_without_any_store_it_says_how_to_get_one(run, tmp_path, monkeypatch):
 
 
 def test_the_stores_of_this_machines_agents_are_found(run, tmp_path, monkeypatch):
-    """One that the user started, and one that runs as a service."""
+    """An agent that the user started, and one that runs as a service."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(log_stores, "SERVICE_LOGS", tmp_path / "service")
     stores_of(line(1, "first"), path=tmp_path / "logs" / "edge-7070.db").close()
@@ -104,8 +104,8 @@ def test_explain_says_which_line_it_cannot_read(run, store):
 def test_a_running_agents_logs(run, agent):
     ran = run("logs", "deadline", "--edge", agent.address, "--output", "json", "--limit", 5)
     assert json.loads(ran.out)["words"] == ["deadline"]
-    (asked,) = agent.asked
-    assert (asked.limit, asked.follow) == (5, False)
+    (request,) = agent.log_requests
+    assert (request.limit, request.follow) == (5, False)
 
 
 def test_an_agent_that_keeps_no_logs_says_so(run, agent):

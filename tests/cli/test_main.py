@@ -1,4 +1,4 @@
-"""Exit codes: 0 fine, 1 error, 2 usage, 3 cannot connect, 99 threshold, 130 interrupted."""
+"""Exit codes: 0 success, 1 error, 2 usage, 3 cannot connect, 99 threshold, 130 interrupted."""
 
 import os
 import subprocess
@@ -101,7 +101,7 @@ def test_the_module_is_the_command():
 
 @pytest.mark.parametrize("arguments", [["config", "check", "edge.yaml"], ["--help"]])
 def test_a_reader_that_has_left_is_no_error(tmp_path, arguments):
-    """`mc-sched config check edge.yaml | true`."""
+    """Such as in `mc-sched config check edge.yaml | true`."""
     (tmp_path / "edge.yaml").touch()
     reader, writer = os.pipe()
     os.close(reader)

@@ -11,7 +11,7 @@ from mc_sched.cli.main import main
 
 @pytest.fixture(autouse=True)
 def state_home(tmp_path, monkeypatch):
-    monkeypatch.setattr(profiler, "BUDGET_S", 0.0)  # as few passes as it may be
+    monkeypatch.setattr(profiler, "BUDGET_S", 0.0)  # as few passes as possible
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state"
 
@@ -22,7 +22,7 @@ def output(capsys, *arguments):
 
 
 def sentence(capsys, *arguments):
-    """The error of a command that has to fail: one line, nothing on stdout."""
+    """Return the error line of a command that must fail without output on stdout."""
     assert main(arguments) != 0
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -96,7 +96,7 @@ def test_evaluate_prints_and_writes_its_tables(small_bundle, tmp_path, capsys):
 
 
 class TestBadInput:
-    """One sentence that names the thing, no traceback."""
+    """Errors are one sentence that names the file or option, without a traceback."""
 
     @pytest.fixture
     def copied(self, small_bundle, tmp_path):

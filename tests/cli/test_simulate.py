@@ -1,4 +1,4 @@
-"""`mc-sched simulate` and `mc-sched replay`: what they print, and what they say of bad input."""
+"""Output and errors of `mc-sched simulate` and `mc-sched replay`."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def scenario(tmp_path):
 
 @pytest.fixture
 def log(tmp_path, scenario):
-    """A log of that scenario's edge."""
+    """Event log of the edge in SCENARIO."""
     read = load_scenario(scenario)
     world = world_of(read, read.own_tables())
     path = tmp_path / "edge.jsonl"
@@ -181,7 +181,7 @@ def test_other_rules_stand_beside_what_happened(run, log):
 def test_a_cut_last_line_is_a_warning(run, log):
     lines = log.read_text().splitlines(keepends=True)
     while json.loads(lines[-1])["kind"] != "event":
-        lines.pop()  # a replay misses the actions that it cuts
+        lines.pop()  # the replay asks for actions that the shortened log lacks
     log.write_text("".join(lines)[:-30])
     for options in ((), ("--policy", "server")):
         ran = run("replay", log, *options)

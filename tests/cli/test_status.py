@@ -1,4 +1,4 @@
-"""`mc-sched status`."""
+"""Output and errors of `mc-sched status`."""
 
 import json
 import socket
@@ -38,7 +38,7 @@ def test_the_bundles_labels_are_left_out(run, agent):
 
 
 def rows_of(ran):
-    """The table for people: text by label."""
+    """Return the rows of the printed table, text by label."""
     lines = (line.split("│") for line in ran.out.splitlines())
     return {row[1].strip(): row[2].strip() for row in lines if len(row) > 3}
 

@@ -1,4 +1,4 @@
-"""`mc-sched submit` against an agent that answers, one that is not there and one that dies."""
+"""`mc-sched submit` with an agent that answers, one that is missing and one that dies."""
 
 import json
 import os
@@ -21,12 +21,12 @@ PATIENCE_S = 20
 
 @pytest.fixture
 def submit(run, agent):
-    """Submits to the agent."""
+    """Runs `mc-sched submit` with the fake agent's address."""
     return lambda *arguments: run("submit", "--edge", agent.address, *FAST, *arguments)
 
 
 def label(folder, *names):
-    """labels.csv as `mc-sched images` writes it: these names, frame by frame."""
+    """Write labels.csv as `mc-sched images` does, with one name per frame."""
     rows = [f"{number}.jpg,{number},{name}" for number, name in enumerate(names)]
     (folder / "labels.csv").write_text("file,label index,label name\n" + "\n".join(rows) + "\n")
 
@@ -52,7 +52,7 @@ def test_as_json_there_is_one_object_and_nothing_else_on_stdout(submit, frames):
     assert summary["energy_j"]["total"] == pytest.approx(1.25)
     assert summary["e3_per_j"] == pytest.approx(4.0)
     assert summary["energy_j"]["idle"] > 0
-    assert (summary["policy"], summary["mode"]) == ("mc", "energy")  # as the agent's status says
+    assert (summary["policy"], summary["mode"]) == ("mc", "energy")  # of the agent's status
 
 
 def test_progress_goes_to_stderr(submit, frames, monkeypatch):
@@ -171,7 +171,7 @@ def test_a_threshold_on_an_unknown_figure_is_usage(submit, frames):
     ran = submit(frames, "--threshold", "deadline_mte>0.9", "--output", "json")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "the summary has no figure 'deadline_mte'" in ran.err
-    assert json.loads(ran.out)["tasks"] == 5  # the run is not lost
+    assert json.loads(ran.out)["tasks"] == 5  # the summary was printed first
 
 
 # --- bad input --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`mc-sched train` as a person meets it: what it prints, and what it says to bad input."""
+"""Output and errors of `mc-sched train`."""
 
 import json
 
@@ -13,7 +13,7 @@ from mc_sched.cli.output import progress
 
 
 def folder(root, **counts):
-    """A folder with so many images of each class."""
+    """Create a folder with this many images of each class."""
     for label, (name, count) in enumerate(counts.items()):
         (root / name).mkdir(parents=True)
         for i in range(count):

@@ -29,7 +29,7 @@ def add_codec_options(parser: argparse.ArgumentParser) -> None:
 
 
 def codec_config(args: argparse.Namespace) -> CodecConfig:
-    """Return the codec's defaults with the given options in their place."""
+    """Return the codec's configuration: the given options, and defaults for the others."""
     from mc_models.training.codec import CodecConfig
 
     given = {}

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Tables on stdout."""
 
 from mc_sched.cli.output.tables import print_fields
 

@@ -1,4 +1,4 @@
-"""Which images a source holds, in which order, and what is known of them."""
+"""Images of a source: their order and their labels."""
 
 from mc_sched.cli.streaming.frames import load_class_folders, load_frames
 

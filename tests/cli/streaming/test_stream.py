@@ -1,4 +1,4 @@
-"""When frames arrive, and what is shown of them while they run and at the end."""
+"""Arrival times of frames, and the display during a stream and at its end."""
 
 import itertools
 import re
@@ -89,7 +89,7 @@ def test_the_error_of_bad_input_stays_with_the_result():
 
 @pytest.fixture
 def eager(monkeypatch):
-    """A plain line after every frame."""
+    """Print a line after every frame."""
     monkeypatch.setattr(stream_view, "LINE_EVERY_S", 0.0)
 
 
@@ -142,7 +142,7 @@ def test_a_frame_that_was_no_good_is_named_once(monkeypatch, capsys, terminal):
 
 
 def rendered(view):
-    """The table as text."""
+    """Return the table as text."""
     console = Console(width=160, no_color=True)
     with console.capture() as capture:
         console.print(view.table())
@@ -193,7 +193,7 @@ def test_the_summary_is_a_table_on_stdout(capsys):
 
 
 def show_everything(capsys):
-    """What both the live table and the summary write on a terminal."""
+    """Return the output of both the live table and the summary on a terminal."""
     with StreamView(1, "camera") as view:
         view.show(answer(), Frame("a", b""))
     print_summary(SUMMARY, "the run")
