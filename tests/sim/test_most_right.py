@@ -1,4 +1,4 @@
-"""The largest ratio of right answers to joules, against all choices that there are."""
+"""The largest ratio of right answers to joules, compared with all possible choices."""
 
 from itertools import product
 

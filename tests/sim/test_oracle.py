@@ -1,4 +1,4 @@
-"""The oracle is never behind a scheduler, and takes the cheapest way that the simulator knows."""
+"""The oracle is never worse than a scheduler, and takes the cheapest option of the simulator."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def world_of(spec, **wanted):
 
 
 def forced(codec, exit_):
-    """A policy that knows one way only, and no clock."""
+    """Return a policy that always takes one option, whatever the deadline."""
     if exit_ is None:
         return lambda task, view: RunOnEdge()
     return lambda task, view: Offload(
@@ -44,7 +44,7 @@ def forced(codec, exit_):
     )
 
 
-def ways():
+def options():
     yield "", None
     for codec in TWO_CODECS.codecs:
         for exit_ in TWO_CODECS.exits:
@@ -54,32 +54,32 @@ def ways():
 
 @pytest.fixture
 def tried(monkeypatch):
-    """Per task, what the simulator makes of every way, with time enough: (ms, accuracy, joules)."""
+    """Return the simulator's result of every option per task, without a deadline."""
     found = {}
-    for codec, exit_ in ways():
+    for codec, exit_ in options():
         monkeypatch.setitem(POLICIES, "forced", forced(codec, exit_))
         demands = {"deadline_ns": 900 * MS, "accuracy": 0.0, "settings": {"policy": "forced"}}
         for outcome in Story(world_of(alone(noise=0.1, **demands), noise=0.1)).outcomes:
-            way = (outcome.latency_ns, outcome.expected_accuracy, outcome.energy.total_j)
-            found.setdefault(outcome.task_id, []).append(way)
-    # before the edge has met the cloud, nothing can go there; the oracle does not mind
-    return [ways for task, ways in found.items() if task != "edge-0"]
+            result = (outcome.latency_ns, outcome.expected_accuracy, outcome.energy.total_j)
+            found.setdefault(outcome.task_id, []).append(result)
+    # the first task comes before the edge has found the cloud, which the oracle ignores
+    return [results for task, results in found.items() if task != "edge-0"]
 
 
 @pytest.mark.parametrize("deadline_ms", [18, 25, 30, 34, 38, 42, 300])
 @pytest.mark.parametrize("accuracy", [0.5, 0.75, 0.9, 0.99])
 def test_it_finds_what_trying_every_option_in_the_simulator_finds(tried, deadline_ms, accuracy):
     costs = [
-        [j for ns, reached, j in ways if ns <= deadline_ms * MS and reached >= accuracy]
-        for ways in tried
+        [j for ns, reached, j in results if ns <= deadline_ms * MS and reached >= accuracy]
+        for results in tried
     ]
     served = [min(joules) for joules in costs if joules]
     spec, bound = world_of(alone(noise=0.1), noise=0.1), Bound()
     oracle = oracle_of(spec)
     for image, task in list(enumerate(spec.edges[0].arrivals()))[1:]:
         demands = dataclasses.replace(task, deadline_ns=deadline_ms * MS, accuracy=accuracy)
-        ways = oracle.servings(demands, image)
-        bound.add([w for w in ways if oracle.serves(w, demands) and w.expected == w.accuracy])
+        servings = oracle.servings(demands, image)
+        bound.add([s for s in servings if oracle.serves(s, demands) and s.expected == s.accuracy])
     assert bound.successes == len(served)
     assert bound.energy_j == pytest.approx(sum(served), rel=0.03)
 
@@ -138,8 +138,8 @@ def test_it_keeps_to_the_tasks_privacy():
 def test_alone_it_has_the_local_net_only():
     spec = world_of(alone(cloud=None))
     (task, *_) = spec.edges[0].arrivals()
-    (here,) = oracle_of(spec).servings(task, 0)
-    assert here.latency_ns == LOCAL.total_ns
+    (local,) = oracle_of(spec).servings(task, 0)
+    assert local.latency_ns == LOCAL.total_ns
 
 
 def test_an_image_that_was_encoded_before_cost_that_whatever_comes_of_it():

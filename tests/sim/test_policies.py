@@ -88,8 +88,8 @@ def test_it_keeps_what_its_table_says():
     local = with_thresholds(*SET_A)
     row = loosest(local.thresholds, "jpeg", 0.85)
     story = run("ddnn", tasks=3000)
-    here = sum(outcome.site is Site.EDGE for outcome in story.outcomes)
-    assert here / 3000 == pytest.approx(row.kept, abs=0.03)
+    local = sum(outcome.site is Site.EDGE for outcome in story.outcomes)
+    assert local / 3000 == pytest.approx(row.kept, abs=0.03)
 
 
 def test_measured_thresholds_are_kept_and_answers_are_spread_as_they_say():
@@ -106,7 +106,7 @@ def test_measured_thresholds_are_kept_and_answers_are_spread_as_they_say():
         assert share == pytest.approx(row.kept, abs=0.01)
 
 
-def test_thresholds_are_tuned_only_where_there_are_none():
+def test_thresholds_are_tuned_only_if_there_are_none():
     tuned = with_thresholds(*SET_A)
     assert tuned.thresholds
     assert with_thresholds(tuned, SET_A[1]) is tuned

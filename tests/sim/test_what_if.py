@@ -1,4 +1,4 @@
-"""A recorded world, simulated once more: as it was, and under other rules."""
+"""A recorded world, simulated again: as it was, and under other rules."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.sim.worlds import LINK, MS, S, Story, dark, edge, world
 
 
 def log_of(*edges, **wanted):
-    """The first edge's event log, as its daemon would write it, and the story that it tells."""
+    """Return the first edge's event log, as its daemon would write it, and the story."""
     spec = world(*edges, **wanted)
     story, records = Story(spec), []
     log = EventLog(None, "edge")
@@ -39,7 +39,7 @@ def sites(story):
 
 @pytest.fixture(scope="module")
 def served():
-    """Everything went to the cloud."""
+    """A log and a story in which every task was offloaded."""
     return log_of(edge(settings={"policy": "server"}))
 
 
@@ -61,7 +61,7 @@ def test_as_it_was_it_goes_about_as_it_went(served):
     then, now = story.outcomes[-20:], again(records).outcomes[-20:]
     assert [o.site for o in now] == [o.site for o in then]
     for before, after in zip(then, now, strict=True):
-        # a reply may meet a padded probe's on its way down, then or now
+        # a reply may wait behind that of a padded probe, in either run
         assert after.latency_ns == pytest.approx(before.latency_ns, abs=4 * MS)
 
 
@@ -136,6 +136,6 @@ def test_of_two_runs_the_last_one_with_tasks_counts(served):
         (lambda records: [records[0], 5], "line 2: not a record of an event log"),
     ],
 )
-def test_what_is_no_edges_log_is_an_error_with_its_line(served, change, says):
+def test_an_invalid_log_is_an_error_with_its_line(served, change, says):
     with pytest.raises(ValueError, match=says):
         read_recorded(numbered(change(served[0])))

@@ -22,7 +22,7 @@ PERFORMANCE = {"mode": Mode.PERFORMANCE}
 
 
 def busy_world(seed):
-    """All that chance decides, at once."""
+    """A world with every kind of randomness."""
     link = LinkSpec(mbps(4), mbps(8), 20 * MS, jitter_ns=10 * MS, seed=seed)
     edges = [
         edge(f"e{n}", link, noise=0.2, seed=seed, arrivals="poisson", size_spread=0.5, fps=15)
@@ -113,7 +113,7 @@ def test_contention_makes_what_starts_in_it_slower():
     assert taken[36:] == [LOCAL_MS] * 24
 
 
-def test_layers_are_told_before_what_comes_after_them():
+def test_layers_are_reported_before_later_events():
     story = Story(world(edge(settings=PERFORMANCE, tasks=3)))
     kinds = [type(e).__name__ for n, e, _ in story.steps if getattr(e, "task_id", "") == "edge-1"]
     assert kinds == ["LocalStarted", *["LocalLayerDone"] * 4, "LocalDone"]
@@ -155,7 +155,7 @@ def test_calls_in_flight_are_lost_with_the_cloud():
     assert {event.reason for event in lost} == {"the connection was cut"}
 
 
-def test_no_stage_starts_after_the_cloud_was_told_to_give_up():
+def test_no_stage_starts_after_a_give_up():
     slow = scripted_slowdown((Phase(1 * S, 2 * S, 6.0),))
     story = Story(world(edge(settings={"policy": "mc-paper"}), slowdown=slow))
     unwanted = set()

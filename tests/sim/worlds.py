@@ -1,4 +1,4 @@
-"""Small worlds in the round figures of tests/core, and what happens in them."""
+"""Small worlds with the round figures of tests/core, and the stories of their runs."""
 
 import dataclasses
 from functools import partial
@@ -27,7 +27,7 @@ def stream(**wanted):
 def edge(
     name="edge", link=LINK, cloud=0, noise=0.0, slowdown=STEADY, shared_link="", seed=0, **wanted
 ):
-    """An edge in energy mode; `settings` and what the stream is to be."""
+    """Return an edge in energy mode; further arguments are `settings` and those of the stream."""
     settings = {"mode": Mode.ENERGY} | wanted.pop("settings", {})
     tasks = stream(**wanted)
     return EdgeSpec(
@@ -44,13 +44,13 @@ def world(*edges, clouds=1, seed=0, noise=0.0, slowdown=STEADY, max_tasks=64):
 
 
 def dark(*spans):
-    """The link with outages, in seconds: (start, duration), .."""
+    """Return the link with outages (start, duration), in seconds."""
     outages = tuple(Outage(round(start * S), round(length * S)) for start, length in spans)
     return dataclasses.replace(LINK, outages=outages)
 
 
 class Story:
-    """A run: its results, and every step of every node."""
+    """A run: its results, and the events and actions of every node."""
 
     def __init__(self, spec):
         self.results, self.steps = [], []

@@ -1,4 +1,4 @@
-"""mc may ask the local net first, for a task of more accuracy than it has."""
+"""mc may run the local net first, for a task that requires more accuracy than it has."""
 
 from dataclasses import replace
 
@@ -48,20 +48,28 @@ def view(**fields):
     return replace(VIEW, **fields)
 
 
-def there(situation, task=TASK):
-    """The way with the cloud behind the local net."""
-    (way,) = (way for way in local_first_candidates(task, situation) if way.decision.offload)
-    return way
+def then_cloud(situation, task=TASK):
+    """Return the candidate that continues in the cloud."""
+    (candidate,) = (
+        candidate
+        for candidate in local_first_candidates(task, situation)
+        if candidate.decision.offload
+    )
+    return candidate
 
 
-def here(situation, task=TASK):
-    """The one that stays on the device."""
-    (way,) = (way for way in local_first_candidates(task, situation) if not way.decision.offload)
-    return way
+def then_on_device(situation, task=TASK):
+    """Return the candidate that stays on the device."""
+    (candidate,) = (
+        candidate
+        for candidate in local_first_candidates(task, situation)
+        if not candidate.decision.offload
+    )
+    return candidate
 
 
 def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
-    first = there(VIEW)
+    first = then_cloud(VIEW)
     assert first.decision.threshold is MOST  # the loosest that reaches the QoR
     assert first.energy_j == pytest.approx(0.10 + 0.2 * 0.30)
     assert first.time_ns == pytest.approx(ns(25 + 0.2 * 80))
@@ -69,51 +77,53 @@ def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
 
 
 def test_images_that_go_up_after_the_local_net_may_be_late():
-    half = there(view(remaining_ns=ns(90)))  # 20 + 70 ms on the mean
+    half = then_cloud(view(remaining_ns=ns(90)))  # 20 + 70 ms on the mean
     assert half.in_time == pytest.approx(1 - 0.2 * 0.5)
 
 
-WHOLE = (
+ON_DEVICE = (
     OnDeviceForecast(0.91, ns(80), ns(90), 0.5, exit="near"),
     OnDeviceForecast(0.95, ns(100), ns(110), 0.6, exit="last"),
 )
 
 
 def test_a_device_that_holds_the_cloud_net_may_run_it_behind_the_local_net():
-    way = here(view(on_device=WHOLE))
-    assert way.decision == LocalFirst(MOST, None, "last")
-    assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.6)
-    assert way.in_time == pytest.approx(1.0)
+    candidate = then_on_device(view(on_device=ON_DEVICE))
+    assert candidate.decision == LocalFirst(MOST, None, "last")
+    assert candidate.energy_j == pytest.approx(0.10 + 0.2 * 0.6)
+    assert candidate.in_time == pytest.approx(1.0)
 
 
 def test_and_what_the_cloud_would_be_late_with():
-    way = there(view(on_device=WHOLE, remaining_ns=ns(120)))
+    candidate = then_cloud(view(on_device=ON_DEVICE, remaining_ns=ns(120)))
     late = probability_beyond(ns(120), VIEW.cloud[1], after_ns=ns(20))
-    assert way.decision.offload.fallback_exit == "last"
-    assert way.energy_j == pytest.approx(0.10 + 0.2 * 0.30 + 0.2 * late * 0.6)
-    assert way.in_time == pytest.approx(1 - 0.2 * late * 0.5)
+    assert candidate.decision.offload.fallback_exit == "last"
+    assert candidate.energy_j == pytest.approx(0.10 + 0.2 * 0.30 + 0.2 * late * 0.6)
+    assert candidate.in_time == pytest.approx(1 - 0.2 * late * 0.5)
 
 
 def test_not_where_that_would_be_late_on_the_mean():
-    assert here(view(on_device=WHOLE, remaining_ns=ns(119))).decision.exit == ""
+    assert then_on_device(view(on_device=ON_DEVICE, remaining_ns=ns(119))).decision.exit == ""
 
 
 def test_with_nothing_behind_it_what_is_sure_has_to_reach_the_qor_by_itself():
     """Of 80% that are right, the 80% that MOST keeps are in 70 of 80 cases, HALF's in 45 of 50."""
-    way = here(view(cloud=()))
-    assert way.decision.threshold == replace(HALF, accuracy={"jpeg": pytest.approx(0.90)})
-    assert way.decision.accuracy == pytest.approx(0.90)
-    assert (way.decision.exit, way.in_time, way.energy_j) == ("", 0.5, 0.10)
+    candidate = then_on_device(view(cloud=()))
+    assert candidate.decision.threshold == replace(HALF, accuracy={"jpeg": pytest.approx(0.90)})
+    assert candidate.decision.accuracy == pytest.approx(0.90)
+    assert (candidate.decision.exit, candidate.in_time, candidate.energy_j) == ("", 0.5, 0.10)
 
 
-def test_a_way_that_fails_more_often_than_not_is_none():
+def test_a_candidate_that_fails_more_often_than_not_is_dropped():
     seldom = replace(MOST, kept=0.49)
     assert not list(local_first_candidates(TASK, view(cloud=(), thresholds=(NONE, seldom))))
 
 
 def test_what_must_not_leave_stays():
     private = replace(TASK, privacy=Privacy.EDGE_ONLY)
-    assert [way.decision.offload for way in local_first_candidates(private, VIEW)] == [None]
+    assert [candidate.decision.offload for candidate in local_first_candidates(private, VIEW)] == [
+        None
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,7 @@ def test_what_must_not_leave_stays():
         pytest.param(view(remaining_ns=ns(24)), TASK, id="the local net is late"),
     ],
 )
-def test_it_is_no_way_where(situation, task):
+def test_there_is_no_candidate_if(situation, task):
     assert not list(local_first_candidates(task, situation))
 
 
@@ -161,21 +171,14 @@ def test_mc_takes_it_where_it_is_better(situation, kind):
     assert isinstance(MC(TASK, situation), kind)
 
 
-def test_a_task_that_the_local_net_can_serve_is_asked_of_it_alone():
+def test_a_task_that_the_local_net_can_serve_needs_no_other_net():
     assert not isinstance(MC(TASK, view(accuracy=0.75)), LocalFirst)
-
-
-def test_a_chance_is_a_half_at_the_mean_and_a_twentieth_at_the_upper_quantile():
-    site = SiteForecast(0.9, ns(50), ns(60), 0.1)
-    assert probability_beyond(ns(50), site) == pytest.approx(0.5)
-    assert probability_beyond(ns(60), site) == pytest.approx(0.05, abs=1e-3)
-    assert probability_beyond(ns(80), site, after_ns=ns(20)) == pytest.approx(0.05, abs=1e-3)
 
 
 # --- in events and actions --------------------------------------------------------------------
 
 FINE = {"accuracy": 0.86}
-"""The threshold is 0.5: it keeps 0.7, and with pictures reaches 0.86."""
+"""The threshold is 0.5: it keeps 0.7, and with JPEGs reaches 0.86."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The policies as what they are: pure functions from a task and a view to a decision."""
+"""The policies as pure functions: a task and a view give a decision."""
 
 from dataclasses import replace
 
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policies.local_first import local_first_candidates
-from mc_sched.core.policies.options import fastest_cloud_choice
 from mc_sched.core.policy import (
     CloudForecast,
     Fallback,
@@ -21,50 +20,24 @@ from mc_sched.core.policy import (
     View,
 )
 from mc_sched.core.stage_graph import Cost, StageGraph, Upload
-from mc_sched.core.task import Constraint, ExitRule, Mode, Privacy, Shortfall, Site, Task
+from mc_sched.core.task import ExitRule, Mode, Privacy, Site
+from tests.core.policies.views import (
+    FAR,
+    FORBIDDEN,
+    NEAR,
+    TASK,
+    UNREACHABLE,
+    cloud_short,
+    edge,
+    edge_short,
+    near,
+    view,
+)
 from tests.core.round_figures import THRESHOLDS, ns
 
 MC, MC_PAPER, SERVER, EDGE_ONLY = (
     POLICIES[name] for name in ("mc", "mc-paper", "server", "edge-only")
 )
-TASK = Task("a", "s", 0, ns(100))
-EDGE = SiteForecast(accuracy=0.80, mean_ns=ns(20), upper_ns=ns(30), energy_j=0.20)
-NEAR = CloudForecast(0.77, ns(30), ns(40), 0.10, exit="near", codec="jpeg", accepted_ns=ns(20))
-FAR = CloudForecast(0.91, ns(50), ns(60), 0.10, exit="far", codec="jpeg", accepted_ns=ns(20))
-VIEW = View(
-    now_ns=0,
-    remaining_ns=ns(100),
-    latest_start_ns=ns(66),
-    accuracy=0.75,
-    mode=Mode.ENERGY,
-    exit_rule=ExitRule.ADAPTIVE,
-    edge=EDGE,
-    cloud=(NEAR, FAR),
-)
-
-
-def view(**fields):
-    return replace(VIEW, **fields)
-
-
-def edge(**fields):
-    return replace(EDGE, **fields)
-
-
-def near(**fields):
-    return replace(NEAR, **fields)
-
-
-def edge_short(constraint, needed, offered):
-    return Shortfall(Site.EDGE, Constraint(constraint), needed, offered)
-
-
-def cloud_short(constraint, needed, offered):
-    return Shortfall(Site.CLOUD, Constraint(constraint), needed, offered)
-
-
-UNREACHABLE = cloud_short("link", 1, 0)
-FORBIDDEN = cloud_short("privacy", 1, 0)
 
 
 def sends(option, accuracy=0.75, rule=ExitRule.ADAPTIVE):
@@ -94,25 +67,25 @@ def sends_for_good(option, accuracy=0.75):
             view(edge=edge(energy_j=0.10, accuracy=0.91)), RunOnEdge(), id="both, energy: a tie"
         ),
         pytest.param(
-            view(edge=edge(energy_j=0.09)), sends(NEAR), id="both, energy: the righter site"
+            view(edge=edge(energy_j=0.09)), sends(NEAR), id="both, energy: the more accurate site"
         ),
         pytest.param(
             view(edge=edge(energy_j=0.09), exit_rule=ExitRule.EARLIEST),
             RunOnEdge(),
-            id="both, energy: no righter if it stops early",
+            id="both, energy: no more accurate if it stops early",
         ),
         pytest.param(
-            view(latest_start_ns=ns(40)), sends(NEAR), id="both, energy: hardly taken back"
+            view(latest_start_ns=ns(40)), sends(NEAR), id="both, energy: seldom falls back"
         ),
         pytest.param(
             view(latest_start_ns=ns(29)),
             sends_for_good(NEAR),
-            id="both, energy: is sure without being taken back",
+            id="both, energy: is sure without a timer",
         ),
         pytest.param(
             view(cloud=(NEAR,), latest_start_ns=ns(39), tasks_since_late=0),
             hedges(NEAR),
-            id="both, energy: may come after the take-back",
+            id="both, energy: may come after the latest start",
         ),
         pytest.param(
             view(cloud=(NEAR,), latest_start_ns=ns(21), tasks_since_late=0),
@@ -122,7 +95,7 @@ def sends_for_good(option, accuracy=0.75):
         pytest.param(
             view(cloud=(near(energy_j=0.15),), latest_start_ns=ns(21), tasks_since_late=0),
             RunOnEdge(),
-            id="both, energy: too dear to be taken back",
+            id="both, energy: too expensive with a fallback",
         ),
         pytest.param(
             view(cloud=(NEAR,), latest_start_ns=0, tasks_since_late=0),
@@ -132,7 +105,7 @@ def sends_for_good(option, accuracy=0.75):
         pytest.param(
             view(cloud=(NEAR,), latest_start_ns=ns(19)),
             sends_for_good(NEAR),
-            id="both, energy: would be taken back unheard, and is sure without that",
+            id="both, energy: would not be accepted in time, and is sure without a timer",
         ),
         pytest.param(
             view(cloud=(NEAR,), latest_start_ns=ns(9), remaining_ns=ns(39)),
@@ -231,7 +204,7 @@ def paper_sends(option, accuracy=0.75):
     [
         pytest.param(view(), paper_sends(NEAR), id="both, energy"),
         pytest.param(view(edge=edge(energy_j=0.01)), paper_sends(NEAR), id="whatever it costs"),
-        pytest.param(view(latest_start_ns=0), paper_sends(NEAR), id="whenever it is taken back"),
+        pytest.param(view(latest_start_ns=0), paper_sends(NEAR), id="whatever the latest start"),
         pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
         pytest.param(view(remaining_ns=ns(30)), paper_sends(NEAR), id="the mean is in time"),
         pytest.param(view(remaining_ns=ns(20)), RunOnEdge(), id="only the edge is in time"),
@@ -254,17 +227,17 @@ def test_mc_paper(situation, decision):
 
 # --- the baselines ----------------------------------------------------------------------------
 
-ALL_THE_WAY = Offload("jpeg", 0.91, ExitRule.EARLIEST, ns(50), Fallback.NEVER)
+TO_LAST_EXIT = Offload("jpeg", 0.91, ExitRule.EARLIEST, ns(50), Fallback.NEVER)
 
 
 @pytest.mark.parametrize(
     ("situation", "decision"),
     [
-        pytest.param(view(), ALL_THE_WAY, id="the last exit"),
-        pytest.param(view(mode=Mode.PERFORMANCE), ALL_THE_WAY, id="whatever the mode"),
-        pytest.param(view(accuracy=0.5), ALL_THE_WAY, id="however little is asked"),
-        pytest.param(view(accuracy=0.99), ALL_THE_WAY, id="however much is asked"),
-        pytest.param(view(remaining_ns=1), ALL_THE_WAY, id="however late it is"),
+        pytest.param(view(), TO_LAST_EXIT, id="the last exit"),
+        pytest.param(view(mode=Mode.PERFORMANCE), TO_LAST_EXIT, id="whatever the mode"),
+        pytest.param(view(accuracy=0.5), TO_LAST_EXIT, id="whatever low accuracy"),
+        pytest.param(view(accuracy=0.99), TO_LAST_EXIT, id="whatever high accuracy"),
+        pytest.param(view(remaining_ns=1), TO_LAST_EXIT, id="whatever deadline"),
         pytest.param(view(cloud=()), Refuse((UNREACHABLE,)), id="no cloud"),
     ],
 )
@@ -292,33 +265,6 @@ def test_edge_only(situation, decision):
     assert EDGE_ONLY(TASK, situation) == decision
 
 
-# --- the exit and the codec that are expected -------------------------------------------------
-
-
-def test_the_first_exit_that_is_accurate_enough():
-    assert fastest_cloud_choice(TASK, view()) == NEAR
-    assert fastest_cloud_choice(TASK, view(accuracy=0.78)) == FAR
-
-
-def test_on_the_mean_if_asked():
-    assert fastest_cloud_choice(TASK, view(remaining_ns=ns(30)), upper=False) == NEAR
-    assert fastest_cloud_choice(TASK, view(remaining_ns=ns(30))) == cloud_short(
-        "deadline", ns(40), ns(30)
-    )
-
-
-def test_a_refusal_names_the_least_time_of_all_acceptable_exits():
-    slow_head = near(upper_ns=ns(70))
-    assert fastest_cloud_choice(
-        TASK, view(cloud=(slow_head, FAR), remaining_ns=ns(50))
-    ) == cloud_short("deadline", ns(60), ns(50))
-
-
-def test_the_closest_exit_to_the_input_even_if_another_is_faster():
-    slow_head = near(upper_ns=ns(70))
-    assert fastest_cloud_choice(TASK, view(cloud=(slow_head, FAR))) == slow_head
-
-
 # --- privacy ----------------------------------------------------------------------------------
 
 FEATURES = CloudForecast(0.88, ns(30), ns(45), 0.15, exit="far", codec="features")
@@ -326,7 +272,7 @@ FEATURES = CloudForecast(0.88, ns(30), ns(45), 0.15, exit="far", codec="features
 
 @pytest.mark.parametrize("policy", [MC, MC_PAPER, SERVER])
 @pytest.mark.parametrize("privacy", [Privacy.EDGE_ONLY, Privacy.FEATURES])
-def test_a_picture_that_must_not_leave_is_refused_where_only_the_cloud_could_serve(policy, privacy):
+def test_an_image_that_must_not_leave_is_refused_if_only_the_cloud_could_serve_it(policy, privacy):
     decision = policy(replace(TASK, privacy=privacy), view(accuracy=0.9))
     assert isinstance(decision, Refuse)
     assert FORBIDDEN in decision.shortfalls
@@ -347,12 +293,12 @@ def test_features_go_where_features_may(policy):
         (Privacy.EDGE_ONLY, False, False),
     ],
 )
-def test_what_each_demand_allows(privacy, jpeg, features):
+def test_the_codecs_that_each_privacy_allows(privacy, jpeg, features):
     assert (privacy.allows("jpeg"), privacy.allows("features")) == (jpeg, features)
-    assert privacy.allows("split1") is jpeg  # a raw activation is as good as the picture
+    assert privacy.allows("split1") is jpeg  # a raw activation reveals as much as the image
 
 
-# --- what holds of any view -------------------------------------------------------------------
+# --- properties of any view -------------------------------------------------------------------
 
 accuracies = st.sampled_from((0.5, 0.75, 0.8, 0.9, 0.95))
 times = st.integers(1, 6).map(lambda tens: ns(10 * tens))
@@ -360,11 +306,11 @@ joules = st.sampled_from((0.0, 0.1, 0.2))
 exits = st.sampled_from(("near", "far"))
 codecs = st.sampled_from(("jpeg", "features", "split1"))
 options = st.builds(CloudForecast, accuracies, times, times, joules, exit=exits, codec=codecs)
-wholes = st.builds(OnDeviceForecast, accuracies, times, times, joules, exit=exits)
+on_device_forecasts = st.builds(OnDeviceForecast, accuracies, times, times, joules, exit=exits)
 
 
 def deeper_and_later(forecasts):
-    """As a network has it: a deeper exit takes longer, and no quantile is below the mean."""
+    """Sort the times, as deeper exits take longer; no quantile is below the mean."""
     means = sorted(forecast.mean_ns for forecast in forecasts)
     uppers = sorted(forecast.upper_ns for forecast in forecasts)
     taken = zip(forecasts, means, uppers, strict=True)
@@ -377,10 +323,10 @@ views = st.builds(
     View, st.just(0), times, st.integers(-3, 6).map(lambda tens: ns(10 * tens)), accuracies,
     st.sampled_from(Mode), st.sampled_from(ExitRule),
     st.builds(SiteForecast, accuracies, times, times, joules)
-    .map(lambda here: deeper_and_later([here])[0]),
+    .map(lambda local: deeper_and_later([local])[0]),
     st.lists(options, max_size=4).map(deeper_and_later),
     thresholds=st.sampled_from(((), THRESHOLDS)),
-    on_device=st.lists(wholes, max_size=2).map(deeper_and_later),
+    on_device=st.lists(on_device_forecasts, max_size=2).map(deeper_and_later),
     stage_graph=st.none() | st.builds(
         StageGraph, st.tuples(costs, costs), st.tuples(costs, costs),
         st.lists(uploads, max_size=3).map(tuple), costs, st.just("far"),
@@ -397,23 +343,25 @@ def fits(option, situation, upper):
 
 
 def tried(option, situation, upper):
-    """A site gets a task if its time is good enough, for `mc` the mean if it is free."""
+    """A site gets a task if its time is short enough; for `mc` the mean counts if it is free."""
     is_cloud = isinstance(option, CloudForecast)
     free = situation.cloud_free if is_cloud else situation.edge_free
     return fits(option, situation, upper) or (free and fits(option, situation, upper=False))
 
 
-def at_home(policy, situation):
-    """What the device runs: for `mc` the cloud net where only an exit of it is accurate enough."""
+def local_option(policy, situation):
+    """Return what the device runs; for `mc` the cloud net if only that is accurate enough."""
     needed = situation.accuracy
     if policy is MC_PAPER or situation.edge.accuracy >= needed:
         return situation.edge
     return next((o for o in situation.on_device if o.accuracy >= needed), situation.edge)
 
 
-def cheaply(option, situation):
-    """With the edge to fall back on, the cloud may be tried on the mean at any time."""
-    return fits(at_home(MC, situation), situation, upper=True) and fits(option, situation, False)
+def may_fall_back(option, situation):
+    """If the edge can serve the task, the cloud may be tried whenever its mean is in time."""
+    return fits(local_option(MC, situation), situation, upper=True) and fits(
+        option, situation, False
+    )
 
 
 @pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
@@ -421,7 +369,9 @@ def cheaply(option, situation):
 @given(task=tasks, situation=views)
 def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situation):
     cloud = [o for o in situation.cloud if task.privacy.allows(o.codec)]
-    can = any(tried(option, situation, upper) for option in (at_home(policy, situation), *cloud))
+    can = any(
+        tried(option, situation, upper) for option in (local_option(policy, situation), *cloud)
+    )
     can = can or (policy is MC and any(local_first_candidates(task, situation)))
     assert isinstance(policy(task, situation), Refuse) is not can
 
@@ -432,12 +382,13 @@ def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situatio
 def test_it_goes_where_it_fits(policy, upper, task, situation):
     decision = policy(task, situation)
     if isinstance(decision, RunOnEdge):
-        assert tried(at_home(policy, situation), situation, upper)
-        assert decision.exit == getattr(at_home(policy, situation), "exit", "")
+        assert tried(local_option(policy, situation), situation, upper)
+        assert decision.exit == getattr(local_option(policy, situation), "exit", "")
     elif isinstance(decision, Offload):
         assert decision.accuracy == situation.accuracy
         assert any(
-            o.codec == decision.codec and (tried(o, situation, upper) or cheaply(o, situation))
+            o.codec == decision.codec
+            and (tried(o, situation, upper) or may_fall_back(o, situation))
             for o in situation.cloud
         )
 
@@ -454,14 +405,14 @@ def test_no_policy_offloads_what_privacy_forbids(policy, task, situation):
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @any_view
 @given(task=tasks, situation=views)
-def test_the_same_question_gets_the_same_answer(policy, task, situation):
+def test_the_same_view_gives_the_same_decision(policy, task, situation):
     assert policy(task, situation) == policy(task, replace(situation))
 
 
 @pytest.mark.parametrize("policy", [MC, MC_PAPER])
 @any_view
 @given(task=tasks, situation=views)
-def test_performance_mode_keeps_whatever_the_edge_can_serve(policy, task, situation):
+def test_performance_mode_keeps_every_task_that_the_edge_can_serve(policy, task, situation):
     situation = replace(situation, mode=Mode.PERFORMANCE)
     if fits(situation.edge, situation, policy is MC):
         assert policy(task, situation) == RunOnEdge()
@@ -477,26 +428,3 @@ def test_a_refusal_has_one_shortfall_per_site(policy, task, situation):
         for shortfall in decision.shortfalls:
             assert shortfall.needed > shortfall.offered
             assert shortfall.sentence().startswith(shortfall.site.value)
-
-
-# --- shortfalls in words ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("shortfall", "sentence"),
-    [
-        (
-            edge_short("deadline", ns(20), ns(12.5)),
-            "edge needs 20.0 ms, 12.5 ms are left: 7.5 ms too long",
-        ),
-        (
-            cloud_short("accuracy", 0.95, 0.91),
-            "cloud reaches accuracy 0.910, 0.950 is required",
-        ),
-        (FORBIDDEN, "cloud is not allowed by the stream's privacy setting"),
-        (UNREACHABLE, "cloud is not reachable"),
-        (edge_short("capacity", 9, 8), "edge has 8 tasks waiting, its limit"),
-    ],
-)
-def test_a_shortfall_says_what_is_missing_and_by_how_much(shortfall, sentence):
-    assert shortfall.sentence() == sentence

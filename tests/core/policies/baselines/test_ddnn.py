@@ -27,7 +27,7 @@ from tests.core.scripted_edge import (
 )
 
 DDNN = {"policy": "ddnn", "accuracy": 0.85}
-"""The threshold is 0.5: the largest that reaches 0.85, and with a picture it reaches 0.86."""
+"""The threshold is 0.5: the largest that reaches 0.85, and with a JPEG it reaches 0.86."""
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_an_answer_at_the_very_threshold_stays(edge):
     assert edge.tell(20, ev.LocalDone, "a", at_threshold)[-1] == succeeded("a", Site.EDGE)
 
 
-def test_an_unsure_one_sends_the_picture_through_the_whole_network(edge):
+def test_an_unsure_one_sends_the_image_through_the_whole_network(edge):
     edge.submit(0, "a", 84, **DDNN)
     assert unsure(edge, 20) == [sent("a", 84 - 20 - 5, 0.94, ExitRule.EARLIEST)]
     edge.accepted(40, "a", "exit4")
@@ -118,7 +118,7 @@ def test_what_must_not_leave_is_answered_here_however_unsure(edge):
     assert unsure(edge, 20)[-1] == succeeded("a", Site.EDGE, expected_accuracy=0.80)
 
 
-# --- no way to the cloud ----------------------------------------------------------------------
+# --- the cloud cannot be used-------------------------------------------------------------------
 
 
 def test_without_a_cloud_the_local_net_answers_everything(edge):

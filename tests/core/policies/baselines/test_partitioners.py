@@ -1,7 +1,7 @@
-"""Neurosurgeon, JointDNN and Edgent: where they cut the cloud net, and what the machine then does.
+"""Neurosurgeon, JointDNN and Edgent: where they split the cloud net, and what the machine does.
 
-Over the link of the round figures a stage takes 12 ms here and 4 there, a picture 10 ms up, and
-the splits 20, 4, 2 and 2 ms.
+With the round figures a stage takes 12 ms on the device and 4 in the cloud; the upload of an image
+takes 10 ms, those of the splits 20, 4, 2 and 2 ms.
 """
 
 import random
@@ -51,11 +51,11 @@ def edge():
 TASK = Task("a", "s", 0, ns(100))
 
 
-def way(codec, exit_, mean, joules, accuracy=0.9):
+def offload(codec, exit_, mean, joules, accuracy=0.9):
     return CloudForecast(accuracy, ns(mean), ns(2 * mean), joules, exit_, codec)
 
 
-def whole(exit_, mean, joules, accuracy=0.9):
+def on_device(exit_, mean, joules, accuracy=0.9):
     return OnDeviceForecast(accuracy, ns(mean), ns(2 * mean), joules, exit_)
 
 
@@ -63,26 +63,28 @@ VIEW = View(
     now_ns=0, remaining_ns=ns(100), latest_start_ns=ns(60), accuracy=0.75, mode=Mode.PERFORMANCE,
     exit_rule=ExitRule.ADAPTIVE, edge=SiteForecast(0.8, ns(20), ns(30), 0.2),
     cloud=(
-        way("jpeg", "near", 40, 0.10, 0.7), way("jpeg", "far", 60, 0.10),
-        way("features", "far", 5, 0.01, 0.88),
-        way("split1", "near", 30, 0.15, 0.7), way("split1", "far", 50, 0.15),
+        offload("jpeg", "near", 40, 0.10, 0.7), offload("jpeg", "far", 60, 0.10),
+        offload("features", "far", 5, 0.01, 0.88),
+        offload("split1", "near", 30, 0.15, 0.7), offload("split1", "far", 50, 0.15),
     ),
-    on_device=(whole("near", 45, 0.2, 0.7), whole("far", 80, 0.4)),
+    on_device=(on_device("near", 45, 0.2, 0.7), on_device("far", 80, 0.4)),
 )  # fmt: skip
 
 
-def goes(codec, mean, accuracy=0.9):
+def sends(codec, mean, accuracy=0.9):
     return Offload(codec, accuracy, ExitRule.EARLIEST, ns(mean), Fallback.NEVER)
 
 
 @pytest.mark.parametrize(
     ("situation", "decision"),
     [
-        pytest.param({}, goes("split1", 50), id="the quickest"),
-        pytest.param({"mode": Mode.ENERGY}, goes("jpeg", 60), id="the cheapest"),
-        pytest.param({"remaining_ns": 1, "accuracy": 0.99}, goes("split1", 50), id="regardless"),
+        pytest.param({}, sends("split1", 50), id="the quickest"),
+        pytest.param({"mode": Mode.ENERGY}, sends("jpeg", 60), id="the cheapest"),
+        pytest.param({"remaining_ns": 1, "accuracy": 0.99}, sends("split1", 50), id="regardless"),
         pytest.param({"cloud": ()}, RunOnEdge("far"), id="no cloud"),
-        pytest.param({"on_device": (whole("far", 49, 9),)}, RunOnEdge("far"), id="nothing left"),
+        pytest.param(
+            {"on_device": (on_device("far", 49, 9),)}, RunOnEdge("far"), id="nothing left"
+        ),
     ],
 )
 def test_neurosurgeon(situation, decision):
@@ -92,18 +94,18 @@ def test_neurosurgeon(situation, decision):
 @pytest.mark.parametrize(
     ("situation", "decision"),
     [
-        pytest.param({}, goes("split1", 50), id="the deepest"),
-        pytest.param({"mode": Mode.ENERGY}, goes("split1", 50), id="whatever it costs"),
-        pytest.param({"remaining_ns": ns(49)}, goes("split1", 30, 0.7), id="a shallower one"),
-        pytest.param({"cloud": (), "remaining_ns": ns(79)}, RunOnEdge("near"), id="here"),
-        pytest.param({"accuracy": 0.99}, goes("split1", 50), id="however much is asked"),
+        pytest.param({}, sends("split1", 50), id="the deepest"),
+        pytest.param({"mode": Mode.ENERGY}, sends("split1", 50), id="whatever it costs"),
+        pytest.param({"remaining_ns": ns(49)}, sends("split1", 30, 0.7), id="a shallower one"),
+        pytest.param({"cloud": (), "remaining_ns": ns(79)}, RunOnEdge("near"), id="on the device"),
+        pytest.param({"accuracy": 0.99}, sends("split1", 50), id="whatever high accuracy"),
     ],
 )
 def test_edgent(situation, decision):
     assert POLICIES["edgent"](TASK, replace(VIEW, **situation)) == decision
 
 
-def test_edgent_refuses_what_no_exit_can_do_in_time():
+def test_edgent_refuses_a_task_that_no_exit_can_serve_in_time():
     decision = POLICIES["edgent"](TASK, replace(VIEW, remaining_ns=ns(29)))
     assert isinstance(decision, Refuse)
     assert decision.shortfalls[0].needed == ns(30)
@@ -116,8 +118,8 @@ def graph(device=(10, 10, 10), cloud=(1, 1, 1), uploads=((0, "jpeg", 25), (1, "s
     def cost(ms):
         return Cost(ns(ms), ms / 1000)
 
-    ways = tuple(Upload(codec, stage, cost(ms)) for stage, codec, ms in uploads)
-    return StageGraph(tuple(map(cost, device)), tuple(map(cost, cloud)), ways, cost(1), "far")
+    edges = tuple(Upload(codec, stage, cost(ms)) for stage, codec, ms in uploads)
+    return StageGraph(tuple(map(cost, device)), tuple(map(cost, cloud)), edges, cost(1), "far")
 
 
 def path(layers, codecs=("jpeg", "split1", "features")):
@@ -129,7 +131,7 @@ def path(layers, codecs=("jpeg", "split1", "features")):
     [
         pytest.param(graph(), ["split1"], id="10 + 5 + 2 + 1 of 18"),
         pytest.param(graph(uploads=((0, "jpeg", 13), (1, "split1", 5))), ["jpeg"], id="17 of 18"),
-        pytest.param(graph(device=(3, 3, 3)), [], id="here"),
+        pytest.param(graph(device=(3, 3, 3)), [], id="on the device"),
         pytest.param(graph(uploads=()), [], id="no link"),
         pytest.param(graph(cloud=(9, 9, 20), uploads=((0, "jpeg", 5),)), [], id="a slow cloud"),
     ],
@@ -138,11 +140,11 @@ def test_the_shortest_path(layers, sent_by):
     assert path(layers) == sent_by
 
 
-def test_only_ways_that_may_be_taken_are_in_the_graph():
+def test_only_uploads_that_are_allowed_are_in_the_graph():
     assert path(graph(), codecs=("jpeg",)) == ["jpeg"]
 
 
-def test_the_way_down_counts():
+def test_the_download_counts():
     tie = graph(device=(5, 5, 7.5), uploads=((0, "jpeg", 14),))
     assert path(tie) == []
     assert path(replace(tie, reply=Cost(0, 0.0))) == ["jpeg"]
@@ -174,8 +176,8 @@ def test_the_link_is_its_long_run_mean(edge):
 
 
 @pytest.mark.parametrize("policy", ["neurosurgeon", "jointdnn"])
-def test_a_split_is_packed_and_sent_and_the_cloud_goes_on(edge, policy):
-    """A cloud that is slow at its first stage makes it worth while to run two of them here."""
+def test_a_split_is_packed_and_sent_and_the_cloud_continues(edge, policy):
+    """If the cloud is slow at its first stage, it pays to run two stages on the device."""
     cheap = replace(PARTITIONED, stage_ns=(60 * MS, *PARTITIONED.stage_ns[1:]))
     edge = ScriptedEdge(EVERY_POLICY_LOCAL, cheap)
     actions = edge.submit(0, "a", 300, policy=policy, **FAST)
@@ -191,7 +193,7 @@ def test_a_split_is_packed_and_sent_and_the_cloud_goes_on(edge, policy):
 
 
 @every_one
-def test_without_a_cloud_the_whole_network_runs_here(edge, policy):
+def test_without_a_cloud_the_whole_network_runs_on_the_device(edge, policy):
     edge.tell(0, ev.CloudGone, "cut")
     assert edge.submit(1, "a", 84, policy=policy) == [
         deadline_timer("a", 85),
@@ -230,7 +232,7 @@ def test_others_wait_for_the_whole_network_to_end(edge, policy):
     assert edge.scored(Predictor.EDGE_TOTAL).mean_ns == ns(72)
 
 
-def test_edgent_takes_the_exit_that_is_in_time_here(edge):
+def test_edgent_takes_the_exit_that_is_in_time_on_the_device(edge):
     edge.tell(0, ev.CloudGone, "cut")
     assert StartLocal("a", "exit2") in edge.submit(1, "a", 40, policy="edgent")
     assert edge.local_done(39, "a")[-1] == succeeded("a", Site.EDGE, expected_accuracy=0.83)
@@ -258,7 +260,7 @@ def test_a_bundle_without_splits_is_refused_in_a_sentence(policy):
     assert "mc-sched evaluate BUNDLE --for-policies" in edge.outcome("a").reason
 
 
-# --- mc is not touched ------------------------------------------------------------------------
+# --- other policies ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES.keys() - PARTITIONERS))

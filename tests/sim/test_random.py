@@ -1,4 +1,4 @@
-"""What chance decides depends on the seed and on time or the task, and has the wanted shape."""
+"""Random values depend only on the seed and on time or the task, with the right distribution."""
 
 from statistics import fmean
 
@@ -21,32 +21,32 @@ from mc_sched.sim.truth import Truth
 S = 10**9
 
 
-# --- steps --------------------------------------------------------------------------------------
+# --- step functions -----------------------------------------------------------------------------
 
 
 def test_scripted_phases_hold_while_they_last():
-    steps = scripted_slowdown((Phase(10, 5, 2.0), Phase(20, 5, 3.0)))
-    assert [steps.at(t) for t in (0, 9, 10, 14, 15, 20, 24, 25, 10**12)] == [
+    slowdown = scripted_slowdown((Phase(10, 5, 2.0), Phase(20, 5, 3.0)))
+    assert [slowdown.at(t) for t in (0, 9, 10, 14, 15, 20, 24, 25, 10**12)] == [
         1, 1, 2, 2, 1, 3, 3, 1, 1,
     ]  # fmt: skip
 
 
 def test_phases_that_overlap_both_count():
-    steps = scripted_slowdown((Phase(0, 10, 2.0), Phase(5, 10, 3.0)))
-    assert [steps.at(t) for t in (0, 5, 9, 10, 15)] == [2, 6, 6, 3, 1]
+    slowdown = scripted_slowdown((Phase(0, 10, 2.0), Phase(5, 10, 3.0)))
+    assert [slowdown.at(t) for t in (0, 5, 9, 10, 15)] == [2, 6, 6, 3, 1]
 
 
 def test_a_period_makes_them_loop():
-    steps = StepFunction((0, 10), (1.0, 2.0), period_ns=20)
-    assert [steps.at(t) for t in (0, 10, 19, 20, 30)] == [1, 2, 2, 1, 2]
+    slowdown = StepFunction((0, 10), (1.0, 2.0), period_ns=20)
+    assert [slowdown.at(t) for t in (0, 10, 19, 20, 30)] == [1, 2, 2, 1, 2]
 
 
 def test_drawn_phases_take_their_share_of_the_time():
-    steps = random_slowdown(9 * S, 1 * S, 2.0, "seed")
-    slow = fmean(steps.at(t) == 2.0 for t in range(0, LOOP_NS, S // 4))
+    slowdown = random_slowdown(9 * S, 1 * S, 2.0, "seed")
+    slow = fmean(slowdown.at(t) == 2.0 for t in range(0, LOOP_NS, S // 4))
     assert slow == pytest.approx(0.1, abs=0.03)
     assert (
-        steps
+        slowdown
         == random_slowdown(9 * S, 1 * S, 2.0, "seed")
         != random_slowdown(9 * S, 1 * S, 2.0, "other")
     )
@@ -95,7 +95,7 @@ def test_each_net_is_right_as_often_as_its_table_says():
         assert right == pytest.approx(accuracy, abs=0.01)
 
 
-def test_a_deeper_exit_is_right_where_a_shallower_one_is_mostly():
+def test_a_deeper_exit_is_mostly_right_if_a_shallower_one_is():
     truth = Truth("seed")
     both = [
         truth.is_right(image, 4, 0.94) for image in EVERY if truth.is_right(image, 1, 0.77)
@@ -111,15 +111,17 @@ def test_nets_of_one_accuracy_differ_a_little():
 
 def test_confidence_is_calibrated():
     truth = Truth("seed")
-    said = {}
+    answers_by_confidence = {}
     for image in EVERY:
         sure = sum(p for _, p in truth.answer(image, 1, 0.77).top)
-        said.setdefault(int(sure * 10), []).append((sure, truth.is_right(image, 1, 0.77)))
-    for answers in said.values():
+        answers_by_confidence.setdefault(int(sure * 10), []).append(
+            (sure, truth.is_right(image, 1, 0.77))
+        )
+    for answers in answers_by_confidence.values():
         if len(answers) > 500:
             sure, right = fmean(s for s, _ in answers), fmean(r for _, r in answers)
             assert right == pytest.approx(sure, abs=0.05)
-    assert len(said) > 5
+    assert len(answers_by_confidence) > 5
 
 
 def test_the_extremes_are_always_and_never_right():
@@ -130,7 +132,7 @@ def test_the_extremes_are_always_and_never_right():
 
 def test_an_answer_is_five_labels_the_likeliest_first():
     top = Truth("seed").answer(0, 0, 0.8).top
-    chances = [chance for _, chance in top]
+    probabilities = [probability for _, probability in top]
     assert len(top) == 5
-    assert chances == sorted(chances, reverse=True)
-    assert 0 <= sum(chances) <= 1
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 <= sum(probabilities) <= 1
