@@ -1,4 +1,4 @@
-"""An edge machine driven by hand: one event at a time, milliseconds in, actions out."""
+"""An edge machine driven by hand: an event at a time in milliseconds, actions out."""
 
 from collections import defaultdict
 from typing import Any
@@ -26,7 +26,7 @@ def task(task_id: str, ms: float, deadline: float, **fields: Any) -> Task:
 
 
 class ScriptedEdge:
-    """The machine, and the other side of its contract: what it may ask for, and when."""
+    """The machine with a driver's checks: which actions it may request, and when."""
 
     def __init__(self, local=LOCAL, cloud=CLOUD, warmed_up=True, **settings: Any) -> None:
         self.machine = EdgeMachine(EdgeSettings(**settings), local)
@@ -46,24 +46,24 @@ class ScriptedEdge:
     # --- events in, actions out -------------------------------------------------------------
 
     def handle(self, event: ev.EdgeEvent) -> list[do.EdgeAction]:
-        """One event. Breaks off where the machine asks for what it must not ask.
+        """Feed one event, and fail if the machine requests an action that is not allowed.
 
-        Scores of forecasts are gathered in `scores`; what is returned are the decisions.
+        Scores of forecasts are collected in `scores`; the other actions are returned.
         """
-        asked = self.machine.handle(event)
-        self.scores += [a.score for a in asked if isinstance(a, do.RecordScore)]
-        actions = [a for a in asked if not isinstance(a, do.RecordScore)]
+        requested = self.machine.handle(event)
+        self.scores += [a.score for a in requested if isinstance(a, do.RecordScore)]
+        actions = [a for a in requested if not isinstance(a, do.RecordScore)]
         self.now_ns = event.now_ns
-        self._happened(event)
+        self._note_event(event)
         for action in actions:
-            self._asked(action)
+            self._check_action(action)
         self.machine.validate()
         for task_id, _ in self.timers:
             assert not self.outcomes[task_id], f"{task_id} has its outcome and still a timer"
         return _cancels_in_order(actions)
 
     def tell(self, ms: float, event: type, *fields: Any) -> list[do.EdgeAction]:
-        """An event of this type, at this moment."""
+        """Feed an event of this type at this moment."""
         return self.handle(event(at(ms), *fields))
 
     def submit(self, ms: float, task_id: str, deadline: float, **fields: Any):
@@ -93,7 +93,7 @@ class ScriptedEdge:
         return self.tell(ms, ev.TimerFired, task_id, TimerKind.DEADLINE)
 
     def probe(self, ms: float) -> Padding:
-        """The padding of a probe that is sent at this moment, as the cloud is reached again."""
+        """Padding of the probe that is sent if the cloud is reached at this moment."""
         self.tell(ms, ev.CloudReached)
         return Padding(self.probes[-1].up_bytes, self.probes[-1].down_bytes)
 
@@ -109,12 +109,12 @@ class ScriptedEdge:
         return outcome
 
     def entry(self, task_id: str):
-        """The machine's own record of an open task."""
+        """The machine's state of an open task."""
         return self.machine._tasks[task_id]
 
     # --- the contract -----------------------------------------------------------------------
 
-    def _happened(self, event: ev.EdgeEvent) -> None:
+    def _note_event(self, event: ev.EdgeEvent) -> None:
         if isinstance(event, ev.Submitted | ev.NotSatisfied):
             new = event.task if isinstance(event, ev.Submitted) else event.again
             self.submitted.add(new.task_id)
@@ -129,7 +129,7 @@ class ScriptedEdge:
         elif isinstance(event, RUN_ENDS):
             self.running, self.aborted = None, False
 
-    def _asked(self, action: do.EdgeAction) -> None:
+    def _check_action(self, action: do.EdgeAction) -> None:
         if isinstance(action, do.StartLocal):
             assert self.running is None, "two local inferences at once"
             self.running = action.task_id
@@ -154,7 +154,7 @@ class ScriptedEdge:
             self.outcomes[action.outcome.task_id].append(action.outcome)
 
     def wind_up(self) -> None:
-        """Whatever still runs ends, timers fire: then all have their outcome, nothing is left."""
+        """End all that still runs and fire the timers; then every task has one outcome."""
         while self.calls or self.encoding or self.running or self.timers:
             now = self.now_ns + MS
             if self.encoding:
@@ -174,7 +174,7 @@ class ScriptedEdge:
     # --- before the test's clock starts -----------------------------------------------------
 
     def _warm_up(self, local, cloud) -> None:
-        """Runs as profiled, uploads at 8 Mbps, probes of 10 ms: no prior is left."""
+        """Runs as profiled, uploads at 8 Mbps and probes of 10 ms, until no prior counts."""
         for number in range(4):
             ms = 200 * number - 900
             self.submit(ms, f"l{number}", 900, accuracy=0.0, policy="edge-only")
@@ -224,13 +224,13 @@ def no_fallback(task_id: str) -> do.CancelTimer:
 
 
 def sent(
-    task_id: str, budget: float, accuracy=0.75, rule=ExitRule.ADAPTIVE, codec="jpeg", wanted=None
+    task_id: str, budget: float, accuracy=0.75, rule=ExitRule.ADAPTIVE, codec="jpeg", reply_in=None
 ) -> do.SendToCloud:
-    """An upload with `budget` ms left, and `wanted` until the task may be taken back.
+    """An upload with `budget` ms left and `reply_in` ms until the fallback.
 
-    Half the round trip is kept for the way back.
+    Half the round trip is reserved for the downlink.
     """
-    reply_in_ns = ns(budget if wanted is None else wanted)
+    reply_in_ns = ns(budget if reply_in is None else reply_in)
     return do.SendToCloud(task_id, codec, accuracy, ns(budget), ns(RTT_MS / 2), rule, reply_in_ns)
 
 

@@ -21,7 +21,7 @@ for action in edge.machine.handle(ev.ClientGone(at(25), "a")):
 
 
 def actions(hash_seed: int) -> str:
-    """What a fresh interpreter, whose strings hash by this seed, makes of one history."""
+    """Actions of one history in a fresh interpreter with this hash seed."""
     return subprocess.run(
         [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[2])],
         env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
@@ -29,7 +29,7 @@ def actions(hash_seed: int) -> str:
     ).stdout  # fmt: skip
 
 
-def test_however_strings_hash():
+def test_actions_do_not_depend_on_the_hash_of_strings():
     first = actions(0)
     assert "CancelTimer" in first
     assert all(actions(seed) == first for seed in range(1, 5))

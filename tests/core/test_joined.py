@@ -1,4 +1,4 @@
-"""Whatever happens on the way, every task ends once and both machines come to rest."""
+"""In random histories every task ends exactly once and both machines become idle."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ MAY_LEAVE = {
 
 
 def what_left(history, task_id):
-    """The codec; raw splits are all of one kind."""
+    """The codec under which the image left; all raw splits count as one."""
     return history.sent.get(task_id, "nothing").rstrip("1234")
 
 
@@ -42,7 +42,7 @@ def test_every_task_ends_exactly_once(seed, loss, slowest, tasks):
 
 
 def test_the_histories_send_what_each_privacy_allows():
-    """Or else the property above would hold of histories that never send anything."""
+    """Without this, the property above could hold because histories send nothing."""
     left = {privacy: set() for privacy in Privacy}
     for seed in range(40):
         history = Joined(seed, 0.1, 1.2)

@@ -1,4 +1,4 @@
-"""Other settings while tasks are under way: what is running stays, what comes next obeys."""
+"""New settings while tasks are open: running work continues, later decisions use them."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Algorithm I, steps 2 and 3: which site can serve a task, to the edge, and what a refusal says."""
+"""Algorithm I, steps 2 and 3: which site can serve a task, to the nanosecond, and refusals."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_a_task_that_arrives_after_its_deadline_is_refused(make_edge):
     assert edge.handle(ev.Submitted(at(25), task("a", 0, 20))) == [refused("a")]
 
 
-def test_times_are_the_upper_quantile_of_what_was_seen_lately(make_edge):
+def test_times_are_the_upper_quantile_of_recent_samples(make_edge):
     edge = make_edge(cloud=None)
     edge.submit(0, "slow", 84)
     edge.local_done(40, "slow")  # twice the profile, once in five
@@ -54,7 +54,7 @@ def test_times_are_the_upper_quantile_of_what_was_seen_lately(make_edge):
     assert edge.submit(50, "b", 65) == [deadline_timer("b", 115)]
 
 
-def test_on_a_free_device_the_mean_is_hope_enough(make_edge):
+def test_a_free_device_accepts_a_task_whose_mean_time_fits(make_edge):
     edge = make_edge(cloud=None)
     edge.submit(0, "slow", 84)
     edge.local_done(40, "slow")
@@ -62,7 +62,7 @@ def test_on_a_free_device_the_mean_is_hope_enough(make_edge):
     assert edge.submit(50, "b", 25) == [deadline_timer("b", 75), StartLocal("b")]
 
 
-def test_mc_paper_goes_by_the_mean(make_edge):
+def test_mc_paper_decides_by_the_mean(make_edge):
     edge = make_edge(cloud=None)
     edge.submit(0, "slow", 84)
     edge.local_done(40, "slow")  # the mean of five runs is now 24.6 ms
@@ -70,7 +70,7 @@ def test_mc_paper_goes_by_the_mean(make_edge):
     assert edge.submit(50, "b", 25, policy="mc-paper") == [deadline_timer("b", 75), StartLocal("b")]
 
 
-# --- the cloud alone: more accuracy is wanted than the local net has --------------------------
+# --- the cloud alone: the local net is not accurate enough --------------------------
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_cloud_serves_what_an_exit_reaches_in_time(make_edge, accuracy, need
     ]
 
 
-def test_accuracy_counts_for_the_codec_in_use(make_edge):
+def test_an_exit_needs_an_accuracy_for_the_codec_in_use(make_edge):
     """The exits' only column is jpeg: a payload under another codec reaches nothing."""
     edge = make_edge()
     assert edge.submit(0, "a", 84, accuracy=0.9, payload_bytes={"features": 10_000}) == [
@@ -95,7 +95,7 @@ def test_accuracy_counts_for_the_codec_in_use(make_edge):
     ]
 
 
-def test_a_bigger_image_takes_longer_up(make_edge):
+def test_a_bigger_image_takes_longer_to_upload(make_edge):
     edge = make_edge()
     big = {"jpeg": 30_000}
     assert edge.submit(0, "a", 56, accuracy=0.9, payload_bytes=big) == [refused("a")]
@@ -105,27 +105,27 @@ def test_a_bigger_image_takes_longer_up(make_edge):
     ]
 
 
-def test_work_that_waits_on_the_cloud_takes_longer(edge):
+def test_work_that_waits_in_the_cloud_adds_to_the_predicted_time(edge):
     edge.tell(0, ev.LinkSampled, ns(10), ns(8), 1.0)
     assert edge.submit(0, "a", 44, accuracy=0.9) == [refused("a")]
     assert edge.submit(0, "b", 45, accuracy=0.9)[-1] == sent("b", budget=40, accuracy=0.9)
 
 
-def test_a_reply_tells_what_waits_on_the_cloud_too(edge):
+def test_a_reply_also_reports_the_work_that_waits_in_the_cloud(edge):
     edge.submit(0, "a", 84, accuracy=0.9)
     edge.accepted(20, "a", "exit3")
     edge.replied(37, "a", "exit3", compute=17, queue=8)
     assert edge.submit(40, "b", 44, accuracy=0.9) == [refused("b")]
 
 
-def test_a_slow_round_trip_takes_longer(edge):
+def test_a_slow_round_trip_adds_to_the_predicted_time(edge):
     edge.tell(0, ev.LinkSampled, ns(30))  # the mean of five probes is now 14 ms
     assert edge.submit(0, "a", 40, accuracy=0.9) == [refused("a")]
     assert edge.submit(0, "b", 41, accuracy=0.9)[0] == deadline_timer("b", 41)
 
 
-def test_an_unknown_link_is_met_with_the_prior_not_with_optimism(make_edge):
-    """4 Mbps and 30 ms on the mean until something was measured: 20 + 30 + 17 = 67 ms."""
+def test_an_unknown_link_is_forecast_by_its_prior(make_edge):
+    """Mean of 4 Mbps and 30 ms until something was measured: 20 + 30 + 17 = 67 ms."""
     edge = make_edge(warmed_up=False)
     edge.tell(0, ev.CloudFound, CLOUD)
     assert edge.submit(0, "a", 66.9, accuracy=0.9) == [refused("a")]
@@ -139,7 +139,7 @@ def test_a_link_that_was_not_used_for_some_seconds_is_unknown_again(edge):
     assert edge.submit(11_000, "b", 60, accuracy=0.9) == [refused("b")]
 
 
-# --- refusals say which constraint failed, and by how much ------------------------------------
+# --- refusals name the constraint that failed, and by how much ------------------------------------
 
 
 def reason(edge, deadline, **fields):
@@ -188,7 +188,7 @@ def test_a_cloud_agent_that_left(edge):
     assert reason(edge, 15).endswith("; cloud is not reachable")
 
 
-def test_a_refusal_tells_what_was_required(edge):
+def test_a_refusal_reports_the_required_accuracy(edge):
     reason(edge, 84, accuracy=0.95)
     assert edge.outcome("a").required_accuracy == 0.95
 
@@ -211,9 +211,9 @@ def test_the_outcome_carries_the_time_predicted_for_the_cloud(edge):
     assert edge.outcome("a").site is Site.CLOUD
 
 
-def test_a_task_on_the_cloud_that_the_edge_can_serve_too_gets_a_fallback_timer(edge):
+def test_an_offloaded_task_that_the_edge_can_serve_too_gets_a_fallback_timer(edge):
     assert edge.submit(0, "a", 84) == [
         deadline_timer("a", 84),
         fallback_timer("a", 60),
-        sent("a", budget=84 - 5, wanted=60 - 5),
+        sent("a", budget=84 - 5, reply_in=60 - 5),
     ]

@@ -1,4 +1,4 @@
-"""A device that holds the cloud net, too: `mc` runs it where the local net is not accurate enough.
+"""A device that also holds the cloud net: `mc` runs it if the local net is not accurate enough.
 
 At QoR 0.9 that is exit3: 50 ms here, and 10 + 10 + 17 = 37 ms by the cloud.
 """
@@ -23,7 +23,7 @@ from tests.core.scripted_edge import (
 
 TABLE = replace(EVERY_POLICY_LOCAL, thresholds=())
 FINE = {"accuracy": 0.9}
-EXIT, HERE_MS, CLOUD_MS, MARGIN_MS = "exit3", 50, 37, 4
+EXIT, DEVICE_MS, CLOUD_MS, MARGIN_MS = "exit3", 50, 37, 4
 
 
 @pytest.fixture
@@ -36,28 +36,28 @@ def alone():
     return ScriptedEdge(TABLE, None, cloud_net_on_edge=True)
 
 
-def test_without_a_cloud_it_answers_at_the_first_good_exit(alone):
-    assert alone.submit(0, "a", HERE_MS, **FINE) == [
-        deadline_timer("a", HERE_MS), StartLocal("a", EXIT)
+def test_without_a_cloud_the_cloud_net_answers_at_the_first_good_exit(alone):
+    assert alone.submit(0, "a", DEVICE_MS, **FINE) == [
+        deadline_timer("a", DEVICE_MS), StartLocal("a", EXIT)
     ]  # fmt: skip
-    assert alone.local_done(HERE_MS, "a")[-2:] == [
+    assert alone.local_done(DEVICE_MS, "a")[-2:] == [
         no_deadline("a"), succeeded("a", Site.EDGE, exit=EXIT, expected_accuracy=0.91)
     ]  # fmt: skip
 
 
-def test_a_private_picture_stays_and_is_answered(edge):
+def test_a_private_image_stays_and_is_answered(edge):
     assert edge.submit(0, "a", 84, privacy=Privacy.EDGE_ONLY, **FINE)[-1] == StartLocal("a", EXIT)
 
 
-def test_too_late_here_and_there_is_refused(edge):
+def test_a_task_that_is_too_late_at_both_sites_is_refused(edge):
     assert edge.submit(0, "a", CLOUD_MS - 1, **FINE) == [refused("a")]
 
 
-def test_what_the_local_net_can_serve_it_serves(alone):
+def test_the_local_net_runs_if_it_is_accurate_enough(alone):
     assert alone.submit(0, "a", 84)[-1] == StartLocal("a")
 
 
-def test_a_device_without_it_refuses(make_edge):
+def test_a_device_without_the_cloud_net_refuses(make_edge):
     assert make_edge(TABLE, None).submit(0, "a", 84, **FINE) == [refused("a")]
 
 
@@ -65,30 +65,30 @@ def test_a_device_without_it_refuses(make_edge):
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_the_cheaper_and_quicker_cloud_gets_it_with_a_rescue_of_its_own(edge, mode):
-    take_back_ms = 100 - HERE_MS - MARGIN_MS
+def test_a_cheaper_and_faster_cloud_gets_the_task_with_the_cloud_net_as_fallback(edge, mode):
+    fallback_ms = 100 - DEVICE_MS - MARGIN_MS
     assert edge.submit(0, "a", 100, mode=mode, **FINE) == [
         deadline_timer("a", 100),
-        fallback_timer("a", take_back_ms),
-        sent("a", budget=95, accuracy=0.9, wanted=take_back_ms - 5),
+        fallback_timer("a", fallback_ms),
+        sent("a", budget=95, accuracy=0.9, reply_in=fallback_ms - 5),
     ]
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_for_good_if_it_could_not_be_taken_back_once_it_has_spoken(edge, mode):
-    deadline_ms = 20 + HERE_MS + MARGIN_MS - 1
+def test_a_task_has_no_fallback_if_the_acceptance_comes_after_the_latest_start(edge, mode):
+    deadline_ms = 20 + DEVICE_MS + MARGIN_MS - 1
     assert edge.submit(0, "a", deadline_ms, mode=mode, **FINE) == [
         deadline_timer("a", deadline_ms), sent("a", budget=deadline_ms - 5, accuracy=0.9)
     ]  # fmt: skip
 
 
-def test_it_is_taken_back_and_runs_here(edge):
+def test_a_fallback_runs_the_cloud_net_on_the_device(edge):
     edge.submit(0, "a", 100, **FINE)
     assert edge.fallback_fires(46, "a") == [SendGiveUp("a"), StartLocal("a", EXIT)]
     assert edge.local_done(96, "a")[-1] == succeeded("a", Site.EDGE, exit=EXIT, gave_up=True)
 
 
-def test_a_lost_one_too(edge):
+def test_a_lost_offload_falls_back_to_the_cloud_net_on_the_device(edge):
     edge.submit(0, "a", 100, **FINE)
     actions = edge.tell(20, ev.CloudLost, "a", "the connection was cut")
     assert StartLocal("a", EXIT) in actions

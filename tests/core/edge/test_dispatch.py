@@ -1,4 +1,4 @@
-"""The edge's queue for the local net: earliest deadline first, the wait counted, never hopeless."""
+"""The edge's queue for the local net: earliest deadline first, waits counted, only if feasible."""
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +47,7 @@ def test_the_earliest_deadline_goes_first(edge):
     assert edge.local_done(60, "late")[-1] == StartLocal("later")
 
 
-def test_of_equal_deadlines_the_first_to_come_goes_first(edge):
+def test_equal_deadlines_run_in_order_of_arrival(edge):
     edge.submit(0, "a", 84)
     for number in range(3):
         edge.submit(1, f"b{number}", 200)
@@ -58,7 +58,7 @@ def test_of_equal_deadlines_the_first_to_come_goes_first(edge):
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.integers(1_000, 2_000), min_size=1, max_size=12))
-def test_whatever_the_order_of_arrival(deadlines):
+def test_the_earliest_deadline_goes_first_in_any_order_of_arrival(deadlines):
     edge = ScriptedEdge(policy="edge-only")
     edge.submit(0, "first", 900)
     for number, deadline in enumerate(deadlines):
@@ -77,20 +77,20 @@ def test_whatever_the_order_of_arrival(deadlines):
 
 
 @pytest.mark.parametrize(("ms", "left"), [(0, 20), (5, 15), (19, 1), (25, 0)])
-def test_the_rest_of_the_running_inference_counts(edge, ms, left):
+def test_the_rest_of_the_current_run_counts_as_wait(edge, ms, left):
     edge.submit(0, "a", 84)
     assert edge.submit(ms, "b", left + 20 - LITTLE) == [refused("b")]
     assert edge.submit(ms, "c", left + 20) == [deadline_timer("c", ms + left + 20)]
 
 
-def test_a_layer_that_took_long_counts_at_once(edge):
+def test_a_slow_layer_counts_at_once(edge):
     edge.submit(0, "a", 84)
     edge.tell(8, ev.LocalLayerDone, "a", 0)  # 5 ms in the profile; 15 are left
     assert edge.submit(8, "b", 35 - LITTLE) == [refused("b")]
     assert edge.submit(8, "c", 35) == [deadline_timer("c", 43)]
 
 
-def test_past_its_half_a_run_is_its_own_witness(edge):
+def test_a_run_past_its_half_is_forecast_by_its_own_slowdown(edge):
     edge.submit(0, "a", 84)
     for layer in range(3):
         edge.tell(10 * (layer + 1), ev.LocalLayerDone, "a", layer)  # twice as slow as profiled
@@ -135,21 +135,21 @@ def test_a_queued_task_that_can_still_be_in_time_starts(edge):
     assert edge.local_done(28, "a")[-1] == StartLocal("b")  # the mean is now 22.1 ms
 
 
-def test_one_that_cannot_is_not_started_and_is_late_at_its_deadline(edge):
+def test_an_infeasible_queued_task_is_not_started_and_is_late_at_its_deadline(edge):
     edge.submit(0, "a", 84)
     edge.submit(0, "b", 50)
     assert edge.local_done(35, "a") == [no_deadline("a"), succeeded("a", Site.EDGE)]
     assert edge.deadline_fires(50, "b") == [late("b", site=None, latency_ns=ns(50))]
 
 
-def test_and_does_not_keep_the_next_from_starting(edge):
+def test_an_infeasible_queued_task_does_not_keep_the_next_from_starting(edge):
     edge.submit(0, "a", 84)
     edge.submit(0, "b", 50)
     edge.submit(0, "c", 84)
     assert edge.local_done(35, "a")[-1] == StartLocal("c")
 
 
-def test_and_is_not_counted_as_a_wait(edge):
+def test_an_infeasible_queued_task_does_not_count_as_wait(edge):
     edge.submit(0, "a", 84)
     edge.submit(0, "b", 50)
     edge.local_done(35, "a")  # b cannot be in time; the edge is free; a run now takes 35 ms at most
@@ -187,14 +187,14 @@ def test_an_aborted_run_is_a_wait_of_one_layer_at_most(edge):
     assert edge.submit(2, "b", 30) == [deadline_timer("b", 32)]
 
 
-def test_so_is_one_whose_start_is_reported_after_the_abort(edge):
+def test_a_run_whose_start_is_reported_after_its_abort_is_a_wait_of_one_layer_at_most(edge):
     edge.submit(0, "a", 84)
     edge.tell(1, ev.ClientGone, "a")
     edge.tell(2, ev.LocalStarted, "a")
     assert edge.submit(2, "b", 30) == [deadline_timer("b", 32)]
 
 
-def test_a_run_that_answers_in_spite_of_the_abort_frees_the_edge(edge):
+def test_an_aborted_run_that_still_answers_frees_the_edge(edge):
     edge.submit(0, "a", 84)
     edge.submit(1, "b", 84)
     edge.tell(18, ev.ClientGone, "a")
@@ -214,7 +214,7 @@ def test_a_failed_run_frees_the_edge(edge):
 # --- max_tasks --------------------------------------------------------------------------------
 
 
-def test_overload_is_refused_never_queued_without_bound(make_edge):
+def test_tasks_beyond_max_tasks_are_refused(make_edge):
     edge = make_edge(policy="edge-only", max_tasks=2)
     edge.submit(0, "a", 900)
     edge.submit(0, "b", 900)

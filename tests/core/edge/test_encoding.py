@@ -1,4 +1,4 @@
-"""Payloads that have to be made: when, for whom, at what cost; and what privacy lets leave."""
+"""Payloads that the encoder makes: when, for which task, at what cost; and privacy."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def reason(edge, task_id):
     return edge.outcome(task_id).reason
 
 
-# --- the way of one task ----------------------------------------------------------------------
+# --- one task ----------------------------------------------------------------------
 
 
 def test_a_payload_is_made_and_then_sent_with_what_is_left(edge):
@@ -66,7 +66,7 @@ def test_encoding_and_decoding_count_in_the_prediction(edge):
     assert edge.entry("a").predicted_ns == ns(FINE_MS)
 
 
-def test_and_against_the_deadline(edge):
+def test_encoding_and_decoding_count_against_the_deadline(edge):
     assert encodes(edge.submit(0, "a", FINE_MS, **FINE)) == ["a"]
     (action,) = edge.submit(200, "b", FINE_MS - LITTLE, **FINE)
     assert action == refused("b")
@@ -100,7 +100,7 @@ def test_one_payload_is_made_at_a_time_and_the_earliest_deadline_goes_first(edge
     assert (encodes(actions), uploads(actions)) == (["c"], [("a", "features")])
 
 
-def test_who_waits_for_the_encoder_is_told_so(edge):
+def test_the_wait_for_the_encoder_counts_in_the_prediction(edge):
     edge.submit(0, "a", 200, **FINE)
     edge.submit(0, "b", 200, **FINE)
     # the encoder is busy until 5, then makes b's until 10, while a's 4 kB leave until 9
@@ -116,29 +116,29 @@ def test_payloads_are_made_while_others_leave(make_edge):
     assert uploads(edge.accepted(19, "a", "exit3")) == [("b", "features")]
 
 
-def test_a_picture_does_not_wait_for_the_encoder(edge):
+def test_a_jpeg_does_not_wait_for_the_encoder(edge):
     edge.submit(0, "a", 200, **FINE)
     jpeg = edge.submit(0, "b", 200, accuracy=0.94, payload_bytes=BOTH_PAYLOADS)
     assert uploads(jpeg) == [("b", "jpeg")]
 
 
-# --- what is not wanted any more --------------------------------------------------------------
+# --- payloads that are withdrawn --------------------------------------------------------------
 
 
-def test_a_payload_that_nobody_waits_for_is_dropped_when_it_is_made(edge):
+def test_a_withdrawn_payload_is_discarded_when_it_is_made(edge):
     edge.submit(0, "a", 84, **FINE)
     assert edge.tell(3, ev.ClientGone, "a") == [no_deadline("a"), failed("a", gave_up=False)]
     assert edge.encoded(5, "a") == []
 
 
-def test_the_encoder_is_not_free_before(edge):
+def test_the_encoder_is_busy_until_a_withdrawn_payload_is_made(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.tell(3, ev.ClientGone, "a")
     assert encodes(edge.submit(4, "b", 84, **FINE)) == []
     assert encodes(edge.encoded(5, "a")) == ["b"]
 
 
-def test_a_task_is_taken_back_while_it_is_encoded(edge):
+def test_a_task_falls_back_while_it_is_encoded(edge):
     """84 - 20 - 4 leaves the local net its time; nothing was sent, so nothing is given up."""
     actions = edge.submit(0, "a", 84, **PRIVATE)
     assert actions == [
@@ -154,7 +154,7 @@ def test_a_task_is_taken_back_while_it_is_encoded(edge):
     assert edge.outcome("a").bytes_up == 0
 
 
-def test_a_failed_encoder_leaves_the_task_to_the_local_net(edge):
+def test_a_task_whose_encoding_failed_falls_back_to_the_local_net(edge):
     edge.submit(0, "a", 84, **PRIVATE)
     assert edge.tell(5, ev.EncodeFailed, "a", "out of memory") == [
         no_fallback("a"),
@@ -162,7 +162,7 @@ def test_a_failed_encoder_leaves_the_task_to_the_local_net(edge):
     ]
 
 
-def test_or_to_nobody_where_that_is_not_good_enough(edge):
+def test_a_task_whose_encoding_failed_fails_if_the_local_net_is_not_accurate_enough(edge):
     edge.submit(0, "a", 84, **FINE)
     actions = edge.tell(5, ev.EncodeFailed, "a", "out of memory")
     assert actions == [
@@ -171,13 +171,13 @@ def test_or_to_nobody_where_that_is_not_good_enough(edge):
     ]
 
 
-def test_a_lost_cloud_takes_the_task_from_the_encoder(edge):
+def test_a_task_falls_back_while_it_is_encoded_if_the_cloud_is_gone(edge):
     edge.submit(0, "a", 84, **PRIVATE)
     assert edge.tell(3, ev.CloudGone, "cut") == [no_fallback("a"), StartLocal("a")]
     assert edge.encoded(5, "a") == []
 
 
-def test_what_is_made_too_late_is_not_sent(edge):
+def test_a_payload_that_is_made_too_late_is_not_sent(edge):
     """60 ms are gone: 4 + 10 + 3 + 9 more cannot be in time."""
     edge.submit(0, "a", 84, **FINE)
     assert uploads(edge.encoded(60, "a", took=60)) == []
@@ -198,19 +198,19 @@ def test_encoding_counts_as_the_edges_energy(edge):
     assert energy.total_j == pytest.approx(ENCODE_J + energy.radio_up_j + energy.radio_down_j)
 
 
-def test_so_does_what_was_encoded_in_vain(edge):
+def test_a_withdrawn_payload_counts_as_the_edges_energy(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.tell(2, ev.ClientGone, "a")
     assert edge.outcome("a").energy.encode_j == pytest.approx(7.0 * 2e-3)
 
 
-def test_and_what_was_encoded_before_the_task_came(edge):
+def test_encoding_before_the_submission_counts_as_the_edges_energy(edge):
     edge.submit(0, "a", 84, policy="edge-only", encoding_ns=ns(2))
     edge.local_done(20, "a")
     assert edge.outcome("a").energy.encode_j == pytest.approx(7.0 * 2e-3)
 
 
-def test_it_can_make_the_local_net_the_cheaper_one(make_edge):
+def test_joules_of_encoding_can_make_the_local_net_the_cheaper_site(make_edge):
     """25 ms of encoding against 20 ms of the whole local net."""
     slow = {"features": ns(25)}
     local = type(ENCODING_LOCAL)("local", 0.8, (10, 30, 40, 20), (ns(5),) * 4, encode_ns=slow)
@@ -223,7 +223,7 @@ def test_it_can_make_the_local_net_the_cheaper_one(make_edge):
 
 
 def test_energy_mode_takes_the_codec_of_the_least_energy(make_edge):
-    """A frugal processor pays for features; a hungry one for the picture's bytes."""
+    """A frugal processor pays for features; a hungry one for the image's bytes."""
     for compute_w, codec in ((0.5, "features"), (20.0, "jpeg")):
         model = EnergyModel(compute_w=compute_w)
         edge = make_edge(ENCODING_LOCAL, TWO_CODECS, energy=model, mode=Mode.ENERGY)
@@ -232,7 +232,7 @@ def test_energy_mode_takes_the_codec_of_the_least_energy(make_edge):
 
 
 def test_performance_mode_takes_the_faster_one(edge):
-    """exit3 either way: features after 31 ms, the picture after 10 + 10 + 17."""
+    """Both reach exit3: features after 31 ms, the image after 10 + 10 + 17."""
     edge.submit(0, "a", 200, accuracy=0.85, payload_bytes=BOTH_PAYLOADS, mode=Mode.PERFORMANCE)
     assert edge.entry("a").codec == "features"
     assert edge.entry("a").predicted_ns == ns(FINE_MS)
@@ -247,7 +247,7 @@ def test_the_server_baseline_loses_no_accuracy_to_a_codec(edge):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_edge_only_lets_nothing_leave(edge, policy):
+def test_with_privacy_edge_only_nothing_leaves_the_device(edge, policy):
     fields = {"privacy": Privacy.EDGE_ONLY, "payload_bytes": BOTH_PAYLOADS, "policy": policy}
     for number, accuracy in enumerate((0.0, 0.75, 0.85)):
         actions = edge.submit(number, f"a{number}", 200, accuracy=accuracy, **fields)
@@ -256,7 +256,7 @@ def test_edge_only_lets_nothing_leave(edge, policy):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_features_lets_nothing_else_leave(edge, policy):
+def test_with_privacy_features_only_features_leave_the_device(edge, policy):
     for number, accuracy in enumerate((0.0, 0.75, 0.85, 0.93)):
         task_id, ms = f"a{number}", 200 * number
         actions = edge.submit(ms, task_id, 150, policy=policy, **{**FINE, "accuracy": accuracy})

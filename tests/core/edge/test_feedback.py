@@ -1,4 +1,4 @@
-"""Algorithm I, step 8: "not satisfied" raises the stream's QoR and does the task again."""
+"""Algorithm I, step 8: "not satisfied" raises the stream's QoR and runs the image again."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_not_satisfied_raises_the_qor_by_one_step_and_processes_the_task_again(e
     assert edge.unsatisfied(30, "a", "a+1", 84) == [
         deadline_timer("a+1", 114),
         fallback_timer("a+1", 90),
-        sent("a+1", budget=79, accuracy=0.80, wanted=55),
+        sent("a+1", budget=79, accuracy=0.80, reply_in=55),
     ]
     edge.accepted(50, "a+1", "exit2")
     assert edge.replied(63, "a+1", "exit2")[-1] == succeeded(
@@ -40,7 +40,7 @@ def test_other_streams_keep_theirs(edge):
     assert required(edge, 1, "b", stream_id="other") == 0.75
 
 
-def test_step_by_step_up_to_one_and_then_no_site_can_serve(make_edge):
+def test_the_qor_rises_step_by_step_to_one_and_then_no_site_can_serve(make_edge):
     edge = make_edge(accuracy_step=0.1)
     seen = []
     for number in range(5):
@@ -66,23 +66,23 @@ def test_a_modest_task_does_not_raise_its_stream_above_the_basic_qor(edge):
     assert required(edge, 1, "b") == 0.75
 
 
-def test_a_task_that_asks_for_more_than_its_stream_gets_more(edge):
+def test_a_task_with_a_higher_qor_than_its_stream_keeps_its_own(edge):
     edge.unsatisfied(0, "a", "a+1", 900)
     assert required(edge, 1, "b", accuracy=0.9) == 0.9
 
 
-def test_a_task_that_asks_for_less_than_its_stream_gets_what_the_stream_asked_for(edge):
+def test_a_task_with_a_lower_qor_than_its_stream_gets_the_streams(edge):
     edge.unsatisfied(0, "a", "a+1", 900)
     assert required(edge, 1, "b", accuracy=0.5) == 0.80
 
 
-def test_two_steps_of_five_points_are_ten_points(edge):
+def test_two_steps_of_five_points_add_up_to_ten_points(edge):
     edge.unsatisfied(0, "a", "a1", 900)
     edge.unsatisfied(1, "a", "a2", 900)
     assert required(edge, 2, "b") == 0.85
 
 
-def test_feedback_on_a_second_try_is_a_third(edge):
+def test_feedback_on_a_second_try_starts_a_third(edge):
     edge.unsatisfied(0, "a", "a+1", 900)
     edge.tell(0, ev.ClientGone, "a+1")
     edge.unsatisfied(1, "a+1", "a+1+1", 900)
@@ -91,7 +91,7 @@ def test_feedback_on_a_second_try_is_a_third(edge):
 
 
 def test_a_raised_qor_moves_the_next_task_to_the_site_that_reaches_it(edge):
-    """0.80 is the local net's accuracy; one step more and only the cloud will do."""
+    """0.80 is the local net's accuracy; one step more and only the cloud reaches it."""
     edge.unsatisfied(0, "a", "a1", 900)
     assert edge.submit(1, "b", 84, policy="edge-only")[-1] == StartLocal("b")
     edge.unsatisfied(2, "a", "a2", 900)
@@ -99,13 +99,13 @@ def test_a_raised_qor_moves_the_next_task_to_the_site_that_reaches_it(edge):
     assert edge.submit(4, "d", 900, policy="edge-only") == [refused("d")]
 
 
-def test_a_task_that_was_refused_can_be_asked_again(edge):
+def test_a_refused_task_can_be_tried_again(edge):
     edge.submit(0, "a", 84, accuracy=0.99)
     edge.unsatisfied(1, "a", "a+1", 84, accuracy=0.99)
     assert edge.outcome("a+1").required_accuracy == 1.0
 
 
-def test_the_streams_that_are_remembered_are_bounded(make_edge):
+def test_the_number_of_remembered_streams_is_bounded(make_edge):
     edge = make_edge(warmed_up=False)
     for number in range(REMEMBERED_STREAMS + 1):
         edge.unsatisfied(number, "a", f"a{number}", 1, stream_id=f"s{number}")

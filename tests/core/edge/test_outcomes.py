@@ -1,4 +1,4 @@
-"""Algorithm I, step 7, and section 12: how tasks end, once each."""
+"""Algorithm I, step 7: the ends of tasks, exactly one each."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_local_answer_ends_the_task(edge):
 
 
 @pytest.mark.parametrize("ms", [83.999999, 84])
-def test_an_answer_at_the_very_deadline_is_in_time(edge, ms):
+def test_an_answer_at_the_deadline_is_in_time(edge, ms):
     edge.submit(0, "a", 84, **LOCALLY)
     assert edge.local_done(ms, "a")[-1] == succeeded("a", Site.EDGE, latency_ns=ns(ms))
 
@@ -50,7 +50,7 @@ def test_an_answer_a_nanosecond_later_is_late(edge):
     ]
 
 
-def test_so_it_is_from_the_cloud(edge):
+def test_a_cloud_answer_a_nanosecond_after_the_deadline_is_late(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.accepted(20, "a", "exit3")
     edge.submit(0, "b", 84, **FINE)
@@ -62,7 +62,7 @@ def test_so_it_is_from_the_cloud(edge):
 # --- the deadline -----------------------------------------------------------------------------
 
 
-def test_at_the_deadline_a_task_on_the_cloud_is_late_and_given_up(edge):
+def test_at_the_deadline_a_task_in_the_cloud_is_late_and_given_up(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.accepted(20, "a", "exit3")
     assert edge.deadline_fires(84, "a") == [
@@ -71,30 +71,30 @@ def test_at_the_deadline_a_task_on_the_cloud_is_late_and_given_up(edge):
     ]
 
 
-def test_so_is_one_that_is_still_uploading(edge):
+def test_at_the_deadline_an_upload_is_given_up(edge):
     edge.submit(0, "a", 84, **FINE)
     assert edge.deadline_fires(84, "a") == [SendGiveUp("a"), late("a", gave_up=True)]
 
 
-def test_a_local_run_is_aborted(edge):
+def test_at_the_deadline_a_local_run_is_aborted(edge):
     edge.submit(0, "a", 84, **LOCALLY)
     assert edge.deadline_fires(84, "a") == [AbortLocal("a"), late("a", gave_up=False)]
 
 
-def test_a_fallback_that_is_not_ready_is_aborted(edge):
+def test_at_the_deadline_a_fallback_run_is_aborted(edge):
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     assert edge.deadline_fires(84, "a") == [AbortLocal("a"), late("a", gave_up=True)]
 
 
-def test_a_queued_task_is_withdrawn(edge):
+def test_at_the_deadline_a_queued_task_is_withdrawn(edge):
     edge.submit(0, "x", 200, **LOCALLY)
     edge.submit(0, "a", 84, **LOCALLY)
     assert edge.deadline_fires(84, "a") == [late("a")]
     assert edge.local_done(90, "x")[-1] == succeeded("x", Site.EDGE)
 
 
-def test_a_queued_image_is_withdrawn(make_edge):
+def test_at_the_deadline_a_queued_image_is_withdrawn(make_edge):
     edge = make_edge(max_uploads=1)
     edge.submit(0, "x", 200, **FINE)
     edge.submit(0, "a", 84, **FINE)
@@ -103,7 +103,7 @@ def test_a_queued_image_is_withdrawn(make_edge):
 
 
 def test_the_deadline_cancels_a_fallback_timer_that_comes_after_it(edge):
-    """The driver was late: the deadline's timer is served before the fallback's."""
+    """The driver was late: the deadline's timer fires before the fallback's."""
     edge.submit(0, "a", 84)
     assert edge.deadline_fires(90, "a") == [no_fallback("a"), SendGiveUp("a"), late("a")]
 
@@ -119,7 +119,7 @@ def test_the_deadline_cancels_a_fallback_timer_that_comes_after_it(edge):
         lambda edge: edge.tell(85, ev.CloudLost, "a", "cut"),
     ],
 )
-def test_whatever_the_cloud_says_after_it_is_lawful_and_dropped(edge, news):
+def test_messages_of_the_cloud_after_the_deadline_are_legal_and_ignored(edge, news):
     edge.submit(0, "a", 84, **FINE)
     edge.deadline_fires(84, "a")
     assert news(edge) == []
@@ -144,7 +144,7 @@ def test_a_fallback_that_fails_ends_the_task(edge):
     assert edge.replied(63, "a", "exit1") == []
 
 
-def test_a_failure_after_the_outcome_is_dropped(edge):
+def test_a_local_failure_after_the_outcome_is_ignored(edge):
     edge.submit(0, "a", 84, **LOCALLY)
     edge.deadline_fires(84, "a")
     assert edge.tell(85, ev.LocalFailed, "a", "out of memory") == []
@@ -155,7 +155,7 @@ def test_a_failure_after_the_outcome_is_dropped(edge):
 LEFT = "the client left"
 
 
-def test_when_its_client_leaves_a_task_is_stopped_on_the_edge(edge):
+def test_a_task_whose_client_leaves_is_stopped_on_the_edge(edge):
     edge.submit(0, "a", 84, **LOCALLY)
     assert edge.tell(5, ev.ClientGone, "a") == [
         no_deadline("a"),
@@ -164,7 +164,7 @@ def test_when_its_client_leaves_a_task_is_stopped_on_the_edge(edge):
     ]
 
 
-def test_and_on_the_cloud(edge):
+def test_a_task_whose_client_leaves_is_stopped_in_the_cloud(edge):
     edge.submit(0, "a", 84)
     assert edge.tell(5, ev.ClientGone, "a") == [
         no_deadline("a"),
@@ -174,7 +174,7 @@ def test_and_on_the_cloud(edge):
     ]
 
 
-def test_and_on_both(edge):
+def test_a_task_whose_client_leaves_is_stopped_at_both_sites(edge):
     """Given up but not confirmed: only the local run is left to stop."""
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
@@ -191,7 +191,7 @@ def test_a_client_that_leaves_after_the_outcome_changes_nothing(edge):
     assert edge.tell(21, ev.ClientGone, "a") == []
 
 
-def test_nor_does_one_that_leaves_while_the_legs_still_close(edge):
+def test_a_client_that_leaves_while_the_legs_close_changes_nothing(edge):
     edge.submit(0, "a", 84, **LOCALLY)
     edge.deadline_fires(84, "a")
     assert edge.tell(85, ev.ClientGone, "a") == []
@@ -234,7 +234,7 @@ def test_an_id_may_be_used_again_when_its_task_is_over(edge):
     assert edge.submit(30, "a", 84, **LOCALLY) == [deadline_timer("a", 114), StartLocal("a")]
 
 
-def test_one_that_comes_while_the_give_up_is_unconfirmed_is_refused(edge):
+def test_an_id_whose_give_up_is_unconfirmed_is_refused(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.deadline_fires(84, "a")
     assert edge.submit(85, "a", 84) == [refused("a")]

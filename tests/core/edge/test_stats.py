@@ -1,4 +1,4 @@
-"""The edge's books, as `status` shows them: outcomes, sites, give-ups, joules."""
+"""The edge's statistics, as `status` shows them: outcomes, sites, give-ups, joules."""
 
 import pytest
 
@@ -13,7 +13,7 @@ LOCALLY = {"policy": "edge-only"}
 
 @pytest.fixture
 def shown(edge):
-    """What was added to the books since the test began."""
+    """Counts since the test began."""
     before = edge.machine.snapshot(at(0))
 
     def since():
@@ -33,7 +33,7 @@ def _added(before, after):
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
 
-def test_nothing_happened(shown):
+def test_at_the_start_all_counts_are_zero(shown):
     assert shown() == {"outcomes": {}, "sites": {}, "gave_up": 0, "energy_j": 0, "open": 0}
 
 
@@ -49,7 +49,7 @@ def test_each_outcome_is_counted_once(edge, shown):
     assert shown()["outcomes"] == {"succeeded": 1, "late": 1, "refused": 1, "failed": 1}
 
 
-def test_a_site_is_counted_where_it_answered(edge, shown):
+def test_the_site_that_answered_is_counted(edge, shown):
     edge.submit(0, "here", 84, **LOCALLY)
     edge.local_done(20, "here")
     edge.submit(21, "there", 84)
@@ -66,7 +66,7 @@ def test_a_fallback_counts_for_the_edge_and_as_a_give_up(edge, shown):
     assert shown()["gave_up"] == 1
 
 
-def test_an_answer_that_comes_late_still_says_where_it_came_from(edge, shown):
+def test_a_late_answer_counts_for_its_site(edge, shown):
     edge.submit(0, "a", 84, **LOCALLY)
     edge.local_done(85, "a")
     assert (shown()["outcomes"], shown()["sites"]) == ({"late": 1}, {"edge": 1})
@@ -78,7 +78,7 @@ def test_a_task_without_an_answer_counts_for_no_site(edge, shown):
     assert (shown()["sites"], shown()["gave_up"]) == ({}, 1)
 
 
-def test_what_ends_without_an_upload_in_flight_is_no_give_up(edge, shown):
+def test_a_task_that_ends_without_an_upload_in_flight_is_not_given_up(edge, shown):
     edge.submit(0, "a", 84, **FINE)
     edge.tell(5, ev.CloudLost, "a", "cut")
     edge.submit(6, "b", 84, **LOCALLY)
@@ -120,7 +120,7 @@ def test_status_shows_that_the_agent_drains(edge):
     assert edge.machine.snapshot(at(0)).draining
 
 
-def test_time_on_the_cloud_is_what_it_told(edge):
+def test_the_time_in_the_cloud_is_the_clouds_report(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.replied(29, "a", compute=8)
@@ -129,7 +129,7 @@ def test_time_on_the_cloud_is_what_it_told(edge):
     assert (edge.outcome("a").cloud_ns, edge.outcome("b").cloud_ns) == (ns(8), ns(3))
 
 
-def test_probes_have_a_line_of_their_own(edge):
+def test_the_joules_of_probes_are_counted_apart(edge):
     before = edge.machine.snapshot(edge.now_ns)
     edge.tell(0, ev.LinkSampled, ns(20), 0, 1.0, "", 0, 7_900)
     after = edge.machine.snapshot(edge.now_ns)
@@ -139,7 +139,7 @@ def test_probes_have_a_line_of_their_own(edge):
     assert after.energy_j == before.energy_j
 
 
-def test_a_probe_that_the_cloud_held_costs_no_less_than_its_bytes(edge):
+def test_a_probe_that_the_cloud_held_costs_at_least_its_bytes(edge):
     before = edge.machine.snapshot(edge.now_ns).energy_probes_j
     edge.tell(0, ev.LinkSampled, ns(5), 0, 1.0, "", ns(9))
     assert edge.machine.snapshot(edge.now_ns).energy_probes_j > before

@@ -39,7 +39,7 @@ def test_no_more_than_max_uploads_at_once(make_edge):
     assert edge.submit(0, "c", 200, **FINE) == [deadline_timer("c", 200)]
 
 
-def test_the_next_one_leaves_when_the_cloud_has_the_whole_image(edge):
+def test_the_next_image_is_sent_when_the_first_is_accepted(edge):
     """With what is left of its deadline then, less half a round trip."""
     edge.submit(0, "a", 200, **FINE)
     edge.submit(0, "b", 200, **FINE)
@@ -54,13 +54,13 @@ def test_the_next_one_leaves_when_the_cloud_has_the_whole_image(edge):
         (ev.CloudLost, ("broken",)),
     ],
 )
-def test_or_when_the_call_has_ended(edge, event, fields):
+def test_the_next_image_is_sent_when_the_first_call_has_ended(edge, event, fields):
     edge.submit(0, "a", 200, **FINE)
     edge.submit(0, "b", 200, **FINE)
     assert uploads(edge.tell(8, event, "a", *fields)) == ["b"]
 
 
-def test_or_when_it_was_given_up(edge):
+def test_the_next_image_is_sent_when_the_first_is_given_up(edge):
     edge.submit(0, "a", 40, **FINE)
     edge.submit(0, "b", 200, **FINE)
     assert edge.deadline_fires(40, "a") == [
@@ -82,7 +82,7 @@ def test_the_earliest_deadline_leaves_first(edge):
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.integers(1_000, 2_000), min_size=1, max_size=12))
-def test_whatever_the_order_of_arrival(deadlines):
+def test_the_earliest_deadline_leaves_first_in_any_order_of_arrival(deadlines):
     edge = ScriptedEdge(max_uploads=1)
     waiting = uploads(edge.submit(0, "first", 900, **FINE))
     for number, deadline in enumerate(deadlines):
@@ -96,7 +96,7 @@ def test_whatever_the_order_of_arrival(deadlines):
     assert len(order) == len(deadlines)
 
 
-# --- unsent bytes count -----------------------------------------------------------------------
+# --- waits for unsent bytes -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ms", "unsent"), [(0, 10), (4, 6), (10, 0)])
@@ -145,33 +145,33 @@ def test_the_bytes_of_an_upload_that_has_arrived_are_not_unsent(make_edge):
     assert edge.submit(20, "d", 20 + 37, **FINE)[0] == deadline_timer("d", 77)
 
 
-def test_the_queue_that_accepted_reports_counts_for_the_next(edge):
+def test_the_queue_reported_with_an_acceptance_counts_for_the_next_task(edge):
     edge.submit(0, "a", 200, **FINE)
     edge.accepted(20, "a", "exit3", predicted=60, queue=43)
     assert edge.submit(20, "b", 37, **FINE) == [refused("b")]
 
 
 PROMISE = (
-    "edge_forecast._cloud_free_ns keeps what `accepted` once promised, whatever the cloud has "
+    "EdgeForecast._cloud_free_ns keeps what `accepted` once predicted, whatever the cloud has "
     "said since"
 )
 
 
-def test_a_reply_before_its_time_says_that_the_cloud_is_free(edge):
+def test_an_early_reply_shows_that_the_cloud_is_free(edge):
     edge.submit(0, "a", 200, **FINE)
     edge.accepted(20, "a", "exit3", predicted=100)
     edge.replied(37, "a", "exit3", compute=17, queue=0)
     assert uploads(edge.submit(38, "b", 37, **FINE)) == ["b"]
 
 
-def test_so_does_a_probe(edge):
+def test_a_probe_shows_that_the_cloud_is_free(edge):
     edge.submit(0, "a", 200, **FINE)
     edge.accepted(20, "a", "exit3", predicted=100)
     edge.tell(37, ev.LinkSampled, ns(10), 0, 1.0)
     assert uploads(edge.submit(38, "b", 37, **FINE)) == ["b"]
 
 
-def test_work_that_was_given_up_is_not_waited_for(edge):
+def test_work_that_was_given_up_does_not_count_as_wait(edge):
     edge.submit(0, "a", 40, **FINE)
     edge.accepted(20, "a", "exit3", predicted=100)
     edge.deadline_fires(40, "a")
@@ -202,8 +202,8 @@ def test_an_image_that_was_just_admitted_can_be_in_time(edge):
     assert uploads(edge.submit(6_000, "a", 37, **FINE)) == ["a"]
 
 
-def test_queued_images_come_back_when_the_cloud_is_gone(edge):
-    """What the local net can serve runs here, the rest has failed; a call in flight goes on."""
+def test_queued_images_fall_back_when_the_cloud_is_gone(edge):
+    """Tasks run locally if that can be in time, else they fail; calls in flight continue."""
     edge.submit(0, "a", 200, **FINE)
     edge.submit(0, "b", 200, **FINE)
     edge.submit(0, "c", 200, policy="mc-paper")
@@ -220,7 +220,7 @@ def test_nothing_is_sent_to_a_cloud_that_is_gone(edge):
     assert uploads(edge.submit(0, "b", 200)) == []
 
 
-def test_and_again_when_it_is_back(edge):
+def test_images_are_sent_again_when_the_cloud_is_back(edge):
     edge.tell(0, ev.CloudGone, "no answer")
     edge.tell(5, ev.CloudFound, CLOUD)
     assert uploads(edge.submit(5, "a", 37, **FINE)) == ["a"]
@@ -234,12 +234,12 @@ def sent_at_once(edge, count):
     return sum(len(uploads(actions)) for actions in submitted)
 
 
-def test_where_no_number_is_set_one_is_on_the_air_and_others_cover_the_round_trip(make_edge):
+def test_without_max_uploads_enough_images_are_sent_to_cover_the_round_trip(make_edge):
     far = make_edge()
     for _ in range(40):
         far.tell(0, ev.LinkSampled, ns(95))  # 10 ms of upload: nine and a half more of them
     assert sent_at_once(far, 20) == 1 + 10
 
 
-def test_near_by_two_do(make_edge):
+def test_without_max_uploads_two_images_cover_a_short_round_trip(make_edge):
     assert sent_at_once(make_edge(), 5) == 2

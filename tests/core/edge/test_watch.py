@@ -1,4 +1,4 @@
-"""Algorithm I, step 6: watching a task on the cloud, and taking it back."""
+"""Algorithm I, step 6: watching an offloaded task, and the fallback to the local net."""
 
 import pytest
 
@@ -57,36 +57,36 @@ def test_the_deadline_counts_from_submission(edge):
     assert actions[:2] == [deadline_timer("a", 84), fallback_timer("a", 60)]
 
 
-def test_a_task_that_only_the_cloud_can_serve_has_none(edge):
+def test_a_task_that_only_the_cloud_can_serve_has_no_timer(edge):
     assert timers(edge.submit(0, "a", 84, **FINE)) == {TimerKind.DEADLINE: at(84)}
 
 
-def test_a_task_for_which_it_is_too_late_already_has_none(edge):
+def test_a_task_past_its_latest_start_has_no_timer(edge):
     """The edge is busy until 60: only with the cloud can the task be in time."""
     for name in ("x", "y", "z"):
         edge.submit(0, name, 84, policy="edge-only")
     assert timers(edge.submit(0, "a", 84)) == {TimerKind.DEADLINE: at(84)}
 
 
-def test_a_task_on_the_edge_has_none(edge):
+def test_a_task_on_the_edge_has_no_timer(edge):
     assert timers(edge.submit(0, "a", 84, policy="edge-only")) == {TimerKind.DEADLINE: at(84)}
 
 
-# --- what the cloud is told -------------------------------------------------------------------
+# --- what the cloud knows -------------------------------------------------------------------
 
 
-def test_the_answer_is_wanted_before_the_task_would_be_taken_back(edge):
+def test_the_cloud_is_to_reply_before_the_fallback(edge):
     assert edge.submit(0, "a", 84)[1:] == [
         fallback_timer("a", 60),
-        sent("a", budget=84 - 5, wanted=60 - 5),
+        sent("a", budget=84 - 5, reply_in=60 - 5),
     ]
 
 
-def test_without_a_fallback_it_is_wanted_at_the_deadline(edge):
+def test_without_a_fallback_the_cloud_is_to_reply_by_the_deadline(edge):
     assert edge.submit(0, "a", 84, **FINE)[-1] == sent("a", budget=84 - 5, accuracy=0.9)
 
 
-def test_mc_paper_lets_the_cloud_work_until_the_deadline(edge):
+def test_mc_paper_gives_the_cloud_until_the_deadline(edge):
     assert edge.submit(0, "a", 84, policy="mc-paper")[1:] == [
         fallback_timer("a", 60),
         sent("a", budget=84 - 5, rule=ExitRule.PURSUE),
@@ -97,7 +97,7 @@ def test_a_task_that_waits_for_the_uplink_has_less_left_when_it_is_sent(make_edg
     edge = make_edge(max_uploads=1)
     edge.submit(0, "x", 84, **FINE)
     edge.submit(0, "a", 84)
-    assert edge.accepted(20, "x", "exit3") == [sent("a", budget=84 - 25, wanted=60 - 25)]
+    assert edge.accepted(20, "x", "exit3") == [sent("a", budget=84 - 25, reply_in=60 - 25)]
 
 
 def test_a_budget_is_never_negative(edge):
@@ -107,7 +107,7 @@ def test_a_budget_is_never_negative(edge):
 # --- when it fires ----------------------------------------------------------------------------
 
 
-def test_it_stops_the_upload_and_runs_the_local_net(edge):
+def test_the_timer_stops_the_upload_and_runs_the_local_net(edge):
     edge.submit(0, "a", 84)
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
     assert edge.local_done(80, "a") == [
@@ -116,7 +116,7 @@ def test_it_stops_the_upload_and_runs_the_local_net(edge):
     ]
 
 
-def test_it_stops_the_work_on_the_cloud(edge):
+def test_the_timer_stops_the_work_in_the_cloud(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
@@ -131,7 +131,7 @@ def test_an_image_that_still_waits_for_the_uplink_is_withdrawn(make_edge):
     assert edge.outcome("a").gave_up is False
 
 
-def test_a_busy_edge_takes_the_task_into_its_queue(edge):
+def test_a_busy_edge_queues_the_fallback(edge):
     edge.submit(0, "a", 100)
     edge.submit(58, "x", 84, policy="edge-only")
     assert edge.fallback_fires(76, "a") == [SendGiveUp("a")]  # x ends at 78
@@ -146,12 +146,12 @@ def test_a_busy_edge_that_cannot_be_in_time_leaves_the_task_to_the_cloud(edge):
     assert edge.replied(70, "a") == [no_deadline("a"), succeeded("a", Site.CLOUD, gave_up=False)]
 
 
-def test_the_last_moment_at_which_the_local_net_can_be_in_time_is_not_too_late(edge):
+def test_at_the_latest_start_the_local_net_runs(edge):
     edge.submit(0, "a", 84)
     assert edge.fallback_fires(64, "a") == [SendGiveUp("a"), StartLocal("a")]
 
 
-def test_a_nanosecond_later_is(edge):
+def test_a_nanosecond_after_the_latest_start_the_cloud_keeps_the_task(edge):
     edge.submit(0, "a", 84)
     assert edge.fallback_fires(64 + 1e-6, "a") == []
 
@@ -163,7 +163,7 @@ def test_queued_tasks_that_are_due_earlier_count(edge):
     assert edge.fallback_fires(60, "a") == []
 
 
-def test_queued_tasks_that_are_due_later_do_not(edge):
+def test_queued_tasks_that_are_due_later_do_not_count(edge):
     edge.submit(0, "a", 84)
     edge.submit(40, "x", 84, policy="edge-only")
     edge.submit(41, "y", 60, policy="edge-only")
@@ -171,7 +171,7 @@ def test_queued_tasks_that_are_due_later_do_not(edge):
     assert edge.local_done(60, "x")[-1] == StartLocal("a")
 
 
-def test_a_run_that_can_wait_leaves_a_take_back_its_place(edge):
+def test_a_run_that_can_wait_does_not_block_a_fallback(edge):
     edge.submit(0, "a", 84)
     x = edge.submit(45, "x", 84, policy="edge-only")  # until 65, and then a would end at 85
     assert x == [deadline_timer("x", 129)]
@@ -179,14 +179,14 @@ def test_a_run_that_can_wait_leaves_a_take_back_its_place(edge):
     assert edge.local_done(80, "a")[-1] == StartLocal("x")
 
 
-def test_it_waits_no_longer_than_for_the_answer(edge):
+def test_a_run_that_waits_for_a_fallback_starts_when_the_cloud_answers(edge):
     edge.submit(0, "a", 84)
     edge.submit(45, "x", 84, policy="edge-only")
     edge.accepted(50, "a")
     assert edge.replied(55, "a")[-1] == StartLocal("x")
 
 
-def test_a_run_that_is_over_in_time_does_not_wait(edge):
+def test_a_run_that_ends_before_the_latest_start_does_not_wait(edge):
     edge.submit(0, "a", 84)
     assert edge.submit(44, "x", 84, policy="edge-only")[-1] == StartLocal("x")  # a would end at 84
 
@@ -196,7 +196,7 @@ def test_a_run_that_is_over_in_time_does_not_wait(edge):
 
 @pytest.fixture
 def hedging(edge):
-    """A cloud that was late makes what is sent next, at 43 ms, a hedge from 62 ms on."""
+    """A cloud that was late, so that the next offload, at 43 ms, is a hedge from 62 ms on."""
     edge.submit(0, "first", 84)
     edge.submit(0, "second", 43)
     edge.deadline_fires(43, "second")
@@ -206,7 +206,7 @@ def hedging(edge):
     return edge
 
 
-def test_an_upload_goes_on_beside_the_local_net_and_may_be_the_first(hedging):
+def test_a_hedged_upload_continues_beside_the_local_run_and_may_answer_first(hedging):
     assert hedging.fallback_fires(62, "a") == [StartLocal("a")]
     hedging.accepted(63, "a")
     assert hedging.replied(72, "a") == [
@@ -217,7 +217,7 @@ def test_an_upload_goes_on_beside_the_local_net_and_may_be_the_first(hedging):
     assert hedging.scored(Predictor.CLOUD_TOTAL).actual_ns == ns(29)
 
 
-def test_or_the_local_net_is_and_the_cloud_is_given_up(hedging):
+def test_a_hedged_upload_is_given_up_when_the_local_net_answers_first(hedging):
     hedging.fallback_fires(62, "a")
     assert hedging.local_done(82, "a") == [
         no_deadline("a"),
@@ -226,7 +226,7 @@ def test_or_the_local_net_is_and_the_cloud_is_given_up(hedging):
     ]
 
 
-def test_a_cloud_that_has_the_image_and_breaks_its_word_is_given_up_at_once(hedging):
+def test_a_hedged_offload_that_was_accepted_and_is_late_is_given_up_at_once(hedging):
     hedging.accepted(55, "a", predicted=3)
     assert hedging.fallback_fires(62, "a") == [SendGiveUp("a"), StartLocal("a")]
 
@@ -266,7 +266,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
-def test_the_local_net_takes_over_at_once_if_it_can(edge, event, fields, kind, reason):
+def test_without_the_cloud_a_task_falls_back_at_once_if_possible(edge, event, fields, kind, reason):
     edge.submit(0, "a", 84)
     assert edge.tell(15, event, "a", *fields) == [no_fallback("a"), StartLocal("a")]
     assert edge.local_done(35, "a") == [
@@ -276,7 +276,9 @@ def test_the_local_net_takes_over_at_once_if_it_can(edge, event, fields, kind, r
 
 
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
-def test_otherwise_the_task_ends_at_once_and_says_why(edge, event, fields, kind, reason):
+def test_without_cloud_and_fallback_a_task_ends_at_once_with_the_reason(
+    edge, event, fields, kind, reason
+):
     edge.submit(0, "a", 84, **FINE)
     assert edge.tell(15, event, "a", *fields) == [
         no_deadline("a"),
@@ -285,7 +287,9 @@ def test_otherwise_the_task_ends_at_once_and_says_why(edge, event, fields, kind,
 
 
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
-def test_a_busy_local_net_takes_over_if_that_can_be_in_time(edge, event, fields, kind, reason):
+def test_a_task_falls_back_to_a_busy_local_net_if_that_can_be_in_time(
+    edge, event, fields, kind, reason
+):
     edge.submit(0, "a", 84)
     edge.submit(44, "x", 84, policy="edge-only")  # until 64
     assert edge.tell(55, event, "a", *fields) == [no_fallback("a")]
@@ -293,7 +297,9 @@ def test_a_busy_local_net_takes_over_if_that_can_be_in_time(edge, event, fields,
 
 
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
-def test_a_local_net_that_is_busy_for_too_long_does_not(edge, event, fields, kind, reason):
+def test_a_task_does_not_fall_back_to_a_local_net_that_is_busy_for_too_long(
+    edge, event, fields, kind, reason
+):
     edge.submit(0, "a", 84)
     edge.submit(45, "x", 30, policy="edge-only")  # until 65
     assert edge.tell(55, event, "a", *fields) == [
@@ -310,7 +316,7 @@ def test_a_policy_without_fallback_does_not_fall_back(edge, event, fields, kind,
 
 
 @pytest.mark.parametrize(("event", "fields", "kind", "reason"), ENDS)
-def test_of_a_task_that_was_given_up_it_is_lawful_and_changes_nothing(
+def test_the_end_of_a_call_after_the_give_up_is_legal_and_changes_nothing(
     edge, event, fields, kind, reason
 ):
     edge.submit(0, "a", 84)
@@ -320,8 +326,8 @@ def test_of_a_task_that_was_given_up_it_is_lawful_and_changes_nothing(
     assert edge.machine.is_idle
 
 
-def test_calls_in_flight_outlive_the_news_that_the_cloud_is_gone(edge):
-    """Each call ends by an event of its own; until then its watch goes on."""
+def test_calls_in_flight_continue_when_the_cloud_is_gone(edge):
+    """Each call ends by an event of its own; until then its timers stay set."""
     edge.submit(0, "up", 84)
     edge.submit(0, "run", 84)
     edge.accepted(20, "run")
@@ -355,7 +361,7 @@ def test_a_reply_that_crosses_the_give_up_is_used_and_the_local_run_aborted(edge
     assert edge.machine.is_idle
 
 
-def test_a_local_run_that_ends_all_the_same_is_dropped(edge):
+def test_an_aborted_local_run_that_still_answers_is_ignored(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.fallback_fires(60, "a")
@@ -364,7 +370,7 @@ def test_a_local_run_that_ends_all_the_same_is_dropped(edge):
     assert edge.outcome("a").site is Site.CLOUD
 
 
-def test_one_that_is_not_good_enough_is_not_and_the_local_run_goes_on(edge):
+def test_a_crossing_reply_that_is_not_accurate_enough_does_not_stop_the_local_run(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.fallback_fires(60, "a")
@@ -372,7 +378,7 @@ def test_one_that_is_not_good_enough_is_not_and_the_local_run_goes_on(edge):
     assert edge.local_done(80, "a")[-1] == succeeded("a", Site.EDGE)
 
 
-def test_a_late_reply_is_dropped(edge):
+def test_a_late_reply_is_ignored(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.fallback_fires(60, "a")
@@ -382,7 +388,7 @@ def test_a_late_reply_is_dropped(edge):
 
 
 @pytest.mark.parametrize("event", [ev.CloudAccepted, ev.CloudProgressed])
-def test_news_of_a_given_up_task_are_dropped(edge, event):
+def test_messages_about_a_given_up_task_are_ignored(edge, event):
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     news = ("exit1", ns(9), 0) if event is ev.CloudAccepted else (0, ns(5))
@@ -390,7 +396,7 @@ def test_news_of_a_given_up_task_are_dropped(edge, event):
     assert edge.local_done(80, "a")[-1] == succeeded("a", Site.EDGE)
 
 
-def test_an_answer_below_the_demand_is_no_success(edge):
+def test_an_answer_below_the_required_accuracy_fails(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.accepted(20, "a", "exit3")
     assert edge.replied(29, "a", "exit0")[-1] == failed(
@@ -398,15 +404,15 @@ def test_an_answer_below_the_demand_is_no_success(edge):
     )
 
 
-def test_what_the_local_net_can_still_serve_in_its_place_it_does(edge):
+def test_a_task_falls_back_after_an_answer_below_the_required_accuracy(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     assert edge.replied(29, "a", "exit0") == [no_fallback("a"), StartLocal("a")]
     assert edge.local_done(49, "a")[-1] == succeeded("a", Site.EDGE)
 
 
-def test_a_link_that_comes_back_is_not_judged_by_what_its_end_was_like(edge):
-    """Uploads that died with the link would look like a very slow one for ten seconds."""
+def test_a_link_that_comes_back_is_not_judged_by_its_last_uploads(edge):
+    """Otherwise uploads that broke with the link would show a very slow link for ten seconds."""
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     edge.local_done(80, "a")
@@ -414,40 +420,40 @@ def test_a_link_that_comes_back_is_not_judged_by_what_its_end_was_like(edge):
     edge.tell(90, ev.CloudGone, "no answer")
     edge.tell(200, ev.CloudFound, CLOUD)
     assert edge.machine.snapshot(at(201)).uplink_bps == 8e6
-    assert edge.submit(201, "b", 84)[-1] == sent("b", budget=79, wanted=55)
+    assert edge.submit(201, "b", 84)[-1] == sent("b", budget=79, reply_in=55)
 
 
-# --- what the cloud promises --------------------------------------------------------------------
+# --- what the cloud reports --------------------------------------------------------------------
 
 
-def test_a_task_that_the_cloud_promises_in_time_stays_there(edge):
+def test_a_task_that_the_cloud_reports_on_time_stays_in_the_cloud(edge):
     edge.submit(0, "a", 84)
     edge.accepted(50, "a", predicted=30)
     assert edge.fallback_fires(60, "a") == []
     assert edge.replied(80, "a")[-1] == succeeded("a", Site.CLOUD)
 
 
-def test_its_latest_word_counts(edge):
+def test_the_clouds_latest_report_counts(edge):
     edge.submit(0, "a", 84)
     edge.accepted(50, "a", predicted=30)
     edge.tell(55, ev.CloudProgressed, "a", 0, ns(30))
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
 
 
-def test_a_promise_that_has_passed_is_none(edge):
+def test_a_task_falls_back_if_the_reported_time_has_passed(edge):
     edge.submit(0, "a", 84)
     edge.accepted(50, "a", predicted=9)
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]
 
 
-def test_nor_one_that_leaves_no_time_for_a_late_message(edge):
+def test_a_task_falls_back_if_the_report_leaves_no_time_for_a_slow_reply(edge):
     edge.tell(0, ev.LinkSampled, ns(40))  # once in five
     edge.submit(0, "a", 84)
     edge.accepted(50, "a", predicted=33)
     assert SendGiveUp("a") in edge.fallback_fires(40, "a")
 
 
-def test_mc_paper_takes_it_back_whatever_is_promised(edge):
+def test_mc_paper_falls_back_whatever_the_cloud_reports(edge):
     edge.submit(0, "a", 84, policy="mc-paper")
     edge.accepted(50, "a", predicted=20)
     assert edge.fallback_fires(60, "a") == [SendGiveUp("a"), StartLocal("a")]

@@ -1,4 +1,4 @@
-"""The edge's own experience of the cloud: what was late there is not given away again soon."""
+"""The edge's record of offloads: after a late one, every offload keeps a fallback for a while."""
 
 from dataclasses import replace
 
@@ -21,10 +21,10 @@ FOR_GOOD = View(
     edge=SiteForecast(0.80, ns(44), ns(50), 0.3),
     cloud=(CloudForecast(0.82, ns(58), ns(64), 0.2, exit="a", codec="jpeg", accepted_ns=ns(44)),),
 )
-"""The cloud accepts it too late for a take-back, and is next to certain to be in time."""
+"""The acceptance comes after the latest start, and the cloud is almost certain to be in time."""
 
 
-def test_tasks_are_counted_since_one_that_was_late():
+def test_tasks_since_a_late_offload_are_counted():
     word = CloudRecord()
     assert (word.in_time, word.tasks_since_late) == (False, NEVER)
     word.ended(in_time=False)
@@ -37,7 +37,7 @@ def test_tasks_are_counted_since_one_that_was_late():
 @pytest.mark.parametrize(
     ("since_late", "kind"), [(NEVER, Offload), (200, Offload), (199, RunOnEdge), (0, RunOnEdge)]
 )
-def test_nothing_is_given_away_for_good_soon_after_one_was_late(since_late, kind):
+def test_no_task_is_offloaded_without_fallback_soon_after_a_late_offload(since_late, kind):
     situation = replace(FOR_GOOD, tasks_since_late=since_late, cloud_in_time=True)
     assert isinstance(POLICIES["mc"](Task("a", "s", 0, ns(84)), situation), kind)
 
@@ -51,13 +51,13 @@ def test_nothing_is_given_away_for_good_soon_after_one_was_late(since_late, kind
         lambda edge: edge.deadline_fires(84, "a"),
     ],
 )
-def test_whoever_does_not_answer_in_time_was_late(edge, end):
+def test_an_offload_without_an_answer_in_time_is_late(edge, end):
     edge.submit(0, "a", 84, accuracy=0.9)
     end(edge)
     assert edge.machine._forecast.cloud_record.tasks_since_late == 0
 
 
-def test_who_answers_in_time_was_not(edge):
+def test_an_offload_with_an_answer_in_time_is_not_late(edge):
     edge.submit(0, "a", 84, accuracy=0.9)
     edge.accepted(20, "a", "exit3")
     edge.replied(37, "a", "exit3")
