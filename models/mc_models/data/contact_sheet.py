@@ -1,4 +1,4 @@
-"""One picture of many: rows of images of the same size, each row with its caption."""
+"""Contact sheets: rows of images of the same size, each row with its caption."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAPER, _INK = (255, 255, 255), (30, 30, 30)
 
 
 def contact_sheet(rows: Mapping[str, Pixels]) -> Image.Image:
-    """Rows of images uint8 [n, px, px, 3] one below the other, by caption."""
+    """Put rows of images uint8 [n, px, px, 3], by caption, below one another."""
     count, px = next(iter(rows.values())).shape[:2]
     row_px = _CAPTION_PX + px + _GAP_PX
     sheet = Image.new("RGB", (_GAP_PX + count * (px + _GAP_PX), row_px * len(rows)), _PAPER)
@@ -31,6 +31,6 @@ def contact_sheet(rows: Mapping[str, Pixels]) -> Image.Image:
 
 
 def save_sheet(rows: Mapping[str, Pixels], path: Path) -> None:
-    """Write a contact sheet as PNG, making its folder."""
+    """Write a contact sheet as PNG; create its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(rows).save(path)

@@ -16,7 +16,7 @@ COLUMNS = ("file", "label index", "label name")
 
 @dataclass(frozen=True)
 class WrittenImages:
-    """What `write_images` left behind."""
+    """The result of `write_images`."""
 
     folder: Path
     count: int

@@ -16,7 +16,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class DataError(ValueError):
-    """The folder cannot be trained on or evaluated; the sentence says what to change."""
+    """The images cannot be trained on or evaluated; the sentence says what to change."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def generated_set(
     on_progress: OnProgress | None = None,
     jpeg: bool = False,
 ) -> ImageSet:
-    """`count` generated images of a split, rendered into memory.
+    """Render the first `count` generated images of a split into memory.
 
-    With `jpeg` each is encoded and decoded once, as a camera's frames are when a net sees them.
+    With `jpeg` each is encoded and decoded once, like the frames of a camera.
     """
     images = np.empty((count, px, px, 3), np.uint8)
     labels = np.empty(count, np.int64)
@@ -56,7 +56,7 @@ def generated_set(
 
 
 def folder_set(root: Path, px: int, on_progress: OnProgress | None = None) -> ImageSet:
-    """Every JPEG and PNG below root/<class name>/; unreadable files are named and left out."""
+    """Read all JPEG and PNG files below root/<class name>/; leave out and name unreadable ones."""
     files = _class_files(root)
     classes = [path.relative_to(root).parts[0] for path in files]
     names = tuple(sorted(set(classes)))
@@ -73,7 +73,7 @@ def folder_set(root: Path, px: int, on_progress: OnProgress | None = None) -> Im
             on_progress(i + 1, len(files))
     if len(set(labels)) < 2:
         raise DataError(
-            f"{root} has readable images of {len(set(labels))} class(es), "
+            f"{root} has readable images of {len(set(labels))} class(es) "
             f"and {len(unreadable)} unreadable files; "
             "give a folder with at least two sub-folders of JPEG or PNG files"
         )
@@ -89,10 +89,10 @@ def _class_files(root: Path) -> list[Path]:
 
 
 def split_folder(images: ImageSet, seed: int) -> dict[str, ImageSet]:
-    """Cut a set into train, val and test (80, 10, 10 %), at random from `seed`, class by class.
+    """Split a set at random into train, val and test (80, 10, 10 %), class by class.
 
-    Every class is in all three if it has three images or more; one of two is in train and test.
-    Raises DataError: a class has fewer than two images, or no class has three.
+    A class with three images or more is in all three parts, a class of two in train and test.
+    Raises DataError if a class has fewer than two images, or no class has three.
     """
     rng = np.random.default_rng(seed)
     rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
@@ -100,15 +100,15 @@ def split_folder(images: ImageSet, seed: int) -> dict[str, ImageSet]:
         order = rng.permutation(np.flatnonzero(images.labels == label)).tolist()
         if len(order) < 2:
             raise DataError(
-                f"class '{name}' has {len(order)} readable image(s), and needs 2, one to train on "
-                "and one to test with; add images or remove its folder"
+                f"class '{name}' has {len(order)} readable image(s) but needs 2, one for training "
+                "and one for testing; add images or remove its folder"
             )
         held = max(1, round(len(order) / 10))
         rows["test"] += order[:held]
         rows["val"] += order[held : 2 * held] if len(order) > 2 else []
         rows["train"] += order[2 * held :] if len(order) > 2 else order[held:]
     if not rows["val"]:
-        raise DataError("no class has three images, so none is left to calibrate with; add images")
+        raise DataError("no class has three images, so none is left to calibrate on; add images")
     return {
         name: ImageSet(images.images[part], images.labels[part], images.class_names)
         for name, part in rows.items()

@@ -1,6 +1,6 @@
-"""From an encoded image to the networks' input, and back to JPEG. PIL and numpy only.
+"""From an encoded image to the networks' input, and back to JPEG, with PIL and numpy.
 
-Bad input stops here with an `ImageError`: size and header are checked before any pixel is decoded.
+Bad input raises an `ImageError`: size and header are checked before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 16_000_000
 FORMATS = ("JPEG", "PNG")
-# grey level that becomes 0, and grey levels per unit: pixels come out at about -2..2
+# grey level that becomes 0, and grey levels per unit: inputs are within about -2..2
 PIXEL_MEAN, PIXEL_SCALE = 127.5, 64.0
 
 Pixels = npt.NDArray[np.uint8]
 
 
 class ImageError(ValueError):
-    """The bytes are not an image that can be classified; the sentence says what to change."""
+    """The bytes are not a usable image; the sentence says what to change."""
 
 
 def decode_image(data: bytes, input_px: int) -> Pixels:
     """Decode JPEG or PNG bytes to uint8 [input_px, input_px, 3] RGB.
 
-    The centre square is scaled so that the short side becomes `input_px`; a short side that
-    already has that size is not resampled. Raises ImageError.
+    The centre square is scaled to `input_px`; it is not resampled if it already has that size.
+    Raises ImageError.
     """
     return decode_opened(open_image(data), input_px)
 
 
 def open_image(data: bytes) -> Image.Image:
-    """The image with its header read and checked, no pixel decoded yet. Raises ImageError."""
+    """Read and check the header; no pixel is decoded yet. Raises ImageError."""
     if len(data) > MAX_BYTES:
         raise ImageError(f"image has {len(data):,} bytes; send at most {MAX_BYTES:,} (8 MiB)")
     image = _open(data)
@@ -52,18 +52,18 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def decode_opened(image: Image.Image, input_px: int) -> Pixels:
-    """Decode what `open_image` returned, as `decode_image` does. Raises ImageError."""
+    """Decode an image that `open_image` returned, like `decode_image`. Raises ImageError."""
     width, height = image.size
     try:
         image.draft("RGB", _draft_size(width, height, input_px))  # JPEG: decode at reduced scale
         rgb = image.convert("RGB")
     except (OSError, SyntaxError, ValueError, IndexError) as error:
-        raise ImageError(f"image data is damaged or cut short ({error}); send it again") from error
+        raise ImageError(f"image data is damaged or truncated ({error}); send it again") from error
     return np.asarray(_fit(rgb, input_px))
 
 
 def _open(data: bytes) -> Image.Image:
-    """Parse the header only; a header that promises a decompression bomb is an error."""
+    """Parse the header only; refuse a header that announces a decompression bomb."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -77,15 +77,15 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _draft_size(width: int, height: int, input_px: int) -> tuple[int, int]:
-    """The least size that keeps both sides at or above the input size."""
+    """The smallest size with both sides at or above the input size."""
     factor = max(1.0, min(width, height) / input_px)
     return int(width / factor), int(height / factor)
 
 
 def _fit(image: Image.Image, input_px: int) -> Image.Image:
-    """Cut out the centre square and scale it to `input_px`.
+    """Crop the centre square and scale it to `input_px`.
 
-    Cutting first keeps a 1 x 10,000,000 image from becoming an enormous intermediate one.
+    Cropping first avoids an enormous intermediate image for inputs such as 1 x 10,000,000.
     """
     width, height = image.size
     side = min(width, height)
@@ -112,14 +112,14 @@ def through_jpeg(
 
 
 def to_input(image: Pixels) -> torch.Tensor:
-    """Network input float32 [1, 3, px, px], normalised, channels_last, of uint8 [px, px, 3]."""
+    """Network input float32 [1, 3, px, px], normalised, channels_last, from uint8 [px, px, 3]."""
     return batch_input(image[None])
 
 
 def batch_input(images: Pixels) -> torch.Tensor:
-    """Network input float32 [n, 3, px, px], normalised, channels_last, of uint8 [n, px, px, 3]."""
+    """Network input float32 [n, 3, px, px], normalised, channels_last, from [n, px, px, 3]."""
     import torch
 
-    # the permuted view of a dense NHWC tensor already is channels_last
+    # the permuted view of a dense NHWC tensor is already channels_last
     pixels = torch.from_numpy(np.array(images, dtype=np.float32)).permute(0, 3, 1, 2)
     return pixels.sub_(PIXEL_MEAN).div_(PIXEL_SCALE)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 SHAPES = (
     "disc", "square", "triangle", "star", "cross", "heart", "ring", "moon", "arrow", "hourglass",
 )  # fmt: skip
-_OVERSAMPLE = 2  # masks are drawn twice as large and shrunk, for smooth edges
+_OVERSAMPLE = 2  # masks are drawn at twice the size and reduced, for smooth edges
 Points = Sequence[tuple[float, float]]
 
 
@@ -47,7 +47,7 @@ POLYGONS: dict[str, Points] = {
     "hourglass": [(-0.75, -0.9), (0.75, -0.9), (0.15, 0), (0.75, 0.9), (-0.75, 0.9), (-0.15, 0)],
 }  # fmt: skip
 
-# filled circle and, for some, a second circle cut out of it: (x, y, radius)
+# a filled circle, and in some shapes a second circle cut out of it: (x, y, radius)
 _Circle = tuple[float, float, float]
 CIRCLES: dict[str, tuple[_Circle, _Circle | None]] = {
     "disc": ((0, 0, 0.85), None),
@@ -61,8 +61,8 @@ def shape_mask(name: str, size: int, tilt_deg: float = 0.0) -> Image.Image:
     side = size * _OVERSAMPLE
     big = Image.new("L", (side, side), 0)
     draw = ImageDraw.Draw(big)
-    turn = np.deg2rad(tilt_deg)
-    cos, sin = float(np.cos(turn)), float(np.sin(turn))
+    tilt_rad = np.deg2rad(tilt_deg)
+    cos, sin = float(np.cos(tilt_rad)), float(np.sin(tilt_rad))
 
     def at(x: float, y: float) -> tuple[float, float]:
         return (1 + x * cos - y * sin) * side / 2, (1 + x * sin + y * cos) * side / 2

@@ -1,11 +1,11 @@
 """The generated image set: 100 classes, ten shapes times ten fill textures.
 
-An image shows one textured shape on a cluttered background. Colours, place, size and angle are
-random and say nothing about the class. The texture is visible in any small window, the shape only
-to a layer that sees the whole object, so accuracy grows with depth. Each image draws a difficulty
-in [0, 1] that sets its noise, clutter, occlusion, contrast and tilt.
+An image shows one textured shape on a cluttered background. Colours, position, size and angle are
+random and independent of the class. The texture is visible in any small window, but the shape only
+to a layer whose receptive field covers the object, so accuracy grows with depth. Each image draws a
+difficulty in [0, 1] that sets its noise, clutter, occlusion, contrast and tilt.
 
-Everything follows from (split, seed, index): the same call gives the same pixels.
+An image depends only on its split, seed, index and size: the same call gives the same pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REFERENCE_PX = 224  # sizes below are in pixels of a 224 x 224 image
 
 
 def render(class_index: int, seed: int | tuple[int, ...], px: int = 224) -> Pixels:
-    """One image of a class: uint8 [px, px, 3] RGB, fixed by (class_index, seed, px)."""
+    """Render one image of a class: uint8 [px, px, 3] RGB, determined by the arguments."""
     key = (seed,) if isinstance(seed, int) else seed
     rng = np.random.Generator(np.random.PCG64([class_index, *key]))
     difficulty = float(rng.random())
@@ -43,14 +43,14 @@ def render(class_index: int, seed: int | tuple[int, ...], px: int = 224) -> Pixe
 def render_split(
     split: Split, count: int, seed: int = 0, px: int = 224, start: int = 0
 ) -> Iterator[tuple[Pixels, int]]:
-    """Images start..start+count of a split as (image, class index); classes take turns."""
+    """Images start..start+count of a split as (image, class index); classes alternate."""
     for index in range(start, start + count):
         label = split_label(index)
         yield render(label, (_SPLIT_KEYS[split], seed, index), px), label
 
 
 def split_label(index: int) -> int:
-    """The class of the image at `index` of any split: a fixed walk over all classes."""
+    """The class of the image at `index` of any split: a fixed permutation of all classes."""
     return (index * 37) % len(CLASS_NAMES)
 
 
@@ -87,7 +87,7 @@ def _strokes(
 def _place_object(
     rng: np.random.Generator, canvas: Image.Image, class_index: int, difficulty: float
 ) -> None:
-    """Paste the textured shape near the centre, tilted more the harder the image is."""
+    """Paste the textured shape near the centre; difficult images are tilted more."""
     unit = canvas.width / _REFERENCE_PX
     size = max(8, round(unit * float(rng.uniform(64, 90))))
     tilt_deg = float(rng.uniform(-1, 1)) * (10 + 30 * difficulty)
@@ -102,7 +102,7 @@ def _place_object(
 
 
 def _paint(rng: np.random.Generator, field: Floats, difficulty: float) -> Pixels:
-    """Colour a field in [0, 1] between two colours whose contrast falls with difficulty."""
+    """Colour a field in [0, 1] with two colours whose contrast decreases with difficulty."""
     first = rng.uniform(0, 255, 3)
     away = np.where(first < 128, 1.0, -1.0) * rng.uniform(0.45, 1.0, 3)
     second = np.clip(first + away * (170 - 70 * difficulty), 0, 255)
@@ -111,7 +111,7 @@ def _paint(rng: np.random.Generator, field: Floats, difficulty: float) -> Pixels
 
 
 def _noise(rng: np.random.Generator, canvas: Image.Image, difficulty: float) -> Pixels:
-    """Sensor noise: a difference of two uniforms (triangular), up to 20 grey levels wide."""
+    """Add sensor noise: a difference of two uniforms (triangular), up to 20 grey levels."""
     pixels = np.asarray(canvas, dtype=np.int16)
     raw = np.frombuffer(rng.bytes(2 * pixels.size), dtype=np.uint8).astype(np.int16)
     raw = raw.reshape(2, *pixels.shape)

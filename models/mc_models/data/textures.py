@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 def texture_field(
     name: str, size: int, cell: float, angle_rad: float, rng: np.random.Generator
 ) -> Floats:
-    """Field [size, size] in [0, 1]: the texture `name`, repeating every `cell` px, turned."""
+    """Field [size, size] in [0, 1]: the texture `name`, rotated, with a period of `cell` px."""
     axis = np.arange(size, dtype=np.float32) - size / 2
     cos, sin = np.float32(np.cos(angle_rad)), np.float32(np.sin(angle_rad))
     x, y = axis[None, :], axis[:, None]
@@ -28,7 +28,7 @@ def texture_field(
 
 
 def _speckle(size: int, cell: float, rng: np.random.Generator) -> Floats:
-    """Random blocks of a third of a cell: no direction, no period."""
+    """Random blocks of a third of a cell, without direction or period."""
     block = max(1, round(cell / 3))
     n = -(-size // block)
     coarse = rng.integers(0, 2, size=(n, n)).astype(np.float32)

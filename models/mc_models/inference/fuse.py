@@ -1,9 +1,8 @@
 """Rewrite a piece of a network for inference: fewer and larger calls.
 
-torch.fx writes the piece down as a graph. Dropouts and merged norms disappear from it, and with
-`pack` convolution + ReLU, convolution + residual sum (+ ReLU) and linear + ReLU become one oneDNN
-call each (`kernels`). Works on every module that fx can trace; another one runs as it is, in the
-new precision.
+torch.fx traces the piece as a graph. Dropouts and merged norms are removed, and with `pack` the
+sequences convolution + ReLU, convolution + residual sum (+ ReLU) and linear + ReLU become one
+oneDNN call each (`kernels`). A module that fx cannot trace runs unchanged in the new precision.
 """
 
 from __future__ import annotations
@@ -28,23 +27,23 @@ SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
 def fuse(
     piece: nn.Module, x: Tensor, dtype: torch.dtype, pack: bool, gives_logits: bool = False
 ) -> Callable[[Tensor], Tensor]:
-    """A copy of `piece` (eval mode, norms merged) for inputs like `x`, computing in `dtype`.
+    """Return a copy of `piece` (eval mode, norms merged) that computes inputs like `x` in `dtype`.
 
-    `x` is float32, on the device where the piece is to run. If the piece `gives_logits`, its last
-    layer with weights stays float32.
+    `x` is float32 and on the device that is to run the piece. With `gives_logits` the last layer
+    with weights stays float32.
     """
-    piece = nn.Sequential(copy.deepcopy(piece))  # so that a piece of one layer is no exception
+    piece = nn.Sequential(copy.deepcopy(piece))  # a piece of one layer is traced like any other
     try:
         graph = _Tracer().trace(piece)
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError):
         return piece.to(dtype)
     module = fx.GraphModule(piece, graph)
     _Fuser(module, x, dtype, pack, gives_logits).run()
-    return _only_step(module) or module.forward  # nothing hooks into the module's call
+    return _only_step(module) or module.forward  # no hooks, so the module's call adds nothing
 
 
 def _only_step(module: fx.GraphModule) -> Callable[[Tensor], Tensor] | None:
-    """The one layer that a graph consists of: calling it directly saves some microseconds."""
+    """The graph's layer if it has only one; calling it directly saves some microseconds."""
     steps = [node for node in module.graph.nodes if node.op not in ("placeholder", "output")]
     if len(steps) != 1:
         return None
@@ -59,7 +58,7 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a graph and keeps what each node gave."""
+    """Runs a graph and keeps each node's output."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
@@ -87,8 +86,8 @@ class _Fuser:
         self._logits = weighted[-1] if gives_logits and weighted else None
 
     def run(self) -> None:
-        """Replace what can be replaced and write the piece's code anew."""
-        if self._logits is not None:  # before its weights are rounded with the others
+        """Replace layers by kernels and recompile the piece."""
+        if self._logits is not None:  # before the module's weights are rounded
             output_layer = InFloat32(copy.deepcopy(self._layer(self._logits)))
             self._put([self._logits], output_layer.forward, self._logits.args[0])
         self._module.to(self._dtype)
@@ -117,7 +116,7 @@ class _Fuser:
         return next(iter(node.users)) if len(node.users) == 1 else None
 
     def _summand(self, layer: fx.Node, user: fx.Node) -> fx.Node | None:
-        """The other input, if `user` adds the layer's output to something of the same shape."""
+        """The other input, if `user` adds the layer's output to a tensor of the same shape."""
         if user.target not in SUMS or len(user.args) != 2 or user.kwargs:
             return None
         others = [arg for arg in user.args if arg is not layer]
@@ -139,7 +138,7 @@ class _Fuser:
                 self._graph.erase_node(node)
 
     def _pack_layer(self, node: fx.Node) -> None:
-        """One call for the layer and what follows it, as far as that is a sum and a ReLU."""
+        """Replace the layer, and a sum and a ReLU that follow it, by one kernel."""
         layer, run, inputs = self._layer(node), [node], [node.args[0]]
         user = self._only_user(node)
         other = self._summand(node, user) if user and isinstance(layer, nn.Conv2d) else None
@@ -155,7 +154,7 @@ class _Fuser:
             self._put(run, kernel.forward, *inputs)
 
     def _put(self, run: list[fx.Node], kernel: Callable[..., Tensor], *inputs: Any) -> None:
-        """Compute what the last node of `run` gives by `kernel`, in place of all of `run`."""
+        """Replace the nodes of `run` by `kernel`, which computes the output of the last one."""
         with self._graph.inserting_after(run[-1]):
             new = self._graph.call_function(kernel, inputs)
         self._values[new] = self._values[run[-1]]

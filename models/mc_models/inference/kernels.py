@@ -1,10 +1,10 @@
-"""StageGraph as oneDNN computes them best on a CPU, and the few that torch leaves room to improve.
+"""Layers as packed oneDNN calls on a CPU, and a faster local response normalisation.
 
-A packed layer is one oneDNN call for convolution or linear, bias, a residual sum and ReLU, with
-weights that were reordered once for the input's shape; torch's own layers reorder them in every
-pass. The operators are the ones that torch.compile emits for a CPU. They are no public interface:
-`packed` gives None where a build of torch has none, or none for the layer. The kernels are plain
-objects, not modules: a module's call costs some microseconds, in which a small layer is done.
+A packed layer is one oneDNN call for convolution or linear, bias, a residual sum and ReLU. Its
+weights are reordered once for the input's shape; torch's own layers reorder them in every pass.
+The operators are those that torch.compile emits for a CPU. They are not a public interface, so
+`packed` returns None if a build of torch lacks the one for a layer. Kernels are plain objects, not
+modules: calling a module costs some microseconds, as much as running a small layer.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class PackedLinear:
 
 
 def packed(layer: nn.Conv2d | nn.Linear, x: Tensor, relu: bool) -> PackedConv | PackedLinear | None:
-    """`layer`, and a ReLU after it if wanted, as one oneDNN call for inputs like `x`."""
+    """Pack `layer`, with a ReLU behind it if `relu`, for inputs like `x`; None if impossible."""
     try:
         if isinstance(layer, nn.Linear):
             kernel: PackedConv | PackedLinear = PackedLinear(
@@ -76,7 +76,7 @@ def packed(layer: nn.Conv2d | nn.Linear, x: Tensor, relu: bool) -> PackedConv | 
 
 
 class InFloat32:
-    """A float32 layer in a reduced network, as the one that makes the logits is."""
+    """A float32 layer in a network of reduced precision, such as the one before the logits."""
 
     def __init__(self, layer: nn.Module) -> None:
         self._layer = layer
@@ -92,9 +92,9 @@ class BandedNorm:
 
     def __init__(self, norm: NeighbourNorm, x: Tensor, dtype: torch.dtype) -> None:
         channels, device = x.shape[1], x.device
-        place = torch.arange(channels)
-        near = (place[:, None] - place[None, :]).abs() <= norm.size // 2
-        # half precision ends at 65504, which a square can pass
+        index = torch.arange(channels)
+        near = (index[:, None] - index[None, :]).abs() <= norm.size // 2
+        # float16 ends at 65504, which a square can exceed
         dtype = torch.float32 if dtype is torch.float16 else dtype
         self._band = (near * (norm.alpha / norm.size)).to(device, dtype)
         self._one = torch.ones(channels, device=device, dtype=dtype)

@@ -1,8 +1,9 @@
-"""Where profiles are kept between starts, and which of them an agent goes by.
+"""Keep profiles between starts, and choose the one that an agent uses.
 
-One file per bundle, `NAME-HASH.json`, in `$XDG_STATE_HOME/mc-sched/profiles` (else below
-`~/.local/state`), or the file that an agent's `profile:` names. Two agents may share it: each adds
-its own profiles; if both write at once, one of them measures again at its next start.
+There is one file per bundle, `NAME-HASH.json`, in `$XDG_STATE_HOME/mc-sched/profiles` (default:
+below `~/.local/state`), or the file that an agent's `profile:` names. Two agents may share it: each
+adds its own profiles. If both write at the same time, one of them measures again at its next
+start.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
 FORMAT = 4
 QUIET = 0.2
-"""Largest disturbance (`Profile.disturbed`) of times that are worth keeping."""
+"""Largest disturbance (`Profile.disturbed`) of times that are kept."""
 GAIN = 1.05
-"""How many times as fast reduced precision has to be for `auto` to choose it."""
+"""Least speed-up by reduced precision for which `auto` chooses it."""
 
 
 def default_file(bundle: Bundle) -> Path | None:
-    """Where this user's profiles of a bundle lie; None for a user without a home."""
+    """This user's profile file for a bundle; None for a user without a home."""
     try:
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     except RuntimeError:
@@ -47,10 +48,11 @@ def host_profile(
     file: Path | None = None,
     device: Device | None = None,
 ) -> Profile:
-    """This host's profile of a network, in the precision that the setting `precision` leads to.
+    """This host's profile of a network, in the precision that the setting `precision` selects.
 
-    What `file` (default: the user's) does not hold is measured, in seconds, and kept there unless
-    the host was busy. Raises DeviceError, and OSError if a given `file` cannot be written.
+    Profiles missing from `file` (default: the user's) are measured, which takes seconds, and kept
+    there unless the host was busy. Raises DeviceError, and OSError if a given `file` cannot be
+    written.
     """
     from mc_models.inference.devices import host_device, precisions
 
@@ -59,38 +61,38 @@ def host_profile(
     wanted = [blank_profile(bundle, part, threads, choice, device) for choice in choices]
     stored = stored_profiles(wanted, file or default_file(bundle))
     if len(stored) < len(wanted):
-        # all of them again: times that are compared have to come from the same minute
+        # all of them again: only times of the same minute can be compared
         stored = measure_profiles(wanted, bundle, device)
         keep_profiles(stored, bundle, file)
     return best(stored)
 
 
 def best(profiles: Sequence[Profile]) -> Profile:
-    """The fastest profile; the first, float32, unless another is faster by more than noise."""
+    """The fastest profile; the first, float32, unless another is faster by the factor GAIN."""
     fastest = min(profiles, key=lambda profile: profile.total_ns)
     return fastest if fastest.total_ns * GAIN < profiles[0].total_ns else profiles[0]
 
 
 def stored_profiles(wanted: Sequence[Profile], file: Path | None) -> list[Profile]:
-    """Those of the `wanted` profiles that `file` has, with their times."""
+    """The `wanted` profiles that `file` holds, with their times."""
     found = {profile.identity: profile for profile in read_profiles(file)}
     return [found[blank.identity] for blank in wanted if blank.identity in found]
 
 
 def keep_profiles(profiles: Sequence[Profile], bundle: Bundle, file: Path | None = None) -> bool:
-    """Store profiles in `file` or the user's; False if the host was too busy or has no place.
+    """Store profiles in `file` or the user's; False if the host was busy or has no such place.
 
     Raises OSError if a given `file` cannot be written.
     """
-    place = file or default_file(bundle)
-    if place is None or any(profile.disturbed > QUIET for profile in profiles):
+    target = file or default_file(bundle)
+    if target is None or any(profile.disturbed > QUIET for profile in profiles):
         return False
     try:
-        _add_profiles(profiles, place)
+        _add_profiles(profiles, target)
     except OSError:
         if file is not None:
             raise
-        return False  # a place that nobody asked for may be read-only
+        return False  # the default place may be read-only
     return True
 
 
@@ -109,7 +111,7 @@ def read_profiles(file: Path | None) -> list[Profile]:
 
 
 def _add_profiles(profiles: Sequence[Profile], file: Path) -> None:
-    """Add profiles to `file`, in place of those with the same identity. Raises OSError."""
+    """Add profiles to `file`, replacing those with the same identity. Raises OSError."""
     kept = {profile.identity: profile for profile in [*read_profiles(file), *profiles]}
     content = {"format": FORMAT, "profiles": [asdict(profile) for profile in kept.values()]}
     file.parent.mkdir(parents=True, exist_ok=True)

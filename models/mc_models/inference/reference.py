@@ -1,4 +1,4 @@
-"""The plain way to classify an image, in one process: the baseline for every overhead."""
+"""Plain classification of images in one process: the baseline that overheads are measured by."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Piece = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Reference:
-    """Decode, preprocess and forward with nothing around them."""
+    """Decode, preprocess and run a network, without scheduler or agents."""
 
     bundle: Bundle
     local: Piece
@@ -29,19 +29,19 @@ class Reference:
 
     @classmethod
     def plain(cls, bundle: Bundle) -> Reference:
-        """The networks as torch runs them by itself, in float32."""
+        """The networks with torch's own layers, in float32."""
         cloud = bundle.cloud_net()
         return cls(bundle, bundle.local_net(), list(cloud.stages), dict(cloud.heads.items()))
 
     @classmethod
     def prepared(cls, bundle: Bundle, threads: int = 1) -> Reference:
-        """The networks in the very form in which the agents of this host run them."""
+        """The networks in the form in which the agents run them on this host."""
         local = prepare_local(bundle, host_profile(bundle, "edge", threads).precision)
         cloud = prepare_cloud(bundle, host_profile(bundle, "cloud", threads).precision)
         return cls(bundle, local, cloud.stages, cloud.heads)
 
     def prepare(self, image: bytes) -> Tensor:
-        """JPEG or PNG bytes to the nets' input, [1, 3, px, px]."""
+        """Network input [1, 3, px, px] of JPEG or PNG bytes."""
         return to_input(decode_image(image, self.bundle.input_px))
 
     @torch.inference_mode()
@@ -56,7 +56,7 @@ class Reference:
 
     @torch.inference_mode()
     def forward(self, x: Tensor) -> Answer:
-        """The same from a prepared input."""
+        """The cloud net's answer for network input."""
         last = self.bundle.exits[-1]
         for stage in self.stages:
             x = stage(x)

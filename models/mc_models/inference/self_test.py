@@ -1,4 +1,4 @@
-"""Warming networks up, and seeing that they answer: an agent serves nobody before that."""
+"""Warm networks up and check that they answer, before an agent accepts tasks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from mc_models.bundle.load import Bundle
 
 RUNS = 5
-"""The first ones build kernels and fill caches."""
+"""Number of passes; the first ones build kernels and fill caches."""
 Module = Callable[[torch.Tensor], torch.Tensor]
 
 
 class SelfTestFailed(ValueError):
-    """A network does not work on this device."""
+    """A network gives no valid answer on this device."""
 
 
 @torch.inference_mode()
 def try_local(layers: Iterable[Module], bundle: Bundle, runs: int = RUNS) -> None:
-    """Run the local net; SelfTestFailed if its answer is none."""
+    """Run the local net; raise SelfTestFailed if its answer is not valid."""
     for x in _inputs(bundle, runs):
         for layer in layers:
             x = layer(x)
@@ -30,7 +30,7 @@ def try_local(layers: Iterable[Module], bundle: Bundle, runs: int = RUNS) -> Non
 def try_cloud(
     stages: Iterable[Module], heads: Mapping[str, Module], bundle: Bundle, runs: int = RUNS
 ) -> None:
-    """Run every stage and head of the cloud net; SelfTestFailed if one's answer is none."""
+    """Run every stage and head; raise SelfTestFailed if an exit's answer is not valid."""
     for x in _inputs(bundle, runs):
         for stage, head in zip(stages, heads, strict=True):
             x = stage(x)
@@ -38,16 +38,16 @@ def try_cloud(
 
 
 def _inputs(bundle: Bundle, runs: int) -> Iterable[torch.Tensor]:
-    """Grey pictures, [1, 3, px, px]."""
+    """Grey images, [1, 3, px, px]."""
     for _ in range(runs):
         x = torch.zeros(1, 3, bundle.input_px, bundle.input_px)
         yield x.contiguous(memory_format=torch.channels_last)
 
 
 def _check(logits: torch.Tensor, bundle: Bundle, name: str) -> None:
-    whole = logits.numel() == len(bundle.labels) and bool(torch.isfinite(logits).all())
-    if not whole:
+    is_valid = logits.numel() == len(bundle.labels) and bool(torch.isfinite(logits).all())
+    if not is_valid:
         raise SelfTestFailed(
-            f"{name} fails its self-test: its answer is not one finite number per label; try "
+            f"{name} fails its self-test: its output is not one finite number per label; try "
             "precision: float32, or another version of torch"
         )
