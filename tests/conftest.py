@@ -1,4 +1,4 @@
-"""Small bundles that several rooms test with, made once per run."""
+"""Small bundles for the tests of several packages, made once per run."""
 
 import shutil
 

@@ -140,7 +140,7 @@ class TestBadInput:
             (tmp_path / "photos" / name / "1.jpg").write_bytes(encode_jpeg(render(0, 0, 64)))
         photos = str(tmp_path / "photos")
         line = sentence(capsys, "evaluate", str(small_bundle.path), "--data", photos)
-        assert "class folder 'zebra' is no label" in line
+        assert "class folder 'zebra' is not a label" in line
 
     def test_a_place_that_cannot_be_written(self, small_bundle, tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(profile_store, "QUIET", 1.0)

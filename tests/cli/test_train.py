@@ -59,17 +59,17 @@ def test_a_folder_with_a_broken_file_becomes_a_bundle_and_the_file_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"),
+    ("classes", "message"),
     [
         ({}, "is not a folder"),
         ({"cat": 3}, "at least two"),
         ({"cat": 3, "eel": 1}, "class 'eel' has 1 readable image"),
     ],
 )
-def test_data_that_cannot_be_trained_on_is_one_sentence(tmp_path, out, capsys, classes, said):
+def test_data_that_cannot_be_trained_on_is_one_sentence(tmp_path, out, capsys, classes, message):
     assert train(folder(tmp_path / "photos", **classes), out) == 1
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert "Traceback" not in error
     assert not out.exists()
 

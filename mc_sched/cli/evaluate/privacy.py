@@ -69,7 +69,11 @@ def table_rows(report: PrivacyReport) -> list[tuple[str, ...]]:
         )
         for row in report.rows
     ]  # fmt: skip
-    psnr_db, ssim, accuracy = report.blind_psnr_db, report.blind_ssim, report.chance
+    psnr_db, ssim, accuracy = (
+        report.blind_psnr_db,
+        report.blind_ssim,
+        report.blind_attribute_accuracy,
+    )
     blind = ("nothing", "0", f"{psnr_db:.1f}", f"{ssim:.3f}", f"{100 * accuracy:.1f}", "", "")
     return [*rows, blind]
 
@@ -84,7 +88,7 @@ def as_json(report: PrivacyReport) -> dict[str, object]:
         "blind_psnr_db": report.blind_psnr_db,
         "blind_ssim": report.blind_ssim,
         "attribute": report.attribute,
-        "blind_attribute_accuracy": report.chance,
+        "blind_attribute_accuracy": report.blind_attribute_accuracy,
         "codecs": {
             row.codec: {
                 "bytes": row.mean_bytes,

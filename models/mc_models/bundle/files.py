@@ -47,7 +47,7 @@ def verify_files(path: Path, expected: Mapping[str, str], files: tuple[str, ...]
     for name in files:
         file = path / name
         if not file.is_file():
-            raise BundleError(f"{file}: missing; copy the whole bundle again")
+            raise BundleError(f"{file} is missing; copy the bundle again")
         if file_hash(file) != expected.get(name):
             raise BundleError(
                 f"{file}: its SHA-256 differs from the one in {TABLE_FILE}; "

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REPORT_FILE = "report.png"
-# Okabe and Ito's colours, told apart by all kinds of sight
+# Okabe and Ito's palette, distinguishable with any colour vision
 _TOP5, _TOP1, _INK = "#0072B2", "#D55E00", "#333333"
 _GOPS = 1e9
 _STYLE: dict[Any, Any] = {
@@ -38,7 +38,7 @@ def exit_ops(bundle: Bundle) -> tuple[int, ...]:
 
 
 def write_report(bundle: Bundle, codec: str = "jpeg") -> Path:
-    """Draw the report into the bundle's folder and return its path."""
+    """Draw report.png in the bundle's folder and return its path."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -51,8 +51,8 @@ def write_report(bundle: Bundle, codec: str = "jpeg") -> Path:
         _curve(axes, gops, [100 * row.top5[codec] for row in bundle.exits], "top-5", _TOP5)
         _curve(axes, gops, [100 * row.top1[codec] for row in bundle.exits], "top-1", _TOP1)
         _local(axes, bundle)
-        _name_exits(axes, gops, bundle, codec)
-        _dress(axes, bundle, codec)
+        _label_exits(axes, gops, bundle, codec)
+        _finish(axes, bundle, codec)
         path = bundle.path / REPORT_FILE
         figure.savefig(path, dpi=200, metadata={"Software": None})
     return path
@@ -73,7 +73,7 @@ def _local(axes: Axes, bundle: Bundle) -> None:
                   label=f"local net, {name}")  # fmt: skip
 
 
-def _name_exits(axes: Axes, gops: Sequence[float], bundle: Bundle, codec: str) -> None:
+def _label_exits(axes: Axes, gops: Sequence[float], bundle: Bundle, codec: str) -> None:
     for x, row in zip(gops, bundle.exits, strict=True):
         axes.annotate(
             f"{row.name}\n{100 * row.top5[codec]:.1f}", (x, 100 * row.top5[codec]),
@@ -81,7 +81,7 @@ def _name_exits(axes: Axes, gops: Sequence[float], bundle: Bundle, codec: str) -
         )  # fmt: skip
 
 
-def _dress(axes: Axes, bundle: Bundle, codec: str) -> None:
+def _finish(axes: Axes, bundle: Bundle, codec: str) -> None:
     """Scales, titles and legend."""
     bottom, top = axes.get_ylim()
     axes.set_ylim(max(0, bottom - 2), min(top, 100) + 0.12 * (top - bottom))
@@ -102,7 +102,7 @@ def _dress(axes: Axes, bundle: Bundle, codec: str) -> None:
 
 
 def _title(network: str) -> str:
-    """A network's name as papers write it."""
+    """A network's name in the spelling of its paper."""
     published = {
         "caffenet": "CaffeNet", "googlenet": "GoogLeNet", "nin": "Network-in-Network",
         "resnet152": "ResNet-152",

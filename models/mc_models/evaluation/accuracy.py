@@ -1,8 +1,8 @@
-"""Measure a bundle's accuracy tables, and compare them with the stored ones.
+"""Measure a bundle's accuracy on images and compare it with the stored tables.
 
-Beside accuracy: the expected calibration error of each output before and after its temperature,
-and the confusion of exits, which says what going deeper (or to the cloud) is worth: the images
-that one output gets right and another does not.
+The evaluation also has the expected calibration error of each output before and after its
+temperature, and the confusion of outputs: the number of images that one output classifies
+correctly and another does not, which is the benefit of a deeper exit or of the cloud.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mc_models.progress import OnProgress
 
 @dataclass(frozen=True)
 class EvaluatedRow:
-    """One output: measured accuracy, the stored one, calibration errors; all in [0, 1]."""
+    """One output: its measured and stored accuracy and its calibration errors, in [0, 1]."""
 
     name: str
     measured: Accuracy
@@ -50,7 +50,7 @@ Matrix = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class Confusion:
-    """Entry [i][j]: how many images output i gets right and output j does not, in row order."""
+    """Entry [i][j]: number of images that output i classifies correctly and output j does not."""
 
     top1: Matrix
     top5: Matrix
@@ -77,11 +77,11 @@ def evaluation_images(
 ) -> ImageSet:
     """The images to evaluate on: generated test images, or a folder of class folders.
 
-    Left out, `count` and `seed` are those that the stored tables were measured with.
+    `count` and `seed` default to those of the stored tables.
     """
     if data == "generated" and bundle.labels != CLASS_NAMES:
         raise DataError(
-            f"bundle {bundle.name} has other classes than the generated images; "
+            f"the classes of bundle {bundle.name} are not those of the generated images; "
             "give a folder of its classes with --data"
         )
     if data != "generated":
@@ -92,12 +92,12 @@ def evaluation_images(
 
 
 def _relabelled(images: ImageSet, labels: tuple[str, ...]) -> ImageSet:
-    """Folder classes mapped to the bundle's labels by name."""
+    """Map a folder's classes to the bundle's labels by name."""
     unknown = [name for name in images.class_names if name not in labels]
     if unknown:
         raise DataError(
-            f"class folder '{unknown[0]}' is no label of this bundle; name the folders after its "
-            f"labels, such as '{labels[0]}'"
+            f"class folder '{unknown[0]}' is not a label of this bundle; name the folders after "
+            f"its labels, such as '{labels[0]}'"
         )
     index = torch.tensor([labels.index(name) for name in images.class_names]).numpy()
     return ImageSet(images.images, index[images.labels], labels, images.unreadable)
@@ -119,11 +119,11 @@ def evaluate(
         EvaluatedRow(
             name,
             accuracy(logits[name], labels),
-            was,
+            before,
             calibration_error(logits[name], labels, 1.0),
             calibration_error(logits[name], labels, temperature),
         )
-        for name, (was, temperature) in stored.items()
+        for name, (before, temperature) in stored.items()
     )
     right = [hits(logits[name], labels) for name in stored]
     confusion = Confusion(_only_right([r[0] for r in right]), _only_right([r[1] for r in right]))

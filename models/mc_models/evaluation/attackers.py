@@ -1,8 +1,8 @@
-"""Two attackers on what leaves the device: one wants the picture back, one wants to know a colour.
+"""Two attacks on what leaves the device: image reconstruction and attribute inference.
 
-Both know the codec and can make as many messages as they like from pictures of their own. They
-see `evidence`: a map [n, channels, side, side], the pixels behind JPEG or the values of a
-features message. Against either codec they get the same trunk and the same training.
+Both attackers know the codec and can make any number of messages from images of their own. They
+see `evidence`, a map [n, channels, side, side]: the pixels behind JPEG, or the values of a
+features message. They use the same trunk and the same training against either codec.
 
 Pixels are in units of the networks' input, about -2 to 2.
 """
@@ -28,13 +28,13 @@ from mc_models.training.fit import Budget, fit
 WIDTH = 64
 BLOCKS = 3
 FACTOR = 4
-"""The trunk works on maps of 1/4 of the picture's side."""
+"""The trunk works on maps with 1/4 of the image's side."""
 
-MIDDLE_PX = 32
-"""Side of the picture's middle, whose colour is asked for."""
+CENTRE_PX = 32
+"""Side of the image's centre, whose colour is the attribute."""
 
 View = Callable[[Tensor, torch.Generator], Tensor]
-"""What the attacker sees of network inputs [n, 3, px, px], by a codec with fresh noise."""
+"""Evidence of network inputs [n, 3, px, px] through a codec; the generator makes its noise."""
 
 
 class _Block(nn.Module):
@@ -52,7 +52,7 @@ class _Block(nn.Module):
 
 
 def _trunk(channels: int, side: int, px: int) -> nn.Sequential:
-    """Evidence [n, channels, side, side] to maps [n, WIDTH, px / 4, px / 4]."""
+    """Network from evidence [n, channels, side, side] to maps [n, WIDTH, px / 4, px / 4]."""
     scale = px // FACTOR / side
     if scale >= 1:
         entry: list[nn.Module] = [
@@ -66,30 +66,30 @@ def _trunk(channels: int, side: int, px: int) -> nn.Sequential:
 
 
 class Reconstructor(nn.Module):
-    """From evidence to pixels [n, 3, px, px].
+    """Reconstruction attack: from evidence to pixels [n, 3, px, px].
 
-    Where the evidence is pixels already, it starts as the identity and learns a correction.
+    If the evidence is pixels already, the network starts as the identity and learns a correction.
     """
 
     def __init__(self, channels: int, side: int, px: int) -> None:
         super().__init__()
         self._is_pixels = (channels, side) == (3, px)
         self.trunk = _trunk(channels, side, px)
-        self.paint = nn.Conv2d(WIDTH, 3 * FACTOR**2, 3, padding=1)
+        self.to_pixels = nn.Conv2d(WIDTH, 3 * FACTOR**2, 3, padding=1)
         self.unfold = nn.PixelShuffle(FACTOR)
         if self._is_pixels:
-            nn.init.zeros_(self.paint.weight)
-            if self.paint.bias is not None:
-                nn.init.zeros_(self.paint.bias)
+            nn.init.zeros_(self.to_pixels.weight)
+            if self.to_pixels.bias is not None:
+                nn.init.zeros_(self.to_pixels.bias)
 
     def forward(self, evidence: Tensor) -> Tensor:
-        """Pixels of the pictures behind the evidence."""
-        pixels: Tensor = self.unfold(self.paint(self.trunk(evidence)))
+        """Reconstructed pixels [n, 3, px, px]."""
+        pixels: Tensor = self.unfold(self.to_pixels(self.trunk(evidence)))
         return evidence + pixels if self._is_pixels else pixels
 
 
-class Guesser(nn.Module):
-    """From evidence to logits [n, values] of an attribute of the picture's middle."""
+class AttributeInference(nn.Module):
+    """Attribute inference attack: from evidence to logits [n, values] of the centre's attribute."""
 
     def __init__(self, channels: int, side: int, px: int, values: int) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ class Guesser(nn.Module):
 
     def forward(self, evidence: Tensor) -> Tensor:
         """Logits of the attribute's values."""
-        middle = _middle(self.trunk(evidence), 2 * MIDDLE_PX // FACTOR)
-        logits: Tensor = self.linear(self.pool(middle).flatten(1))
+        centre = _centre(self.trunk(evidence), 2 * CENTRE_PX // FACTOR)
+        logits: Tensor = self.linear(self.pool(centre).flatten(1))
         return logits
 
 
@@ -114,29 +114,29 @@ def train_reconstructor(
     budget: Budget,
     on_step: OnStep | None,
 ) -> Reconstructor:
-    """Train on pictures of the attacker's own. `shape`: channels and side of the evidence."""
+    """Train on images of the attacker's own; `shape` is (channels, side) of the evidence."""
     torch.manual_seed(budget.seed)
     attacker = Reconstructor(*shape, images.images.shape[1])
 
     def loss_of(x: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-        guess = attacker(view(x, rng))
-        return F.l1_loss(guess, x) + 0.5 * (1 - ssim(guess, x).mean())
+        reconstructed = attacker(view(x, rng))
+        return F.l1_loss(reconstructed, x) + 0.5 * (1 - ssim(reconstructed, x).mean())
 
     fit(attacker, images, budget, loss_of, on_step)
     return attacker
 
 
-def train_guesser(
+def train_attribute_inference(
     view: View,
     shape: tuple[int, int],
     images: ImageSet,
     attribute: CentreColour,
     budget: Budget,
     on_step: OnStep | None,
-) -> Guesser:
-    """Train to tell `attribute` of a picture."""
+) -> AttributeInference:
+    """Train to infer `attribute` from the evidence."""
     torch.manual_seed(budget.seed)
-    attacker = Guesser(*shape, images.images.shape[1], len(attribute.names))
+    attacker = AttributeInference(*shape, images.images.shape[1], len(attribute.names))
 
     def loss_of(x: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         return F.cross_entropy(attacker(view(x, rng)), attribute(x))
@@ -150,10 +150,10 @@ def train_guesser(
 
 @dataclass(frozen=True)
 class CentreColour:
-    """The attribute that is attacked: the colour of the picture's middle, one of eight.
+    """The attribute to infer: the colour of the image's centre, one of eight.
 
-    Red, green and blue are each below or above their median over the attacker's own pictures.
-    No class of the generated images depends on it; and any picture has a middle.
+    Red, green and blue are each below or above their median over the attacker's own images. The
+    classes of the generated images are independent of it, and every image has a centre.
     """
 
     medians: Tensor
@@ -162,23 +162,23 @@ class CentreColour:
 
     @classmethod
     def of(cls, images: Pixels) -> CentreColour:
-        """The attribute with the medians of these pictures, uint8 [n, px, px, 3]."""
-        top, left = ((side - MIDDLE_PX) // 2 for side in images.shape[1:3])
-        middle = images[:, top : top + MIDDLE_PX, left : left + MIDDLE_PX]
-        return cls(_middle_colour(batch_input(middle)).median(0).values)
+        """The attribute with the medians of these images, uint8 [n, px, px, 3]."""
+        top, left = ((side - CENTRE_PX) // 2 for side in images.shape[1:3])
+        centre = images[:, top : top + CENTRE_PX, left : left + CENTRE_PX]
+        return cls(_centre_colour(batch_input(centre)).median(0).values)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Index into `names`, int64 [n]."""
-        above = (_middle_colour(pixels) > self.medians).long()
+        above = (_centre_colour(pixels) > self.medians).long()
         return above @ torch.tensor([1, 2, 4])
 
 
-def _middle_colour(pixels: Tensor) -> Tensor:
-    """Mean colour [n, 3] of the picture's middle."""
-    return _middle(pixels, MIDDLE_PX).mean((2, 3))
+def _centre_colour(pixels: Tensor) -> Tensor:
+    """Mean colour [n, 3] of the image's centre."""
+    return _centre(pixels, CENTRE_PX).mean((2, 3))
 
 
-def _middle(maps: Tensor, side: int) -> Tensor:
+def _centre(maps: Tensor, side: int) -> Tensor:
     """The central `side` x `side` cells of maps [n, channels, h, w]."""
     top, left = ((n - side) // 2 for n in maps.shape[-2:])
     return maps[:, :, top : top + side, left : left + side]
@@ -201,5 +201,5 @@ def psnr_db(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _unit(pixels: Tensor) -> Tensor:
-    """Pixels as 0 to 1."""
+    """Pixels scaled to 0..1."""
     return (pixels * PIXEL_SCALE + PIXEL_MEAN) / 255

@@ -1,4 +1,4 @@
-"""An evaluation as plain values for programs, and as files."""
+"""An evaluation as plain values for JSON, and as JSON and CSV files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JSON_FILE, ACCURACY_FILE, CONFUSION_FILE = "evaluation.json", "accuracy.csv", "c
 
 
 def as_values(result: Evaluation) -> dict[str, Any]:
-    """The evaluation as JSON holds it; shares in [0, 1], counts of images in the matrices."""
+    """The evaluation as a JSON object: shares in [0, 1], and counts of images in the matrices."""
     return {
         "schema": "mc-sched/evaluation/1",
         "bundle": result.bundle,
@@ -42,7 +42,7 @@ def as_values(result: Evaluation) -> dict[str, Any]:
 
 
 def write_evaluation(result: Evaluation, folder: Path) -> tuple[Path, ...]:
-    """Write JSON and two CSV tables into `folder`; their paths. Raises OSError."""
+    """Write a JSON file and two CSV tables into `folder`; return the paths. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     values = as_values(result)
     text = json.dumps(values, indent=1) + "\n"

@@ -1,7 +1,7 @@
-"""What only other policies than `mc` ask of a bundle, measured on held-out images.
+"""Tables that only the baseline policies need, measured on held-out images.
 
-DDNN needs to know, image by image, how sure the local net is and who is right; partitioners need
-the accuracy of every exit behind every raw split.
+DDNN needs the local net's entropy for each image and which outputs are right; the partitioning
+policies need the accuracy of every exit behind every raw split.
 """
 
 from __future__ import annotations
@@ -30,45 +30,45 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class PolicyTables:
-    """Of each image: the local net's normalised entropy, and whose top 5 hold its label."""
+    """Per image: the local net's normalised entropy, and which outputs are right in their top 5."""
 
     entropies: tuple[float, ...]
     local_right: tuple[bool, ...]
     cloud_right: dict[str, tuple[bool, ...]]
-    """Of the last exit, by codec."""
+    """For the last exit, by codec."""
     splits: tuple[SplitRow, ...]
     exits: tuple[ExitRow, ...]
-    """The bundle's, with the accuracy behind each split."""
+    """The bundle's exits, with their accuracy behind each split."""
 
 
 @torch.inference_mode()
 def measure_policy_tables(
     bundle: Bundle, images: ImageSet, on_progress: OnProgress | None = None
 ) -> PolicyTables:
-    """Measure on `images`, as a camera's JPEG shows them. Raises BundleError."""
+    """Measure on `images` after JPEG, as a camera sends them. Raises BundleError."""
     local, cloud = bundle.local_net(), bundle.cloud_net()
     codec = load_codec(bundle) if bundle.codecs else None
     cut = bundle.codec(FEATURES).stage if codec else 0
     splits = split_rows(list(cloud.stages), bundle.input_px)
-    rng = torch.Generator().manual_seed(0)  # the same noise as the stored column has
+    rng = torch.Generator().manual_seed(0)  # the noise that the stored column was measured with
     entropies: list[float] = []
     right: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
     for start in range(0, len(images), BATCH):
         end = min(start + BATCH, len(images))
         x = batch_input(through_jpeg(images.images[start:end]))
         labels = torch.from_numpy(images.labels[start:end])
-        here = local(x)
-        entropies += normalised_entropy(here, bundle.local.temperature).tolist()
-        right["", ""].append(torch.stack(hits(here, labels)))
-        for sent, logits in _sent(cloud, splits, codec, cut, x, rng):
+        local_logits = local(x)
+        entropies += normalised_entropy(local_logits, bundle.local.temperature).tolist()
+        right["", ""].append(torch.stack(hits(local_logits, labels)))
+        for payload, logits in _logits_by_payload(cloud, splits, codec, cut, x, rng):
             for exit_, answers in logits.items():
-                right[sent, exit_].append(torch.stack(hits(answers, labels)))
+                right[payload, exit_].append(torch.stack(hits(answers, labels)))
         if on_progress is not None:
             on_progress(end, len(images))
-    return _figures(bundle, splits, entropies, {key: torch.cat(p, 1) for key, p in right.items()})
+    return _tables(bundle, splits, entropies, {key: torch.cat(p, 1) for key, p in right.items()})
 
 
-def _sent(
+def _logits_by_payload(
     net: BranchedNet,
     splits: tuple[SplitRow, ...],
     codec: FeatureCodec | None,
@@ -76,7 +76,7 @@ def _sent(
     x: Tensor,
     rng: torch.Generator,
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """By codec, logits of the exits behind it; of jpeg the last one's alone."""
+    """Per codec or split the logits of the exits behind it; for jpeg only the last exit's."""
     name_of = {row.stage: row.name for row in splits}
     for number, stage in enumerate(net.stages, start=1):
         x = stage(x)
@@ -88,13 +88,13 @@ def _sent(
     yield "jpeg", {last: net.heads[last](x)}
 
 
-def _figures(
+def _tables(
     bundle: Bundle,
     splits: tuple[SplitRow, ...],
     entropies: list[float],
     right: dict[tuple[str, str], Tensor],
 ) -> PolicyTables:
-    """From hits, a bool tensor [2, images] for top-1 and top-5 per codec and exit."""
+    """Make the tables from hits: bool [2, images] for top-1 and top-5, by codec and exit."""
     names = {row.name for row in splits}
     exits = []
     for row in bundle.exits:

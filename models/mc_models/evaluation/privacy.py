@@ -1,7 +1,7 @@
-"""What leaves the device, attacked: jpeg and features side by side, by the same attackers.
+"""Measure privacy: attack what leaves the device, jpeg and features, with the same attackers.
 
-The originals are frames as a camera gives them, decoded. A reconstruction from nothing at all, the
-mean of the attackers' own pictures, says where the scales of similarity begin.
+The originals are decoded camera frames. A blind attacker, who sees no message and answers with the
+mean of the attackers' own images, is the lower end of the similarity scales.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mc_models.evaluation.attackers import (
     View,
     psnr_db,
     ssim,
-    train_guesser,
+    train_attribute_inference,
     train_reconstructor,
 )
 from mc_models.progress import OnStageProgress
@@ -39,29 +39,29 @@ from mc_models.training.fit import Budget
 
 JPEG = "jpeg"
 SHOWN = 6
-"""Test images whose reconstruction is kept for the picture."""
+"""Number of test images whose reconstructions are kept for the contact sheet."""
 _BATCH = 20
 
 _RECONSTRUCT = Budget(steps=600, batch=16, peak_lr=2e-3, seed=1)
-_GUESS = Budget(steps=300, batch=32, peak_lr=2e-3, seed=2)
+_INFER = Budget(steps=300, batch=32, peak_lr=2e-3, seed=2)
 
 
 @dataclass(frozen=True)
 class Attack:
-    """The effort that goes into attacking each codec; the same for both."""
+    """Number of images and training of the attackers, the same against each codec."""
 
     own_count: int = 2000
-    """Pictures of the attackers' own, where these are generated."""
+    """Number of the attackers' own images if they are generated."""
     test_count: int = 200
     reconstruct: Budget = _RECONSTRUCT
-    guess: Budget = _GUESS
+    infer: Budget = _INFER
 
 
 @dataclass(frozen=True)
 class CodecPrivacy:
-    """One codec: what it sends, and what the attackers get out of it.
+    """One codec: the size of its messages and the success of the attacks.
 
-    PSNR and SSIM of the reconstructions against the originals; accuracies in [0, 1].
+    PSNR and SSIM compare the reconstructions with the originals; accuracies are in [0, 1].
     """
 
     codec: str
@@ -70,9 +70,9 @@ class CodecPrivacy:
     ssim: float
     attribute_accuracy: float
     top5: float
-    """Of the last exit, from the bundle's table."""
+    """Accuracy of the last exit, from the bundle's table."""
     reconstructions: Pixels
-    """Of the first test images, uint8 [SHOWN, px, px, 3]."""
+    """Reconstructions of the first test images, uint8 [SHOWN, px, px, 3]."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class PrivacyReport:
     images: int
     blind_psnr_db: float
     blind_ssim: float
-    """Of the mean of the attackers' own pictures: similarity without looking."""
+    """Similarity of the mean of the attackers' own images to the originals."""
     attribute: str
-    chance: float
-    """Share of the attribute's most frequent value: accuracy without looking."""
+    blind_attribute_accuracy: float
+    """Share of the attribute's most frequent value: the accuracy of always guessing it."""
     originals: Pixels
     rows: tuple[CodecPrivacy, ...]
 
@@ -94,9 +94,9 @@ class PrivacyReport:
 def attack_images(
     bundle: Bundle, folder: ImageSet | None, attack: Attack, seed: int, on_progress: OnStageProgress
 ) -> tuple[ImageSet, ImageSet]:
-    """The attackers' own pictures, and those that they are tested on.
+    """The attackers' own images and the test images.
 
-    From `folder`, cut at random from `seed`; generated ones where that is None.
+    They are a random split of `folder` by `seed`, or generated images if `folder` is None.
     """
     if folder is not None:
         parts = split_folder(folder, seed)
@@ -130,8 +130,8 @@ def measure_privacy(
     mean = batch_input(own.images.mean(0, keepdims=True).round().astype(np.uint8))
     mean = mean.expand_as(originals).contiguous()
     targets = (
-        _Target(JPEG, _see_jpeg, (3, bundle.input_px), _jpeg_bytes(test)),
-        _Target(FEATURES, _see_features(bundle), (row.channels, row.side), row.message_bytes),
+        _Target(JPEG, _jpeg_view, (3, bundle.input_px), _jpeg_bytes(test)),
+        _Target(FEATURES, _features_view(bundle), (row.channels, row.side), row.message_bytes),
     )
     rows = tuple(
         _attack(
@@ -144,19 +144,19 @@ def measure_privacy(
         images=len(test),
         blind_psnr_db=psnr_db(mean, originals).mean().item(),
         blind_ssim=ssim(mean, originals).mean().item(),
-        attribute="colour of the middle",
-        chance=values.bincount().max().item() / len(values),
+        attribute="colour of the centre",
+        blind_attribute_accuracy=values.bincount().max().item() / len(values),
         originals=test.images[:SHOWN],
         rows=rows,
     )
 
 
-# --- what the attackers see -----------------------------------------------------------------
+# --- the evidence -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Target:
-    """A codec as the attackers see it: evidence of `shape` (channels, side) from a picture."""
+    """A codec under attack; its evidence has `shape` (channels, side)."""
 
     codec: str
     view: View
@@ -164,11 +164,11 @@ class _Target:
     mean_bytes: float
 
 
-def _see_jpeg(x: Tensor, rng: torch.Generator) -> Tensor:
+def _jpeg_view(x: Tensor, rng: torch.Generator) -> Tensor:
     return batch_input(through_jpeg(to_pixels(x)))
 
 
-def _see_features(bundle: Bundle) -> View:
+def _features_view(bundle: Bundle) -> View:
     net, codec, stage = bundle.cloud_net(), load_codec(bundle), bundle.codec(FEATURES).stage
 
     @torch.no_grad()
@@ -183,7 +183,7 @@ def _jpeg_bytes(test: ImageSet) -> float:
 
 
 def to_pixels(x: Tensor) -> Pixels:
-    """uint8 [n, px, px, 3] of network inputs [n, 3, px, px]."""
+    """Pixels uint8 [n, px, px, 3] from network inputs [n, 3, px, px]."""
     levels = (x * PIXEL_SCALE + PIXEL_MEAN).round().clamp(0, 255).to(torch.uint8)
     return levels.permute(0, 2, 3, 1).contiguous().numpy()
 
@@ -203,19 +203,19 @@ def _attack(
     def stage(name: str) -> Callable[[int, int, float], None]:
         return lambda done, total, loss: on_progress(f"{name}, {target.codec}", done, total, loss)
 
-    painter = train_reconstructor(
+    reconstructor = train_reconstructor(
         target.view, target.shape, own, attack.reconstruct, stage("train reconstruction")
     )
-    guesser = train_guesser(
-        target.view, target.shape, own, attribute, attack.guess, stage("train colour guess")
+    inference = train_attribute_inference(
+        target.view, target.shape, own, attribute, attack.infer, stage("train attribute inference")
     )
     similarity, ratio_db, right, shown = [], [], [], []
     for x, evidence in _evidence(target, test):
-        picture = painter(evidence).clamp(*_BLACK_WHITE)
-        similarity.append(ssim(picture, x))
-        ratio_db.append(psnr_db(picture, x))
-        right.append(guesser(evidence).argmax(1) == attribute(x))
-        shown.append(to_pixels(picture))
+        reconstructed = reconstructor(evidence).clamp(*_BLACK_WHITE)
+        similarity.append(ssim(reconstructed, x))
+        ratio_db.append(psnr_db(reconstructed, x))
+        right.append(inference(evidence).argmax(1) == attribute(x))
+        shown.append(to_pixels(reconstructed))
     return CodecPrivacy(
         codec=target.codec,
         mean_bytes=target.mean_bytes,
@@ -228,7 +228,7 @@ def _attack(
 
 
 def _evidence(target: _Target, test: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
-    """Originals as network input, and what the attackers see of them."""
+    """Originals as network input, and the attackers' evidence, batch by batch."""
     rng = torch.Generator().manual_seed(0)
     for start in range(0, len(test), _BATCH):
         x = batch_input(test.images[start : start + _BATCH])

@@ -1,6 +1,6 @@
-"""Train a `features` codec for a bundle, measure it, and put it into the bundle.
+"""Train a `features` codec for a bundle, measure it, and add it to the bundle.
 
-Nothing else in the bundle changes; its hash does, as the table now has the codec's column.
+The networks stay as they are. The bundle's hash changes, since the tables get the codec's column.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def add_codec(
     config: CodecConfig,
     on_progress: OnStageProgress,
 ) -> Bundle:
-    """Make the codec on `train`, its accuracy column on `test`; the bundle as loaded back.
+    """Train the codec on `train`, measure it on `test`; return the bundle as loaded back.
 
-    Raises DataError for a cut that the cloud net does not have.
+    Raises DataError if the cloud net cannot be cut at the configured stage.
     """
 
     def on_step(step: int, steps: int, loss: float) -> None:
@@ -41,15 +41,15 @@ def add_codec(
 
     codec, row = train_codec(bundle.cloud_net(), train, config, on_step)
     save_weights(codec, bundle.path / CODEC_FILE)
-    # thresholds that were measured with another codec say nothing of this one
-    made = replace(bundle, codecs=(row,), thresholds=())
-    return rewrite_table(replace(made, exits=measured_exits(made, test, on_batch)))
+    # thresholds measured with another codec are not valid for this one
+    changed = replace(bundle, codecs=(row,), thresholds=())
+    return rewrite_table(replace(changed, exits=measured_exits(changed, test, on_batch)))
 
 
 def measured_exits(
     bundle: Bundle, test: ImageSet, on_progress: OnProgress | None = None
 ) -> tuple[ExitRow, ...]:
-    """The bundle's exits with the codec's accuracy on `test`; those before the cut lack it."""
+    """The bundle's exits with the codec's accuracy on `test`, which those before the cut lack."""
     stage = bundle.codec(FEATURES).stage
     logits = features_logits(
         bundle.cloud_net(), load_codec(bundle), stage, test, on_progress=on_progress

@@ -1,4 +1,4 @@
-"""From two trained networks to a bundle: weights, temperatures, tables, operations."""
+"""Assemble a bundle from two trained networks: weights, temperatures and tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mc_models.networks.net_spec import NetSpec
 from mc_models.networks.ops import count_ops
 
 CODEC = "jpeg"
-OnProgress = Callable[[str, int, int], None]
+_OnPartProgress = Callable[[str, int, int], None]
 
 
 def save_bundle(
@@ -41,12 +41,12 @@ def save_bundle(
     validation: ImageSet,
     test: ImageSet,
     measured: Mapping[str, Any],
-    on_progress: OnProgress | None = None,
+    on_progress: _OnPartProgress | None = None,
 ) -> Bundle:
     """Write a bundle and return it as loaded back.
 
-    Temperatures are fitted on `validation`, tables measured on `test`, both with the float16
-    weights that were written, after the JPEG round trip for the cloud's exits.
+    Temperatures are fitted on `validation` and tables measured on `test`, both with the float16
+    weights as written and images after a JPEG round trip.
     """
     path.mkdir(parents=True, exist_ok=True)
     save_weights(fold_norms(copy.deepcopy(edge)), path / EDGE_FILE)
@@ -60,7 +60,7 @@ def save_bundle(
 
 
 class _Measured(NamedTuple):
-    """What one output's table row holds of measurements."""
+    """The measured values of one output's table row."""
 
     top1: float
     top5: float
@@ -70,7 +70,7 @@ class _Measured(NamedTuple):
 
 
 def _measure(
-    bundle: Bundle, validation: ImageSet, test: ImageSet, on_progress: OnProgress | None
+    bundle: Bundle, validation: ImageSet, test: ImageSet, on_progress: _OnPartProgress | None
 ) -> tuple[LocalTable, tuple[ExitRow, ...]]:
     edge, cloud = bundle.local_net(), bundle.cloud_net()
     logits = {}
@@ -99,7 +99,7 @@ def _measure(
     return local, tuple(exits)
 
 
-def _labelled(on_progress: OnProgress | None, part: str) -> Callable[[int, int], None] | None:
+def _labelled(on_progress: _OnPartProgress | None, part: str) -> Callable[[int, int], None] | None:
     if on_progress is None:
         return None
     return lambda done, total: on_progress(part, done, total)
@@ -108,7 +108,7 @@ def _labelled(on_progress: OnProgress | None, part: str) -> Callable[[int, int],
 def _unmeasured(
     spec: NetSpec, edge: LocalNet, cloud: BranchedNet
 ) -> tuple[LocalTable, tuple[StageRow, ...], tuple[ExitRow, ...]]:
-    """Rows with operations only; accuracies 0 until they are measured."""
+    """Rows with operations; accuracies are 0 until they are measured."""
     edge.eval()
     cloud.eval()
     x = torch.zeros(1, 3, spec.input_px, spec.input_px)

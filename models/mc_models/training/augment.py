@@ -1,4 +1,4 @@
-"""From stored images to a training batch: crop or zoom, mirror, normalise."""
+"""Make training batches from stored images: crop or zoom, mirror, normalise."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from torch.nn import functional as F
 from mc_models.data.preprocess import PIXEL_MEAN, PIXEL_SCALE
 from mc_models.training.schedule import Phase
 
-_CROP_REACH_PX = 5  # how far a crop may lie off the centre
-_LEAST_ZOOM = 0.75  # least side of a zoomed square, as a share of the image's
+_CROP_REACH_PX = 5  # largest distance of a crop from the centre
+_LEAST_ZOOM = 0.75  # smallest side of a zoomed square, as a share of the image's side
 
 
 def training_batch(
     images: Tensor, phase: Phase, mirror: bool, rng: torch.Generator, device: torch.device
 ) -> Tensor:
-    """Batch input float32 [n, 3, phase.px, phase.px] on `device` of uint8 [n, h, w, 3].
+    """Batch input float32 [n, 3, phase.px, phase.px] on `device` from uint8 [n, h, w, 3].
 
-    One window is drawn for the whole batch, and for each image whether it is mirrored.
+    One random window is used for the complete batch; each image is mirrored with probability 1/2
+    if `mirror`.
     """
     if phase.view == "crop":
         images = _crop(images, phase.px, rng)
@@ -34,7 +35,7 @@ def training_batch(
 
 
 def _crop(images: Tensor, px: int, rng: torch.Generator) -> Tensor:
-    """A window of `px` near the centre."""
+    """Crop all images to one random window of `px` near the centre."""
     spare = images.shape[1] - px
     if spare <= 0:
         return images
@@ -45,7 +46,7 @@ def _crop(images: Tensor, px: int, rng: torch.Generator) -> Tensor:
 
 
 def _random_square(images: Tensor, rng: torch.Generator) -> Tensor:
-    """A square of 75 to 100 % of the side, anywhere."""
+    """Crop all images to one random square with 75 to 100 % of their side."""
     size = images.shape[1]
     side = int(torch.randint(round(_LEAST_ZOOM * size), size + 1, (1,), generator=rng))
     top, left = torch.randint(0, size - side + 1, (2,), generator=rng).tolist()

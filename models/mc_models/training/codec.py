@@ -1,10 +1,10 @@
-"""Training of the `features` codec; the networks around it stay as they are.
+"""Training of the `features` codec for a trained, frozen cloud net.
 
-The codec starts from the principal components of training activations. Then both halves learn
-under their own noise: every exit behind the cut shall answer as it does without a codec
-(distillation, Hinton et al. 2015) and shall find the label (the task loss), while a message shall
-tell as little as it can (the rate of an information bottleneck). The cloud net's weights are
-frozen, so the jpeg path keeps its accuracy to the last digit.
+The codec starts from the principal components of training activations. Then both halves train
+under the codec's noise with three losses: every exit behind the cut shall answer as it does without
+a codec (distillation, Hinton et al. 2015) and shall find the label (the task loss), and a message
+shall carry as little information as possible (the rate of an information bottleneck). The cloud
+net's weights are frozen, so its accuracy on jpeg does not change.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from mc_models.training.fit import Budget, fit
 from mc_models.training.pca import start_from_pca
 
 _PCA_IMAGES = 128
-# generated images have their object near the centre; a folder's may have it anywhere
+# the object is near the centre of generated images, and anywhere in a folder's
 _BUDGET = Budget(steps=1800, full_steps=225)
 _FOLDER_BUDGET = Budget(steps=240, full_steps=30, reach_px=1000)
 
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Where to cut, what to send, and how long to train.
+    """The cut, the size of the messages, and the training.
 
-    Chosen on set A: at most 2 points of top-5 lost, and a reconstruction at most half as similar as
-    one from jpeg (ARCHITECTURE.md).
+    The defaults were chosen on set A so that at most 2 points of top-5 are lost and a
+    reconstruction is at most half as similar to the original as one from jpeg.
     """
 
     stage: int = 1
-    """The cloud goes on at this stage; the edge runs those before it."""
+    """The cloud continues at this stage; the edge runs those before it."""
     channels: int = 8
     side: int = 28
-    """Wished side of the message's map; the largest up to it that divides the activation's."""
+    """Largest side of the message's map; the side used divides the activation's."""
     noise: float = 1.2
-    """Standard deviation of the noise, where values reach from -3 to 3."""
+    """Standard deviation of the noise; values are within -3 to 3."""
     task_weight: float = 0.3
     """Weight of the task loss beside the distillation loss."""
     rate_weight: float = 2.5
-    """Weight of what a value tells, in nats: what no exit needs is not worth telling."""
+    """Weight of the information per value, in nats, so that messages omit what no exit needs."""
     budget: Budget = _BUDGET
 
     def on(self, generated: bool, seed: int) -> CodecConfig:
-        """The same for generated images, or else for a folder's, from `seed`."""
+        """This configuration with the budget for generated images or a folder, and `seed`."""
         budget = _BUDGET if generated else _FOLDER_BUDGET
         return replace(self, budget=replace(budget, seed=seed))
 
@@ -63,10 +63,10 @@ class CodecConfig:
 def train_codec(
     net: BranchedNet, images: ImageSet, config: CodecConfig, on_step: OnStep | None = None
 ) -> tuple[FeatureCodec, CodecRow]:
-    """A codec for the frozen `net`, and its table row. Raises DataError for an impossible cut."""
+    """Train a codec for the frozen `net`; return it with its table row. Raises DataError."""
     if not 0 < config.stage < len(net.stages):
         last = len(net.stages) - 1
-        raise DataError(f"no codec can cut before stage {config.stage}; choose 1 to {last}")
+        raise DataError(f"the codec cannot cut before stage {config.stage}; choose 1 to {last}")
     net.eval().requires_grad_(False)
     torch.manual_seed(config.budget.seed)
     codec, row = _start(net, images, config)
@@ -83,7 +83,7 @@ def train_codec(
 def _start(
     net: BranchedNet, images: ImageSet, config: CodecConfig
 ) -> tuple[FeatureCodec, CodecRow]:
-    """An untrained codec that fits the activation at the cut, set by its principal components."""
+    """A codec for the activation at the cut, initialised with its principal components."""
     activation = before_cut(net, config.stage, batch_input(images.images[:_PCA_IMAGES]))
     channels_in, side_in = activation.shape[1], activation.shape[-1]
     side = max(n for n in range(1, min(config.side, side_in) + 1) if side_in % n == 0)
@@ -104,7 +104,7 @@ def _start(
 
 
 class _Loss:
-    """Distillation and task loss, the mean over the exits behind the cut; and the rate."""
+    """Distillation and task loss, averaged over the exits behind the cut, plus the rate."""
 
     def __init__(self, net: BranchedNet, codec: FeatureCodec, config: CodecConfig) -> None:
         self._net, self._codec, self._config = net, codec, config
@@ -113,13 +113,13 @@ class _Loss:
         stage = self._config.stage
         with torch.no_grad(), mixed_precision(x.device):
             activation = before_cut(self._net, stage, x).float()
-            wanted = behind_cut(self._net, stage, activation)
+            targets = behind_cut(self._net, stage, activation)
         projected = self._codec.project(activation)
         restored = self._codec.receive(self._codec.noisy(projected, rng))
         with mixed_precision(x.device):
             answers = behind_cut(self._net, stage, restored)
         losses = [
-            _divergence(logits.float(), wanted[name].float())
+            _divergence(logits.float(), targets[name].float())
             + self._config.task_weight * F.cross_entropy(logits.float(), labels)
             for name, logits in answers.items()
         ]
@@ -127,8 +127,8 @@ class _Loss:
         return torch.stack(losses).mean() + self._config.rate_weight * rate
 
 
-def _divergence(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the answers from the wanted ones, mean over the batch."""
+def _divergence(logits: Tensor, targets: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of answers from targets, averaged over the batch."""
     return F.kl_div(
-        logits.log_softmax(1), wanted.log_softmax(1), log_target=True, reduction="batchmean"
+        logits.log_softmax(1), targets.log_softmax(1), log_target=True, reduction="batchmean"
     )

@@ -1,4 +1,4 @@
-"""Where training runs and in what precision."""
+"""The device and the precision of training."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 
 
 def training_device() -> torch.device:
-    """The first GPU where there is one, else the CPU."""
+    """The first GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 for what tolerates it, where `device` computes it in hardware; else float32.
+    """Autocast to bfloat16 if `device` computes it in hardware; otherwise float32.
 
-    bfloat16 has float32's range, so that no loss scaling is needed.
+    bfloat16 has the range of float32, so no loss scaling is needed.
     """
     if not _computes_bf16(device):
         return nullcontext()

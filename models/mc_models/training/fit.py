@@ -1,4 +1,4 @@
-"""A small trainer for what hangs on a trained network: the codec, and those who attack it."""
+"""A small trainer for modules around a trained network: the codec, and its attackers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CLIP_NORM = 5.0
 _WARM_UP = 0.1
 
 LossOf = Callable[[Tensor, Tensor, torch.Generator], Tensor]
-"""Loss of a batch: network input [n, 3, px, px], labels [n], where noise comes from."""
+"""Loss of a batch: network input [n, 3, px, px], labels [n], and the generator for noise."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a module trains, and on what.
+    """The number of training steps, their images and their learning rate.
 
     Steps see a window of `crop_px`, at most `reach_px` off the centre; the last `full_steps` of
-    them see whole frames. `crop_px` 0 means whole frames throughout.
+    them see full frames. With `crop_px` 0 all steps see full frames.
     """
 
     steps: int
@@ -44,7 +44,7 @@ def fit(
     loss_of: LossOf,
     on_step: OnStep | None = None,
 ) -> None:
-    """Train `module` in place, on the device that it is on; a seed gives the same weights again."""
+    """Train `module` in place, on its own device; the same seed gives the same weights."""
     device = next(module.parameters()).device
     optimizer = torch.optim.AdamW(module.parameters(), weight_decay=0.01)
     rng = torch.Generator().manual_seed(budget.seed)
@@ -66,12 +66,12 @@ def fit(
 
 
 def _rate(done: float) -> float:
-    """Share of the peak rate: a short warm-up, then half a cosine."""
+    """Share of the peak learning rate: a short warm-up, then half a cosine."""
     return min(1.0, 0.05 + done / _WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def _batches(count: int, budget: Budget, rng: torch.Generator) -> Iterator[list[int]]:
-    """Row numbers of each step: epochs in random order, without a rest."""
+    """Row numbers of each step: shuffled epochs, one directly after another."""
     order: list[int] = []
     for _ in range(budget.steps):
         while len(order) < budget.batch:
@@ -81,7 +81,7 @@ def _batches(count: int, budget: Budget, rng: torch.Generator) -> Iterator[list[
 
 
 def _window(images: Tensor, crop_px: int, reach_px: int, rng: torch.Generator) -> Tensor:
-    """Network input [n, 3, px, px] of uint8 [n, h, w, 3]: one window, images mirrored at random."""
+    """Network input from uint8 [n, h, w, 3]: one window, each image mirrored at random."""
     spare = images.shape[1] - crop_px
     if crop_px and spare > 0:
         reach = min(reach_px, spare // 2)

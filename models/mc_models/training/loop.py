@@ -1,10 +1,10 @@
-"""Training of one network from a seed, with checkpoints.
+"""The training loop of one network, from a seed, with checkpoints.
 
-The cloud net trains all its exits at once (`joint`, one weighted loss) or in rounds
-(`multi-round`, the paper's way: the first block with its head, then the next block and head merged
-onto the trained ones, in forward order; heads trained before go on with their blocks, so that they
-stay in step). Most epochs see small images, which cost a fraction of the full frame; the last ones
-see the full frame, so that pooled statistics fit the input that the deployed network gets.
+All exits of the cloud net train at once with one weighted loss (`joint`), or in rounds as in the
+paper (`multi-round`): the first block with its head, then the next block and head added to the
+trained ones, in forward order. Earlier heads continue to train with their blocks, to stay in step
+with them. Most epochs see small images, at a fraction of the time of full frames; the last ones see
+full frames, so that pooled statistics fit the input of the deployed network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Net = LocalNet | BranchedNet
 
 @dataclass(frozen=True)
 class Progress:
-    """After each step: where training stands. `work` is `done` at the end of the run."""
+    """State of a run after a step. `done` grows to `work`, in full images; see `Plan.work`."""
 
     step: int
     done: int
@@ -51,7 +51,7 @@ def train(
     on_epoch: Callable[[int], None] = lambda _: None,
     device: torch.device | None = None,
 ) -> Net:
-    """Train `net` on `data`; resumes from `checkpoint` if that file exists."""
+    """Train `net` on `data`; resume from `checkpoint` if that file exists."""
     device = training_device() if device is None else device
     net.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay)
@@ -59,17 +59,17 @@ def train(
     start = _resume(checkpoint, net, optimizer, device)
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     for step in range(start, plan.steps):
-        epoch, place = divmod(step, plan.per_epoch)
-        if place == 0 or step == start:
+        epoch, batch = divmod(step, plan.per_epoch)
+        if batch == 0 or step == start:
             order = _epoch_order(config.seed, epoch, len(data))
-        rows = order[place * config.batch : (place + 1) * config.batch]
-        torch.manual_seed(_key(config.seed, step, 2))  # dropout repeats after a resume, too
+        rows = order[batch * config.batch : (batch + 1) * config.batch]
+        torch.manual_seed(_key(config.seed, step, 2))  # the same dropout after a resume
         moment = plan.at(step)
         rng = _rng(config.seed, step)
         x = training_batch(images[rows], moment.phase, config.mirror, rng, device)
         loss = _step(net, x, labels[rows].to(device), optimizer, config, moment, data.generated)
         on_step(Progress(step + 1, plan.work(step + 1), plan.work(plan.steps), loss))
-        if place == plan.per_epoch - 1 or step == plan.steps - 1:
+        if batch == plan.per_epoch - 1 or step == plan.steps - 1:
             _save(checkpoint, net, optimizer, step + 1)
             on_epoch(epoch)
     net.eval()
@@ -100,7 +100,7 @@ def _step(
 
 
 def _logits(net: Net, x: Tensor, exits: int) -> list[Tensor]:
-    """Logits of the first `exits` exits; of the local net's one output."""
+    """Logits of the first `exits` exits, or of the local net's single output."""
     if isinstance(net, LocalNet):
         return [net(x)]
     logits = []
@@ -111,7 +111,7 @@ def _logits(net: Net, x: Tensor, exits: int) -> list[Tensor]:
 
 
 def _key(*parts: int) -> int:
-    """One seed from several numbers."""
+    """Combine several numbers to one seed."""
     value = 0
     for part in parts:
         value = value * 1_000_003 + part
@@ -129,7 +129,7 @@ def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 def _resume(
     path: Path | None, net: Net, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> int:
-    """Load a checkpoint if there is one; the number of steps already done."""
+    """Load a checkpoint if there is one; return the number of steps already done."""
     if path is None or not path.exists():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)

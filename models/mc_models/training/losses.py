@@ -1,4 +1,4 @@
-"""What training lowers: cross-entropy over the exits that train."""
+"""The training loss: cross-entropy over the exits in training."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def exits_loss(
     smoothing: float,
     grouped: bool,
 ) -> Tensor:
-    """Weighted mean of `class_loss` over exits; the last one counts `last_weight`, the others 1."""
+    """Weighted mean of `class_loss` over exits: `last_weight` for the last one, 1 for others."""
     losses = [class_loss(row.float(), labels, smoothing, grouped) for row in logits]
     weights = torch.tensor([1.0] * (len(losses) - 1) + [last_weight], device=labels.device)
     return (torch.stack(losses) * weights).sum() / weights.sum()
 
 
 def class_loss(logits: Tensor, labels: Tensor, smoothing: float, grouped: bool) -> Tensor:
-    """Cross-entropy of the class; for generated images also of its shape and its texture.
+    """Cross-entropy of the class; for generated images (`grouped`) also of shape and texture.
 
-    The probability of a shape is the sum over its ten classes, so no layer is added. Classes that
-    share a shape or texture learn from each other's images, which speeds up the first epochs.
+    The probability of a shape is the sum over its ten classes, so no layer is added. Classes
+    that share a shape or texture learn from each other's images, which speeds up the first epochs.
     """
     loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
     if not grouped:

@@ -1,4 +1,4 @@
-"""A bundle with narrow, untrained nets: its answers mean nothing, and come in a millisecond."""
+"""Bundles with narrow, untrained nets for tests: meaningless answers within a millisecond."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NARROW = dataclasses.replace(
     SETS["a"], local_width=0.1, local_fc=32, cloud_width=0.1, head_hidden=8
 )
 IMAGES = 8
-"""In each set that its tables are measured on."""
+"""Number of images in each set that the tables are measured on."""
 LABELS = 100
 
 
 def narrow_bundle(path: Path, name: str) -> Bundle:
-    """Made in a second at `path`; the same each time."""
+    """Write the bundle to `path`, in a second and the same each time."""
     torch.manual_seed(0)
     edge, cloud = build_local(NARROW, LABELS, norm=True), build_cloud(NARROW, LABELS)
     validation, test = (generated_set(s, IMAGES, 0, NARROW.input_px) for s in ("val", "test"))

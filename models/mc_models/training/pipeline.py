@@ -1,8 +1,8 @@
 """`mc-sched train` without the command line: data, both networks, calibration, bundle.
 
 The two networks are independent, so two processes may train one each (`parts`) into the same
-folder; whoever finds both finished writes the bundle. Checkpoints lie in OUT.work beside the
-bundle, and a second start goes on from them.
+folder; the process that finds both finished writes the bundle. Checkpoints are in OUT.work beside
+the bundle, and a repeated start resumes from them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PARTS = ("edge", "cloud")
 
 
 class ImageSource:
-    """The recipe's images; a folder is read once, generated splits are drawn when asked for."""
+    """The recipe's images; a folder is read once, generated splits are drawn on each call."""
 
     def __init__(self, recipe: Recipe, on_progress: OnStageProgress | None = None) -> None:
         self._recipe, self._on_progress = recipe, on_progress
@@ -46,9 +46,12 @@ class ImageSource:
         if recipe.data != GENERATED:
             return self._folder[name]
         counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
-        said = _stage(self._on_progress, f"draw {name} images")
-        px, jpeg = recipe.spec().input_px, name == "train"  # the tables measure through JPEG anyway
-        return generated_set(name, counts[name], recipe.seed, px, said, jpeg)
+        progress = _stage(self._on_progress, f"draw {name} images")
+        px, jpeg = (
+            recipe.spec().input_px,
+            name == "train",
+        )  # tables measure through JPEG
+        return generated_set(name, counts[name], recipe.seed, px, progress, jpeg)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -60,8 +63,8 @@ class ImageSource:
     @cached_property
     def _folder(self) -> Mapping[str, ImageSet]:
         recipe = self._recipe
-        said = _stage(self._on_progress, "read images")
-        found = folder_set(Path(recipe.data), recipe.spec().input_px, said)
+        progress = _stage(self._on_progress, "read images")
+        found = folder_set(Path(recipe.data), recipe.spec().input_px, progress)
         self.unreadable = found.unreadable
         return split_folder(found, recipe.seed)
 
@@ -73,15 +76,15 @@ def train_bundle(
     on_progress: OnStageProgress | None = None,
     source: ImageSource | None = None,
 ) -> Bundle | None:
-    """Train `parts` and, once both networks are finished, write the bundle to `out`.
+    """Train `parts` and, if both networks are then finished, write the bundle to `out`.
 
-    None if the other part is not finished yet. Raises DataError, BackboneError, ChainError.
+    Returns None if the other part is not finished. Raises DataError, BackboneError, ChainError.
     """
     torch.set_num_threads(recipe.threads)
     source = source or ImageSource(recipe, on_progress)
     work = _work(out)
     classes = len(source.class_names)
-    nets = {part: _build(part, recipe, classes) for part in parts}  # what is wrong shows early
+    nets = {part: _build(part, recipe, classes) for part in parts}  # fails early
     images = source.split("train")
     work.mkdir(parents=True, exist_ok=True)
     for part, net in nets.items():
@@ -98,7 +101,7 @@ def assemble(
     on_progress: OnStageProgress | None = None,
     source: ImageSource | None = None,
 ) -> Bundle:
-    """Calibrate, measure and write the bundle and its report from the checkpoints as they are."""
+    """Calibrate, measure and write the bundle and its report from the present checkpoints."""
     source = source or ImageSource(recipe, on_progress)
     nets: dict[str, Net] = {}
     for part in PARTS:
@@ -142,7 +145,7 @@ def _config(net: Net, recipe: Recipe, count: int) -> TrainConfig:
 def _reported(
     part: str, work: Path, on_progress: OnStageProgress | None
 ) -> tuple[Path, Callable[[Progress], None]]:
-    """The checkpoint of `part`, and what to call after each step."""
+    """The checkpoint file of `part`, and the callback after each step."""
     name = {"edge": "train local net", "cloud": "train cloud net"}[part]
 
     def on_step(progress: Progress) -> None:
@@ -153,7 +156,7 @@ def _reported(
 
 
 def _check_recipe(file: Path, recipe: Recipe, count: int) -> None:
-    """Refuse to go on from the checkpoint of another recipe or other data; epochs may change."""
+    """Refuse to resume with another recipe or other data; the epochs may change."""
     free = replace(recipe, local_epochs=None, cloud_epochs=None, full_epochs=None, threads=0)
     lasting = {**asdict(free), "images": count}
     if file.exists() and json.loads(file.read_text(encoding="utf-8")) != lasting:
@@ -186,15 +189,17 @@ def train_codec_part(
     on_progress: OnStageProgress | None = None,
     source: ImageSource | None = None,
 ) -> Bundle:
-    """The last part: make the features codec of the bundle at `out` and put it in.
+    """Train the features codec of the bundle at `out` and add it; the networks do not change.
 
-    Nothing else in the bundle changes. Raises BundleError, DataError.
+    Raises BundleError, DataError.
     """
     torch.set_num_threads(recipe.threads)
-    bundle = load_bundle(out.resolve())  # never a shipped one by its name
+    bundle = load_bundle(out.resolve())  # resolved, so that it never means a shipped name
     source = source or ImageSource(recipe, on_progress)
     if source.class_names != bundle.labels:
-        raise DataError(f"{out} has other labels than the images; use those it was trained on")
+        raise DataError(
+            f"the labels of {out} are not those of the images; use the images it was trained on"
+        )
     config = config.on(recipe.data == GENERATED, recipe.seed)
     images = source.split("train")
     return add_codec(bundle, images, source.split("test"), config, on_progress or _silent)
@@ -205,7 +210,7 @@ def _silent(stage: str, done: int, total: int, loss: float | None) -> None:
 
 
 def _origin(recipe: Recipe, count: int) -> Mapping[str, object]:
-    """What the tables were measured on; a folder's place is nobody else's business."""
+    """The origin of the tables; the path of a folder stays private."""
     data = "generated" if recipe.data == "generated" else "folder"
     return {"data": data, "split": "test", "count": count, "seed": recipe.seed}
 

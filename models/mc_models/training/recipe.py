@@ -1,8 +1,8 @@
-"""What a person chooses about training, and the defaults that follow from the data.
+"""The options of a training run, and the defaults that follow from the data.
 
-Defaults are budgets: how many images a network sees, at small size and then at full size. Epochs
-are the budget over the number of training images, so that a small folder is seen often and a
-large one seldom, and both take about as long.
+Defaults are budgets: the number of images that a network sees, at small size and then at full
+size. Epochs are the budget divided by the number of training images, so that training takes about
+as long on a small folder as on a large one.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _LEAST_EPOCHS, _MOST_EPOCHS = 2, 80
 
 @dataclass(frozen=True)
 class Budget:
-    """Images to train on at small size (where the net takes it) and at full size, and how fast."""
+    """Numbers of images to train on, small (if the net accepts it) and full-size, and the rate."""
 
     small: int
     full: int
     peak_lr: float = 2e-3
 
 
-# (set, part): the recipes of the shipped bundles
+# (set, part), for generated images; `shipped` has the recipes of the shipped bundles
 GENERATED_BUDGETS: dict[tuple[str, str], Budget] = {
     ("a", "edge"): Budget(32_000, 8_000),
     ("a", "cloud"): Budget(64_000, 8_000, 3e-3),
     ("b", "edge"): Budget(48_000, 6_000),
     ("b", "cloud"): Budget(144_000, 8_000),
 }
-# for folders: set A in under ten minutes on two cores
+# for folders: set A takes less than ten minutes on two cores
 FOLDER_BUDGETS: dict[tuple[str, str], Budget] = {
     ("a", "edge"): Budget(10_000, 1_500),
     ("a", "cloud"): Budget(12_000, 1_500, 3e-3),
@@ -45,10 +45,10 @@ FOLDER_BUDGETS: dict[tuple[str, str], Budget] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out, beside the images themselves.
+    """The options that, with the images, determine the trained networks.
 
-    Epochs left out (None) follow from the budget. `backbone` is a file of torchvision's weights
-    for the cloud net, which then has its published width unless `cloud_width` says otherwise.
+    Epochs of None follow from the budget. `backbone` is a file with torchvision's weights for the
+    cloud net, which then has its published width unless `cloud_width` is given.
     """
 
     set_name: str = "a"
@@ -69,7 +69,7 @@ class Recipe:
     threads: int = 2
 
     def spec(self) -> NetSpec:
-        """The networks to train: those of the set, changed where this recipe says so."""
+        """The networks to train: those of the set, with this recipe's changes."""
         spec = SETS[self.set_name]
         published = self.backbone is not None or self.cloud is not None
         width = self.cloud_width or (1.0 if published else spec.cloud_width)
@@ -81,13 +81,13 @@ class Recipe:
         )
 
     def backbone_file(self) -> Path | None:
-        """The file of `backbone`."""
+        """`backbone` as a path."""
         return None if self.backbone is None else Path(self.backbone)
 
     def config(self, part: str, count: int, any_size: bool = True) -> TrainConfig:
-        """How `part` ("edge" or "cloud") trains on `count` images.
+        """The training of `part` ("edge" or "cloud") on `count` images.
 
-        `any_size`: whether the net takes images of other sizes than its own.
+        `any_size` is True if the net accepts images of other sizes than its own.
         """
         budgets = GENERATED_BUDGETS if self.data == GENERATED else FOLDER_BUDGETS
         budget = budgets[self.set_name, part]
@@ -97,7 +97,7 @@ class Recipe:
         phases = (*self._small_phases(small, any_size), Phase(self.spec().input_px, full))
         phases = tuple(phase for phase in phases if phase.epochs > 0)
         if not phases:
-            raise ValueError(f"0 epochs in all for the {part} net; give it some")
+            raise ValueError(f"0 epochs in all for the {part} net; set a number above 0")
         return TrainConfig(
             phases=phases,
             peak_lr=budget.peak_lr,
@@ -107,7 +107,7 @@ class Recipe:
         )
 
     def _small_phases(self, epochs: float, any_size: bool) -> tuple[Phase, ...]:
-        """The phases before the last. Generated images have their object near the centre."""
+        """The phases before the last: crops for generated images, whose object is central."""
         px = self.spec().input_px
         if self.data == GENERATED:
             return (Phase(px // 2, epochs, "crop") if any_size else Phase(px, epochs),)
@@ -118,5 +118,5 @@ class Recipe:
 
 
 def _epochs(images: int, count: int, least: float = _LEAST_EPOCHS) -> float:
-    """Epochs of `count` images that show about `images`."""
+    """The number of epochs of `count` images that show about `images` in all."""
     return round(min(_MOST_EPOCHS, max(least, images / count)), 2)

@@ -1,4 +1,4 @@
-"""When a training run does what: image size, learning rate and round of every step."""
+"""The schedule of a training run: image size, learning rate and round of every step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WARM_UP = 0.15  # share of a cycle
 class Phase:
     """A part of the run at one image size.
 
-    `view` says what of an image is seen: "crop", a window of `px` near the centre at the image's
+    `view` is the visible part of an image: "crop", a window of `px` near the centre at the image's
     own scale; "zoom", a random square of it scaled to `px`; "full", all of it, as when deployed.
     """
 
@@ -26,27 +26,27 @@ class Phase:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How one network trains."""
+    """The training of one network."""
 
     phases: tuple[Phase, ...] = (Phase(112, 12, "crop"), Phase(224, 0.5))
     batch: int = 32
     peak_lr: float = 3e-3
     last_lr: float = 1e-3
-    """Where the learning rate of the last phase starts, if there are several."""
+    """First learning rate of the last phase, if there are several phases."""
     weight_decay: float = 0.02
     smoothing: float = 0.03
     clip_norm: float = 5.0
     strategy: Strategy = "joint"
     final_weight: float = 3.0
-    """Weight of the last exit in the joint loss during the last phase; else all count 1."""
+    """Weight of the last exit in the joint loss during the last phase; all others are 1."""
     mirror: bool = True
-    """Show images mirrored, too."""
+    """Mirror images at random."""
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One step: its phase, its learning rate, and the exits that train, 1 to all of them."""
+    """One step: its phase, its learning rate, and the number of exits that train."""
 
     phase: Phase
     last_phase: bool
@@ -58,8 +58,8 @@ class Plan:
     """The steps of `config` for a training set of `count` images and a net of `exits` exits.
 
     The learning rate warms up and falls once over all phases but the last, which decays from a
-    rate of its own. Under "multi-round" it does so once per round: the first exit trains, then
-    the first two, and so on; the last phase belongs to the last round.
+    rate of its own. Under "multi-round" it warms up and falls once per round: the first exit
+    trains, then the first two, and so on; the last phase belongs to the last round.
     """
 
     def __init__(self, config: TrainConfig, count: int, exits: int = 1) -> None:
@@ -74,11 +74,11 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """All steps of the run."""
+        """The number of steps of the run."""
         return self._ends[-1]
 
     def work(self, step: int) -> int:
-        """Pixels that the first `step` steps have seen, in units of the largest full image."""
+        """Pixels seen by the first `step` steps, in images of the largest size."""
         largest = max(phase.px for phase in self.config.phases) ** 2
         pixels, start = 0, 0
         for phase, end in zip(self.config.phases, self._ends, strict=True):
@@ -87,7 +87,7 @@ class Plan:
         return pixels * self.config.batch // largest
 
     def at(self, step: int) -> Moment:
-        """What step `step` (from 0) does."""
+        """The phase, learning rate and exits of step `step` (from 0)."""
         index = next(i for i, end in enumerate(self._ends) if step < end)
         phase = self.config.phases[index]
         if step >= self._cycle:
@@ -108,5 +108,5 @@ def _one_cycle(part: float) -> float:
 
 
 def _cosine(part: float) -> float:
-    """From 1 to 0 along half a cosine."""
+    """Half a cosine, from 1 to 0."""
     return 0.5 * (1 + math.cos(math.pi * part))

@@ -74,7 +74,7 @@ def test_an_altered_weight_file_is_named(copied, name):
 @pytest.mark.parametrize("name", ["edge.safetensors", "cloud.safetensors"])
 def test_a_missing_weight_file_is_named(copied, name):
     (copied / name).unlink()
-    with pytest.raises(BundleError, match=rf"{name}: missing"):
+    with pytest.raises(BundleError, match=rf"{name} is missing"):
         load_bundle(copied)
 
 

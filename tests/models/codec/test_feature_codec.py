@@ -50,7 +50,7 @@ def edit(path, change):
 
 
 def silent(codec):
-    """The same codec without its noise."""
+    """The codec without its noise."""
     codec.noise = 0.0
     return codec
 
@@ -199,7 +199,7 @@ class TestBundle:
 
     def test_a_missing_codec_is_named(self, copied):
         (copied / "codec.safetensors").unlink()
-        with pytest.raises(BundleError, match=r"codec\.safetensors: missing"):
+        with pytest.raises(BundleError, match=r"codec\.safetensors is missing"):
             load_bundle(copied)
 
     def test_a_codec_whose_hash_was_left_out_is_refused(self, copied):
@@ -262,7 +262,7 @@ class TestPart:
                 file = tmp_path / "photos" / name / f"{i}.jpg"
                 file.write_bytes(encode_jpeg(render(i, i, 224)))
         recipe = dataclasses.replace(self.RECIPE, data=str(tmp_path / "photos"))
-        with pytest.raises(DataError, match="other labels than the images"):
+        with pytest.raises(DataError, match="are not those of the images"):
             train_codec_part(plain, recipe, self.CONFIG)
 
     def test_a_shipped_bundle_is_not_changed_by_its_name(self):

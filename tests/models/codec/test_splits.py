@@ -1,4 +1,4 @@
-"""Raw splits: what arrives is what left, nearly, and the net goes on from it to the same answer."""
+"""Raw splits: the unpacked activation is close to the packed one, and so is the answer."""
 
 import struct
 
@@ -47,7 +47,7 @@ def test_what_is_measured_is_what_is_sent():
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "error"),
     [
         (b"", "has 44 bytes, this one has 0"),
         (bytes(45), "has 44 bytes, this one has 45"),
@@ -56,8 +56,8 @@ def test_what_is_measured_is_what_is_sent():
         (struct.pack("<ff", 0.0, float("inf")) + bytes(36), "to inf"),
     ],
 )
-def test_a_message_that_cannot_be_is_an_error_in_a_sentence(message, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_message_raises_a_descriptive_error(message, error):
+    with pytest.raises(ValueError, match=error):
         unpack(message, ROW)
 
 

@@ -29,12 +29,12 @@ def test_a_split_is_the_same_wherever_it_starts():
 
 
 def test_splits_share_no_picture():
-    pictures = [
+    images = [
         image.tobytes()
         for split in ("train", "val", "test")
         for image, _ in render_split(split, 20, seed=0, px=48)
     ]
-    assert len(set(pictures)) == len(pictures)
+    assert len(set(images)) == len(images)
 
 
 def test_every_class_comes_equally_often():

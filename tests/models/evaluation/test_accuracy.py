@@ -70,7 +70,7 @@ def test_a_missing_folder_is_named(small_bundle, tmp_path):
 
 def test_a_class_folder_that_is_no_label_is_named(small_bundle, tmp_path):
     root = image_folder(tmp_path, "disc-plain", "zebra")
-    with pytest.raises(DataError, match="'zebra' is no label"):
+    with pytest.raises(DataError, match="'zebra' is not a label"):
         evaluation_images(small_bundle, str(root), None, None)
 
 

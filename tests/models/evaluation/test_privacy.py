@@ -12,7 +12,7 @@ from mc_models.evaluation.attackers import (
     Reconstructor,
     psnr_db,
     ssim,
-    train_guesser,
+    train_attribute_inference,
     train_reconstructor,
 )
 from mc_models.evaluation.privacy import SHOWN, Attack, attack_images, measure_privacy, to_pixels
@@ -25,7 +25,7 @@ QUICK = Attack(
     own_count=8,
     test_count=8,
     reconstruct=Budget(steps=1, crop_px=64, batch=4),
-    guess=Budget(steps=1, crop_px=64, batch=4),
+    infer=Budget(steps=1, crop_px=64, batch=4),
 )
 
 
@@ -62,7 +62,7 @@ def test_pixels_come_back_from_network_input(small_images):
     assert (to_pixels(batch_input(images)) == images).all()
 
 
-def test_the_middle_has_one_of_eight_colours():
+def test_the_centre_has_one_of_eight_colours():
     pixels = torch.zeros(2, 3, 64, 64)
     pixels[0, :, 16:48, 16:48] = torch.tensor([1.0, 1.0, -1.0])[:, None, None]
     pixels[1, :, :8] = 1.0  # far from the middle
@@ -102,13 +102,13 @@ def test_a_reconstructor_learns(small_images):
 
 
 def plain_pictures(seed):
-    """Pictures of a single colour each."""
+    """Images of a single colour each."""
     colours = np.random.default_rng(seed).integers(0, 256, (64, 1, 1, 3), dtype=np.uint8)
     return ImageSet(colours.repeat(64, 1).repeat(64, 2), np.zeros(64, np.int64), ("plain",))
 
 
 @pytest.mark.parametrize(("sees", "least", "most"), [(True, 0.7, 1.0), (False, 0.0, 0.4)])
-def test_a_guesser_tells_the_colour_only_if_it_can_see(sees, least, most):
+def test_attribute_inference_finds_the_colour_only_if_it_is_visible(sees, least, most):
     own, test = plain_pictures(0), plain_pictures(1)
     colour = CentreColour.of(own.images)
     budget = Budget(steps=40, crop_px=0, batch=16, peak_lr=3e-3)
@@ -116,9 +116,9 @@ def test_a_guesser_tells_the_colour_only_if_it_can_see(sees, least, most):
     def view(x, rng):
         return x if sees else torch.zeros_like(x)
 
-    guesser = train_guesser(view, (3, 64), own, colour, budget, None)
+    attack = train_attribute_inference(view, (3, 64), own, colour, budget, None)
     x = batch_input(test.images)
-    right = (guesser(view(x, None)).argmax(1) == colour(x)).float().mean().item()
+    right = (attack(view(x, None)).argmax(1) == colour(x)).float().mean().item()
     assert least <= right <= most
 
 
@@ -131,11 +131,11 @@ def test_both_codecs_are_attacked_and_compared(report, coded_bundle):
     assert jpeg.top5 == coded_bundle.exits[-1].top5["jpeg"]
     assert features.top5 == coded_bundle.exits[-1].top5["features"]
     assert features.reconstructions.shape == report.originals.shape == (SHOWN, 224, 224, 3)
-    assert 1 / 8 <= report.chance < 1
+    assert 1 / 8 <= report.blind_attribute_accuracy < 1
 
 
 def test_what_nothing_at_all_tells_is_measured_too(report):
-    """A grey picture is not wholly unlike another; below that no attack on a codec can be."""
+    """Two grey images have some similarity; no attack on a codec can score below it."""
     jpeg, _ = report.rows
     assert 0 < report.blind_ssim < jpeg.ssim
     assert 5 < report.blind_psnr_db < jpeg.psnr_db
@@ -162,8 +162,8 @@ def test_the_figures_are_printed_for_people_and_programs(report, capsys):
 
 
 def test_the_picture_shows_originals_and_both_reconstructions(report, tmp_path):
-    verb._write(report, tmp_path / "pictures")
-    with Image.open(tmp_path / "pictures" / "privacy.png") as sheet:
+    verb._write(report, tmp_path / "images")
+    with Image.open(tmp_path / "images" / "privacy.png") as sheet:
         assert sheet.width > SHOWN * 224
         assert sheet.height > 3 * 224
 

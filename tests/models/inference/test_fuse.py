@@ -28,7 +28,7 @@ def image(px=96, count=1):
 
 
 def called(piece):
-    """What a fused piece calls, in order: types of layers and kernels, or functions."""
+    """The calls of a fused piece in order: types of layers and kernels, or functions."""
     module = piece.__self__
     if not isinstance(module, fx.GraphModule):
         return [type(module)]

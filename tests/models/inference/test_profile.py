@@ -26,7 +26,7 @@ def state_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Stands in for measuring: every wanted profile takes 1 ms; what was wanted is noted."""
+    """Replaces the measurement by 1 ms for every profile; returns the profiles asked for."""
     calls = []
 
     def measure(blanks, bundle, device):

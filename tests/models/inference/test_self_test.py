@@ -1,4 +1,4 @@
-"""An agent serves nobody with networks that do not work on its device."""
+"""The self-test refuses networks that give no valid answer on the device."""
 
 import pytest
 import torch

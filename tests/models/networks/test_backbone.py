@@ -15,7 +15,7 @@ IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 
 @pytest.fixture(scope="module")
 def published():
-    """A small network of torchvision's with 1,000 classes, weights and statistics of its own."""
+    """A small torchvision network with 1,000 classes and random weights and statistics."""
     torch.manual_seed(1)
     net = get_model("resnet18", weights=None)
     with torch.no_grad():

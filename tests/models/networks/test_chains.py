@@ -7,7 +7,7 @@ from torch import nn
 
 
 def with_statistics(net, px):
-    """`net` with norms that changed its input, so that a lost one shows."""
+    """`net` with norms that are not the identity, so that a missing one is noticed."""
     torch.manual_seed(0)
     with torch.no_grad():
         net.train()(torch.randn(4, 3, px, px))
@@ -59,7 +59,7 @@ def test_a_network_keeps_its_mode():
 
 
 class Doubled(nn.Module):
-    """Does something between its modules that no module shows."""
+    """Computes something between its modules."""
 
     def __init__(self):
         super().__init__()
@@ -72,7 +72,7 @@ class Doubled(nn.Module):
 
 
 class Twice(nn.Module):
-    """Runs one module two times."""
+    """Runs one module twice."""
 
     def __init__(self):
         super().__init__()

@@ -22,7 +22,7 @@ def sums(ops, ends):
 
 
 def greedy_fits(ops, n, limit):
-    """Whether `ops` fit into n blocks of at most `limit` each."""
+    """True if `ops` fit into n blocks of at most `limit` each."""
     blocks, filled = 1, 0
     for count in ops:
         if count > limit:
