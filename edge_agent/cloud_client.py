@@ -246,7 +246,7 @@ def _why_unusable(address: str, error: grpc.aio.AioRpcError) -> str:
 
 
 def _is_unavailable(error: grpc.aio.AioRpcError) -> bool:
-    """True if the connection is broken, so that waiting for another probe is no use."""
+    """Return True if the connection is broken, so that another probe would fail as well."""
     return error.code() is grpc.StatusCode.UNAVAILABLE
 
 

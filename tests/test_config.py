@@ -1,4 +1,4 @@
-"""The one configuration loader, the two agents' configurations, and their examples in configs/."""
+"""The configuration loader, both agents' configurations, and their examples in configs/."""
 
 import platform
 import re
@@ -20,7 +20,7 @@ AGENTS = [("edge.yaml", EdgeConfig), ("cloud.yaml", CloudConfig)]
 
 
 class Inner(Config):
-    """A nested part."""
+    """A section."""
 
     watts: float = 1.0
     radio: str = "wifi"
@@ -42,7 +42,7 @@ def loaded(tmp_path, text, model=Example):
 
 
 def complaint(tmp_path, text, model=Example):
-    """The sentence that a bad file earns; it must be one line that starts with the file."""
+    """Return the error of a bad file, which must be one line that starts with the file."""
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, text, model)
     sentence = str(caught.value)
@@ -55,7 +55,7 @@ def complaint(tmp_path, text, model=Example):
 # --- the loader -------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_what_is_read(tmp_path):
+def test_a_file_is_read_as_written(tmp_path):
     text = "threads: 3\nwait: 1.5s\nlisten: '[::1]:99'\ninner:\n  watts: 2\n"
     config = loaded(tmp_path, text)
     assert (config.threads, config.wait, config.listen) == (3, 1_500_000_000, "[::1]:99")
@@ -74,7 +74,7 @@ def test_a_configuration_does_not_change_later():
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("thraeds: 2\n", "unknown key 'thraeds'; did you mean 'threads'?"),
         ("inner:\n  wats: 2\n", "unknown key 'inner.wats'; did you mean 'watts'?"),
@@ -104,8 +104,8 @@ def test_a_configuration_does_not_change_later():
         ("listen: host:99999\n", "has no valid port; the port is a number from 0 to 65535"),
     ],
 )
-def test_a_mistake_names_the_key_and_what_is_allowed(tmp_path, text, says):
-    assert says in complaint(tmp_path, text)
+def test_a_mistake_names_the_key_and_what_is_allowed(tmp_path, text, message):
+    assert message in complaint(tmp_path, text)
 
 
 def test_zero_needs_no_unit(tmp_path):
@@ -113,7 +113,7 @@ def test_zero_needs_no_unit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("threads: [1\n", "line 2 is not valid YAML"),
         ("a: 1\nb: c: d\n", "line 2 is not valid YAML: mapping values are not allowed"),
@@ -126,8 +126,8 @@ def test_zero_needs_no_unit(tmp_path):
         ("5\n", "must hold keys and values"),
     ],
 )
-def test_what_is_no_mapping_in_yaml_is_said_with_its_line(tmp_path, text, says):
-    assert says in complaint(tmp_path, text)
+def test_invalid_yaml_is_an_error_with_its_line(tmp_path, text, message):
+    assert message in complaint(tmp_path, text)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -145,7 +145,7 @@ def test_the_source_of_values_is_named():
 
 
 @pytest.mark.parametrize("value", ["2024-13-45", "0b_"])
-def test_a_value_that_only_looks_like_a_date_or_number_is_a_sentence(tmp_path, value):
+def test_an_invalid_date_or_number_is_a_sentence(tmp_path, value):
     with pytest.raises(ConfigError):
         loaded(tmp_path, f"threads: {value}\n")
 
@@ -155,7 +155,7 @@ def test_a_duration_of_too_many_digits_is_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["threads: yes\n", "inner:\n  watts: on\n"])
-def test_yes_is_no_number(tmp_path, text):
+def test_yes_is_not_a_number(tmp_path, text):
     assert "value True" in complaint(tmp_path, text)
 
 
@@ -163,7 +163,7 @@ def test_yes_is_no_number(tmp_path, text):
 
 
 def plain(model):
-    """A configuration as its YAML would hold it; durations stay nanoseconds."""
+    """Return a configuration as plain values; durations stay nanoseconds."""
     return {k: plain(v) if isinstance(v, BaseModel) else v for k, v in model}
 
 
@@ -182,7 +182,7 @@ def test_two_devices_made_from_one_image_have_names_of_their_own():
 
 @pytest.mark.parametrize(("name", "model"), AGENTS)
 def test_the_example_explains_every_key(name, model):
-    """Whether it is set or commented out, each key has its line and its comment."""
+    """Each key has a line and a comment, even if it is commented out."""
     text = (CONFIGS / name).read_text()
     for key in model.model_fields:
         line = re.search(rf"^(# )?{key}:.*$", text, re.MULTILINE)
@@ -192,7 +192,7 @@ def test_the_example_explains_every_key(name, model):
 
 @pytest.mark.parametrize(("name", "model"), AGENTS)
 def test_the_example_can_be_edited_key_by_key(name, model):
-    """Each line on its own is a valid file, the value that a person would start from."""
+    """Each line alone is a valid file."""
     for key, value in yaml.safe_load((CONFIGS / name).read_text()).items():
         changed = parse_config({key: value}, model, name)
         assert getattr(changed, key) == getattr(model(), key)
@@ -231,7 +231,7 @@ def test_an_edge_may_work_alone():
 
 
 @pytest.mark.parametrize(
-    ("model", "values", "says"),
+    ("model", "values", "message"),
     [
         (EdgeConfig, {"mode": "fast"}, "'performance' or 'energy'"),
         (
@@ -260,8 +260,8 @@ def test_an_edge_may_work_alone():
         (CloudConfig, {"exit_rule": None}, "'earliest', 'pursue' or 'adaptive'"),
     ],
 )
-def test_a_value_out_of_range_is_a_sentence_with_the_range(model, values, says):
-    with pytest.raises(ConfigError, match=re.escape(says)):
+def test_a_value_out_of_range_is_a_sentence_with_the_range(model, values, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_config(values, model, "agent.yaml")
 
 
@@ -284,7 +284,7 @@ def test_numbers_have_the_ranges_that_the_examples_name(_, model):
 
 @pytest.mark.parametrize("model", [EdgeConfig, CloudConfig])
 @pytest.mark.parametrize("listen", ["0.0.0.0:7071", "[::]:7071", "10.0.0.1:7071", "robot:7071"])
-def test_beyond_loopback_an_agent_wants_certificates_or_to_be_told_by_name(model, listen):
+def test_beyond_loopback_an_agent_needs_certificates_or_an_explicit_permission(model, listen):
     with pytest.raises(ConfigError, match=r"'listen', .*set tls: .*listen_without_tls: true"):
         parse_config({"listen": listen}, model, "agent.yaml")
     parse_config({"listen": listen, "tls": {}}, model, "agent.yaml")
@@ -298,18 +298,18 @@ def test_on_loopback_nothing_is_encrypted(listen):
     assert str(config.tls_for("10.0.0.1:7071")) == "/d"
 
 
-def test_an_upload_has_a_time_that_a_task_can_have():
+def test_the_upload_limit_is_a_time_that_a_task_can_have():
     for too_much in ("99ms", "61s"):
         with pytest.raises(ConfigError, match=r"'limits.upload', .*must be from 100.0 ms"):
             parse_config({"limits": {"upload": too_much}}, CloudConfig, "cloud.yaml")
 
 
-def test_an_edge_id_that_the_wire_refuses_is_refused_here():
+def test_an_edge_id_that_the_wire_refuses_is_an_error():
     with pytest.raises(ConfigError, match="edge_id"):
         parse_config({"edge_id": "robot\n7"}, EdgeConfig, "edge.yaml")
 
 
-def test_probes_have_a_pause_between_them():
+def test_probes_have_a_shortest_interval():
     assert parse_config({"probe_interval": "10ms"}, EdgeConfig, "edge.yaml")
     for too_short in (0, "9ms"):
         with pytest.raises(ConfigError, match=r"'probe_interval', .*must be at least 10.0 ms"):

@@ -1,4 +1,4 @@
-"""Durations and addresses as people write them: examples first, then any text."""
+"""Durations and addresses in text form: examples, then any text."""
 
 import argparse
 
@@ -50,12 +50,12 @@ def test_durations(text: str, duration_ns: int) -> None:
         ("1e3ms", "not a valid duration"),
     ],
 )
-def test_bad_durations_say_what_to_write(text: str, message: str) -> None:
+def test_bad_durations_are_errors_with_an_example(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_duration(text)
 
 
-def test_durations_for_people() -> None:
+def test_durations_for_display() -> None:
     spans_ns = (12, 250_000, 84_000_000, 1_500_000_000, -84_000_000)
     assert [format_ns(span_ns) for span_ns in spans_ns] == [
         "12 ns", "250 us", "84.0 ms", "1.50 s", "-84.0 ms",
@@ -102,8 +102,8 @@ def test_whole_numbers_are_exact_in_every_unit(number, unit, space):
 
 @quick
 @given(st.integers(0, 10**12))
-def test_a_duration_for_people_can_be_read_again(duration_ns):
-    """To the figures that it shows: half a microsecond, or a twentieth."""
+def test_a_displayed_duration_can_be_read_again(duration_ns):
+    """With its rounding: half a microsecond, or a twentieth."""
     again = parse_duration(format_ns(duration_ns))
     assert again == pytest.approx(duration_ns, rel=0.05, abs=500)
 
@@ -121,7 +121,7 @@ def test_exact_texts_use_the_largest_unit_that_fits():
 
 
 def refusal(parse, text):
-    """The sentence of the ValueError, or nothing if the text can be read."""
+    """Return the sentence of the ValueError; an empty text if the text can be read."""
     try:
         parse(text)
     except ValueError as error:

@@ -136,7 +136,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    """Describe the allowed values; an empty text if the type says it all."""
+    """Describe the allowed values; an empty text if any value of the type is allowed."""
     choices = _choices(field)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)

@@ -1,4 +1,4 @@
-"""What keeps a cloud agent from starting: one sentence, exit code 1."""
+"""Errors that keep a cloud agent from starting: one sentence, exit code 1."""
 
 import shutil
 import socket
@@ -13,7 +13,7 @@ BUNDLE = SHIPPED / "set-a"
 
 @pytest.fixture
 def complaint(capfd):
-    """Start an agent that cannot; its sentence."""
+    """Start an agent that cannot start; return its sentence."""
 
     def start(*options):
         assert main([str(option) for option in options]) == 1

@@ -1,4 +1,4 @@
-"""An edge driver on a real loop; its local net and its cloud act when the test says so.
+"""An edge driver on a real loop, with a local net and a cloud that the test controls.
 
 local net   0.80 accurate, 1 s by its profile, so that a fallback leaves even a slow machine
             time to answer before the deadline
@@ -23,7 +23,7 @@ from mc_sched.obs.log.event_log import EventLog
 MS = 1_000_000
 S = 1_000 * MS
 PATIENCE_S = 10.0
-"""How long a test waits for what has to happen; far more than any machine needs."""
+"""Time that a test waits for an event; far more than any machine needs."""
 LOCAL = LocalTable("local", 0.80, (10, 10), (500 * MS, 500 * MS))
 FAST_LOCAL = LocalTable("local", 0.80, (10, 10), (MS, MS))
 CLOUD = CloudTable(
@@ -34,28 +34,28 @@ LABELS = ("disc", "star", "ring", "cross", "bar")
 
 
 async def until(condition):
-    """Wait for what has to come true."""
+    """Wait until the condition is true."""
     start = time.monotonic()
     while not condition():
-        assert time.monotonic() - start < PATIENCE_S, "it never came true"
+        assert time.monotonic() - start < PATIENCE_S, "the condition never became true"
         await asyncio.sleep(0.002)
 
 
 def admitted(payload_bytes=300):
-    """An image that has been taken in."""
+    """An image after admission."""
     pixels = np.zeros((32, 32, 3), np.uint8)
     return Admitted(pixels, encode_jpeg(pixels).ljust(payload_bytes, b"\0"))
 
 
 def task(task_id, deadline=60.0, **fields):
-    """A task of this moment, due in `deadline` seconds."""
+    """A task submitted now, due in `deadline` seconds."""
     fields.setdefault("payload_bytes", {"jpeg": 300})
     return Task(task_id, fields.pop("stream_id", "s"), time.monotonic_ns(), int(deadline * S),
                 **fields)  # fmt: skip
 
 
 class HandNet:
-    """In the local executor's place: notes what is asked, and reports when told to."""
+    """Stands in for the local executor: notes requests, and reports ends when the test says."""
 
     def __init__(self):
         self.started, self.aborted = [], []
@@ -78,7 +78,7 @@ class HandNet:
 
 
 class HandCloud:
-    """In the cloud client's place."""
+    """Stands in for the cloud client."""
 
     def __init__(self):
         self.sent, self.given_up, self.traces, self.probes = {}, [], {}, []
@@ -95,7 +95,7 @@ class HandCloud:
 
 
 class Rig:
-    """Driver, machine and log as in the daemon, the rest by hand. Records what was logged."""
+    """Driver, machine and log as in the daemon, with the log's records; the test does the rest."""
 
     def __init__(self, machine=None, local=LOCAL, **settings):
         self.machine = machine or EdgeMachine(EdgeSettings(**settings), local)
@@ -109,7 +109,7 @@ class Rig:
         self.driver.attach(self.net, self.cloud, lambda up, _: self.cloud_states.append(up))
 
     def tell(self, event_type, *fields):
-        """An event of this moment."""
+        """Feed an event of this moment."""
         self.driver.handle(event_type(time.monotonic_ns(), *fields))
 
     def find_cloud(self):
@@ -117,7 +117,7 @@ class Rig:
         self.tell(ev.LinkSampled, 2 * MS)
 
     def submit(self, task_id, deadline=60.0, **fields):
-        """Submit a task; the future of its outcome."""
+        """Submit a task; return the future of its outcome."""
         return asyncio.ensure_future(
             self.driver.submit(task(task_id, deadline, **fields), admitted())
         )
@@ -133,7 +133,7 @@ class Rig:
         return [record for record in self.records if record["name"] == name]
 
     def held(self):
-        """What the driver and the machine keep of open tasks, by what it is."""
+        """Return what the driver and the machine still hold of open tasks."""
         driver = self.driver
         kept = {
             "images": driver._images,

@@ -1,4 +1,4 @@
-"""A cloud agent without networks, on real sockets; the test says what it does with a call."""
+"""A cloud agent without networks, on real sockets; the test sets its behaviour."""
 
 import asyncio
 
@@ -16,11 +16,11 @@ RESULT = Reply(
     result=Reply.Result(exit="final", prediction=TOP, compute_ns=7, queue_ns=1, slowdown=1.5)
 )
 REFUSED = Reply(refused=Reply.Refused(reason="too busy"))
-STOPPED = Reply(stopped=Reply.Stopped(reason="hopeless", compute_ns=9))
+STOPPED = Reply(stopped=Reply.Stopped(reason="infeasible", compute_ns=9))
 
 
 class Upload:
-    """One Infer call as it comes in: the open message, and the payload's bytes so far."""
+    """One Infer call: its open message, and the payload's bytes so far."""
 
     def __init__(self, context):
         self.context = context
@@ -30,7 +30,7 @@ class Upload:
         self.hung_up = asyncio.Event()
 
     async def read(self):
-        """Take one message; False at the end."""
+        """Read one message; return False at the end."""
         message = await self.context.read()
         if message is EOF:
             return False
@@ -43,29 +43,29 @@ class Upload:
         return True
 
     async def read_all(self):
-        """Take the rest of the payload."""
+        """Read the rest of the payload."""
         while len(self.payload) < self.opened.payload_bytes and await self.read():
             pass
 
-    async def say(self, *replies):
+    async def send(self, *replies):
         for reply in replies:
             await self.context.write(reply)
 
 
 async def answers(upload):
-    """What a good agent does."""
+    """Accept and reply, as a working agent does."""
     await upload.read_all()
-    await upload.say(ACCEPTED, PROGRESSED, RESULT)
+    await upload.send(ACCEPTED, PROGRESSED, RESULT)
 
 
-async def is_mute(upload):
-    """Takes everything and says nothing."""
+async def is_silent(upload):
+    """Read everything and send nothing."""
     await upload.read_all()
     await asyncio.sleep(3600)
 
 
 class FakeCloudAgent(cloud_pb2_grpc.CloudAgentServicer):
-    """`infer` is what it does with each call; the other fields are what it says of itself."""
+    """Handles each call with `infer`; the other fields describe it."""
 
     def __init__(self, table, infer=answers):
         self.table, self.infer = table, infer
@@ -116,12 +116,12 @@ class FakeCloudAgent(cloud_pb2_grpc.CloudAgentServicer):
         return f"127.0.0.1:{self.port}"
 
     async def start(self):
-        """Serve, on the port of the last time if there was one."""
+        """Serve, on the previous port if there was one."""
         self._server = make_server()
         cloud_pb2_grpc.add_CloudAgentServicer_to_server(self, self._server)
         self.port = bind(self._server, self.address)
         await self._server.start()
 
-    async def die(self):
-        """Go at once, calls and all."""
+    async def crash(self):
+        """Stop at once and drop all calls."""
         await self._server.stop(None)

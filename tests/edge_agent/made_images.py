@@ -1,4 +1,4 @@
-"""Encoded images for tests: good ones, and what is not one."""
+"""Encoded images for tests, valid and invalid ones."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ TEXT = b"no picture, only words\n" * 20
 
 
 def image_bytes(kind="JPEG", size=(32, 32), noise=False, **options):
-    """An encoded image; noise makes it large."""
+    """Return an encoded image; noise makes it large."""
     draw = np.random.default_rng(0)
     shape = (size[1], size[0], 3)
     pixels = draw.integers(0, 256, shape, np.uint8) if noise else np.full(shape, 120, np.uint8)
@@ -21,13 +21,13 @@ def image_bytes(kind="JPEG", size=(32, 32), noise=False, **options):
 
 
 def cut_jpeg(size=(32, 32)):
-    """A JPEG that lacks its last third."""
+    """Return a JPEG without its last third."""
     whole = image_bytes(size=size, noise=True)
     return whole[: len(whole) * 2 // 3]
 
 
 def huge_png(side=10_000):
-    """A PNG whose header promises a hundred megapixels, and no more is there."""
+    """Return a PNG that ends after a header for a hundred megapixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     data = b"IDAT" + zlib.compress(bytes(100))
     chunks = (header, data, b"IEND")

@@ -1,4 +1,4 @@
-"""Taking an image in: what comes out, where the work is done, and what never leaves the device."""
+"""Admission: its result, the thread that does the work, and metadata that never leaves."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.edge_agent.made_images import TEXT, cut_jpeg, huge_png, image_bytes
 PX = 32
 SECRET = b"52.5200N 13.4050E"
 LARGE = image_bytes(size=(300, 300))
-"""More pixels than are decoded inline."""
+"""An image with more pixels than are decoded inline."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def pool():
 
 @contextlib.contextmanager
 def busy(pool):
-    """The pool's one thread has something else to do."""
+    """Keep the pool's only thread busy."""
     release = threading.Event()
     pool.submit(release.wait, PATIENCE_S)
     try:
@@ -40,7 +40,7 @@ def busy(pool):
 
 
 def with_segment(jpeg, marker, content):
-    """The JPEG with one more segment behind its start."""
+    """Return the JPEG with one more segment after its start."""
     return jpeg[:2] + segment(marker, content) + jpeg[2:]
 
 
@@ -52,7 +52,7 @@ async def admit(data, pool=None):
     return await asyncio.wait_for(Admission(PX, pool).admit(data), PATIENCE_S)
 
 
-# --- what comes out ---------------------------------------------------------------------------
+# --- the result -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -64,13 +64,13 @@ async def test_an_image_becomes_the_nets_input_and_a_jpeg_of_the_same_size(pool,
     assert (sent.format, sent.size, sent.mode) == ("JPEG", (PX, PX), "RGB")
 
 
-async def test_both_sites_see_the_same_picture(pool):
+async def test_both_sites_see_the_same_image(pool):
     image = await admit(image_bytes("PNG", (80, 60), noise=True), pool)
     seen = np.asarray(Image.open(io.BytesIO(image.jpeg)), np.int16)
     assert np.abs(seen - image.pixels).mean() < 25  # what JPEG does to noise
 
 
-async def test_a_bare_jpeg_of_the_right_size_goes_as_it_is():
+async def test_a_bare_jpeg_of_the_right_size_is_sent_unchanged():
     data = image_bytes(size=(PX, PX), quality=55)
     assert (await admit(data)).jpeg is data
 
@@ -123,7 +123,7 @@ SCANS = image_bytes(size=(PX, PX), progressive=True).rpartition(b"\xff\xda")
 BETWEEN_SCANS = SCANS[0] + segment(0xFE, SECRET) + b"".join(SCANS[1:])
 
 
-async def check_nothing_is_told(data):
+async def check_no_metadata_is_left(data):
     assert SECRET in data
     image = await admit(data)
     assert SECRET not in image.jpeg
@@ -132,17 +132,17 @@ async def check_nothing_is_told(data):
 
 @pytest.mark.parametrize("kind", TELLING)
 async def test_metadata_never_leaves(kind):
-    await check_nothing_is_told(TELLING[kind])
+    await check_no_metadata_is_left(TELLING[kind])
 
 
 @pytest.mark.parametrize(
     "data", [BARE[:-2] + segment(0xFE, SECRET) + BARE[-2:], BETWEEN_SCANS], ids=["last", "between"]
 )
 async def test_metadata_behind_a_scan_never_leaves(data):
-    await check_nothing_is_told(data)
+    await check_no_metadata_is_left(data)
 
 
-async def test_a_bare_progressive_jpeg_goes_as_it_is():
+async def test_a_bare_progressive_jpeg_is_sent_unchanged():
     data = image_bytes(size=(PX, PX), progressive=True, noise=True)
     assert (await admit(data)).jpeg is data
 
@@ -150,7 +150,7 @@ async def test_a_bare_progressive_jpeg_goes_as_it_is():
 # --- inline or on the pool --------------------------------------------------------------------
 
 
-async def test_a_small_image_is_taken_in_at_once_however_busy_the_pool_is(pool):
+async def test_a_small_image_is_admitted_at_once_even_if_the_pool_is_busy(pool):
     with busy(pool):
         assert (await admit(image_bytes(size=(64, 64)), pool)).pixels.shape == (PX, PX, 3)
 
@@ -167,7 +167,7 @@ async def test_a_large_image_waits_for_the_pool_and_not_on_the_loop(pool, large)
     assert (await asyncio.wait_for(waiting, PATIENCE_S)).pixels.shape == (PX, PX, 3)
 
 
-async def test_too_many_waiting_images_are_an_overload_and_the_others_are_served(pool):
+async def test_too_many_waiting_images_are_an_overload_and_the_others_are_admitted(pool):
     door = Admission(PX, pool)
     with busy(pool):
         waiting = [asyncio.create_task(door.admit(LARGE)) for _ in range(MAX_WAITING)]
@@ -179,7 +179,7 @@ async def test_too_many_waiting_images_are_an_overload_and_the_others_are_served
     assert (await door.admit(LARGE)).jpeg  # and there is room again
 
 
-async def test_a_client_that_left_gives_its_place_back(pool, monkeypatch):
+async def test_a_client_that_left_frees_its_place(pool, monkeypatch):
     monkeypatch.setattr(admission, "MAX_WAITING", 1)
     door = Admission(PX, pool)
     with busy(pool):
@@ -193,7 +193,7 @@ async def test_a_client_that_left_gives_its_place_back(pool, monkeypatch):
     assert (await asyncio.wait_for(again, PATIENCE_S)).jpeg
 
 
-async def test_a_damaged_image_gives_its_place_back(pool, monkeypatch):
+async def test_a_damaged_image_frees_its_place(pool, monkeypatch):
     monkeypatch.setattr(admission, "MAX_WAITING", 1)
     door = Admission(PX, pool)
     for _ in range(3):
@@ -219,7 +219,7 @@ async def test_a_damaged_image_gives_its_place_back(pool, monkeypatch):
     ],
     ids=["text", "nothing", "a header", "half a jpeg", "half a png", "half a photo", "9 MB", "gif"],
 )
-async def test_what_is_no_whole_image_is_a_sentence(pool, data, sentence):
+async def test_a_damaged_image_is_one_sentence(pool, data, sentence):
     with pytest.raises(ImageError, match=sentence):
         await admit(data, pool)
 
@@ -230,7 +230,7 @@ async def test_a_hundred_megapixels_are_refused_by_the_header_alone(pool):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-async def test_wherever_an_image_is_cut_it_is_one_or_it_is_an_image_error(pool, kind):
+async def test_an_image_that_is_cut_anywhere_is_an_image_or_an_image_error(pool, kind):
     door, data = Admission(PX, pool), image_bytes(kind, noise=True)
     refused = 0
     for length in range(0, len(data), 37):

@@ -23,7 +23,7 @@ from tests.edge_agent.fake_cloud_agent import (
     STOPPED,
     FakeCloudAgent,
     Reply,
-    is_mute,
+    is_silent,
 )
 
 ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
@@ -31,7 +31,7 @@ PROBE_S = 0.02
 
 
 class Link:
-    """A client, all that it has fed, and probes as the machine asks for them."""
+    """A client, the events that it has fed, and probes as the machine requests them."""
 
     def __init__(self, address, bundle_hash="the bundle", paddings=(), **options):
         self.events = []
@@ -61,26 +61,26 @@ class Link:
         return [event for event in self.events if isinstance(event, kinds)]
 
     def story(self, task_id):
-        """Names of the events of one task."""
+        """Return the names of one task's events."""
         return [type(e).__name__ for e in self.events if getattr(e, "task_id", None) == task_id]
 
     def states(self):
-        """Found and gone, in order."""
+        """Return the events found and gone, in order."""
         return [type(event).__name__ for event in self.of(ev.CloudFound, ev.CloudGone)]
 
     async def end(self, task_id):
-        """The task's one end."""
+        """Return the task's only end."""
         await until(lambda: [e for e in self.of(*ENDS) if e.task_id == task_id])
         (end,) = [e for e in self.of(*ENDS) if e.task_id == task_id]
         return end
 
-    async def met(self, times=1):
+    async def found(self, times=1):
         await until(lambda: len(self.of(ev.CloudFound)) >= times)
 
 
 @contextlib.asynccontextmanager
 async def linked(agent, **options):
-    """A client of this agent, started; closed at the end."""
+    """Start a client of this agent; close it at the end."""
     if not agent.port:
         await agent.start()
     link = Link(agent.address, **options)
@@ -89,7 +89,7 @@ async def linked(agent, **options):
         yield link
     finally:
         await link.client.close()
-        await agent.die()
+        await agent.crash()
         assert link.client._calls == {}
 
 
@@ -98,19 +98,19 @@ async def agent():
     return FakeCloudAgent(CLOUD)
 
 
-# --- meeting ----------------------------------------------------------------------------------
+# --- finding the cloud ------------------------------------------------------------------------
 
 
-async def test_it_meets_the_cloud_after_a_first_probe(agent):
+async def test_the_cloud_is_found_after_a_first_probe(agent):
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         kinds = [ev.CloudReached, ev.LinkSampled, ev.CloudFound]
         assert [type(event) for event in link.events[:3]] == kinds
         (found,) = link.of(ev.CloudFound)
         assert (found.table.stage_ns, found.table.exits) == (CLOUD.stage_ns, CLOUD.exits)
 
 
-async def test_probes_bring_the_clouds_load_and_take_the_round_trip_along(agent):
+async def test_probes_return_the_clouds_load_and_carry_the_round_trip(agent):
     async with linked(agent) as link:
         await until(lambda: len(agent.probes) > 3)
         first, second = link.of(ev.LinkSampled)[:2]
@@ -120,10 +120,10 @@ async def test_probes_bring_the_clouds_load_and_take_the_round_trip_along(agent)
         assert agent.probes[0].edge_id == "robot"
 
 
-async def test_nobody_at_the_address_is_said_once():
+async def test_an_address_without_an_agent_is_reported_once():
     agent = FakeCloudAgent(CLOUD)
     await agent.start()
-    await agent.die()
+    await agent.crash()
     link = Link(agent.address)
     await link.client.start()
     await until(lambda: link.events)
@@ -135,18 +135,18 @@ async def test_nobody_at_the_address_is_said_once():
 
 async def test_a_cloud_that_comes_later_is_found(agent):
     await agent.start()
-    await agent.die()
+    await agent.crash()
     async with contextlib.AsyncExitStack() as stack:
         link = Link(agent.address)
         await link.client.start()
         stack.push_async_callback(link.client.close)
         await until(lambda: link.states() == ["CloudGone"])
         await agent.start()
-        stack.push_async_callback(agent.die)
-        await link.met()
+        stack.push_async_callback(agent.crash)
+        await link.found()
 
 
-async def test_another_bundle_is_never_used_and_said_once(agent):
+async def test_another_bundle_is_never_used_and_reported_once(agent):
     async with linked(agent, bundle_hash="another bundle") as link:
         await until(lambda: link.states())
         await asyncio.sleep(2.5 * cloud_client.RETRY_S)
@@ -160,16 +160,16 @@ async def test_the_right_bundle_is_used_once_it_is_installed(agent):
     async with linked(agent) as link:
         await until(lambda: link.states() == ["CloudGone"])
         agent.bundle_hash = "the bundle"
-        await link.met()
+        await link.found()
         assert link.states() == ["CloudGone", "CloudFound"]
 
 
 # --- one task ---------------------------------------------------------------------------------
 
 
-async def test_the_clouds_words_become_events_in_order(agent):
+async def test_the_clouds_messages_become_events_in_order(agent):
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         link.send("a")
         end = await link.end("a")
         assert link.story("a") == ["CloudAccepted", "CloudProgressed", "CloudReplied"]
@@ -180,7 +180,7 @@ async def test_the_clouds_words_become_events_in_order(agent):
         assert (end.slowdown, end.reply_bytes) == (1.5, RESULT.ByteSize())
 
 
-async def test_the_open_message_says_what_is_demanded(agent):
+async def test_the_open_message_has_the_constraints(agent):
     async with linked(agent) as link:
         link.send("a", b"a payload", budget_s=2.0)
         await link.end("a")
@@ -195,7 +195,7 @@ async def test_the_open_message_says_what_is_demanded(agent):
     ("size", "messages"),
     [(1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (5 * CHUNK_BYTES, 5), (300_000, 19)],
 )
-async def test_a_payload_arrives_whole_its_head_in_the_first_message(agent, size, messages):
+async def test_a_payload_arrives_complete_with_its_head_in_the_first_message(agent, size, messages):
     payload = bytes(number % 251 for number in range(size))
     async with linked(agent) as link:
         link.send("a", payload)
@@ -207,19 +207,19 @@ async def test_a_payload_arrives_whole_its_head_in_the_first_message(agent, size
 
 
 @pytest.mark.parametrize(
-    ("said", "end", "reason"),
+    ("replies", "end", "reason"),
     [
         ((REFUSED,), ev.CloudRefused, "too busy"),
-        ((STOPPED,), ev.CloudStopped, "hopeless"),
-        ((ACCEPTED, STOPPED), ev.CloudStopped, "hopeless"),
+        ((STOPPED,), ev.CloudStopped, "infeasible"),
+        ((ACCEPTED, STOPPED), ev.CloudStopped, "infeasible"),
         ((ACCEPTED, PROGRESSED), ev.CloudLost, "the cloud sent no answer"),
         ((), ev.CloudLost, "the cloud sent no answer"),
     ],
 )
-async def test_every_way_a_call_can_end(agent, said, end, reason):
+async def test_every_end_of_a_call(agent, replies, end, reason):
     async def infer(upload):
         await upload.read_all()
-        await upload.say(*said)
+        await upload.send(*replies)
 
     agent.infer = infer
     async with linked(agent) as link:
@@ -228,10 +228,10 @@ async def test_every_way_a_call_can_end(agent, said, end, reason):
         assert (type(got), got.reason) == (end, reason)
 
 
-async def test_what_comes_after_the_last_word_is_not_heard(agent):
+async def test_messages_after_the_last_one_are_ignored(agent):
     async def infer(upload):
         await upload.read_all()
-        await upload.say(REFUSED, RESULT)
+        await upload.send(REFUSED, RESULT)
 
     agent.infer = infer
     async with linked(agent) as link:
@@ -242,37 +242,37 @@ async def test_what_comes_after_the_last_word_is_not_heard(agent):
         assert link.story("a") == ["CloudRefused"]
 
 
-async def turned_away(agent, task_ids):
+async def rejected(agent, task_ids):
     async with linked(agent) as link:
         for task_id in task_ids:
             link.send(task_id, bytes(500_000))
         return {(type(end), end.reason) for end in [await link.end(i) for i in task_ids]}
 
 
-async def test_a_call_that_is_turned_away_is_lost_with_the_clouds_reason(agent):
+async def test_a_rejected_call_is_lost_with_the_clouds_reason(agent):
     async def infer(upload):
         await upload.read_all()
         await upload.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 256 calls")
 
     agent.infer = infer
-    assert await turned_away(agent, "abc") == {(ev.CloudLost, "overload: 256 calls")}
+    assert await rejected(agent, "abc") == {(ev.CloudLost, "overload: 256 calls")}
 
 
-async def test_a_call_that_is_turned_away_during_its_upload_is_lost(agent):
-    """Why is said where gRPC lets it through: a write that fails may hide the status behind it."""
+async def test_a_call_that_is_rejected_during_its_upload_is_lost(agent):
+    """The reason is known only if gRPC passes it on: a failed write may hide the status."""
 
     async def infer(upload):
         await upload.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 256 calls")
 
     agent.infer = infer
     task_ids = [f"t{number}" for number in range(24)]
-    assert {kind for kind, _ in await turned_away(agent, task_ids)} == {ev.CloudLost}
+    assert {kind for kind, _ in await rejected(agent, task_ids)} == {ev.CloudLost}
 
 
-async def test_a_word_that_says_nothing_loses_the_task_and_no_other(agent):
+async def test_an_empty_message_loses_only_its_task(agent):
     async def infer(upload):
         await upload.read_all()
-        await upload.say(Reply() if upload.opened.task_id == "a" else RESULT)
+        await upload.send(Reply() if upload.opened.task_id == "a" else RESULT)
 
     agent.infer = infer
     async with linked(agent) as link:
@@ -282,9 +282,9 @@ async def test_a_word_that_says_nothing_loses_the_task_and_no_other(agent):
         assert isinstance(await link.end("b"), ev.CloudReplied)
 
 
-async def test_a_cloud_that_stays_mute_is_lost_when_the_budget_is_over(agent, monkeypatch):
+async def test_a_task_in_a_silent_cloud_is_lost_when_its_budget_is_over(agent, monkeypatch):
     monkeypatch.setattr(cloud_client, "GIVE_UP_GRACE_S", 0.05)
-    agent.infer = is_mute
+    agent.infer = is_silent
     async with linked(agent) as link:
         link.send("a", budget_s=0.05)
         assert isinstance(await link.end("a"), ev.CloudLost)
@@ -323,28 +323,28 @@ async def test_a_give_up_during_an_upload_stops_the_upload(agent):
         await until(lambda: agent.given_up == ["robot/a"])
 
 
-async def test_a_give_up_of_accepted_work_waits_for_the_clouds_word(agent):
+async def test_a_give_up_of_an_accepted_task_waits_for_the_clouds_confirmation(agent):
     async def infer(upload):
         await upload.read_all()
-        await upload.say(ACCEPTED)
+        await upload.send(ACCEPTED)
         await until(lambda: agent.given_up)
-        await upload.say(STOPPED)
+        await upload.send(STOPPED)
 
     agent.infer = infer
     async with linked(agent) as link:
         link.send("a")
         await until(lambda: link.of(ev.CloudAccepted))
         link.client.give_up("a")
-        assert (await link.end("a")).reason == "hopeless"
+        assert (await link.end("a")).reason == "infeasible"
         assert agent.given_up == ["robot/a"]
 
 
-async def test_a_reply_that_crosses_the_give_up_is_heard(agent):
+async def test_a_reply_that_crosses_the_give_up_is_used(agent):
     async def infer(upload):
         await upload.read_all()
-        await upload.say(ACCEPTED)
+        await upload.send(ACCEPTED)
         await until(lambda: agent.given_up)
-        await upload.say(RESULT)
+        await upload.send(RESULT)
 
     agent.infer = infer
     async with linked(agent) as link:
@@ -354,12 +354,12 @@ async def test_a_reply_that_crosses_the_give_up_is_heard(agent):
         assert isinstance(await link.end("a"), ev.CloudReplied)
 
 
-async def test_a_give_up_that_nobody_confirms_cuts_the_call(agent, monkeypatch):
+async def test_a_give_up_that_is_not_confirmed_cuts_the_call(agent, monkeypatch):
     monkeypatch.setattr(cloud_client, "GIVE_UP_GRACE_S", 0.1)
 
     async def infer(upload):
         await upload.read_all()
-        await upload.say(ACCEPTED)
+        await upload.send(ACCEPTED)
         await asyncio.sleep(3600)
 
     agent.infer = infer
@@ -372,7 +372,7 @@ async def test_a_give_up_that_nobody_confirms_cuts_the_call(agent, monkeypatch):
         await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
 
 
-async def test_a_give_up_of_a_task_that_is_over_says_nothing(agent):
+async def test_a_give_up_of_an_ended_task_sends_nothing(agent):
     async with linked(agent) as link:
         link.send("a")
         await link.end("a")
@@ -384,9 +384,9 @@ async def test_a_give_up_of_a_task_that_is_over_says_nothing(agent):
 
 
 async def test_give_ups_and_probes_never_share_a_connection_with_images(agent):
-    agent.infer = is_mute
+    agent.infer = is_silent
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         link.send("a")
         await until(lambda: "a" in agent.uploads)
         link.client.give_up("a")
@@ -395,9 +395,9 @@ async def test_give_ups_and_probes_never_share_a_connection_with_images(agent):
         assert agent.control_peers.isdisjoint(agent.data_peers)
 
 
-async def test_a_task_given_up_in_the_moment_it_is_sent_ends_too(agent):
+async def test_a_task_that_is_given_up_when_it_is_sent_ends_too(agent):
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         link.send("a")
         link.client.give_up("a")
         assert isinstance(await link.end("a"), ev.CloudStopped)
@@ -407,29 +407,29 @@ async def test_a_task_given_up_in_the_moment_it_is_sent_ends_too(agent):
 # --- losing the cloud -------------------------------------------------------------------------
 
 
-async def test_when_the_cloud_dies_its_calls_are_lost_and_it_is_used_again_when_it_is_back(agent):
-    agent.infer = is_mute
+async def test_calls_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is_back(agent):
+    agent.infer = is_silent
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         for task_id in "abc":
             link.send(task_id)
         await until(lambda: len(agent.uploads) == 3)
-        await agent.die()
+        await agent.crash()
         assert [type(await link.end(task_id)) for task_id in "abc"] == [ev.CloudLost] * 3
         await until(lambda: link.states() == ["CloudFound", "CloudGone"])
         link.send("d")
         assert isinstance(await link.end("d"), ev.CloudLost)
         agent.infer = FakeCloudAgent(CLOUD).infer
         await agent.start()
-        await link.met(times=2)
+        await link.found(times=2)
         link.send("e")
         assert isinstance(await link.end("e"), ev.CloudReplied)
 
 
-async def test_one_missed_probe_is_forgiven(agent, monkeypatch):
+async def test_one_missed_probe_does_not_lose_the_cloud(agent, monkeypatch):
     monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.3)
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         agent.deaf_probes = 1
         await until(lambda: agent.deaf_probes == 0)
         seen = len(link.of(ev.LinkSampled))
@@ -439,9 +439,9 @@ async def test_one_missed_probe_is_forgiven(agent, monkeypatch):
 
 async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, monkeypatch):
     monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.3)
-    agent.infer = is_mute
+    agent.infer = is_silent
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         link.send("a")
         await until(lambda: "a" in agent.uploads)
         agent.deaf_probes = cloud_client.MISSED_PROBES
@@ -450,7 +450,7 @@ async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, mo
         (gone,) = link.of(ev.CloudGone)
         assert gone.reason == f"{agent.address} does not answer (deadline_exceeded)"
         await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
-        await link.met(times=2)  # it answers again
+        await link.found(times=2)  # it answers again
 
 
 async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent):
@@ -459,11 +459,11 @@ async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent):
     async def infer(upload):
         await upload.read_all()
         await going_on.wait()
-        await upload.say(RESULT)
+        await upload.send(RESULT)
 
     agent.infer = infer
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         link.send("a")
         await until(lambda: "a" in agent.uploads)
         agent.draining = True
@@ -481,14 +481,14 @@ async def test_a_cloud_that_drains_is_not_found(agent):
         assert link.states() == ["CloudGone"]
 
 
-# --- hanging up -------------------------------------------------------------------------------
+# --- disconnecting ----------------------------------------------------------------------------
 
 
 async def test_close_ends_every_task_and_leaves_nothing_running(agent):
-    agent.infer = is_mute
+    agent.infer = is_silent
     before = asyncio.all_tasks()
     async with linked(agent) as link:
-        await link.met()
+        await link.found()
         for task_id in "ab":
             link.send(task_id)
         await until(lambda: len(agent.uploads) == 2)
@@ -500,7 +500,7 @@ async def test_close_ends_every_task_and_leaves_nothing_running(agent):
 # --- padded probes ----------------------------------------------------------------------------
 
 
-async def test_a_probe_carries_what_is_wanted(agent):
+async def test_a_probe_carries_the_requested_padding(agent):
     async with linked(agent, paddings=[Padding(up_bytes=5_000)]) as link:
         await until(lambda: len(agent.probes) > 3)
     padded = [len(probe.padding) for probe in agent.probes]
@@ -509,24 +509,24 @@ async def test_a_probe_carries_what_is_wanted(agent):
     assert [event.up_bytes for event in sampled[:3]] == padded[:3]
 
 
-async def test_a_padded_round_trip_is_none_that_the_cloud_is_told(agent):
+async def test_the_round_trip_of_a_padded_probe_is_not_sent_to_the_cloud(agent):
     async with linked(agent, paddings=[Padding(up_bytes=5_000)] * 4):
         await until(lambda: len(agent.probes) > 3)
     assert len(agent.probes[0].padding) == 5_000
     assert agent.probes[1].last_rtt_ns == 0
 
 
-async def test_the_clouds_part_of_the_story_is_told(agent):
+async def test_the_clouds_part_of_the_story_is_logged(agent):
     stories = []
 
-    async def tells(upload):
+    async def with_story(upload):
         await upload.read_all()
         moments = [Reply.Moment(name="StageDone", at_ns=7, took_ns=3, detail="stage 0")]
         reports = Reply(story=moments)
         reports.MergeFrom(RESULT)
-        await upload.say(ACCEPTED, reports)
+        await upload.send(ACCEPTED, reports)
 
-    agent.infer = tells
+    agent.infer = with_story
     async with linked(agent, log_story=stories.append) as link:
         link.send("a")
         await link.end("a")

@@ -1,4 +1,4 @@
-"""The driver: one outcome per task whatever happens, and nothing kept when all is over."""
+"""The driver: one outcome per task in every case, and nothing kept afterwards."""
 
 import asyncio
 import threading
@@ -35,7 +35,7 @@ async def rig():
 
 
 def kinds_logged(rig, task_id):
-    """Names of the events and actions of a task, in the order of the log."""
+    """Return the names of a task's events and actions, in the order of the log."""
     return [r["name"] for r in rig.records if r.get("task_id") == task_id]
 
 
@@ -51,7 +51,7 @@ async def test_the_local_nets_answer_is_the_outcome(rig):
     assert rig.held() == {}
 
 
-async def test_the_net_is_given_the_pixels_and_the_cloud_the_jpeg(rig):
+async def test_the_net_gets_the_pixels_and_the_cloud_the_jpeg(rig):
     prepared = []
     rig.driver._prepare = prepared.append
     rig.net.start = lambda task_id, prepare, exit_: prepare()
@@ -91,7 +91,7 @@ async def test_a_failure_of_the_local_net_is_an_outcome(rig):
     assert rig.held() == {}
 
 
-async def test_the_log_holds_each_event_before_what_it_called_for(rig):
+async def test_the_log_has_each_event_before_its_actions(rig):
     waiting = rig.submit("a", policy="server")
     await until(lambda: "a" in rig.cloud.sent)
     rig.replied("a")
@@ -105,7 +105,7 @@ async def test_the_log_holds_each_event_before_what_it_called_for(rig):
 # --- timers -----------------------------------------------------------------------------------
 
 
-async def test_a_mute_cloud_is_late_at_the_deadline_and_given_up(rig):
+async def test_a_task_in_a_silent_cloud_is_late_at_the_deadline_and_given_up(rig):
     outcome = await rig.outcome(rig.submit("a", deadline=0.05, policy="server"))
     assert (outcome.kind, outcome.reason) == (LATE, "no result at the deadline")
     assert outcome.latency_ns >= 50 * MS
@@ -145,7 +145,7 @@ async def test_a_reply_that_crosses_the_give_up_ends_the_task_and_stops_the_net(
     assert rig.held() == {}
 
 
-async def test_a_broken_call_is_rescued_by_the_local_net(rig):
+async def test_a_broken_call_falls_back_to_the_local_net(rig):
     waiting = rig.submit("a")
     await until(lambda: "a" in rig.cloud.sent)
     rig.tell(ev.CloudLost, "a", "the connection broke")
@@ -158,7 +158,7 @@ async def test_a_broken_call_is_rescued_by_the_local_net(rig):
 # --- the worker's thread, and progress --------------------------------------------------------
 
 
-async def test_ends_are_taken_from_other_threads(rig):
+async def test_ends_may_come_from_other_threads(rig):
     waiting = rig.submit("a", policy="edge-only")
     await until(lambda: rig.net.started)
     end = ev.LocalDone(time.monotonic_ns(), "a", ANSWER)
@@ -226,7 +226,7 @@ async def test_not_satisfied_twice_with_one_task_are_two_tasks(rig):
     assert rig.held() == {}
 
 
-async def test_not_satisfied_with_an_unknown_task_is_none(rig):
+async def test_not_satisfied_with_an_unknown_task_returns_none(rig):
     assert await rig.driver.again("never") is None
 
 
@@ -289,7 +289,7 @@ async def test_a_client_that_leaves_after_its_outcome_changes_nothing(rig):
     assert rig.driver.snapshot().outcomes["succeeded"] == 1
 
 
-async def test_those_who_stay_are_served_when_others_leave(rig):
+async def test_clients_that_stay_get_outcomes_when_others_leave(rig):
     leaving = [rig.submit(f"gone{n}", policy="edge-only") for n in range(5)]
     staying = rig.submit("a", policy="edge-only")
     await until(lambda: rig.net.started)
@@ -335,7 +335,7 @@ async def test_a_drain_of_nothing_ends_at_once(rig):
 # --- the link ---------------------------------------------------------------------------------
 
 
-async def test_who_asked_is_told_when_the_cloud_comes_and_goes(rig):
+async def test_the_callback_is_called_when_the_cloud_comes_and_goes(rig):
     rig.tell(ev.CloudGone, "cut")
     rig.find_cloud()
     assert rig.cloud_states == [True, False, True]
@@ -346,7 +346,7 @@ async def test_who_asked_is_told_when_the_cloud_comes_and_goes(rig):
 
 
 class Defective(EdgeMachine):
-    """Breaks at the events that the test names."""
+    """A machine that raises an error at the events that the test names."""
 
     def __init__(self, *breaks_at):
         super().__init__(EdgeSettings(), FAST_LOCAL)
@@ -360,7 +360,7 @@ class Defective(EdgeMachine):
         return super().handle(event)
 
 
-def told_of_the_defect(rig):
+def logs_the_defect(rig):
     notes = [r for r in rig.records if r["level"] == "critical"]
     assert all("a story" in note["data"]["error"] for note in notes)
     return len(notes)
@@ -371,7 +371,7 @@ async def test_a_defect_at_the_start_still_ends_the_task():
     outcome = await rig.outcome(rig.submit("a"))
     assert (outcome.kind, outcome.stream_id) == (FAILED, "s")
     assert outcome.reason == "internal error of the agent; see its event log"
-    assert (told_of_the_defect(rig), rig.held()) == (1, {})
+    assert (logs_the_defect(rig), rig.held()) == (1, {})
 
 
 async def test_a_defect_in_a_second_try_still_ends_it():
@@ -379,7 +379,7 @@ async def test_a_defect_in_a_second_try_still_ends_it():
     await rig.outcome(rig.submit("a", accuracy=0.99))
     outcome = await asyncio.wait_for(rig.driver.again("a"), PATIENCE_S)
     assert (outcome.task_id, outcome.kind) == ("a+1", FAILED)
-    assert told_of_the_defect(rig) == 1
+    assert logs_the_defect(rig) == 1
 
 
 async def test_a_defect_at_the_end_still_ends_the_task_once():

@@ -1,4 +1,4 @@
-"""The encoder's worker: one payload at a time, and a word for each."""
+"""The encoder's worker: one payload at a time, and one report for each."""
 
 import queue
 import threading
@@ -11,7 +11,7 @@ from tests.edge_agent.edge_rig import PATIENCE_S
 
 
 class Bench:
-    """An encoder whose reports are kept."""
+    """An encoder whose reports are collected."""
 
     def __init__(self, encode):
         self.reports = queue.Queue()
@@ -35,7 +35,7 @@ def bench():
         each.encoder.close()
 
 
-def test_a_payload_comes_with_the_time_it_took(bench):
+def test_a_payload_has_its_encoding_time(bench):
     made = bench(lambda pixels: b"payload of " + pixels)
     made.encoder.start("a", "features", b"pixels")
     event, payload = made.next()
@@ -43,7 +43,7 @@ def test_a_payload_comes_with_the_time_it_took(bench):
     assert event.took_ns >= 0
 
 
-def test_payloads_are_made_one_after_the_other_in_order(bench):
+def test_payloads_are_encoded_one_after_the_other_in_order(bench):
     busy = threading.Lock()
 
     def encode(pixels):
@@ -58,7 +58,7 @@ def test_payloads_are_made_one_after_the_other_in_order(bench):
 
 
 def test_the_loop_is_free_meanwhile(bench):
-    """`start` returns before the payload is made; another thread makes it."""
+    """`start` returns before the payload is encoded, on another thread."""
     go_on, where = threading.Event(), []
 
     def encode(pixels):
@@ -73,7 +73,7 @@ def test_the_loop_is_free_meanwhile(bench):
     assert where[0] is not threading.current_thread()
 
 
-def test_a_failure_is_told_in_a_sentence_and_the_next_one_is_made(bench):
+def test_a_failure_is_one_sentence_and_the_next_payload_is_encoded(bench):
     def encode(pixels):
         if pixels == b"bad":
             raise RuntimeError("out of memory\nand a trace")
@@ -89,13 +89,13 @@ def test_a_failure_is_told_in_a_sentence_and_the_next_one_is_made(bench):
     assert made.next()[1] == b"good"
 
 
-def test_each_codec_has_its_own_way_of_making_a_payload(bench):
+def test_each_codec_has_its_own_encoder(bench):
     made = bench(lambda pixels: pixels)
     made.encoder.start("a", "split1", b"pixels")
     assert made.next()[1] == b"split of pixels"
 
 
-def test_a_codec_that_this_agent_cannot_make_fails(bench):
+def test_a_codec_without_an_encoder_fails(bench):
     made = bench(lambda pixels: pixels)
     made.encoder.start("a", "split9", b"pixels")
     assert isinstance(made.next()[0], ev.EncodeFailed)

@@ -1,4 +1,4 @@
-"""The local net on its worker: what is told, in which order, and what an abort does."""
+"""The local net on its worker: the order of its reports, and aborts."""
 
 import contextlib
 import queue
@@ -18,8 +18,8 @@ def keep(x):
     return x
 
 
-class Told:
-    """Everything the executor tells, in order, with the channel it came on."""
+class Reports:
+    """The executor's events in order, each with its channel."""
 
     def __init__(self):
         self.seen = []
@@ -33,11 +33,11 @@ class Told:
         self.seen.append(("note", event))
 
     def end(self):
-        """The next end of a run."""
+        """Return the next end of a run."""
         return self._ends.get(timeout=PATIENCE_S)
 
     def steps(self, task_id):
-        """Channel, kind and layer of what was told of a task."""
+        """Return channel, kind and layer of a task's events."""
         return [
             (channel, type(event).__name__, getattr(event, "layer", None))
             for channel, event in self.seen
@@ -46,7 +46,7 @@ class Told:
 
 
 class Gate:
-    """A layer that stops in its middle until the test lets it go on."""
+    """A layer that waits until the test opens it."""
 
     def __init__(self):
         self.reached, self._open = threading.Event(), threading.Event()
@@ -65,12 +65,12 @@ class Gate:
 
 @pytest.fixture
 def reports():
-    return Told()
+    return Reports()
 
 
 @contextlib.contextmanager
 def running(reports, *layers, ops=None, temperature=1.0):
-    """An executor of these layers."""
+    """Return an executor of these layers."""
     ops = [1] * len(layers) if ops is None else ops
     executor = LocalExecutor(layers, ops, temperature, reports.report, reports.note)
     try:
@@ -83,7 +83,7 @@ def logits():
     return LOGITS
 
 
-# --- a whole run ------------------------------------------------------------------------------
+# --- a complete run ---------------------------------------------------------------------------
 
 
 def test_layers_are_noted_and_the_end_is_reported(reports):
@@ -101,7 +101,7 @@ def test_layers_are_noted_and_the_end_is_reported(reports):
     assert times == sorted(times)
 
 
-def test_a_layer_without_operations_says_nothing_about_progress(reports):
+def test_a_layer_without_operations_is_not_reported_as_progress(reports):
     with running(reports, keep, keep, keep, ops=[5, 0, 5]) as executor:
         executor.start("a", logits)
         reports.end()
@@ -111,7 +111,7 @@ def test_a_layer_without_operations_says_nothing_about_progress(reports):
     ]
 
 
-def test_the_answer_is_what_the_layers_made_of_the_input_in_order(reports):
+def test_the_answer_is_the_layers_output_in_order(reports):
     with running(
         reports, lambda x: x + 1, lambda x: x * torch.tensor([1, 1, 9, 1, 1, 1])
     ) as executor:
@@ -216,7 +216,7 @@ def test_an_abort_of_one_task_leaves_another_alone(reports):
         assert isinstance(reports.end(), ev.LocalDone)
 
 
-def test_an_abort_that_came_after_the_end_does_not_hurt_a_later_task_of_the_same_id(reports):
+def test_an_abort_after_the_end_does_not_affect_a_later_task_of_the_same_id(reports):
     with running(reports, keep, keep) as executor:
         executor.start("a", logits)
         reports.end()
@@ -229,7 +229,7 @@ def test_an_abort_that_came_after_the_end_does_not_hurt_a_later_task_of_the_same
 
 
 def broken(error):
-    """A layer that raises."""
+    """Return a layer that raises."""
 
     def layer(x):
         raise error
@@ -237,7 +237,7 @@ def broken(error):
     return layer
 
 
-def test_a_failing_layer_is_one_sentence_and_the_worker_goes_on(reports):
+def test_a_failing_layer_is_one_sentence_and_the_worker_continues(reports):
     layers = [broken(RuntimeError("out of memory\nat line 3\nof a long story"))]
     with running(reports, *layers) as executor:
         for task_id in "ab":
@@ -274,7 +274,7 @@ def test_an_error_without_a_message_is_a_failure_too(reports, error):
 # --- the end ----------------------------------------------------------------------------------
 
 
-def test_close_waits_for_the_task_at_hand(reports):
+def test_close_waits_for_the_current_task(reports):
     gate = Gate()
     with running(reports, gate) as executor:
         executor.start("a", logits)

@@ -1,4 +1,4 @@
-"""What the cloud client is given to send, under each privacy demand."""
+"""Payloads that the cloud client is given, under each privacy setting."""
 
 import asyncio
 import io
@@ -51,7 +51,7 @@ DEMANDING = {"accuracy": 0.85}
 
 
 def features_of(pixels):
-    """In the encoder's place: what is left of the pixels is their mean."""
+    """Stand in for the encoder: return the mean of the pixels."""
     return bytes([int(pixels.mean()) % 128]) * MESSAGE_BYTES
 
 
@@ -93,7 +93,7 @@ def submit(rig, task_id, image=None, **fields):
 # --- the driver -------------------------------------------------------------------------------
 
 
-async def test_features_are_made_and_sent(rig):
+async def test_features_are_encoded_and_sent(rig):
     waiting = submit(rig, "a", privacy=Privacy.FEATURES)
     await until(lambda: "a" in rig.cloud.sent)
     assert rig.payload("a") == features_of(np.zeros((32, 32, 3), np.uint8))
@@ -104,7 +104,7 @@ async def test_features_are_made_and_sent(rig):
     assert (rig.driver._payloads, rig.held()) == ({}, {})
 
 
-async def test_nothing_is_made_for_a_task_that_runs_here(rig):
+async def test_nothing_is_encoded_for_a_task_that_runs_locally(rig):
     waiting = submit(rig, "a", privacy=Privacy.FEATURES, policy="edge-only", accuracy=0.5)
     await until(lambda: rig.net.started == ["a"])
     rig.net.done("a")
@@ -148,7 +148,7 @@ async def test_a_second_try_sends_features_again(rig):
 
 
 class PrivateAgent(PrivateRig):
-    """The service around it. The local net and the cloud answer whatever they are asked."""
+    """The service around it; the local net and the cloud answer every task."""
 
     async def start(self, pool):
         self.server = make_server()
@@ -215,8 +215,8 @@ def is_image(payload):
     return True
 
 
-async def test_any_lets_the_picture_leave(agent):
-    """Or else the tests below would hold of an agent that never sends one."""
+async def test_any_lets_the_image_leave(agent):
+    """Otherwise the tests below would pass with an agent that never sends an image."""
     await ask_all(agent, "any")
     jpegs = [payload for action, payload in agent.cloud.sent.values() if action.codec == "jpeg"]
     assert jpegs
@@ -231,7 +231,7 @@ async def test_edge_only_lets_nothing_leave(agent):
     assert {o.bytes_up for o in outcomes} == {0}
 
 
-async def test_features_lets_no_picture_leave(agent):
+async def test_features_lets_no_image_leave(agent):
     outcomes = await ask_all(agent, "features")
     assert agent.cloud.sent
     for action, payload in agent.cloud.sent.values():
@@ -243,7 +243,7 @@ async def test_features_lets_no_picture_leave(agent):
 
 
 @pytest.mark.parametrize("privacy", ["edge-only", "features"])
-async def test_and_no_jpeg_is_made_that_could(agent, privacy, monkeypatch):
+async def test_no_jpeg_is_encoded_that_could_leave(agent, privacy, monkeypatch):
     def encode_jpeg(*_):
         raise AssertionError("a jpeg was made")
 
@@ -251,13 +251,13 @@ async def test_and_no_jpeg_is_made_that_could(agent, privacy, monkeypatch):
     assert (await agent.ask("a", image=PNG, privacy=privacy, accuracy=0.5)).kind == "succeeded"
 
 
-async def test_a_private_picture_is_decoded_as_any_other():
+async def test_a_private_image_is_decoded_like_any_other():
     private = await Admission(32, None).admit(JPEG, as_jpeg=False)
     assert private.jpeg is None
     assert (private.pixels == decode_image(JPEG, 32)).all()
 
 
-async def test_making_a_jpeg_is_charged_and_passing_one_on_is_not():
+async def test_encoding_a_jpeg_is_charged_and_sending_the_original_is_not():
     door = Admission(32, None)
     assert (await door.admit(PNG)).encoding_ns > 0
     assert (await door.admit(JPEG)).encoding_ns == 0

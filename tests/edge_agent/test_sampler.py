@@ -1,4 +1,4 @@
-"""The sampler: power is noted, the load is reported and takes the noted along."""
+"""The sampler: power is noted, and the load is reported and delivers the noted samples."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ MS = 1_000_000
 
 
 class HandChooser:
-    """Says what the test wants."""
+    """A sensor with the values of the test."""
 
     def __init__(self, value, source="rapl"):
         self.value, self.source, self.closed = value, source, False
@@ -46,7 +46,7 @@ def test_the_first_sample_is_reported_with_the_load_and_the_next_is_noted(report
     assert [event.power_w for event in reports["noted"]] == [5.0]
 
 
-def test_what_cannot_be_read_is_not_told(reports):
+def test_a_sensor_that_cannot_be_read_feeds_no_event(reports):
     sampler(HandChooser(None), HandChooser(None), reports).sample()
     sampler(None, None, reports).sample()
     assert reports == {"noted": [], "reported": []}

@@ -1,4 +1,4 @@
-"""The EdgeAgent service over real connections: what people send, and what they are told."""
+"""The EdgeAgent service over real connections."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ ABOUT = edge_pb2.StatusReply(
 
 
 def wanted(task_id="", image=JPEG, deadline=60.0, **fields):
-    """A task as a person sends it."""
+    """A task as a client sends it."""
     fields.setdefault("policy", "edge-only")
     return edge_pb2.Task(task_id=task_id, image=image, deadline_ns=int(deadline * S), **fields)
 
@@ -65,7 +65,7 @@ class Agent(Rig):
 
     @contextlib.contextmanager
     def busy_pool(self):
-        """No large image is decoded meanwhile."""
+        """Keep the pool busy, so that no large image is decoded."""
         release = threading.Event()
         self.pool.submit(release.wait, PATIENCE_S)
         try:
@@ -78,7 +78,7 @@ class Agent(Rig):
         return await self.stub.Submit(message, timeout=PATIENCE_S)
 
     async def stream(self, messages):
-        """All of a stream's outcomes, in the order they came."""
+        """Return a stream's outcomes in the order they came."""
         call = self.stub.Stream(iter(messages), timeout=PATIENCE_S)
         return [outcome async for outcome in call]
 
@@ -93,7 +93,7 @@ async def agent():
 
 
 async def refused_as(code, call):
-    """The sentence of a call that is answered with this status."""
+    """Return the sentence of a call that fails with this status."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     assert caught.value.code() is code
@@ -132,7 +132,7 @@ async def test_a_task_without_an_id_never_gets_one_that_is_taken(agent):
     assert (await second).kind == "succeeded"
 
 
-async def test_a_refusal_is_an_outcome_and_no_error(agent):
+async def test_a_refusal_is_an_outcome_and_not_an_error(agent):
     outcome = await agent.ask(wanted("a", accuracy=0.99))
     assert (outcome.kind, outcome.error) == ("refused", "")
     assert "0.990 is required" in outcome.reason
@@ -171,7 +171,7 @@ async def test_bad_input_is_invalid_and_the_sentence_names_the_field(agent, kind
 
 
 async def test_the_deadline_counts_from_the_messages_arrival(agent):
-    """Time that goes by while the image waits to be decoded is the task's own."""
+    """The time in which the image waits to be decoded counts."""
     with agent.busy_pool():
         waiting = asyncio.ensure_future(agent.ask(wanted("a", LARGE)))
         await until(lambda: agent.door._waiting == 1)
@@ -187,7 +187,7 @@ async def test_too_many_large_images_are_refused_as_overload(agent, monkeypatch)
     assert (await agent.ask(wanted("b"))).kind == "succeeded"
 
 
-async def test_a_caller_that_hangs_up_frees_its_work(agent):
+async def test_a_caller_that_disconnects_frees_its_work(agent):
     agent.patient = True
     call = agent.stub.Submit(wanted("a"))
     await until(lambda: agent.net.started == ["a"])
@@ -215,7 +215,7 @@ async def test_an_id_may_be_used_again_when_its_task_is_over(agent):
         assert (await agent.ask(wanted("a"))).kind == "succeeded"
 
 
-async def test_a_double_in_a_stream_is_told_and_both_have_one_outcome(agent):
+async def test_a_duplicate_in_a_stream_is_an_error_and_both_have_one_outcome(agent):
     agent.patient = True
     outcomes = asyncio.ensure_future(agent.stream([wanted("a"), wanted("a"), wanted("b")]))
     await until(lambda: agent.driver.known("b"))
@@ -233,7 +233,7 @@ async def _both_wait(agent):
     await until(lambda: agent.door._waiting == 2)
 
 
-async def test_doubles_that_wait_to_be_decoded_have_one_outcome_each(agent):
+async def test_duplicates_that_wait_to_be_decoded_have_one_outcome_each(agent):
     with agent.busy_pool():
         waiting = [asyncio.ensure_future(agent.ask(wanted("a", LARGE))) for _ in range(2)]
         await asyncio.wait([asyncio.create_task(_both_wait(agent)), *waiting],
@@ -242,7 +242,7 @@ async def test_doubles_that_wait_to_be_decoded_have_one_outcome_each(agent):
     assert sorted(isinstance(end, grpc.aio.AioRpcError) for end in ends) == [False, True]
 
 
-async def test_an_id_can_be_used_again_as_soon_as_its_outcome_is_told(agent):
+async def test_an_id_can_be_used_again_as_soon_as_its_outcome_is_sent(agent):
     late = await agent.ask(wanted("a", deadline=0.05, policy="server"))
     assert late.kind == "late"
     again = await agent.ask(wanted("a"))  # while the cloud has not confirmed the give-up
@@ -263,7 +263,7 @@ async def test_a_stream_of_nothing_ends(agent):
     assert await agent.stream([]) == []
 
 
-async def test_bad_images_are_told_and_the_stream_goes_on(agent):
+async def test_bad_images_are_errors_and_the_stream_continues(agent):
     bad = [wanted(**{"task_id": f"bad{n}", **BAD[kind][1]}) for n, kind in enumerate(BAD)]
     good = [wanted(f"good{number}") for number in range(len(bad))]
     mixed = [message for pair in zip(bad, good, strict=True) for message in pair]
@@ -352,12 +352,12 @@ TRACE, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80
 
 
 def parent_of(trace_id):
-    """A traceparent, as a program sends it that traces."""
+    """A traceparent as a tracing client sends it."""
     return f"00-{trace_id}-00f067aa0ba902b7-01"
 
 
 def traces(agent):
-    """By task, the traces that the lines of the log say."""
+    """Return the traces in the log's lines, by task."""
     found = {}
     for record in agent.records:
         if "task_id" in record:
@@ -389,7 +389,7 @@ async def test_a_task_whose_submitter_names_none_gets_a_trace_of_its_own(agent):
 
 
 @pytest.mark.parametrize("given", ["no trace", parent_of("0" * 32), "x" * 5000])
-async def test_a_traceparent_that_is_none_is_noted_and_ignored(agent, given):
+async def test_an_invalid_traceparent_is_noted_and_ignored(agent, given):
     outcome = await agent.ask(wanted("a", traceparent=given))
     assert outcome.kind == "succeeded"
     (note,) = (r for r in agent.logged("note") if "ignored_traceparent" in r["data"])
@@ -398,7 +398,7 @@ async def test_a_traceparent_that_is_none_is_noted_and_ignored(agent, given):
     assert is_trace_id(submitted["trace_id"])
 
 
-async def test_a_cloud_is_told_the_trace(agent):
+async def test_the_trace_is_sent_to_the_cloud(agent):
     asked = wanted("a", policy="server", accuracy=0.85, traceparent=parent_of(TRACE))
     waiting = asyncio.ensure_future(agent.ask(asked))
     await until(lambda: agent.cloud.sent)
@@ -413,15 +413,15 @@ async def test_a_second_try_belongs_to_the_trace_of_the_first(agent):
     assert traces(agent)["a+1"] == {TRACE}
 
 
-async def test_a_failure_is_told_with_the_ids_that_find_it(agent, caplog):
+async def test_a_failure_is_logged_with_the_ids_that_find_it(agent, caplog):
     agent.patient = True
     waiting = asyncio.ensure_future(agent.ask(wanted("a", traceparent=parent_of(TRACE))))
     await until(lambda: agent.net.started)
     agent.net.failed("a", "out of memory")
     assert (await waiting).kind == "failed"
-    (said,) = (record for record in caplog.records if record.levelname == "WARNING")
-    assert said.getMessage().startswith("task a: failed, ")
-    assert said.fields == {"TASK_ID": "a", "TRACE_ID": TRACE}
+    (record,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert record.getMessage().startswith("task a: failed, ")
+    assert record.fields == {"TASK_ID": "a", "TRACE_ID": TRACE}
 
 
 # --- not satisfied ----------------------------------------------------------------------------
@@ -435,7 +435,7 @@ async def test_feedback_runs_the_image_again_one_step_higher(agent):
     assert [label.name for label in again.prediction.top] == ["cross", "star"]
 
 
-async def test_feedback_on_an_unknown_task_says_so(agent):
+async def test_feedback_on_an_unknown_task_is_an_error(agent):
     sentence = await refused_as(
         grpc.StatusCode.NOT_FOUND, agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="x"))
     )
@@ -449,7 +449,7 @@ async def status(agent):
     return await agent.stub.Status(edge_pb2.StatusRequest(), timeout=PATIENCE_S)
 
 
-async def test_the_status_says_what_the_agent_is(agent):
+async def test_the_status_describes_the_agent(agent):
     reply = await status(agent)
     assert (reply.version, reply.bundle, reply.bundle_hash) == ("0.0.1", "small", "the bundle")
     assert (tuple(reply.labels), reply.policy, reply.mode) == (LABELS, "mc", "energy")
@@ -457,7 +457,7 @@ async def test_the_status_says_what_the_agent_is(agent):
     assert (await status(agent)).uptime_ns > reply.uptime_ns > 0
 
 
-async def test_the_status_counts_what_was_done(agent):
+async def test_the_status_counts_tasks(agent):
     await agent.ask(wanted("a"))
     await agent.ask(wanted("b", accuracy=0.99))
     agent.patient = True
@@ -472,7 +472,7 @@ async def test_the_status_counts_what_was_done(agent):
     assert (await status(agent)).tasks_open == 0
 
 
-async def test_the_status_says_why_the_cloud_is_not_used(agent):
+async def test_the_status_names_the_reason_why_the_cloud_is_not_used(agent):
     agent.tell(ev.CloudGone, "the cloud runs another bundle")
     reply = await status(agent)
     assert (reply.cloud, reply.cloud_detail) == ("down", "the cloud runs another bundle")
@@ -483,7 +483,7 @@ async def test_the_status_says_why_the_cloud_is_not_used(agent):
 
 @contextlib.asynccontextmanager
 async def watching(agent, task_id=""):
-    """A call that is subscribed; hung up at the end."""
+    """Subscribe with a call, and cancel it at the end."""
     before = len(agent.log._watchers)
     call = agent.stub.Watch(edge_pb2.WatchRequest(task_id=task_id))
     await until(lambda: len(agent.log._watchers) == before + 1)
@@ -514,7 +514,7 @@ async def test_a_watcher_of_one_task_sees_only_that(agent):
     assert records[-1]["name"] == "Finish"
 
 
-async def test_a_watcher_that_does_not_read_holds_nobody_up(agent, monkeypatch):
+async def test_a_watcher_that_does_not_read_delays_no_task(agent, monkeypatch):
     monkeypatch.setattr("edge_agent.servicer.WATCH_QUEUE", 3)
     async with watching(agent) as call:
         outcomes = await agent.stream([wanted(f"t{number}") for number in range(200)])
@@ -532,7 +532,7 @@ async def test_watchers_do_not_share_lines(agent):
 
 
 async def test_one_client_cannot_have_every_task(agent):
-    """What is too much is refused; the other tasks go on."""
+    """Further tasks are refused; the others continue."""
     agent.patient = True
     agent.submissions.set_tasks_per_client(2)
     held = [asyncio.ensure_future(agent.ask(wanted(name))) for name in "ab"]
@@ -550,7 +550,7 @@ async def test_one_client_cannot_have_every_task(agent):
 
 
 def logs(agent, store, **request):
-    """A call for the lines of this store."""
+    """Return a call for the lines of this store."""
     agent.servicer.store = store
     return agent.stub.Logs(edge_pb2.LogsRequest(**request), timeout=PATIENCE_S)
 
@@ -567,7 +567,7 @@ def written(path):
     return store
 
 
-async def test_the_stored_log_is_told_oldest_first(agent, tmp_path):
+async def test_the_stored_log_is_sent_oldest_first(agent, tmp_path):
     written(tmp_path / "s.db").close()
     for request, found in (
         ({}, ["the first", "the second", "the third"]),
@@ -589,13 +589,13 @@ async def test_the_stored_log_is_followed(agent, tmp_path):
     store.close()
 
 
-async def test_an_agent_without_a_store_says_so(agent):
+async def test_an_agent_without_a_store_is_an_error(agent):
     call = logs(agent, None)
     sentence = await refused_as(grpc.StatusCode.FAILED_PRECONDITION, call.read())
     assert "set log_store in its configuration" in sentence
 
 
-async def test_a_condition_on_the_log_that_is_none_is_named(agent, tmp_path):
+async def test_an_invalid_condition_on_the_log_is_named(agent, tmp_path):
     term = edge_pb2.LogsRequest.Term(field="a b", operator="=")
     call = logs(agent, tmp_path / "s.db", terms=[term])
     assert "not a valid field name" in await refused_as(
