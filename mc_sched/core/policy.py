@@ -60,7 +60,7 @@ class View:
     mode: Mode
     exit_rule: ExitRule
     edge: SiteForecast
-    """Of the local net."""
+    """Forecast of running the local net."""
     cloud: tuple[CloudForecast, ...]
     """Every exit, closest to the input first; empty while no cloud agent can be used."""
     thresholds: tuple[EntropyThreshold, ...] = ()
@@ -73,7 +73,7 @@ class View:
     edge_free: bool = True
     """True if no other task of this edge is waiting or running on the edge."""
     cloud_free: bool = True
-    """True if no other task of this edge is on its way to the cloud or running there."""
+    """True if no other task of this edge is being offloaded or running in the cloud."""
     cloud_in_time: bool = False
     """True if the last offload that ended was in time."""
     tasks_since_late: int = NEVER
@@ -95,22 +95,21 @@ class RunOnEdge:
 
 
 class Fallback(str, Enum):
-    """When an offloaded task runs locally after all, provided that this can be in time.
+    """The conditions under which an offloaded task runs locally, if that can still be in time.
 
     The latest start is the last moment at which a local run still meets the deadline.
     """
 
     NEVER = "never"
-    """Not even if the cloud fails."""
+    """No local run, even if the cloud fails."""
     ON_FAILURE = "on-failure"
-    """Only if the cloud refuses the task, stops it or is lost."""
+    """A local run if the cloud refuses the task, stops it or is lost."""
     AT_LATEST_START = "at-latest-start"
-    """Also at the latest start, in any case; the offload is given up then."""
+    """Also at the latest start, when the offload is given up in any case."""
     UNLESS_ACCEPTED = "unless-accepted"
-    """As above, unless the cloud has accepted the task and reports that it is on time. The cloud is
-    asked to pursue no exit beyond the latest start."""
+    """Also at the latest start, unless the cloud has accepted the task and reports it on time."""
     HEDGED = "hedged"
-    """As above, but an upload in progress continues beside the local run; the first answer wins."""
+    """As UNLESS_ACCEPTED, but an upload in progress continues, and the first answer wins."""
 
     @property
     def has_timer(self) -> bool:
@@ -119,7 +118,10 @@ class Fallback(str, Enum):
 
     @property
     def keeps_accepted(self) -> bool:
-        """True if a task that the cloud has accepted and reports on time stays there."""
+        """True if an accepted task that is on time stays in the cloud beyond the latest start.
+
+        The cloud is asked to pursue no exit beyond the latest start then.
+        """
         return self is Fallback.UNLESS_ACCEPTED or self is Fallback.HEDGED
 
 

@@ -28,7 +28,7 @@ def student_t95(freedom: int) -> float:
     """Return the 97.5% quantile of Student's t with `freedom` degrees of freedom.
 
     From 10 on it is the Cornish-Fisher expansion around the normal quantile (Abramowitz and Stegun
-    1964, 26.7.5), which is exact there to 0.0001.
+    1964, 26.7.5), whose error is below 0.0001 for these.
     """
     if freedom <= len(_T95):
         return _T95[freedom - 1]

@@ -1,4 +1,4 @@
-"""Whether a network's answer is right, and how confident the network is.
+"""Model of the networks' answers: whether an answer is right, and its confidence.
 
 A task's image has a difficulty z, the same for every network, drawn from a standard normal. Exit i
 of expected accuracy a_i sees it with a little noise of its own, s * e_i, and is right if

@@ -26,7 +26,7 @@ Answered = Callable[[ev.LinkSampled], None]
 
 
 class LinkState(Enum):
-    """What the machine was last told of the cloud."""
+    """The state of the cloud that was last reported to the machine."""
 
     UNKNOWN = "unknown"
     UP = "up"

@@ -1,4 +1,4 @@
-"""What the compiler is given does the same as what Python runs."""
+"""Expanded sources behave like the originals."""
 
 import ast
 from dataclasses import dataclass, fields, replace
@@ -83,7 +83,7 @@ LISTED = [{}, {"sizes": {"jpeg": 3}}]
 
 
 @pytest.mark.parametrize(("name", "given"), VALUES)
-def test_a_value_is_told_and_hashed_as_before(plain, written_out, name, given):
+def test_a_value_has_the_same_repr_and_hash(plain, written_out, name, given):
     before, after = plain[name](**given), written_out[name](**given)
     assert repr(after) == repr(before)
     assert hash(after) == hash(before)
@@ -91,7 +91,7 @@ def test_a_value_is_told_and_hashed_as_before(plain, written_out, name, given):
 
 
 @pytest.mark.parametrize("given", LISTED)
-def test_a_default_that_is_made_anew_is_each_values_own(plain, written_out, given):
+def test_a_default_factory_makes_a_default_per_value(plain, written_out, given):
     before, after = plain["Listed"](**given), written_out["Listed"](**given)
     assert repr(after) == repr(before)
     assert after.sizes is not written_out["Listed"]().sizes
@@ -110,7 +110,7 @@ def test_a_value_keeps_its_methods_and_can_be_replaced(written_out):
     assert (moved.sum_ns, moved.name) == (6, "n")
 
 
-def test_a_value_goes_through_pickle_by_its_fields(written_out):
+def test_a_value_can_be_pickled(written_out):
     made, given = written_out["Named"](1, 2, "n").__reduce__()
     assert made(*given) == written_out["Named"](1, 2, "n")
 
@@ -122,12 +122,12 @@ def test_names_in_capitals_are_final_and_keep_their_value(plain, written_out, na
 
 
 @pytest.mark.parametrize("line", ["shown = 3", 'NAMES = ("a", "b")'])
-def test_other_names_and_tuples_are_left_alone(line):
+def test_other_names_and_tuples_are_unchanged(line):
     assert f"\n{line}\n" in expand(SOURCE)
 
 
 @pytest.mark.parametrize("name", compiled_files())
-def test_every_compiled_file_can_be_written_out(name):
+def test_every_compiled_file_can_be_expanded(name):
     text = expand((ROOT / name).read_text(encoding="utf-8"))
     assert "@value" not in [line.strip() for line in text.split("\n")]
     ast.parse(text)

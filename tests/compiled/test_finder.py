@@ -1,4 +1,4 @@
-"""A build is used only while it is that of the sources."""
+"""A build is used only if it was made from the current sources."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ from mc_sched.compiled.sources import PLAIN, ROOT, compiled_files, digest
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of the sources, and a build's folder with their digest."""
+    """Make a copy of the sources, and a build folder with their digest."""
     shutil.copytree(ROOT / "mc_sched", tmp_path / "mc_sched")
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / DIGEST).write_text(digest(tmp_path))
@@ -23,7 +23,7 @@ def edit(path):
     path.write_text(path.read_text() + "\n# edited\n")
 
 
-def test_a_build_of_these_sources_is_fresh(checkout):
+def test_a_build_of_the_current_sources_is_fresh(checkout):
     assert is_fresh(checkout / "build", checkout)
     assert digest(checkout) == digest(ROOT)
 
@@ -46,13 +46,13 @@ def test_an_edit_elsewhere_does_not(checkout):
     assert is_fresh(checkout / "build", checkout)
 
 
-def test_no_build_or_a_half_made_one_is_not_fresh(checkout):
+def test_a_missing_or_incomplete_build_is_not_fresh(checkout):
     (checkout / "build" / DIGEST).unlink()
     assert not is_fresh(checkout / "build", checkout)
     assert not is_fresh(checkout / "none", checkout)
 
 
-def test_the_finder_knows_its_build_and_nothing_else(tmp_path):
+def test_the_finder_finds_only_modules_of_its_build(tmp_path):
     path = tmp_path / "some" / f"module{finder.EXTENSION_SUFFIXES[0]}"
     path.parent.mkdir()
     path.touch()
@@ -69,7 +69,7 @@ def test_compiled_and_plain_modules_do_not_mix(checkout, monkeypatch):
     assert not in_use()
 
 
-def test_what_is_compiled_is_core_and_simulator():
+def test_core_and_simulator_are_compiled():
     files = compiled_files()
     assert {"mc_sched/core/edge/machine.py", "mc_sched/sim/world.py"} < set(files)
     assert not PLAIN & set(files)

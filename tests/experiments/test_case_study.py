@@ -32,7 +32,7 @@ def test_its_spans_follow_each_other(stories, policy):
 
 
 @pytest.mark.parametrize("policy", OURS)
-def test_what_was_forecast_stands_beside_what_happened(stories, policy):
+def test_forecasts_are_compared_with_the_spans(stories, policy):
     forecasts = {f["of"]: f for f in stories[policy]["forecasts_ms"]}
     assert {"encode", "transfer_up", "stage", "local"} <= forecasts.keys()
     spans = {lane: end - start for lane, _, start, end in stories[policy]["spans_ms"] if end}

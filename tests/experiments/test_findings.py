@@ -41,19 +41,19 @@ def test_a_folder_is_made(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_without_write_permission(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot write to it"):
         make_folder(tmp_path)
 
 
-def test_a_file_in_the_folders_place(tmp_path):
+def test_a_file_instead_of_a_folder(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(UserError, match=r"--out .*cannot write to it"):
         make_folder(tmp_path / "out")
 
 
-def test_the_page_has_the_headline_and_links_that_lead_somewhere(tmp_path):
+def test_the_page_has_the_headline_and_links_with_targets(tmp_path):
     cut = {"min": 1.0, "max": 20.0, "by_qor": {}}
     figures = {
         "latency_cut_pct": cut, "cloud_time_cut_pct": cut | {"min": None},

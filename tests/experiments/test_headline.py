@@ -1,4 +1,4 @@
-"""The headline's arithmetic, on rows that a person can add up."""
+"""The headline's arithmetic, on rows that can be checked by hand."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def row(policy, mode=PERFORMANCE, *, link="wifi", qor=0.75, success=1.0, **figur
 
 
 def cell(ours, ddnn, server, jointdnn, **where):
-    """A cell whose latencies are these."""
+    """Return the rows of a cell with these latencies."""
     names = {"mc": ours, "ddnn": ddnn, "server": server, "jointdnn": jointdnn}
     return [row(name, latency=ms, **where) for name, ms in names.items()]
 
@@ -24,7 +24,7 @@ def test_a_cut_is_against_the_mean_of_the_three():
     assert cuts(cell(60, 80, 100, 120), "mc", PERFORMANCE, "latency") == {0.75: pytest.approx(40)}
 
 
-def test_links_count_alike_and_qors_stand_apart():
+def test_links_are_averaged_and_qors_are_not():
     rows = [
         *cell(50, 100, 100, 100), *cell(900, 1000, 1000, 1000, link="3g"),
         *cell(100, 100, 100, 100, qor=0.9),
@@ -39,13 +39,13 @@ def test_a_cell_that_one_of_the_four_does_not_reach_is_left_out():
     assert cuts(rows, "mc", PERFORMANCE, "latency") == {0.75: pytest.approx(50)}
 
 
-def test_a_policy_that_knows_modes_is_taken_in_the_one_that_is_meant():
+def test_a_policy_that_depends_on_the_mode_is_taken_in_the_given_mode():
     rows = [*cell(60, 100, 100, 100), row("mc", ENERGY, latency=500)]
     assert cuts(rows, "mc", PERFORMANCE, "latency") == {0.75: pytest.approx(40)}
     assert cuts(rows[:-1], "mc", ENERGY, "latency") == {}
 
 
-def test_e3_ratios_are_averaged_as_ratios_are():
+def test_the_mean_of_e3_ratios_is_geometric():
     rows = [
         row("mc", ENERGY, e3=8.0), row("ddnn", e3=2.0),
         row("mc", ENERGY, e3=1.0, link="3g"), row("ddnn", e3=1.0, link="3g"),
@@ -54,10 +54,10 @@ def test_e3_ratios_are_averaged_as_ratios_are():
     assert e3_over(rows, "mc", ENERGY, "ddnn") == {"ratio": pytest.approx(2.0), "cells": 2}
 
 
-def test_where_there_is_nothing_to_compare_it_says_so():
-    told = headline([], [row("mc", ENERGY)])
-    assert told["mc"]["latency_cut_pct"] == {"min": None, "max": None, "by_qor": {}}
-    assert told["mc"]["e3_over_jointdnn"] is None
+def test_without_rows_to_compare_the_ratios_are_none():
+    ratios = headline([], [row("mc", ENERGY)])
+    assert ratios["mc"]["latency_cut_pct"] == {"min": None, "max": None, "by_qor": {}}
+    assert ratios["mc"]["e3_over_jointdnn"] is None
 
 
 def test_smallest_and_largest_are_over_the_qors():

@@ -41,7 +41,7 @@ def test_ours_come_first_and_in_both_modes():
     assert [s.mode for s in systems() if s.policy == "server"] == [Mode.PERFORMANCE]
 
 
-def test_what_a_row_tells_adds_up(rows):
+def test_the_columns_of_a_row_are_consistent(rows):
     for row in rows:
         assert 0 <= row["success"] <= row["oracle_success"] == 1.0
         assert row["oracle_ratio"] == pytest.approx(
@@ -68,7 +68,7 @@ def test_systems_meet_the_same_world():
 
 
 @pytest.mark.parametrize("privacy", [Privacy.FEATURES, Privacy.ANY])
-def test_the_same_rows_whoever_computes_them(privacy):
+def test_the_rows_do_not_depend_on_the_number_of_workers(privacy):
     setting = Setting(privacy=privacy, tasks=10, seeds=1)
     cells = [CELL, Cell("a", "3g", 0.85, 500_000_000)]
     reported = []
@@ -80,7 +80,7 @@ def test_the_same_rows_whoever_computes_them(privacy):
     assert reported == [("cells", 1, 2), ("cells", 2, 2)] * 2
 
 
-def test_a_cell_below_a_baseline_is_told_if_it_is_more_than_noise():
+def test_a_cell_below_a_baseline_is_reported_if_the_difference_is_significant():
     def row(policy, by_seed, mode="energy"):
         e3 = sum(by_seed) / len(by_seed)
         cell = {"set": "a", "link": "wifi", "trace": "", "qor": 0.75, "qos": 84.0}
@@ -96,7 +96,7 @@ def test_a_cell_below_a_baseline_is_told_if_it_is_more_than_noise():
     assert found["oracle_e3_ratio"] == pytest.approx(1.5)
 
 
-def test_what_not_even_the_oracle_serves_counts_for_nobody():
+def test_cells_that_the_oracle_cannot_serve_are_not_counted():
     cell = {"set": "a", "link": "4g", "trace": "", "policy": "mc", "mode": "energy"}
     rows = [
         cell | {"oracle_success": 1.0, "oracle_ratio": 0.8},
@@ -107,6 +107,6 @@ def test_what_not_even_the_oracle_serves_counts_for_nobody():
     assert (group["mean"], group["min"], group["cells"]) == (pytest.approx(0.9), 0.8, 2)
 
 
-def test_systems_are_named_by_mode_where_it_matters():
+def test_systems_are_named_by_mode_if_they_depend_on_it():
     assert System("mc", Mode.ENERGY).name == "mc, energy"
     assert System("server", Mode.ENERGY).name == "server"

@@ -1,4 +1,4 @@
-"""Traces come in pairs, and a bad one is named with its line."""
+"""Traces come in pairs; errors name the file and the line."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_pairs_by_name(tmp_path):
     ("name", "kind"),
     [("TMobile-UMTS-driving", "3g"), ("ATT-LTE-driving", "4g"), ("home-WiFi", "wifi"), ("x", "4g")],
 )
-def test_a_name_tells_the_kind_of_link(tmp_path, name, kind):
+def test_the_name_contains_the_kind_of_the_link(tmp_path, name, kind):
     (pair,) = trace_pairs(folder(tmp_path, **{f"{name}_up": "1\n", f"{name}_down": "1\n"}))
     assert pair.kind == kind
 
@@ -37,7 +37,7 @@ def test_a_name_tells_the_kind_of_link(tmp_path, name, kind):
         ({"a_up": "1\n", "a_down": "5\n\n3\n"}, "a.down, line 3: time decreases from 5 to 3"),
     ],
 )
-def test_what_cannot_be_used(tmp_path, files, says):
+def test_invalid_traces_are_named(tmp_path, files, says):
     with pytest.raises(UserError, match=says):
         trace_pairs(folder(tmp_path, **files))
 

@@ -1,4 +1,4 @@
-"""How the daemons listen and connect, over real sockets on loopback."""
+"""Servers and channels of the daemons, over real sockets on loopback."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ TIMEOUT_S = 10
 
 
 class Echo(edge_pb2_grpc.EdgeAgentServicer):
-    """Says who called and how much came."""
+    """Replies with the name of the caller and the size of the request."""
 
     async def Submit(self, request, context):  # noqa: N802 - the wire's name
         return edge_pb2.Outcome(reason=context.peer(), bytes_up=len(request.image))
@@ -43,7 +43,7 @@ async def test_port_zero_is_a_free_port_that_answers():
         assert (await submit(to, b"12345")).bytes_up == 5
 
 
-async def test_a_port_in_use_is_a_sentence_that_names_the_address():
+async def test_a_port_in_use_is_an_error_that_names_the_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -53,14 +53,14 @@ async def test_a_port_in_use_is_a_sentence_that_names_the_address():
 
 
 async def test_two_agents_never_share_a_port():
-    """With gRPC's default, SO_REUSEPORT, the second one would start and take half of the calls."""
+    """By default gRPC sets SO_REUSEPORT, and the second agent would get half of the calls."""
     async with serving() as address:
         with pytest.raises(OSError, match="in use"):
             bind(make_server(), address)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:7070", "127.0.0.1:x"])
-async def test_an_address_that_is_not_ours_is_a_sentence(address):
+async def test_an_address_of_another_host_is_an_error_that_names_it(address):
     with pytest.raises(OSError, match=f"cannot listen on {address}"):
         bind(make_server(), address)
 
@@ -74,7 +74,7 @@ async def test_the_largest_image_passes_and_a_larger_message_does_not():
         assert (await submit(to, b"1")).bytes_up == 1  # the connection is still good
 
 
-async def test_every_channel_has_a_connection_of_its_own():
+async def test_every_channel_has_its_own_connection():
     async with serving() as address, connect(address) as data, connect(address) as control:
         peers = {(await submit(to)).reason for to in (data, control, data, control)}
     assert len(peers) == 2
@@ -82,7 +82,7 @@ async def test_every_channel_has_a_connection_of_its_own():
 
 @pytest.fixture
 def options(monkeypatch):
-    """The options that this project gives gRPC: {"server": ..., "client": ...}."""
+    """Return the options that are passed to gRPC: {"server": ..., "client": ...}."""
     seen = {}
     monkeypatch.setattr(
         channel.grpc.aio, "server", lambda options, **_: seen.update(server=dict(options))

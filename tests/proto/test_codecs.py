@@ -30,7 +30,7 @@ def test_describe_carries_the_codec_table():
 
 
 @pytest.mark.parametrize(("codec", "size"), [("features", 3_136), ("jpeg", 1), ("jpeg", 9_999)])
-def test_a_payload_of_a_known_codec_and_its_size_is_taken(codec, size):
+def test_a_payload_of_a_known_codec_and_size_is_accepted(codec, size):
     serde.check_open(opened(codec=codec, payload_bytes=size), 10_000, TABLE.codecs)
 
 
@@ -47,7 +47,7 @@ def test_a_payload_of_a_known_codec_and_its_size_is_taken(codec, size):
         ({"codec": "x" * 10_000}, "open.codec: 'xxxx"),
     ],
 )
-def test_any_other_is_refused_and_the_field_named(fields, sentence):
+def test_any_other_payload_is_refused_and_the_field_is_named(fields, sentence):
     with pytest.raises(serde.BadField) as caught:
         serde.check_open(opened(**fields), 10_000, TABLE.codecs)
     assert str(caught.value).startswith(sentence)
@@ -55,7 +55,7 @@ def test_any_other_is_refused_and_the_field_named(fields, sentence):
 
 
 @pytest.mark.parametrize(("text", "privacy"), [("", Privacy.ANY), *((p.value, p) for p in Privacy)])
-def test_what_a_stream_says_of_its_privacy(text, privacy):
+def test_the_privacy_of_a_task(text, privacy):
     message = edge_pb2.Task(image=b"i", deadline_ns=1, privacy=text)
     assert serde.privacy_from_wire(message) is privacy
     task = serde.task_from_wire(message, "a", 0, (), {"features": 3_136}, encoding_ns=7)
@@ -63,6 +63,6 @@ def test_what_a_stream_says_of_its_privacy(text, privacy):
 
 
 @pytest.mark.parametrize("codec", [None, "jpeg", "features"])
-def test_an_outcome_tells_its_codec(codec):
+def test_an_outcome_has_its_codec(codec):
     outcome = Outcome("a", "s", OutcomeKind.LATE, 1, site=Site.CLOUD, codec=codec)
     assert serde.outcome_from_wire(serde.outcome_to_wire(outcome, ())).codec == codec

@@ -1,4 +1,4 @@
-"""What one client may have of an agent, and what a slow one may not."""
+"""Limits on the calls of one client, and on slow senders."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ TIMEOUT_S = 10
 
 
 class Patient(edge_pb2_grpc.EdgeAgentServicer):
-    """Answers when the test lets it."""
+    """Replies when the test permits it."""
 
     def __init__(self):
         self.may_answer = asyncio.Event()
@@ -59,7 +59,7 @@ async def test_one_client_cannot_have_every_call():
 
 
 async def test_a_slow_sender_is_cut_off(caplog):
-    """The call is open and its one message does not come."""
+    """The call is open, but its request message does not arrive."""
     async with serving(Gate(upload_s=0.2)) as (channel, _):
         call = channel.stream_unary("/mc.v1.EdgeAgent/Submit")(timeout=TIMEOUT_S)
         with pytest.raises(grpc.aio.AioRpcError) as cut:
@@ -69,7 +69,7 @@ async def test_a_slow_sender_is_cut_off(caplog):
     assert "127.0.0.1 was cut off" in caplog.text
 
 
-async def test_a_call_that_sends_nothing_is_told_so():
+async def test_a_call_without_a_message_is_an_error():
     async with serving(Gate()) as (channel, _):
         call = channel.stream_unary("/mc.v1.EdgeAgent/Submit")(timeout=TIMEOUT_S)
         await call.done_writing()
@@ -86,7 +86,7 @@ async def test_reflection_is_off():
             assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_a_quota_forgets_who_has_nothing_open():
+def test_a_quota_forgets_clients_that_have_nothing_open():
     quota = Quota(1, "tasks")
     refused = pytest.raises(
         QuotaExceeded, match="overload: robot has 1 tasks open already, the limit per client"

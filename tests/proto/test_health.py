@@ -1,4 +1,4 @@
-"""grpc.health.v1 says of each service what was set, and nothing else."""
+"""grpc.health.v1 reports the state of each service as it was set."""
 
 import contextlib
 
@@ -14,7 +14,7 @@ TIMEOUT_S = 10
 
 
 class Agent:
-    """A server's health, and what a probe hears of it."""
+    """A server with the health service, and a client of it."""
 
     def __init__(self, health, stub):
         self.health, self._stub = health, stub
@@ -40,7 +40,7 @@ async def agent():
         await server.stop(None)
 
 
-async def test_what_serves_is_said_for_the_service_and_the_whole():
+async def test_a_state_is_set_for_the_service_and_the_agent():
     async with agent() as it:
         await it.health.set(True, SERVICE)
         assert (await it.says(SERVICE), await it.says()) == (STATUS.SERVING, STATUS.SERVING)
@@ -48,7 +48,7 @@ async def test_what_serves_is_said_for_the_service_and_the_whole():
         assert (await it.says(SERVICE), await it.says()) == (STATUS.NOT_SERVING,) * 2
 
 
-async def test_a_part_says_nothing_of_the_whole():
+async def test_the_state_of_a_part_does_not_change_the_agents():
     async with agent() as it:
         await it.health.set(True, SERVICE)
         await it.health.set_part(False, PART)
@@ -58,14 +58,14 @@ async def test_a_part_says_nothing_of_the_whole():
         assert await it.says(PART) == STATUS.SERVING
 
 
-async def test_nobody_vouches_for_a_service_that_is_not_there():
+async def test_an_unknown_service_is_not_found():
     async with agent() as it:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await it.says("mc.v1.Unheard")
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_who_watches_hears_every_change():
+async def test_a_watcher_gets_every_change():
     async with agent() as it:
         await it.health.set_part(False, PART)
         watch = it.watch(PART)
@@ -77,6 +77,6 @@ async def test_who_watches_hears_every_change():
     assert heard == [STATUS.NOT_SERVING, STATUS.SERVING, STATUS.NOT_SERVING]
 
 
-async def test_an_agent_that_has_said_nothing_yet_does_not_serve():
+async def test_an_agent_is_not_serving_at_the_start():
     async with agent() as it:
         assert await it.says() == STATUS.NOT_SERVING

@@ -65,7 +65,7 @@ def test_the_clouds_story(moments):
 
 @quick
 @given(PREDICTIONS)
-def test_predictions_travel_with_their_labels_names(prediction):
+def test_predictions_are_sent_with_the_names_of_their_labels(prediction):
     message = sent(serde.prediction_to_wire(prediction, LABELS))
     assert serde.prediction_from_wire(message) == prediction
     assert [label.name for label in message.top] == [LABELS[i] for i, _ in prediction.top]
@@ -73,7 +73,7 @@ def test_predictions_travel_with_their_labels_names(prediction):
 
 @quick
 @given(arbitrary.of(CloudTable, ints=SMALL))
-def test_a_cloud_table_travels_whole(table):
+def test_a_cloud_table_arrives_unchanged(table):
     message = sent(serde.describe_to_wire(table, "1.2.3"))
     assert serde.describe_from_wire(message) == table
     assert message.version == "1.2.3"
@@ -81,7 +81,7 @@ def test_a_cloud_table_travels_whole(table):
 
 @quick
 @given(arbitrary.of(do.SendToCloud, accuracy=SHARES), NAMES, st.binary(max_size=9), SMALL)
-def test_a_task_arrives_on_the_cloud_as_it_was_sent(action, edge_id, payload, upload_ns):
+def test_a_task_arrives_in_the_cloud_unchanged(action, edge_id, payload, upload_ns):
     opened = sent(serde.open_to_wire(action, edge_id, payload, 4, "hash")).open
     event = serde.received_from_wire(opened, "key", 7 + upload_ns, 7, ExitRule.EARLIEST)
 
@@ -96,7 +96,7 @@ def test_a_task_arrives_on_the_cloud_as_it_was_sent(action, edge_id, payload, up
     assert (opened.payload_bytes, opened.head) == (len(payload), payload[:4])
 
 
-def test_a_task_that_is_wanted_back_at_once_arrives_so():
+def test_a_reply_by_time_of_zero_is_kept():
     action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, reply_in_ns=0)
     opened = serde.open_to_wire(action, "e", b"jpeg", 4, "hash").open
     assert serde.received_from_wire(opened, "t", 0, 0, ExitRule.ADAPTIVE).reply_in_ns == 0
@@ -105,13 +105,13 @@ def test_a_task_that_is_wanted_back_at_once_arrives_so():
 @pytest.mark.parametrize(
     ("given", "known"), [("", ""), ("ab" * 16, "ab" * 16), ("AB" * 16, ""), ("0" * 32, "")]
 )
-def test_a_trace_arrives_if_it_is_one(given, known):
+def test_a_trace_id_arrives_if_it_is_valid(given, known):
     action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, reply_in_ns=0)
     opened = sent(serde.open_to_wire(action, "e", b"jpeg", 4, "hash", given)).open
     assert serde.opened_trace(opened) == known
 
 
-def test_a_call_that_names_no_exit_rule_gets_the_agents():
+def test_a_call_without_an_exit_rule_gets_the_agents():
     opened = cloud_pb2.InferRequest.Open(task_id="t", edge_id="e")
     assert serde.received_from_wire(opened, "t", 0, 0, ExitRule.PURSUE).exit_rule is ExitRule.PURSUE
 
@@ -134,7 +134,7 @@ NEWS = {
 
 @quick
 @given(CLOUD_ACTIONS)
-def test_what_the_cloud_says_is_what_the_edge_hears(action):
+def test_the_clouds_messages_arrive_unchanged(action):
     message = sent(serde.cloud_action_to_wire(action, LABELS, held_ns=5, transfer_ns=6))
     event = serde.cloud_event_from_wire(message, action.task_id, 7)
     assert type(event) is NEWS[type(action)]
@@ -145,7 +145,7 @@ def test_what_the_cloud_says_is_what_the_edge_hears(action):
 
 
 def _added(message, event):
-    """What an event says beyond its action."""
+    """Return the fields of an event that its action does not have."""
     if isinstance(event, ev.CloudReplied):
         return {"reply_bytes": message.ByteSize(), "held_ns": 5}
     return {"held_ns": 5, "transfer_ns": 6} if isinstance(event, ev.CloudAccepted) else {}
@@ -163,7 +163,7 @@ def test_a_message_without_content_is_an_error():
 
 
 def _consistent(outcome):
-    """As the machine makes them: an accuracy exactly where there is a prediction, and the score of
+    """Outcomes as the machine makes them: an accuracy if there is a prediction, and the score of
     what has ended."""
     if outcome.total is not None:
         outcome = replace(outcome, total=replace(outcome.total, unfinished=False))
@@ -183,7 +183,7 @@ OUTCOMES = arbitrary.of(
 
 @quick
 @given(OUTCOMES)
-def test_outcomes_travel_whole(outcome):
+def test_outcomes_arrive_unchanged(outcome):
     assert serde.outcome_from_wire(sent(serde.outcome_to_wire(outcome, LABELS))) == outcome
 
 
@@ -196,7 +196,7 @@ def test_outcomes_travel_whole(outcome):
     privacy=st.sampled_from(Privacy),
     stream_id=st.just("") | IDS,
 )
-def test_a_persons_demands_become_the_tasks(
+def test_a_requests_constraints_become_the_tasks(
     deadline_ns, accuracy, mode, policy, privacy, stream_id
 ):
     message = edge_pb2.Task(
@@ -210,19 +210,19 @@ def test_a_persons_demands_become_the_tasks(
     assert (task.policy, task.privacy, task.payload_bytes) == (policy, privacy, {"jpeg": 9})
 
 
-def test_what_a_person_leaves_out_is_the_agents_to_choose():
+def test_unset_fields_are_left_to_the_agent():
     message = edge_pb2.Task(image=b"jpeg", deadline_ns=1)
     task = serde.task_from_wire(message, "t1", 0, POLICIES, {})
     assert (task.accuracy, task.mode, task.policy, task.privacy) == (None, None, None, Privacy.ANY)
 
 
-def test_an_accuracy_of_zero_is_a_demand_and_not_an_omission():
+def test_an_accuracy_of_zero_is_not_the_same_as_unset():
     message = edge_pb2.Task(image=b"jpeg", deadline_ns=1, accuracy=0.0)
     assert serde.task_from_wire(sent(message), "t1", 0, POLICIES, {}).accuracy == 0.0
 
 
 def _shown(message, name):
-    """A field as Python has it: a mapping as a dict, one that is unset as None."""
+    """Return the value of a field: a mapping as a dict, None if it is unset."""
     field = message.DESCRIPTOR.fields_by_name[name]
     if field.has_presence and not message.HasField(name):
         return None
@@ -231,7 +231,7 @@ def _shown(message, name):
 
 
 def _fields(part):
-    """A message as a mapping, a plain value as it is."""
+    """Return a message as a dict, and any other value unchanged."""
     if not hasattr(part, "DESCRIPTOR"):
         return part
     return {field.name: getattr(part, field.name) for field in part.DESCRIPTOR.fields}
@@ -288,7 +288,7 @@ def test_a_constraint_out_of_range_is_named_with_what_is_allowed(field, value, a
     assert "\n" not in str(caught.value)
 
 
-def test_the_largest_image_is_the_largest_that_the_nets_take():
+def test_the_largest_image_is_the_largest_that_the_preprocessing_accepts():
     assert MAX_IMAGE_BYTES == preprocess.MAX_BYTES
     serde.check_image(bytes(MAX_IMAGE_BYTES))
 
@@ -362,7 +362,7 @@ def check_with(field, value):
 
 
 @pytest.mark.parametrize("field", ["mode", "policy", "privacy", "codec"])
-def test_the_sentence_stays_short_enough_for_grpc_to_carry(field):
+def test_the_error_message_is_short_enough_for_grpc(field):
     """A status whose details exceed 8 kB reaches the client as RESOURCE_EXHAUSTED."""
     with pytest.raises(BadField) as caught:
         check_with(field, "x" * 100_000)

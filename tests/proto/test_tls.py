@@ -1,4 +1,4 @@
-"""Who gets in: mutual TLS 1.3 over real sockets, and what each refusal says."""
+"""Mutual TLS 1.3 over real sockets: who can connect, and the message of each refusal."""
 
 import contextlib
 import ssl
@@ -19,7 +19,7 @@ TIMEOUT_S = 10
 
 
 class Echo(edge_pb2_grpc.EdgeAgentServicer):
-    """Says who called."""
+    """Replies with the name of the caller."""
 
     async def Submit(self, request, context):  # noqa: N802 - the wire's name
         return edge_pb2.Outcome(reason=client_of(context))
@@ -98,7 +98,9 @@ async def test_without_certificates_it_is_known_by_its_host():
         ("nobody", "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     ],
 )
-async def test_others_are_refused_in_the_handshake_and_the_log_says_why(people, who, says, capfd):
+async def test_others_are_refused_in_the_handshake_and_the_log_has_the_reason(
+    people, who, says, capfd
+):
     async with serving(people["server"]) as address:
         if who == "nobody":
             to = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(people["robot"].ca))
@@ -111,7 +113,7 @@ async def test_others_are_refused_in_the_handshake_and_the_log_says_why(people, 
     assert says in capfd.readouterr().err
 
 
-async def test_plain_text_gets_nowhere(people):
+async def test_plain_text_is_refused(people):
     async with serving(people["server"]) as address, connect(address) as to:
         with pytest.raises(grpc.aio.AioRpcError):
             await submit(to)
@@ -133,8 +135,8 @@ async def test_a_name_that_is_not_allowed_is_denied_and_the_log_names_it(people,
     assert "stranger was refused" in caplog.text
 
 
-async def test_a_client_does_not_take_another_node_for_its_server(people):
-    """Its certificate is good, and for another host."""
+async def test_a_client_does_not_accept_another_node_as_its_server(people):
+    """The certificate is valid, but for another host."""
     async with serving(people["robot"]) as address, connect(address, people["stranger"]) as to:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await submit(to)
@@ -159,7 +161,7 @@ asyncio.run(serve())
 
 
 def test_tls_1_3_and_nothing_older(people, tmp_path):
-    """In a process of its own: gRPC reads its ciphers once, when it is first imported."""
+    """Uses another process, since gRPC reads its ciphers only when it is first imported."""
     files = []
     for name in ("ca", "cert", "key"):
         files.append(tmp_path / name)
@@ -176,7 +178,7 @@ def test_tls_1_3_and_nothing_older(people, tmp_path):
 
 
 def handshake(port, version, tmp_path, people):
-    """The version agreed upon with a client that speaks none newer."""
+    """Return the version that is negotiated with a client that has no newer one."""
     import socket
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

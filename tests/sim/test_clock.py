@@ -1,9 +1,9 @@
-"""Virtual time goes on in order, and what falls together happens as it was asked for."""
+"""Calls are made in the order of their moments, and then in the order of scheduling."""
 
 from mc_sched.sim.clock import Clock
 
 
-def test_what_is_due_first_happens_first():
+def test_the_earliest_call_is_made_first():
     clock, seen = Clock(), []
     for at_ns in (30, 10, 20):
         clock.at(at_ns, lambda: seen.append(clock.now_ns))
@@ -11,7 +11,7 @@ def test_what_is_due_first_happens_first():
     assert seen == [10, 20, 30]
 
 
-def test_what_falls_on_one_moment_happens_in_the_order_it_was_asked_for():
+def test_calls_at_one_moment_are_made_in_the_order_of_scheduling():
     clock, seen = Clock(), []
     for name in "abc":
         clock.at(5, seen.append, name)
@@ -19,7 +19,7 @@ def test_what_falls_on_one_moment_happens_in_the_order_it_was_asked_for():
     assert seen == ["a", "b", "c"]
 
 
-def test_what_is_cancelled_does_not_happen():
+def test_a_cancelled_call_is_not_made():
     clock, seen = Clock(), []
     clock.cancel(clock.at(5, seen.append, "no"))
     clock.at(6, seen.append, "yes")
@@ -27,7 +27,7 @@ def test_what_is_cancelled_does_not_happen():
     assert seen == ["yes"]
 
 
-def test_what_is_asked_for_the_present_moment_happens_behind_all_that_was():
+def test_a_call_scheduled_for_now_is_made_after_earlier_ones():
     clock, seen = Clock(), []
     clock.at(5, lambda: clock.at(5, seen.append, "last"))
     clock.at(5, seen.append, "first")
@@ -35,7 +35,7 @@ def test_what_is_asked_for_the_present_moment_happens_behind_all_that_was():
     assert (seen, clock.now_ns) == (["first", "last"], 5)
 
 
-def test_time_does_not_go_on_to_what_was_cancelled():
+def test_time_does_not_advance_to_a_cancelled_call():
     clock = Clock()
     clock.at(5, int)
     clock.cancel(clock.at(6, int))
@@ -43,7 +43,7 @@ def test_time_does_not_go_on_to_what_was_cancelled():
     assert clock.now_ns == 5
 
 
-def test_what_has_passed_happens_at_once_and_time_never_goes_back():
+def test_a_call_scheduled_in_the_past_is_made_now():
     clock, seen = Clock(), []
     clock.at(10, lambda: clock.at(3, lambda: seen.append(clock.now_ns)))
     clock.run()

@@ -24,7 +24,7 @@ def test_no_choice_of_one_option_per_task_has_more(tasks, fixed_j):
     assert most_right(tasks, fixed_j).expected_per_j == pytest.approx(max(ratios))
 
 
-def test_a_deeper_exit_is_worth_joules_and_a_dear_task_is_served():
+def test_a_deeper_exit_is_worth_joules_and_an_expensive_task_is_served():
     near, deep = Option(0.8, 0.30, right=False), Option(0.92, 0.33, right=True)
     dear = Option(0.9, 2.4, right=True)
     assert most_right([[near, deep], [near, deep], [dear]], 0.0) == Answers(
@@ -32,6 +32,6 @@ def test_a_deeper_exit_is_worth_joules_and_a_dear_task_is_served():
     )
 
 
-def test_what_nothing_serves_costs_what_is_fixed():
+def test_tasks_without_options_cost_only_the_fixed_joules():
     assert most_right([[], []], 0.4) == Answers(0.0, 0, 0.4)
     assert most_right([], 0.0).expected_per_j == 0.0

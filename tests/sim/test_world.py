@@ -1,4 +1,4 @@
-"""Worlds run to their end: the same every time, with one outcome per task, as the agents would."""
+"""Worlds run to their end, reproducibly, with one outcome per task, like the agents."""
 
 from dataclasses import replace
 
@@ -70,7 +70,7 @@ def test_every_task_has_one_outcome_whatever_happens(
             assert outcome.bytes_up == 0
 
 
-def test_both_policies_of_one_seed_meet_the_same_images():
+def test_two_policies_with_one_seed_see_the_same_images():
     at_home = Story(world(edge(settings={"policy": "edge-only"})))
     away = Story(world(edge(settings={"policy": "server"}, deadline_ns=500 * MS)))
     # whoever the deep net fails, the local net fails too, mostly
@@ -88,7 +88,7 @@ def test_on_the_edge_a_task_takes_the_profiled_time():
     assert {o.site for o in story.outcomes} == {Site.EDGE}
 
 
-def test_on_the_cloud_it_takes_the_way_the_stages_and_the_way_back():
+def test_in_the_cloud_it_takes_the_upload_the_stages_and_the_download():
     story = Story(world(edge(settings={"policy": "server"})))
     last = story.outcomes[-1]
     # 10.2 ms up, 10 ms of round trip, 21 ms to the last exit, and the reply's own bytes
@@ -104,7 +104,7 @@ def test_an_edge_alone_answers_alone():
     assert not story.events(ev.LinkSampled)
 
 
-def test_contention_makes_what_starts_in_it_slower():
+def test_work_that_starts_during_contention_is_slower():
     slow = scripted_slowdown((Phase(2 * S, 1 * S, 2.0),))
     story = Story(world(edge(settings=PERFORMANCE, slowdown=slow)))
     taken = [o.latency_ns // MS for o in story.outcomes]
@@ -139,7 +139,7 @@ def test_in_a_long_outage_the_cloud_is_lost_and_found_again():
     assert "succeeded" in story.kinds()[-5:]
 
 
-def test_a_task_whose_answer_is_overdue_is_taken_back_in_time():
+def test_a_task_whose_answer_is_overdue_falls_back_in_time():
     story = Story(world(edge(link=dark((1.01, 0.4)))))
     taken_back = [o for o in story.outcomes if o.gave_up and o.site is Site.EDGE]
     assert taken_back
@@ -187,7 +187,7 @@ def test_edges_that_share_a_link_wait_for_each_other():
     assert slowest(shared_link="one") > slowest() + 50 * MS
 
 
-def test_more_edges_than_a_cloud_carries_are_refused_explicitly():
+def test_tasks_beyond_the_clouds_capacity_are_refused():
     edges = [
         edge(f"e{n}", settings={"policy": "server"}, fps=20, deadline_ns=120 * MS)
         for n in range(12)

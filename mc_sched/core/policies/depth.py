@@ -2,7 +2,7 @@
 
 The target is the acceptable exit closest to the input. Under the rule `pursue`, and under
 `adaptive` while no other task waits in the cloud, the cloud continues to the deepest exit that is
-in time, at no cost to the device. The edge does not know whether others wait there; they seldom do.
+in time, at no cost to the device. The edge does not know whether others wait; they seldom do.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def then_on_device(situation, task=TASK):
     return candidate
 
 
-def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
+def test_the_expected_results_are_means_over_images():
     first = then_cloud(VIEW)
     assert first.decision.threshold is MOST  # the loosest that reaches the QoR
     assert first.energy_j == pytest.approx(0.10 + 0.2 * 0.30)
@@ -76,7 +76,7 @@ def test_what_it_is_expected_to_deliver_is_the_mean_over_images():
     assert first.in_time == pytest.approx(1.0)
 
 
-def test_images_that_go_up_after_the_local_net_may_be_late():
+def test_images_sent_after_the_local_net_may_be_late():
     half = then_cloud(view(remaining_ns=ns(90)))  # 20 + 70 ms on the mean
     assert half.in_time == pytest.approx(1 - 0.2 * 0.5)
 
@@ -87,14 +87,14 @@ ON_DEVICE = (
 )
 
 
-def test_a_device_that_holds_the_cloud_net_may_run_it_behind_the_local_net():
+def test_a_device_that_holds_the_cloud_net_may_run_it_after_the_local_net():
     candidate = then_on_device(view(on_device=ON_DEVICE))
     assert candidate.decision == LocalFirst(MOST, None, "last")
     assert candidate.energy_j == pytest.approx(0.10 + 0.2 * 0.6)
     assert candidate.in_time == pytest.approx(1.0)
 
 
-def test_and_what_the_cloud_would_be_late_with():
+def test_it_also_falls_back_to_it_if_the_cloud_would_be_late():
     candidate = then_cloud(view(on_device=ON_DEVICE, remaining_ns=ns(120)))
     late = probability_beyond(ns(120), VIEW.cloud[1], after_ns=ns(20))
     assert candidate.decision.offload.fallback_exit == "last"
@@ -102,12 +102,12 @@ def test_and_what_the_cloud_would_be_late_with():
     assert candidate.in_time == pytest.approx(1 - 0.2 * late * 0.5)
 
 
-def test_not_where_that_would_be_late_on_the_mean():
+def test_it_does_not_if_the_mean_would_be_late():
     assert then_on_device(view(on_device=ON_DEVICE, remaining_ns=ns(119))).decision.exit == ""
 
 
-def test_with_nothing_behind_it_what_is_sure_has_to_reach_the_qor_by_itself():
-    """Of 80% that are right, the 80% that MOST keeps are in 70 of 80 cases, HALF's in 45 of 50."""
+def test_without_a_second_net_the_sure_answers_must_reach_the_qor_by_themselves():
+    """80% of all are right; of those that are kept, 70 of 80 by MOST and 45 of 50 by HALF."""
     candidate = then_on_device(view(cloud=()))
     assert candidate.decision.threshold == replace(HALF, accuracy={"jpeg": pytest.approx(0.90)})
     assert candidate.decision.accuracy == pytest.approx(0.90)
@@ -119,7 +119,7 @@ def test_a_candidate_that_fails_more_often_than_not_is_dropped():
     assert not list(local_first_candidates(TASK, view(cloud=(), thresholds=(NONE, seldom))))
 
 
-def test_what_must_not_leave_stays():
+def test_an_image_that_must_not_leave_stays():
     private = replace(TASK, privacy=Privacy.EDGE_ONLY)
     assert [candidate.decision.offload for candidate in local_first_candidates(private, VIEW)] == [
         None
@@ -167,7 +167,7 @@ def test_there_is_no_candidate_if(situation, task):
         pytest.param(view(remaining_ns=ns(24)), Refuse, id="both would be late"),
     ],
 )  # fmt: skip
-def test_mc_takes_it_where_it_is_better(situation, kind):
+def test_mc_takes_it_if_it_is_better(situation, kind):
     assert isinstance(MC(TASK, situation), kind)
 
 
@@ -183,7 +183,7 @@ FINE = {"accuracy": 0.86}
 
 @pytest.fixture
 def holding(make_edge):
-    """An edge that holds the cloud net, 12 ms a stage; its cloud has just gone."""
+    """An edge that holds the cloud net, 12 ms per stage, and has just lost its cloud."""
     edge = make_edge(EVERY_POLICY_LOCAL, PARTITIONED, cloud_net_on_edge=True)
     edge.tell(0, ev.CloudGone, "cut")
     return edge
@@ -198,7 +198,7 @@ def test_a_sure_answer_ends_the_task(holding):
     assert holding.local_done(20, "a")[-1] == succeeded("a", Site.EDGE, exit="local")
 
 
-def test_an_unsure_one_has_the_cloud_net_run_here(holding):
+def test_an_unsure_answer_starts_the_cloud_net_on_the_device(holding):
     holding.submit(0, "a", 100, **FINE)
     assert unsure(holding, 20) == [StartLocal("a", "exit4")]
     assert holding.local_done(82, "a")[-1] == succeeded(
@@ -207,12 +207,12 @@ def test_an_unsure_one_has_the_cloud_net_run_here(holding):
     assert holding.outcome("a").energy.compute_j == pytest.approx(7.0 * 0.082)
 
 
-def test_one_that_the_cloud_net_would_be_late_with_stands_and_fails(holding):
+def test_an_unsure_answer_stands_and_fails_if_the_cloud_net_would_be_late(holding):
     holding.submit(0, "a", 45, **FINE)
     assert unsure(holding, 20)[-1] == failed("a", site=Site.EDGE, expected_accuracy=0.50)
 
 
-def test_so_does_one_after_which_the_cloud_net_fails(holding):
+def test_an_unsure_answer_stands_and_fails_if_the_cloud_net_fails(holding):
     holding.submit(0, "a", 100, **FINE)
     unsure(holding, 20)
     assert holding.tell(30, ev.LocalFailed, "a", "out of memory")[-1] == failed(
@@ -220,7 +220,7 @@ def test_so_does_one_after_which_the_cloud_net_fails(holding):
     )
 
 
-def test_what_went_up_after_the_local_net_is_taken_back_by_the_cloud_net(make_edge):
+def test_an_offload_after_the_local_net_falls_back_to_the_cloud_net_on_the_device(make_edge):
     edge = make_edge(EVERY_POLICY_LOCAL, PARTITIONED, cloud_net_on_edge=True)
     edge.submit(0, "a", 130, mode=Mode.PERFORMANCE, **FINE)
     unsure(edge, 20)

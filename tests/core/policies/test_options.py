@@ -68,5 +68,5 @@ def test_a_probability_is_a_half_at_the_mean_and_a_twentieth_at_the_upper_quanti
         (edge_short("capacity", 9, 8), "edge has 8 tasks waiting, its limit"),
     ],
 )
-def test_a_shortfall_says_what_is_missing_and_by_how_much(shortfall, sentence):
+def test_a_shortfall_names_the_constraint_and_the_difference(shortfall, sentence):
     assert shortfall.sentence() == sentence

@@ -30,7 +30,7 @@ END: Node = ("end", 0)
 
 
 def decide(task: Task, view: View) -> Decision:
-    """Offload where the shortest path leaves the device; if it does not, run the net there."""
+    """Offload if the shortest path leaves the device, otherwise run the net on it."""
     graph = view.stage_graph
     if graph is None:
         return refuse_without_tables()

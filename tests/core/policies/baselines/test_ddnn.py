@@ -1,4 +1,4 @@
-"""DDNN in events and actions: the local net first, and the cloud where it is not sure."""
+"""DDNN in events and actions: the local net first, then the cloud if it is not sure."""
 
 from dataclasses import replace
 
@@ -6,7 +6,6 @@ import pytest
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import AbortLocal, Encode, SendGiveUp, StartLocal
-from mc_sched.core.policies.entropy_threshold import entropy_thresholds, loosest
 from mc_sched.core.task import ExitRule, Prediction, Privacy, Site
 from tests.core.round_figures import (
     ANSWER,
@@ -46,7 +45,7 @@ def test_the_local_net_runs_first_whatever_the_mode(edge):
     assert edge.submit(0, "a", 84, **DDNN) == [deadline_timer("a", 84), StartLocal("a")]
 
 
-def test_a_sure_answer_is_the_outcome_with_the_accuracy_that_the_rule_reaches(edge):
+def test_a_sure_answer_is_the_outcome_with_the_accuracy_of_the_threshold(edge):
     edge.submit(0, "a", 84, **DDNN)
     assert edge.local_done(20, "a") == [
         no_deadline("a"),
@@ -54,13 +53,13 @@ def test_a_sure_answer_is_the_outcome_with_the_accuracy_that_the_rule_reaches(ed
     ]
 
 
-def test_an_answer_at_the_very_threshold_stays(edge):
+def test_an_answer_exactly_at_the_threshold_is_kept(edge):
     edge.submit(0, "a", 84, **DDNN)
     at_threshold = Prediction(ANSWER.top, entropy=0.5)
     assert edge.tell(20, ev.LocalDone, "a", at_threshold)[-1] == succeeded("a", Site.EDGE)
 
 
-def test_an_unsure_one_sends_the_image_through_the_whole_network(edge):
+def test_an_unsure_answer_sends_the_image_through_the_whole_network(edge):
     edge.submit(0, "a", 84, **DDNN)
     assert unsure(edge, 20) == [sent("a", 84 - 20 - 5, 0.94, ExitRule.EARLIEST)]
     edge.accepted(40, "a", "exit4")
@@ -79,13 +78,13 @@ def test_both_runs_cost_joules(edge):
     assert energy.radio_up_j > 0
 
 
-def test_it_looks_at_no_deadline_and_is_late_at_it(edge):
+def test_it_ignores_the_deadline_and_may_be_late(edge):
     edge.submit(0, "a", 30, **DDNN)
     assert unsure(edge, 20) == [sent("a", 30 - 20 - 5, 0.94, ExitRule.EARLIEST)]
     assert edge.deadline_fires(30, "a") == [SendGiveUp("a"), late("a", site=None)]
 
 
-def test_where_nothing_reaches_the_qor_it_does_its_best_and_fails(edge):
+def test_if_no_threshold_reaches_the_qor_the_best_one_is_used_and_fails(edge):
     edge.submit(0, "a", 84, policy="ddnn", accuracy=0.99)
     unsure(edge, 20)
     edge.accepted(40, "a", "exit4")
@@ -94,7 +93,7 @@ def test_where_nothing_reaches_the_qor_it_does_its_best_and_fails(edge):
     )
 
 
-def test_a_bundle_without_its_figures_is_refused_in_a_sentence():
+def test_a_bundle_without_its_tables_is_refused_with_the_remedy():
     edge = ScriptedEdge(replace(EVERY_POLICY_LOCAL, thresholds=()), PARTITIONED)
     edge.submit(0, "a", 84, **DDNN)
     assert "mc-sched evaluate BUNDLE --for-policies" in edge.outcome("a").reason
@@ -103,7 +102,7 @@ def test_a_bundle_without_its_figures_is_refused_in_a_sentence():
 # --- privacy ----------------------------------------------------------------------------------
 
 
-def test_private_data_goes_by_the_codec_and_at_its_accuracy(edge):
+def test_private_data_is_sent_by_features_at_their_accuracy(edge):
     edge.submit(0, "a", 150, privacy=Privacy.FEATURES, payload_bytes=BOTH_PAYLOADS, **DDNN)
     assert unsure(edge, 20) == [Encode("a", "features")]
     assert edge.encoded(25, "a") == [
@@ -113,7 +112,7 @@ def test_private_data_goes_by_the_codec_and_at_its_accuracy(edge):
     assert edge.replied(61, "a", "exit4")[-1] == succeeded("a", Site.CLOUD, expected_accuracy=0.85)
 
 
-def test_what_must_not_leave_is_answered_here_however_unsure(edge):
+def test_an_image_that_must_not_leave_is_answered_by_the_local_net(edge):
     edge.submit(0, "a", 84, policy="ddnn", accuracy=0.75, privacy=Privacy.EDGE_ONLY)
     assert unsure(edge, 20)[-1] == succeeded("a", Site.EDGE, expected_accuracy=0.80)
 
@@ -127,7 +126,7 @@ def test_without_a_cloud_the_local_net_answers_everything(edge):
     assert unsure(edge, 21)[-1] == succeeded("a", Site.EDGE, expected_accuracy=0.80)
 
 
-def test_a_cloud_that_went_meanwhile_leaves_the_unsure_answer_with_its_own_accuracy(edge):
+def test_if_the_cloud_is_lost_the_unsure_answer_stands_with_its_own_accuracy(edge):
     edge.submit(0, "a", 84, **DDNN)
     edge.tell(10, ev.CloudGone, "cut")
     assert unsure(edge, 20) == [
@@ -144,13 +143,13 @@ def test_a_cloud_that_went_meanwhile_leaves_the_unsure_answer_with_its_own_accur
         (ev.CloudLost, ("cut",)),
     ],
 )
-def test_so_does_a_call_that_ends_without_an_answer(edge, event, fields):
+def test_if_the_call_ends_without_an_answer_the_unsure_answer_stands(edge, event, fields):
     edge.submit(0, "a", 84, policy="ddnn", accuracy=0.86)
     unsure(edge, 20)
     assert edge.tell(30, event, "a", *fields)[-1] == failed("a", prediction=UNSURE)
 
 
-def test_and_a_cloud_that_goes_while_the_image_waits(edge):
+def test_if_the_cloud_is_lost_while_the_image_waits_the_unsure_answer_stands(edge):
     edge = ScriptedEdge(EVERY_POLICY_LOCAL, PARTITIONED, max_uploads=1)
     edge.submit(0, "x", 84, policy="server")
     edge.submit(1, "a", 84, **DDNN)
@@ -161,7 +160,7 @@ def test_and_a_cloud_that_goes_while_the_image_waits(edge):
 # --- others, and ends -------------------------------------------------------------------------
 
 
-def test_the_local_net_is_free_for_the_next_while_the_first_is_on_the_cloud(edge):
+def test_the_local_net_is_free_for_the_next_while_the_first_is_in_the_cloud(edge):
     edge.submit(0, "a", 84, **DDNN)
     edge.submit(1, "b", 84, **DDNN)
     assert StartLocal("b") in unsure(edge, 20)
@@ -183,41 +182,3 @@ def test_a_second_submission_of_a_waiting_id_is_an_error_of_the_caller(edge):
     edge.deadline_fires(84, "a")
     edge.submit(85, "a", 84, **DDNN)
     assert "still being stopped" in edge.outcome("a").reason
-
-
-# --- how the threshold is tuned ---------------------------------------------------------------
-
-ENTROPIES = (0.1, 0.2, 0.3, 0.4)
-LOCAL_RIGHT = (True, True, False, False)
-CLOUD_RIGHT = {"jpeg": (True, False, True, True)}
-
-
-def test_the_curve_says_what_each_threshold_keeps_and_reaches():
-    curve = entropy_thresholds(ENTROPIES, LOCAL_RIGHT, CLOUD_RIGHT)
-    assert [
-        (row.entropy, row.kept, row.accuracy["jpeg"], row.unsure_accuracy) for row in curve
-    ] == [
-        (0.0, 0.0, 0.75, 0.5),
-        (0.1, 0.25, 0.75, 0.3333),
-        (0.2, 0.5, 1.0, 0.0),
-        (0.3, 0.75, 0.75, 0.0),
-        (0.4, 1.0, 0.5, 0.0),
-    ]
-
-
-def test_the_largest_threshold_that_reaches_the_qor_counts():
-    curve = entropy_thresholds(ENTROPIES, LOCAL_RIGHT, CLOUD_RIGHT)
-    assert loosest(curve, "jpeg", 0.7).entropy == 0.3
-    assert loosest(curve, "jpeg", 0.9).entropy == 0.2
-    assert loosest(curve, "jpeg", 0.5).kept == 1.0
-
-
-def test_the_most_accurate_one_where_none_does():
-    curve = entropy_thresholds(ENTROPIES, LOCAL_RIGHT, {"jpeg": (False,) * 4})
-    assert loosest(curve, "jpeg", 0.9).entropy == 0.2
-
-
-def test_none_for_a_codec_that_was_not_measured():
-    curve = entropy_thresholds(ENTROPIES, LOCAL_RIGHT, CLOUD_RIGHT)
-    assert loosest(curve, "features", 0.5) is None
-    assert loosest((), "jpeg", 0.5) is None

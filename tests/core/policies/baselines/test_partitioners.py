@@ -213,7 +213,7 @@ def test_an_image_that_must_not_leave_does_not(edge, policy):
 
 
 @every_one
-def test_private_data_goes_by_the_features_codec_alone(edge, policy):
+def test_private_data_is_sent_only_by_the_features_codec(edge, policy):
     actions = edge.submit(
         0, "a", 84, policy=policy, privacy=Privacy.FEATURES, payload_bytes=BOTH_PAYLOADS, **FAST
     )
@@ -239,7 +239,7 @@ def test_edgent_takes_the_exit_that_is_in_time_on_the_device(edge):
 
 
 def test_an_exit_that_is_not_good_enough_is_a_failure(edge):
-    """Edgent looks at no QoR."""
+    """Edgent ignores the QoR."""
     edge.tell(0, ev.CloudGone, "cut")
     edge.submit(1, "a", 40, policy="edgent", accuracy=0.9)
     assert edge.local_done(39, "a")[-1] == failed("a", site=Site.EDGE, exit="exit2")
@@ -254,7 +254,7 @@ def test_a_client_that_leaves_stops_the_whole_network(edge, policy):
 
 
 @every_one
-def test_a_bundle_without_splits_is_refused_in_a_sentence(policy):
+def test_a_bundle_without_splits_is_refused_with_the_remedy(policy):
     edge = ScriptedEdge(replace(EVERY_POLICY_LOCAL, cloud_net=None), PARTITIONED)
     edge.submit(0, "a", 84, policy=policy)
     assert "mc-sched evaluate BUNDLE --for-policies" in edge.outcome("a").reason
