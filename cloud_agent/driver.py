@@ -64,7 +64,7 @@ class CloudDriver:
         return self._executor
 
     def handle(self, event: ev.CloudEvent) -> None:
-        """Feed one event, from any thread."""
+        """Hand one event to the machine and perform its actions; from any thread."""
         with self._lock:
             self._write(event.now_ns, "event", event)
             try:

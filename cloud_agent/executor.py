@@ -1,7 +1,7 @@
 """The worker that runs stages and heads, one at a time, on a thread of its own.
 
-torch releases the interpreter while it computes, so the agent's loop stays free. What happened is
-reported from the worker's thread: the next stage can then start without waiting for the loop.
+torch releases the interpreter while it computes, so the agent's loop stays free. Results are
+reported from the worker's thread, so that the next stage starts without waiting for the loop.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ class StageExecutor:
         self._activations[task_id] = x
 
     def drop(self, task_id: str) -> None:
-        """Free what is held of a task."""
+        """Free the task's activation."""
         self._activations.pop(task_id, None)
 
     def run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
-        """Ask for a stage; StageDone or ExecutorFailed is reported."""
+        """Queue a stage; StageDone or ExecutorFailed is reported."""
         self._jobs.put(lambda: self._run_stage(task_ids, stage))
 
     def run_head(self, task_id: str, exit_name: str) -> None:
-        """Ask for a head; HeadDone or ExecutorFailed is reported."""
+        """Queue a head; HeadDone or ExecutorFailed is reported."""
         self._jobs.put(lambda: self._run_head(task_id, exit_name))
 
     def close(self) -> None:
-        """End the worker after the job it is at."""
+        """End the worker after its present job."""
         self._jobs.put(None)
         self._worker.join(timeout=10)
 

@@ -1,12 +1,12 @@
-"""A defect in a driver or in a machine: never the user's fault, never ignored."""
+"""Errors of a driver or a machine. They are defects of the program, never the user's fault."""
 
 
 class MachineError(Exception):
-    """Root: something happened that the scheduler's tables do not allow."""
+    """Root: an event or a state that the scheduler does not allow."""
 
 
 class UnexpectedEvent(MachineError):
-    """An event that no state expects, with the story of the task it names."""
+    """An event that the task's state does not allow, with the task's story."""
 
     def __init__(self, machine: str, state: str, event: str, story: tuple[str, ...]) -> None:
         lines = "\n  ".join(story) or "(no events yet)"
@@ -14,4 +14,4 @@ class UnexpectedEvent(MachineError):
 
 
 class InvariantBroken(MachineError):
-    """`validate()` found a machine in a state that must not exist."""
+    """A machine is in a state that must not exist; raised by `validate()`."""

@@ -7,7 +7,7 @@ from mc_sched.core.task import Task
 
 
 def payload_bytes(task: Task, codec: str, cloud: CloudTable | None) -> int:
-    """Size of a task's payload under a codec: its own, or what every payload of that codec has."""
+    """Size of a task's payload by a codec, its own or the codec's fixed size; 0 if unknown."""
     own = (task.payload_bytes or {}).get(codec)
     if own is not None or cloud is None:
         return own or 0
@@ -15,6 +15,6 @@ def payload_bytes(task: Task, codec: str, cloud: CloudTable | None) -> int:
 
 
 def all_payload_bytes(task: Task, local: LocalTable, cloud: CloudTable) -> dict[str, int]:
-    """By codec, all payloads of a task that this device can make, the raw splits among them."""
+    """Sizes by codec of all payloads that this device can make of a task, including raw splits."""
     splits = {c.name: c.payload_bytes for c in cloud.splits if c.name in local.encode_ns}
     return {**(task.payload_bytes or {}), **splits}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """Time of one edge of the graph, and the joules above idle that it costs the device."""
+    """Time of one edge of the graph, and its energy on the device above idle."""
 
     time_ns: int
     energy_j: float
@@ -20,7 +20,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Upload:
-    """Upload after `stage` stages: making, sending and decoding the payload of `codec`."""
+    """Upload after `stage` stages: encoding, sending and decoding the payload of `codec`."""
 
     codec: str
     stage: int
@@ -34,7 +34,7 @@ class StageGraph:
     device: tuple[Cost, ...]
     cloud: tuple[Cost, ...]
     uploads: tuple[Upload, ...]
-    """Empty while no cloud agent can be used."""
+    """Empty if no cloud agent is reachable."""
     reply: Cost
     """Download of the result."""
     exit: str

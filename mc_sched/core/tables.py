@@ -1,4 +1,4 @@
-"""What is known about the networks before any task runs: operations, accuracy, profiled times.
+"""Tables of the networks: operations, accuracy and profiled times, known before any task runs.
 
 The numbers come from a bundle (accuracy, operations) and a host's profile (times). `accuracy` is
 expected top-5 accuracy on held-out images, per codec, as the paper measures QoR.
@@ -19,15 +19,14 @@ class Exit:
     stage: int
     head_ns: int
     accuracy: dict[str, float]
-    """Expected accuracy by codec, e.g. {"jpeg": 0.91}. A codec that goes on behind this exit is
-    missing."""
+    """Expected accuracy by codec, e.g. {"jpeg": 0.91}; none for a codec that enters behind it."""
 
 
 @value
 class Codec:
-    """How an image reaches the cloud net: decoded in `decode_ns`, it enters at stage `stage`.
+    """A payload format: decoded in `decode_ns`, it enters the cloud net at stage `stage`.
 
-    Where `payload_bytes` is not 0, every payload has that size.
+    If `payload_bytes` is not 0, every payload has that size.
     """
 
     name: str
@@ -38,19 +37,19 @@ class Codec:
 
 @value
 class EntropyThreshold:
-    """One threshold of DDNN's rule, and what the rule reaches with it on held-out images.
+    """One threshold of DDNN's rule, with the rule's accuracy on held-out images.
 
-    An answer of the local net whose normalised entropy is at most `entropy` stays; the other images
-    go to the cloud net's last exit.
+    An answer of the local net is final if its normalised entropy is at most `entropy`; the other
+    images go to the cloud net's last exit.
     """
 
     entropy: float
     kept: float
-    """Share of the images that stay, in [0, 1]."""
+    """Share of the images with a final local answer, in [0, 1]."""
     accuracy: dict[str, float]
-    """Of all answers, the cloud's among them, by codec."""
+    """Of all answers, local and cloud, by codec."""
     unsure_accuracy: float
-    """Of the local net on the images that do not stay."""
+    """Of the local net on the other images."""
 
 
 @value
@@ -63,12 +62,12 @@ class CloudTable:
     bundle_hash: str = ""
     codecs: tuple[Codec, ...] = (Codec("jpeg"),)
     splits: tuple[Codec, ...] = ()
-    """The raw activation behind each stage but the last, in 8 bits: what a partitioned net sends.
-    Only policies that ask for them see these."""
+    """Payloads of a partitioned net: the raw activation behind each stage but the last, in 8 bits.
+    Only the partitioning policies see them."""
 
     @property
     def payload_formats(self) -> tuple[Codec, ...]:
-        """All payloads that this net takes."""
+        """All formats of payloads that this net takes."""
         return self.codecs + self.splits
 
     @property
@@ -95,7 +94,7 @@ class CloudTable:
         return sum(self.stage_ns[from_stage : exit_.stage + 1]) + exit_.head_ns
 
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
-        """Exits that reach `accuracy` under `codec`, closest to the input first."""
+        """Exits that reach `accuracy` with `codec`, closest to the input first."""
         if codec not in [known.name for known in self.payload_formats]:
             return ()
         reached = [e for e in self.exits if codec in e.accuracy]
@@ -104,21 +103,21 @@ class CloudTable:
 
 @value
 class LocalTable:
-    """The local net: one entry per layer, in order. The cloud net as this device would run it."""
+    """The local net, one entry per layer in order, and the cloud net's times on this device."""
 
     name: str
     accuracy: float
     layer_ops: tuple[int, ...]
     layer_ns: tuple[int, ...]
     encode_ns: dict[str, int] = field(default_factory=dict)
-    """Profiled time from pixels to payload, by codec. A payload that is ready when its task is
-    submitted, as a jpeg is, has no entry."""
+    """Profiled time from pixels to payload, by codec. Payloads that are ready at submission, such
+    as a jpeg, have no entry."""
     thresholds: tuple[EntropyThreshold, ...] = ()
-    """Rising; none where they were not measured."""
+    """In ascending order; empty if they were not measured."""
     cloud_net: CloudTable | None = None
-    """The cloud net's times on this device; None where they were not measured."""
+    """The cloud net with its times on this device; None if they were not measured."""
 
     @property
     def total_ns(self) -> int:
-        """Profiled time of a whole inference."""
+        """Profiled time of one inference."""
         return sum(self.layer_ns)

@@ -1,4 +1,4 @@
-"""What has happened since the agent started, counted: endings, latencies, slack."""
+"""Counts since the agent's start: outcomes, latencies, slack."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Tally:
     def __init__(self) -> None:
         self._outcomes: Counter[tuple[OutcomeKind, Site | None, str | None]] = Counter()
         self.latency = Histogram(LATENCY_BOUNDS_NS)
-        """Of answered tasks, from submission to outcome."""
+        """Of answered tasks: time from submission to outcome."""
         self.slack = Histogram(SLACK_BOUNDS_NS)
-        """Of all tasks but refused ones: time left until the deadline when they ended."""
+        """Of all tasks except refused ones: time from the outcome to the deadline."""
 
     @property
     def outcomes(self) -> Counter[Ending]:
-        """How many tasks ended in each way."""
+        """Number of tasks by outcome, site and exit."""
         return Counter(
             {
                 (kind.value, "" if site is None else site.value, exit_ or ""): count
@@ -32,7 +32,7 @@ class Tally:
         )
 
     def count(self, outcome: Outcome, slack_ns: int) -> None:
-        """Enter an outcome."""
+        """Count an outcome that came `slack_ns` before the deadline."""
         self._outcomes[outcome.kind, outcome.site, outcome.exit] += 1
         if outcome.prediction is not None:
             self.latency.add(outcome.latency_ns)
@@ -40,7 +40,7 @@ class Tally:
             self.slack.add(slack_ns)
 
     def copy(self) -> Tally:
-        """As it is now."""
+        """Return an independent copy."""
         other = Tally()
         other._outcomes, other.latency = self._outcomes.copy(), self.latency.copy()
         other.slack = self.slack.copy()

@@ -1,9 +1,9 @@
-"""Values: what nobody changes once it is made, cheap to make.
+"""Values: immutable objects that are cheap to create.
 
-An event passes through the machines in some tens of microseconds and makes dozens of small objects
-on its way. A frozen dataclass costs 0.85 us to make, as each field goes through a guard; without
-the guard it is 0.18 us (six fields, CPython 3.11). So the guard stands where it costs nothing: for
-the type checker a value is frozen, at run time it is a plain one with slots.
+The machines handle an event in some tens of microseconds and create dozens of small objects for it.
+A frozen dataclass takes 0.85 us to create, because each field passes a guard; without the guard it
+takes 0.18 us (six fields, CPython 3.11). So a value is frozen for the type checker only; at run
+time it is a plain dataclass with slots.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
     @dataclass_transform(frozen_default=True, field_specifiers=(field,))
     def value(cls: _Class) -> _Class:
-        """Make `cls` a value: compared and hashed by its fields, and never changed."""
+        """Make `cls` an immutable value, compared and hashed by its fields."""
         return cls
 
 else:
 
     def value(cls):
-        """As above."""
+        """Make `cls` a value: a plain dataclass with slots, at run time."""
         made = dataclass(slots=True, unsafe_hash=True)(cls)
         made.__reduce__ = _by_fields
         return made
 
 
 def _by_fields(self: Any) -> tuple[type, tuple[Any, ...]]:
-    """For pickle: a compiled value in another process can be made by its constructor alone."""
+    """Support pickle: another process can create a compiled value only by its constructor."""
     return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
 
 def let_dataclasses_know(cls: type, types: dict[str, str]) -> None:
-    """Have `fields`, `replace` and their like work on a value that was written out and compiled."""
+    """Make `fields`, `replace` and the like work on a value that was expanded and compiled."""
     twin = make_dataclass(cls.__name__, types.items())
     cls.__dataclass_fields__ = twin.__dataclass_fields__  # type: ignore[attr-defined]
     cls.__annotations__ = types

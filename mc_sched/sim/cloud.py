@@ -1,8 +1,8 @@
-"""The simulator's driver of a cloud machine: what `cloud_agent` does, in virtual time.
+"""The simulator's driver of a cloud machine, which does in virtual time what `cloud_agent` does.
 
-It performs the machine's actions and feeds what happened, and decides nothing. One executor runs a
-piece at a time; payloads are decoded beside it, one at a time. Left out, since they never come
-first: the cloud agent's own timeouts on an upload (the edge has given it up by then).
+It performs the machine's actions and reports the events that follow. The decoder and the executor
+each do one piece of work at a time. Two things are left out: an upload's timeouts, because the edge
+has given the upload up before they pass, and payloads that cannot be decoded.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
 from mc_sched.sim.spec import CloudSpec
 
 NEWS_BYTES = 100
-"""An acceptance, progress, a refusal or a stop, with TCP's and HTTP/2's headers."""
+"""Size of an acceptance, progress, a refusal or a stop, with the headers of TCP and HTTP/2."""
 CALLS_PER_TASK = 4
-"""Calls that may be open for each task that may wait or run, as in the agent."""
+"""Open calls allowed per task that may wait or run, as in the agent."""
 DECODER = -1
-"""The decoder's number among the pieces of work; those of the stages are their own."""
+"""The decoder's number among the pieces of work; a stage's number is its index."""
 
 
 def head_piece(table: CloudTable, exit_: Exit) -> int:
-    """The number of an exit's head among the pieces of work."""
+    """Return the number of an exit's head among the pieces of work."""
     return len(table.stage_ns) + exit_.stage
 
 
@@ -43,31 +43,31 @@ class SimCloud:
         self._device = spec.device
         self._calls: dict[str, Call] = {}
         self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
-        """Number of each exit's net in the truth; 0 is the local net."""
+        """Number of each exit in the table of true answers; 0 is the local net."""
         performers: Performers = {
             do.Decode: self._decode,
             do.RunStage: self._run_stage,
             do.RunHead: self._run_head,
             do.Accept: self._accept,
-            do.Progress: self._tell,
-            do.Refuse: self._tell_last,
+            do.Progress: self._send_progress,
+            do.Refuse: self._send_end,
             do.Reply: self._reply,
-            do.Stop: self._tell_last,
+            do.Stop: self._send_end,
         }
         self._handle = MachineDriver(name, self._machine.handle, performers, record).feed
 
-    # --- what reaches the agent ---------------------------------------------------------------
+    # --- messages from the edge ---------------------------------------------------------------
 
     def probed(self, edge_id: str, last_rtt_ns: int) -> CloudLoad:
-        """A probe: take note of the link, tell the load."""
+        """Take a probe with the round trip that the edge measured; return the load."""
         if last_rtt_ns:
             self._handle(ev.LinkSampled(self._clock.now_ns, last_rtt_ns, edge_id=edge_id))
         return self._machine.load(self._clock.now_ns)
 
     def received(self, call: Call) -> None:
-        """A payload is here whole."""
+        """Take a payload whose last byte has arrived."""
         if not call.is_open:
-            return  # it was cut on its way, and that word came with it
+            return  # it was cut before its last byte
         if len(self._calls) >= self._max_calls:
             refused_ns = call.edge.link.down_ns(NEWS_BYTES)
             self._clock.at(refused_ns, call.edge.lost, call, "overload on the cloud")
@@ -92,12 +92,12 @@ class SimCloud:
         )
 
     def give_up(self, call: Call) -> None:
-        """The edge's instruction to stop; harmless when the call is over already."""
+        """Take the edge's instruction to stop; ignored if the call is over."""
         if call.key in self._calls:
             self._handle(ev.GiveUpReceived(self._clock.now_ns, call.key))
 
     def hang_up(self, call: Call) -> None:
-        """The call is over, whoever ended it."""
+        """End the call, whichever side ended it."""
         if self._calls.pop(call.key, None) is not None:
             self._handle(ev.ClientGone(self._clock.now_ns, call.key))
 
@@ -123,7 +123,7 @@ class SimCloud:
         call = self._calls[action.task_id]
         exit_ = self.table.exit_named(action.exit)
         took_ns = self._took_ns(exit_.head_ns, call.image, head_piece(self.table, exit_))
-        # the task may be given up before its head is done: what it says is known by then
+        # drawn now: the call may be gone when the head is done
         accuracy = exit_.accuracy[call.action.codec]
         prediction = call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
         self._clock.at(
@@ -137,36 +137,36 @@ class SimCloud:
     def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
         return self._device.took_ns(profiled_ns, image, piece, self._clock.now_ns)
 
-    # --- words to the edge --------------------------------------------------------------------
+    # --- messages to the edge -----------------------------------------------------------------
 
     def _accept(self, action: do.Accept) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
             call.accepted_ns = self._clock.now_ns
             held_ns = call.accepted_ns - call.received_ns
-            heard_ns = call.edge.link.down_ns(NEWS_BYTES)
-            self._clock.at(heard_ns, call.edge.accepted, call, action, held_ns)
+            arrives_ns = call.edge.link.down_ns(NEWS_BYTES)
+            self._clock.at(arrives_ns, call.edge.accepted, call, action, held_ns)
 
-    def _tell(self, action: do.Progress) -> None:
+    def _send_progress(self, action: do.Progress) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            heard_ns = call.edge.link.down_ns(NEWS_BYTES)
-            self._clock.at(heard_ns, call.edge.message, call, action, self._held_ns(call))
+            arrives_ns = call.edge.link.down_ns(NEWS_BYTES)
+            self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
 
-    def _tell_last(self, action: do.Refuse | do.Stop) -> None:
-        self._last_message(action, NEWS_BYTES)
+    def _send_end(self, action: do.Refuse | do.Stop) -> None:
+        self._send_last(action, NEWS_BYTES)
 
     def _reply(self, action: do.Reply) -> None:
-        self._last_message(action, REPLY_BYTES)
+        self._send_last(action, REPLY_BYTES)
 
-    def _last_message(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
+    def _send_last(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            heard_ns = call.edge.link.down_ns(size_bytes)
-            self._clock.at(heard_ns, call.edge.message, call, action, self._held_ns(call))
-            # behind whatever else this event calls for, as the agent's loop would
+            arrives_ns = call.edge.link.down_ns(size_bytes)
+            self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
+            # after the event's other actions, as on the agent's loop
             self._clock.at(self._clock.now_ns, self.hang_up, call)
 
     def _held_ns(self, call: Call) -> int:
-        """Since the task's acceptance, or its payload's last byte where there was none."""
+        """Time since the task's acceptance or, without one, since its payload's last byte."""
         return self._clock.now_ns - (call.accepted_ns or call.received_ns)

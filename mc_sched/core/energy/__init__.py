@@ -1,1 +1,1 @@
-"""Joules of the edge device: the declared model, the radio's power, the ledger."""
+"""Energy of the edge device: the declared model, the radio, the ledger of measured energy."""

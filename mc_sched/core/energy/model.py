@@ -1,4 +1,4 @@
-"""The declared energy model: what a task costs the edge, in joules above idle."""
+"""The declared energy model of the edge: joules of a task above idle."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mc_sched.core.energy.radio import RADIOS, RadioModel
 class EnergyModel:
     """Declared power of the edge device above idle, and its radio.
 
-    `compute_w` is an estimate for a Jetson TX1's module under inference load (about 10 W in all)
-    less its idle draw; a device's own figure belongs in the configuration.
+    `compute_w` is an estimate for a Jetson TX1's module under inference load, about 10 W in total,
+    minus its idle power. The configuration should have the device's own figure.
     """
 
     compute_w: float = 7.0
@@ -20,8 +20,8 @@ class EnergyModel:
     radio: RadioModel = field(default_factory=lambda: RADIOS["wifi"])
     source: str = "model"
     count_tail: bool = False
-    """Whether a forecast holds what a transfer would add to the radio's tail."""
+    """True if forecasts include the energy that a transfer adds to the radio's tail."""
 
     def compute_j(self, duration_ns: int) -> float:
-        """Joules for computing during `duration_ns`."""
+        """Energy of computing for `duration_ns`, in joules."""
         return self.compute_w * duration_ns * 1e-9
