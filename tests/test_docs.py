@@ -84,6 +84,12 @@ def test_relative_links_lead_to_files_and_headings(page):
 
 
 @each_page
+def test_links_that_show_a_file_name_lead_to_that_file(page):
+    for name, path in re.findall(r"\[`([^`]+\.\w+)`\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        assert path.endswith(name), name
+
+
+@each_page
 def test_commands_in_code_blocks_parse(page):
     for words in fenced_commands(page):
         if words[0] == "mc-sched":
