@@ -47,15 +47,13 @@ class ImageSource:
             return self._folder[name]
         counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
         progress = _stage(self._on_progress, f"draw {name} images")
-        px, jpeg = (
-            recipe.spec().input_px,
-            name == "train",
-        )  # tables measure through JPEG
+        px = recipe.spec().input_px
+        jpeg = name == "train"  # the other splits go through JPEG when they are measured
         return generated_set(name, counts[name], recipe.seed, px, progress, jpeg)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The labels."""
+        """The labels, in the order of their index."""
         if self._recipe.data == GENERATED:
             return CLASS_NAMES
         return self._folder["train"].class_names
