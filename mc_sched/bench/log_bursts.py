@@ -21,14 +21,14 @@ from mc_sched.testbed import Testbed
 
 TASKS_PER_S = 200
 BURST_S = 10
-SERVED_DEADLINE_NS = 1_000_000_000
+LIGHT_DEADLINE_NS = 1_000_000_000
 OVERLOAD_DEADLINE_NS = 100_000_000
 WRITE_S = 1.0
 """Wait after a burst until its last lines are on the disk."""
 Progress = Callable[[str], None]
 
 
-async def served_burst(directory: Path, images: list[bytes], progress: Progress) -> dict[str, Any]:
+async def light_burst(directory: Path, images: list[bytes], progress: Progress) -> dict[str, Any]:
     """Run a burst of tasks that take a few milliseconds each.
 
     The bundle and the logs are written to `directory`.
@@ -39,7 +39,7 @@ async def served_burst(directory: Path, images: list[bytes], progress: Progress)
     async with testbed, EdgeClient(testbed.edge_address) as client:
         while (await client.status()).cloud != "up":
             await asyncio.sleep(0.05)
-        constraints = Constraints(SERVED_DEADLINE_NS, accuracy=0.0, mode="performance")
+        constraints = Constraints(LIGHT_DEADLINE_NS, accuracy=0.0, mode="performance")
         return await _burst(client, images, constraints)
 
 

@@ -25,7 +25,7 @@ from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
 
 from mc_sched.bench.large_store import fill, measure_first_page_ms, measure_queries
-from mc_sched.bench.log_bursts import overload_burst, served_burst
+from mc_sched.bench.log_bursts import overload_burst, light_burst
 from mc_sched.bench.stats import median, ratio
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed
@@ -49,8 +49,8 @@ async def measure_logging(
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as folder:
         directory = Path(folder)
         agents = await _agent_figures(bundle, images, rounds, directory, progress)
-        served = await served_burst(directory / "narrow", images, progress)
-        bursts = {"served": served, "overload": agents.pop("overload")}
+        light = await light_burst(directory / "narrow", images, progress)
+        bursts = {"light": light, "overload": agents.pop("overload")}
         progress(f"queries on a store of {lines:,} lines")
         return {
             **agents,

@@ -193,9 +193,9 @@ def _summary(
     """Summarise all frames, and each mode; a mode that did not finish has duration 0."""
     parts = {mode: infos.get(mode, RunInfo(args.policy, mode, args.link, 0.0)) for mode in results}
     together = [result for part in results.values() for result in part]
-    whole = summarise(together, _joined(args, list(parts.values())))
-    whole["modes"] = {mode: summarise(part, parts[mode]) for mode, part in results.items()}
-    return whole
+    summary = summarise(together, _joined(args, list(parts.values())))
+    summary["modes"] = {mode: summarise(part, parts[mode]) for mode, part in results.items()}
+    return summary
 
 
 def _joined(args: argparse.Namespace, parts: list[RunInfo]) -> RunInfo:

@@ -82,20 +82,20 @@ def simulated(scenario: Scenario, tables: Tables, folder: Path) -> dict[str, Any
     from mc_sched.sim.world import simulate
 
     world = world_of(scenario, tables, folder)
-    whole, groups = RunningSummary(), {group.name: RunningSummary() for group in scenario.edges}
+    overall, groups = RunningSummary(), {group.name: RunningSummary() for group in scenario.edges}
     of_edge = _groups_of_edges(scenario)
     total = sum(group.count * group.stream.tasks for group in scenario.edges)
     with StageBars() as bars:
 
         def enter(edge: EdgeSpec, result: TaskResult) -> None:
-            whole.add(result)
+            overall.add(result)
             if len(groups) > 1:
                 groups[of_edge[edge.edge_id]].add(result)
-            if whole.tasks % PROGRESS_EVERY == 0 or whole.tasks == total:
-                bars("simulating", whole.tasks, total)
+            if overall.tasks % PROGRESS_EVERY == 0 or overall.tasks == total:
+                bars("simulating", overall.tasks, total)
 
         duration_s = simulate(world, enter)
-    return _summary(scenario, whole, groups, duration_s)
+    return _summary(scenario, overall, groups, duration_s)
 
 
 def _groups_of_edges(scenario: Scenario) -> dict[str, str]:
@@ -103,9 +103,12 @@ def _groups_of_edges(scenario: Scenario) -> dict[str, str]:
 
 
 def _summary(
-    scenario: Scenario, whole: RunningSummary, groups: dict[str, RunningSummary], duration_s: float
+    scenario: Scenario,
+    overall: RunningSummary,
+    groups: dict[str, RunningSummary],
+    duration_s: float,
 ) -> dict[str, Any]:
-    summary = whole.summary(_info(scenario.edges, duration_s))
+    summary = overall.summary(_info(scenario.edges, duration_s))
     if len(groups) > 1:
         summary["groups"] = {
             group.name: groups[group.name].summary(_info([group], duration_s))
