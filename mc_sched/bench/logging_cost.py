@@ -25,7 +25,7 @@ from mc_models.data.preprocess import encode_jpeg
 from mc_models.data.synthetic import render
 
 from mc_sched.bench.large_store import fill, measure_first_page_ms, measure_queries
-from mc_sched.bench.log_bursts import overload_burst, light_burst
+from mc_sched.bench.log_bursts import light_burst, overload_burst
 from mc_sched.bench.stats import median, ratio
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.testbed import Testbed
