@@ -1,5 +1,6 @@
 """Every `--help` has a working example, and loads neither networks nor gRPC."""
 
+import argparse
 import json
 import re
 import shlex
@@ -68,3 +69,29 @@ def test_every_example_is_a_command_that_the_parser_takes(help_of_all):
 def test_the_help_of_all_names_every_verb(help_of_all):
     for verb in VERBS:
         assert re.search(rf"^\s+{verb}\s+\w", help_of_all["shown"][0], re.MULTILINE)
+
+
+def all_parsers(parser):
+    """The parser and those of its verbs and jobs."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from all_parsers(child)
+
+
+def test_every_option_and_argument_is_explained():
+    unexplained = [
+        f"{parser.prog} {action.option_strings or action.dest}"
+        for parser in all_parsers(build_parser())
+        for action in parser._actions
+        if not action.help and not isinstance(action, argparse._SubParsersAction)
+    ]
+    assert unexplained == []
+
+
+def test_every_verb_and_job_is_described_in_one_sentence():
+    descriptions = [parser.description for parser in all_parsers(build_parser())]
+    assert len(descriptions) > len(COMMANDS)
+    for description in descriptions:
+        assert re.fullmatch(r"[A-Z][^.\n]*\.", description)
