@@ -1,4 +1,4 @@
-"""How a task, always "a", gets into each state: the shortest history that leads there."""
+"""The shortest history that brings a task, always "a", into each state."""
 
 from collections.abc import Callable
 
@@ -40,19 +40,19 @@ def uploading() -> ScriptedEdge:
     return edge
 
 
-def running_on_the_cloud() -> ScriptedEdge:
+def running_in_the_cloud() -> ScriptedEdge:
     edge = uploading()
     edge.accepted(20, "a")
     return edge
 
 
 def given_up() -> ScriptedEdge:
-    edge = running_on_the_cloud()
+    edge = running_in_the_cloud()
     edge.fallback_fires(60, "a")
     return edge
 
 
-def lost_and_running_here() -> ScriptedEdge:
+def lost_and_running_locally() -> ScriptedEdge:
     edge = uploading()
     edge.tell(5, ev.CloudLost, "a", "cut")
     return edge
@@ -65,13 +65,13 @@ def waiting_for_the_uplink() -> ScriptedEdge:
     return edge
 
 
-def running_here() -> ScriptedEdge:
+def running_locally() -> ScriptedEdge:
     edge = ScriptedEdge()
     edge.submit(0, "a", 84, **LOCALLY)
     return edge
 
 
-def asked_first() -> ScriptedEdge:
+def local_first() -> ScriptedEdge:
     edge = ScriptedEdge(EVERY_POLICY_LOCAL, PARTITIONED)
     edge.submit(0, "a", 84, policy="ddnn", accuracy=0.85)
     return edge
@@ -85,12 +85,12 @@ def waiting_for_the_local_net() -> ScriptedEdge:
 
 
 def aborting() -> ScriptedEdge:
-    edge = running_here()
+    edge = running_locally()
     edge.tell(3, ev.ClientGone, "a")
     return edge
 
 
-def answered_here_while_given_up() -> ScriptedEdge:
+def answered_locally_while_given_up() -> ScriptedEdge:
     edge = given_up()
     edge.local_done(80, "a")
     return edge
@@ -99,19 +99,19 @@ def answered_here_while_given_up() -> ScriptedEdge:
 LOCAL_LEGS: dict[LocalLeg, Callable[[], ScriptedEdge]] = {
     LocalLeg.IDLE: uploading,
     LocalLeg.QUEUED: waiting_for_the_local_net,
-    LocalLeg.RUNNING: running_here,
+    LocalLeg.RUNNING: running_locally,
     LocalLeg.ABORTING: aborting,
-    LocalLeg.CLOSED: answered_here_while_given_up,
+    LocalLeg.CLOSED: answered_locally_while_given_up,
 }
 CLOUD_LEGS: dict[CloudLeg, Callable[[], ScriptedEdge]] = {
-    CloudLeg.IDLE: running_here,
+    CloudLeg.IDLE: running_locally,
     CloudLeg.QUEUED: waiting_for_the_uplink,
     CloudLeg.ENCODING: encoding,
     CloudLeg.DROPPED: dropped,
     CloudLeg.UPLOADING: uploading,
-    CloudLeg.RUNNING: running_on_the_cloud,
+    CloudLeg.RUNNING: running_in_the_cloud,
     CloudLeg.GIVEN_UP: given_up,
-    CloudLeg.CLOSED: lost_and_running_here,
+    CloudLeg.CLOSED: lost_and_running_locally,
 }
 
 

@@ -194,7 +194,7 @@ class Joined:
             self.at(took, self.local_step, task_id, layer + 1)
 
     def whole_step(self, task_id: str, exit_: str, stage: int) -> None:
-        """The cloud net on the device, which reports nothing between its ends."""
+        """The cloud net on the device, which reports no progress."""
         if stage < 0:
             self.to_edge(ev.LocalStarted(self.now, task_id))
         if task_id in self.aborted:
@@ -219,7 +219,7 @@ class Joined:
             self.at(self.delay(), self.hang_up_arrives, task_id)
 
     def receive(self, action: do.SendToCloud) -> None:
-        """The payload is there and waits for the decoder, if it is wanted and not refused."""
+        """The payload has arrived and waits for the decoder, unless it is unwanted or refused."""
         if action.task_id not in self.calls or action.task_id in self.unwanted:
             self.answer(ev.CloudStopped(self.now, action.task_id, "given up"))
             return

@@ -20,7 +20,7 @@ from mc_sched.core.task import Prediction
 
 MS = 1_000_000
 START_NS = 1_000 * MS
-"""Zero of the tests' clock; what lies before has taught the predictors the figures above."""
+"""Zero of the tests' clock; events before it have taught the predictors the figures above."""
 
 LOCAL = LocalTable("local", 0.80, (10, 30, 40, 20), (5 * MS,) * 4)
 LOCAL_MS = 20
@@ -32,7 +32,7 @@ CLOUD = CloudTable(
 )
 FEATURES = Codec("features", stage=2, decode_ns=3 * MS, payload_bytes=4_000)
 ENCODING_LOCAL = replace(LOCAL, encode_ns={"features": 5 * MS})
-"""The local net's table on an edge that can make features."""
+"""The local net's table on an edge with an encoder for features."""
 TWO_CODECS = replace(
     CLOUD,
     exits=tuple(
@@ -75,7 +75,7 @@ EVERY_POLICY_LOCAL = replace(
     thresholds=THRESHOLDS,
     cloud_net=WHOLE,
 )
-"""The local net's table on an edge that has the figures of every policy."""
+"""The local net's table on an edge with the tables of every policy."""
 IMAGE_BYTES = 10_000
 BOTH_PAYLOADS = {"jpeg": IMAGE_BYTES, "features": FEATURES.payload_bytes}
 UP_MS, RTT_MS = 10, 10
@@ -84,12 +84,12 @@ UNSURE = Prediction(((7, 0.3), (3, 0.2)), entropy=0.8)
 
 
 def ns(ms: float) -> int:
-    """Milliseconds as the core counts them."""
+    """Milliseconds in nanoseconds."""
     return round(ms * MS)
 
 
 def at(ms: float) -> int:
-    """A moment of the tests' clock on the machine's."""
+    """Convert a time of the tests' clock, in milliseconds, to the machine's clock."""
     return START_NS + ns(ms)
 
 

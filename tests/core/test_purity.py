@@ -1,4 +1,4 @@
-"""The core is pure: it imports the standard library and itself, and of it no clock and no world."""
+"""The core is pure: it imports only itself and the standard library, without clocks and I/O."""
 
 import ast
 import sys
@@ -17,15 +17,15 @@ ASKING_THE_WORLD = {"open", "print", "input", "exec", "eval", "__import__"}
 
 def impurities(source: str) -> list[str]:
     """Names of modules and built-ins in `source` that the core must not use."""
-    return [name for node in _that_run(ast.parse(source)) for name in _named(node) if _bad(name)]
+    return [name for node in _executed(ast.parse(source)) for name in _named(node) if _bad(name)]
 
 
-def _that_run(node: ast.AST) -> Iterator[ast.AST]:
-    """All of it but what only the type checker reads."""
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes except those that only the type checker reads."""
     yield node
     is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     for child in node.orelse if is_for_types else ast.iter_child_nodes(node):
-        yield from _that_run(child)
+        yield from _executed(child)
 
 
 def _named(node: ast.AST) -> list[str]:
@@ -50,7 +50,7 @@ def test_a_file_of_the_core_is_pure(path):
     assert impurities(path.read_text(encoding="utf-8")) == []
 
 
-def test_every_file_was_looked_at():
+def test_every_file_of_the_core_is_checked():
     names = {path.relative_to(ROOT).as_posix() for path in FILES}
     assert {"edge/machine.py", "cloud/machine.py", "policies/mc.py", "energy/radio.py"} <= names
 
@@ -70,5 +70,5 @@ def test_every_file_was_looked_at():
         ("if TYPE_CHECKING:\n    import torch\nelse:\n    import time", ["time"]),
     ],
 )
-def test_the_check_finds_what_it_looks_for(source, found):
+def test_the_check_finds_impurities(source, found):
     assert impurities(source) == found

@@ -23,13 +23,13 @@ def kinds(actions):
     return {type(action) for action in actions}
 
 
-def test_the_next_task_obeys_the_new_mode(edge):
+def test_the_next_task_is_decided_by_the_new_mode(edge):
     assert SendToCloud in kinds(edge.submit(0, "a", 84))
     reconfigure(edge, 1, mode=Mode.PERFORMANCE)
     assert StartLocal in kinds(edge.submit(2, "b", 84))
 
 
-def test_the_next_task_obeys_the_new_policy(edge):
+def test_the_next_task_is_decided_by_the_new_policy(edge):
     reconfigure(edge, 0, policy="edge-only")
     assert StartLocal in kinds(edge.submit(1, "a", 84))
 

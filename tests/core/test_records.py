@@ -1,4 +1,4 @@
-"""Every forecast has a record, made the moment the truth is known."""
+"""Every forecast gets a score at the moment its actual time is known."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def score(predictor, mean, upper, actual):
 
 
 def new_scores(edge, ms, event, *fields):
-    """What this event has scored, by predictor."""
+    """Scores that this event adds, by predictor."""
     before = len(edge.scores)
     edge.tell(ms, event, *fields)
     return {found.predictor: found for found in edge.scores[before:]}
@@ -33,7 +33,7 @@ def test_a_local_run_is_scored_when_it_has_answered(edge):
     assert edge.scored(Predictor.EDGE_TOTAL) == score(Predictor.EDGE_TOTAL, 20, 20, 25)
 
 
-def test_its_total_holds_the_wait_as_well(edge):
+def test_the_total_of_a_local_run_includes_the_wait(edge):
     edge.submit(0, "a", 84, **LOCALLY)
     edge.submit(0, "b", 84, **LOCALLY)
     edge.local_done(20, "a")
@@ -43,7 +43,7 @@ def test_its_total_holds_the_wait_as_well(edge):
 
 
 def test_both_residual_forms_are_scored_from_half_way(edge):
-    """StageGraph of 5 ms with 10, 30, 40 and 20 operations; at 10 ms the paper expects 15 more."""
+    """Layers of 5 ms with 10, 30, 40 and 20 operations; at 10 ms the paper expects 15 more."""
     edge.submit(0, "a", 84, **LOCALLY)
     for layer, ms in enumerate((5, 10, 15, 20)):
         edge.tell(ms, ev.LocalLayerDone, "a", layer)
@@ -54,27 +54,27 @@ def test_both_residual_forms_are_scored_from_half_way(edge):
 
 
 @pytest.mark.parametrize("end", [ev.LocalAborted, ev.LocalFailed])
-def test_a_run_that_was_cut_short_has_no_truth(edge, end):
+def test_a_run_that_was_stopped_has_no_score(edge, end):
     edge.submit(0, "a", 84, **LOCALLY)
     if end is ev.LocalAborted:
         edge.tell(3, ev.ClientGone, "a")
     assert new_scores(edge, 5, end, "a", *(["broken"] if end is ev.LocalFailed else [])) == {}
 
 
-def test_an_encoding_is_scored_when_the_payload_is_there(make_edge):
+def test_an_encoding_is_scored_when_the_payload_is_made(make_edge):
     edge = make_edge(ENCODING_LOCAL, TWO_CODECS)
     edge.submit(0, "a", 84, privacy=Privacy.FEATURES, payload_bytes=BOTH_PAYLOADS)
     edge.encoded(7, "a", took=7)
     assert edge.scored(Predictor.ENCODE) == score(Predictor.ENCODE, 5, 5, 7)
 
 
-def test_an_upload_is_scored_when_the_cloud_says_that_it_has_come(edge):
+def test_an_upload_is_scored_when_the_cloud_accepts_it(edge):
     edge.submit(0, "a", 84)
     edge.accepted(23, "a")
     assert edge.scored(Predictor.TRANSFER_UP) == score(Predictor.TRANSFER_UP, 20, 20, 23)
 
 
-def test_what_the_cloud_held_it_for_is_no_part_of_it(edge):
+def test_the_time_that_the_cloud_held_a_payload_is_not_part_of_its_upload(edge):
     edge.submit(0, "a", 84)
     edge.tell(25, ev.CloudAccepted, "a", "exit1", ns(9), 0, ns(4))
     assert edge.scored(Predictor.TRANSFER_UP).actual_ns == ns(21)
@@ -88,7 +88,7 @@ def test_an_upload_behind_another_is_expected_to_take_longer(edge):
     assert edge.scored(Predictor.TRANSFER_UP) == score(Predictor.TRANSFER_UP, 30, 30, 30)
 
 
-def test_a_replys_way_is_what_the_cloud_does_not_account_for(edge):
+def test_the_time_of_a_reply_is_the_rest_that_the_cloud_does_not_report(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     replied = new_scores(
@@ -97,14 +97,14 @@ def test_a_replys_way_is_what_the_cloud_does_not_account_for(edge):
     assert replied[Predictor.TRANSFER_DOWN] == score(Predictor.TRANSFER_DOWN, 5, 5, 5 + 3)
 
 
-def test_a_cloud_that_does_not_say_leaves_the_way_back_without_a_truth(edge):
+def test_a_reply_is_not_scored_if_the_cloud_does_not_report_its_time(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.replied(29, "a")
     assert Predictor.TRANSFER_DOWN not in {found.predictor for found in edge.scores}
 
 
-def test_a_trip_is_scored_against_the_exit_that_answered(edge):
+def test_an_offload_is_scored_against_the_exit_that_answered(edge):
     """At exit1 after 29 ms, at exit3 after 37."""
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
@@ -112,7 +112,7 @@ def test_a_trip_is_scored_against_the_exit_that_answered(edge):
     assert edge.scored(Predictor.CLOUD_TOTAL) == score(Predictor.CLOUD_TOTAL, 37, 37, 40)
 
 
-def test_a_reply_after_the_outcome_scores_no_trip(edge):
+def test_a_reply_after_the_outcome_does_not_score_the_offload(edge):
     edge.submit(0, "a", 40, **FINE)
     edge.accepted(20, "a")
     edge.deadline_fires(40, "a")
@@ -132,14 +132,14 @@ def test_an_outcome_carries_its_sites_forecast(edge):
     assert edge.outcome("there").total.actual_ns == ns(30)
 
 
-def test_a_task_that_was_taken_back_carries_that_of_its_second_site(edge):
+def test_the_outcome_of_a_fallback_carries_the_forecast_of_its_second_site(edge):
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     edge.local_done(80, "a")
     assert edge.outcome("a").total == score(Predictor.EDGE_TOTAL, 20, 20, 20)
 
 
-def test_without_an_answer_there_is_none(edge):
+def test_an_outcome_without_an_answer_carries_no_forecast(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.deadline_fires(84, "a")
     assert edge.outcome("a").total is None
@@ -182,12 +182,12 @@ def test_a_wait_is_scored_when_the_first_stage_starts(cloud):
     assert cloud.scores[-1] == score(Predictor.QUEUE, 5, 9.5, 7)
 
 
-def test_who_finds_the_executor_free_has_no_wait_to_score(cloud):
+def test_a_task_that_finds_the_executor_free_has_no_wait_to_score(cloud):
     cloud.arrive(0, "a", 60, accuracy=0.6)
     assert Predictor.QUEUE not in {found.predictor for found in cloud.scores}
 
 
-def test_a_story_tells_what_was_foreseen(edge):
+def test_a_story_contains_the_forecasts(edge):
     edge.submit(0, "a", 84)
     edge.accepted(23, "a")
     assert "transfer_up took 23.00 ms, forecast 20.00 ms, at most 20.00 ms" in "\n".join(
@@ -195,30 +195,30 @@ def test_a_story_tells_what_was_foreseen(edge):
     )
 
 
-def test_a_record_comes_before_what_is_done_next(cloud):
+def test_a_score_is_recorded_before_the_next_action(cloud):
     cloud.arrive(0, "a", 200, rule=ExitRule.EARLIEST)
     actions = cloud.machine.handle(ev.StageDone(at(4), ("a",), 0, ns(4)))
     cloud.piece, cloud.piece_since_ns, cloud.now_ns = actions[-1], at(4), at(4)
     assert [type(action) for action in actions] == [do.RecordScore, do.RunStage]
 
 
-# --- trips without an answer ------------------------------------------------------------------
+# --- offloads without an answer ------------------------------------------------------------------
 
 
-def trips(edge):
+def offloads(edge):
     return [score for score in edge.scores if score.predictor is Predictor.CLOUD_TOTAL]
 
 
-def test_a_trip_that_was_overdue_when_it_was_broken_off_is_a_missed_forecast(edge):
+def test_an_overdue_offload_that_is_given_up_is_a_missed_forecast(edge):
     edge.submit(0, "a", 84)
-    before = len(trips(edge))
+    before = len(offloads(edge))
     edge.fallback_fires(60, "a")
-    (missed,) = trips(edge)[before:]
+    (missed,) = offloads(edge)[before:]
     assert missed == Score(Predictor.CLOUD_TOTAL, ns(29), ns(29), ns(60), unfinished=True)
     assert not missed.held
 
 
-def test_it_is_told_once_whatever_crosses_the_give_up(edge):
+def test_a_missed_forecast_is_scored_once_whatever_crosses_the_give_up(edge):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.fallback_fires(60, "a")
@@ -238,20 +238,20 @@ def test_it_is_told_once_whatever_crosses_the_give_up(edge):
         lambda edge: edge.tell(84, ev.ClientGone, "a"),
     ],
 )
-def test_whoever_ends_it(edge, end):
+def test_a_missed_forecast_is_scored_whatever_ends_the_offload(edge, end):
     edge.submit(0, "a", 84, accuracy=0.9)
     end(edge)
-    assert trips(edge)[-1].unfinished
+    assert offloads(edge)[-1].unfinished
 
 
-def test_one_that_was_not_overdue_is_no_score(edge):
+def test_an_offload_that_is_given_up_in_time_is_not_scored(edge):
     edge.submit(0, "a", 84)
-    before = len(trips(edge))
+    before = len(offloads(edge))
     edge.tell(10, ev.CloudLost, "a", "cut")
-    assert len(trips(edge)) == before
+    assert len(offloads(edge)) == before
 
 
-def test_an_unfinished_one_is_none_of_the_times_that_were_taken():
+def test_an_unfinished_offload_is_not_in_the_histogram_of_times():
     book = ScoreBook()
     book.add(Score(Predictor.CLOUD_TOTAL, ns(29), ns(29), ns(60), unfinished=True))
     assert sum(book.took()["cloud_total"].counts) == 0

@@ -1,4 +1,4 @@
-"""Scores: a forecast against what happened, and the running figures of a predictor."""
+"""Scores: forecasts against actual times, and a predictor's running figures."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from mc_sched.core.scores import REMEMBERED, Predictor, Reliability, Score, Scor
 
 
 def score(mean, upper, actual, predictor=Predictor.LOCAL):
-    """In milliseconds."""
+    """A score in milliseconds."""
     return Score(predictor, *(round(ms * 1e6) for ms in (mean, upper, actual)))
 
 
@@ -14,28 +14,28 @@ def score(mean, upper, actual, predictor=Predictor.LOCAL):
     ("mean", "actual", "error", "under"),
     [(10, 10, 0.0, 0.0), (5, 10, 0.5, 0.5), (20, 10, 1.0, 0.0), (10, 8, 0.25, 0.0)],
 )
-def test_errors_are_shares_of_what_happened(mean, actual, error, under):
+def test_errors_are_relative_to_the_actual_time(mean, actual, error, under):
     found = score(mean, 30, actual)
     assert (found.error, found.under) == (error, under)
 
 
-def test_the_quantile_holds_up_to_itself():
+def test_a_time_equal_to_the_quantile_is_held():
     assert score(10, 12, 12).held
     assert not score(10, 12, 12.001).held
 
 
-def test_next_to_nothing_gives_no_endless_error():
+def test_the_error_of_a_very_short_time_is_bounded():
     assert score(1, 1, 0).error == pytest.approx(19.0)
 
 
-def test_figures():
+def test_reliability_of_some_scores():
     scores = [score(10, 11, 10)] * 90 + [score(10, 11, 20)] * 10
     assert reliability(scores) == Reliability(
         n=100, coverage=0.9, mape=pytest.approx(0.05), p95_under=0.5
     )
 
 
-def test_no_scores_no_figures():
+def test_reliability_needs_a_score():
     with pytest.raises(ValueError, match="at least one score"):
         reliability([])
 
@@ -49,7 +49,7 @@ def test_a_book_keeps_each_predictor_apart_and_shows_those_with_a_score():
     assert (found["local"].coverage, found["stage"].coverage) == (1.0, 0.0)
 
 
-def test_old_scores_leave():
+def test_old_scores_are_forgotten():
     book = ScoreBook()
     for _ in range(REMEMBERED):
         book.add(score(10, 11, 20))

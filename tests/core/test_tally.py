@@ -1,4 +1,4 @@
-"""Counts since the start: endings, latencies, slack."""
+"""Counts since the start: outcomes, latencies, slack."""
 
 from mc_sched.core.histogram import Histogram
 from tests.core.round_figures import MS
@@ -11,7 +11,7 @@ def test_a_bound_belongs_to_the_bucket_below_it():
     assert (found.counts, found.sum_ns) == ([2, 2, 2], 563)
 
 
-def test_a_copy_stays_as_it_is():
+def test_a_copy_does_not_change():
     found = Histogram((10,))
     copy = found.copy()
     found.add(3)
@@ -36,7 +36,7 @@ def test_each_task_is_counted_once_with_its_site_and_exit(edge):
     assert after.slack.sum_ns - before.slack.sum_ns == (84 - 29) * MS
 
 
-def test_what_was_forecast_is_counted_as_it_took(edge):
+def test_actual_times_are_counted_by_predictor(edge):
     before = edge.machine.took()["transfer_up"].sum_ns
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")

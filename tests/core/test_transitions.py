@@ -18,7 +18,6 @@ from tests.core.histories import (
     CLOUD_STATES,
     LOCAL_LEGS,
     aborting,
-    asked_first,
     decoding,
     dropped,
     encoding,
@@ -26,9 +25,10 @@ from tests.core.histories import (
     given_up_in_the_decoder,
     in_head,
     in_stage,
+    local_first,
     queued,
-    running_here,
-    running_on_the_cloud,
+    running_in_the_cloud,
+    running_locally,
     stopping,
     stopping_in_head,
     uploading,
@@ -66,13 +66,13 @@ def test_every_state_can_be_reached_and_left(states):
 
 
 @every_table
-def test_only_the_last_state_has_no_way_out(states):
+def test_only_the_last_state_has_no_moves(states):
     table, _, last = TABLES[states]
     assert [state for state, moves in table.items() if not moves] == [last]
 
 
 @every_table
-def test_moves_are_events_by_name_or_verbs_in_lower_case(states):
+def test_moves_are_names_of_events_or_verbs_in_lower_case(states):
     table, _, _ = TABLES[states]
     for move in {move for moves in table.values() for move in moves}:
         assert move in EVENTS or move == move.lower()
@@ -100,7 +100,7 @@ def test_a_history_leads_to_each_state_of_the_cloud_leg(leg):
 
 
 @pytest.mark.parametrize("state", CLOUD_STATES)
-def test_a_history_leads_to_each_state_of_a_task_on_the_cloud(state):
+def test_a_history_leads_to_each_state_of_a_task_in_the_cloud(state):
     assert CLOUD_STATES[state]().entry("a").state is state
 
 
@@ -123,9 +123,9 @@ ENCODINGS_END = (
 )
 LEAVES = lambda edge: edge.tell(63, ev.ClientGone, "a")  # noqa: E731
 EDGE_HISTORIES = [
-    (running_here, *LOCAL_NEWS, LOCAL_ENDS[0]),
-    (running_here, LOCAL_ENDS[1]),
-    (asked_first, lambda edge: edge.tell(20, ev.LocalDone, "a", UNSURE)),
+    (running_locally, *LOCAL_NEWS, LOCAL_ENDS[0]),
+    (running_locally, LOCAL_ENDS[1]),
+    (local_first, lambda edge: edge.tell(20, ev.LocalDone, "a", UNSURE)),
     (aborting, *LOCAL_NEWS, LOCAL_ENDS[0]),
     (aborting, LOCAL_ENDS[1]),
     (aborting, lambda edge: edge.tell(5, ev.LocalAborted, "a")),
@@ -136,9 +136,9 @@ EDGE_HISTORIES = [
     *((start, end) for start in (encoding, dropped) for end in ENCODINGS_END),
     *((uploading, end) for end in CALL_ENDS),
     (uploading, LEAVES, lambda edge: edge.accepted(64, "a")),
-    *((running_on_the_cloud, end) for end in CALL_ENDS[1:]),
-    (running_on_the_cloud, lambda edge: edge.tell(24, ev.CloudProgressed, "a", 0, 5)),
-    (running_on_the_cloud, lambda edge: edge.replied(29, "a")),
+    *((running_in_the_cloud, end) for end in CALL_ENDS[1:]),
+    (running_in_the_cloud, lambda edge: edge.tell(24, ev.CloudProgressed, "a", 0, 5)),
+    (running_in_the_cloud, lambda edge: edge.replied(29, "a")),
     *((given_up, end) for end in CALL_ENDS),
     (given_up, lambda edge: edge.tell(61, ev.CloudProgressed, "a", 0, 5)),
     (given_up, lambda edge: edge.replied(61, "a")),
@@ -195,7 +195,7 @@ def test_every_move_of_both_legs_is_made(monkeypatch):
     assert made == _listed(LOCAL_LEG, CLOUD_LEG)
 
 
-def test_every_move_of_a_task_on_the_cloud_is_made(monkeypatch):
+def test_every_move_of_a_task_in_the_cloud_is_made(monkeypatch):
     assert _moves(monkeypatch, CloudTask, {"move": "state"}, CLOUD_HISTORIES) == _listed(
         CLOUD_STATE
     )

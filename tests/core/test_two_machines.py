@@ -12,7 +12,7 @@ from tests.core.round_figures import ANSWER, CLOUD, MS, at, ns
 from tests.core.scripted_cloud import ScriptedCloud
 from tests.core.scripted_edge import failed, late, no_deadline, no_fallback, succeeded
 
-HEARD_AS = {
+EVENT_OF = {
     do.Accept: ev.CloudAccepted,
     do.Refuse: ev.CloudRefused,
     do.Progress: ev.CloudProgressed,
@@ -24,13 +24,13 @@ UPLOAD_MS = 10
 
 
 class Pair:
-    """One task on its way: what an edge asks for arrives on a cloud, and the other way round."""
+    """Carries the actions of an edge machine to a cloud machine as events, and vice versa."""
 
     def __init__(self, edge, cloud: ScriptedCloud) -> None:
         self.edge, self.cloud = edge, cloud
 
     def carry(self, ms: float, actions) -> list[do.CloudAction]:
-        """The image leaves at `ms`; the cloud takes the transfer that it saw off the budget."""
+        """Send the image at `ms`; the cloud subtracts the transfer that it saw from the budget."""
         (send,) = [action for action in actions if isinstance(action, SendToCloud)]
         actions = self.cloud.handle(
             ev.Received(
@@ -42,22 +42,22 @@ class Pair:
         decoded = do.Decode(send.task_id, send.codec) in actions
         return self.cloud.decoded(self.cloud.now_ms, send.task_id) if decoded else actions
 
-    def hear(self, said: do.CloudAction) -> list[do.EdgeAction]:
-        """What the cloud says now, half a round trip later."""
-        heard = HEARD_AS[type(said)]
-        names = {field.name for field in fields(heard)}
-        words = {f.name: getattr(said, f.name) for f in fields(said) if f.name in names}
-        if heard is ev.CloudReplied:
-            words["reply_bytes"] = 400
+    def deliver(self, message: do.CloudAction) -> list[do.EdgeAction]:
+        """Feed the cloud's message to the edge, half a round trip later."""
+        event = EVENT_OF[type(message)]
+        names = {field.name for field in fields(event)}
+        values = {f.name: getattr(message, f.name) for f in fields(message) if f.name in names}
+        if event is ev.CloudReplied:
+            values["reply_bytes"] = 400
         now_ns = self.cloud.now_ns + ns(HALF_WAY_MS)
-        return self.edge.handle(heard(now_ns=now_ns, **words))
+        return self.edge.handle(event(now_ns=now_ns, **values))
 
-    def until_the_end(self) -> list[do.EdgeAction]:
-        """The cloud works on; what the edge does about its last word."""
-        said = []
+    def finish(self) -> list[do.EdgeAction]:
+        """Let the cloud finish; return the edge's actions for its last message."""
+        messages = []
         while self.cloud.piece is not None:
-            said = self.cloud.step()
-        return self.hear(said[0])
+            messages = self.cloud.step()
+        return self.deliver(messages[0])
 
 
 @pytest.fixture
@@ -65,33 +65,33 @@ def pair(edge, cloud):
     return Pair(edge, cloud)
 
 
-def test_a_run_that_goes_as_predicted(pair):
+def test_an_offload_that_goes_as_predicted(pair):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84, accuracy=0.91))
-    pair.hear(accepted)
-    assert pair.until_the_end()[-1] == succeeded("a", Site.CLOUD, exit="exit4", cloud_ns=ns(21))
+    pair.deliver(accepted)
+    assert pair.finish()[-1] == succeeded("a", Site.CLOUD, exit="exit4", cloud_ns=ns(21))
     assert pair.edge.outcome("a").latency_ns == ns(5 + 10 + 21 + 5)
 
 
-def test_a_target_that_is_reached_at_the_predicted_moment(make_edge, cloud):
+def test_the_target_is_reached_at_the_predicted_moment(make_edge, cloud):
     pair = Pair(make_edge(exit_rule=ExitRule.EARLIEST), cloud)
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
-    pair.hear(accepted)
-    pair.until_the_end()
+    pair.deliver(accepted)
+    pair.finish()
     outcome = pair.edge.outcome("a")
     assert outcome.predicted_ns == outcome.latency_ns == ns(29)
 
 
 @pytest.mark.parametrize("deadline", range(53, 84, 3))
-def test_an_adaptive_answer_is_back_before_the_task_would_be_taken_back(pair, deadline):
+def test_an_adaptive_answer_arrives_before_the_fallback(pair, deadline):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", deadline))
-    pair.hear(accepted)
-    assert pair.until_the_end()[-1] == succeeded("a", Site.CLOUD)
+    pair.deliver(accepted)
+    assert pair.finish()[-1] == succeeded("a", Site.CLOUD)
     assert pair.edge.outcome("a").latency_ns <= ns(deadline - 20 - 4)
 
 
-def test_a_cloud_that_turns_out_too_slow_has_until_the_task_is_taken_back(pair):
+def test_a_cloud_that_turns_out_too_slow_has_until_the_fallback(pair):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
-    pair.hear(accepted)
+    pair.deliver(accepted)
     assert pair.cloud.step(took=36) == [do.RunStage(("a",), 1)]  # at 51; the edge waits until 60
     assert pair.edge.fallback_fires(60, "a") == [do.SendGiveUp("a"), StartLocal("a")]
     assert pair.edge.local_done(80, "a")[-1] == succeeded("a", Site.EDGE)
@@ -99,32 +99,32 @@ def test_a_cloud_that_turns_out_too_slow_has_until_the_task_is_taken_back(pair):
 
 def test_a_task_that_only_the_cloud_could_serve_is_late_as_soon_as_that_is_certain(pair):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84, accuracy=0.9))
-    pair.hear(accepted)
+    pair.deliver(accepted)
     (stopped,) = pair.cloud.step(took=60)
-    assert pair.hear(stopped) == [no_deadline("a"), late("a", latency_ns=ns(80))]
+    assert pair.deliver(stopped) == [no_deadline("a"), late("a", latency_ns=ns(80))]
 
 
 def test_a_refusal_sends_the_task_to_the_local_net(make_edge, make_cloud):
     pair = Pair(make_edge(), make_cloud(max_tasks=0))
     (refuse,) = pair.carry(0, pair.edge.submit(0, "a", 84))
-    assert pair.hear(refuse) == [no_fallback("a"), StartLocal("a")]
+    assert pair.deliver(refuse) == [no_fallback("a"), StartLocal("a")]
 
 
-def test_an_executor_that_fails_on_the_cloud_makes_a_failed_task_not_a_late_one(pair):
+def test_an_executor_failure_in_the_cloud_fails_the_task(pair):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84, accuracy=0.9))
-    pair.hear(accepted)
+    pair.deliver(accepted)
     (stopped,) = pair.cloud.fail(16, "a", "out of memory")
-    assert pair.hear(stopped)[-1] == failed("a")
+    assert pair.deliver(stopped)[-1] == failed("a")
 
 
 def test_a_task_that_the_busy_edge_leaves_to_the_cloud_has_until_its_deadline(pair):
     accepted, _ = pair.carry(0, pair.edge.submit(0, "a", 84))
-    pair.hear(accepted)
+    pair.deliver(accepted)
     pair.edge.submit(52, "x", 30, policy="edge-only")  # the local net is busy until 72
     pair.cloud.step()
-    said = pair.cloud.step(took=35)  # at 54; the head takes 1 ms more
-    assert said == [do.RunHead("a", "exit1")]
-    assert pair.until_the_end()[-1] == succeeded("a", Site.CLOUD)
+    messages = pair.cloud.step(took=35)  # at 54; the head takes 1 ms more
+    assert messages == [do.RunHead("a", "exit1")]
+    assert pair.finish()[-1] == succeeded("a", Site.CLOUD)
 
 
 # --- the same events, the same actions --------------------------------------------------------

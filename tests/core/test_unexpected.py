@@ -17,7 +17,7 @@ from tests.core.histories import (
     given_up,
     in_head,
     in_stage,
-    running_on_the_cloud,
+    running_in_the_cloud,
 )
 from tests.core.round_figures import ANSWER, CLOUD, LOCAL, at, ns
 from tests.core.scripted_edge import succeeded, task
@@ -45,7 +45,7 @@ def name_of(event):
 
 
 def unlisted(table, histories, events):
-    """Every (state, event) that a leg's table has no move for."""
+    """Every pair of state and event for which a leg's table has no move."""
     return [
         pytest.param(leg, event, id=f"{name_of(event)} in {leg.value}")
         for leg in histories
@@ -62,12 +62,12 @@ def legs_of(edge):
 
 
 @pytest.mark.parametrize(("leg", "event"), unlisted(LOCAL_LEG, LOCAL_LEGS, LOCAL_EVENTS))
-def test_of_the_local_leg(leg, event):
+def test_an_event_that_the_local_leg_does_not_expect_is_an_error(leg, event):
     _is_refused(LOCAL_LEGS[leg](), event, f"local={leg.value}")
 
 
 @pytest.mark.parametrize(("leg", "event"), unlisted(CLOUD_LEG, CLOUD_LEGS, CALL_EVENTS))
-def test_of_the_cloud_leg(leg, event):
+def test_an_event_that_the_cloud_leg_does_not_expect_is_an_error(leg, event):
     _is_refused(CLOUD_LEGS[leg](), event, f"cloud={leg.value}")
 
 
@@ -86,7 +86,7 @@ def _is_refused(edge, event, state):
 
 
 @pytest.mark.parametrize("event", [*LOCAL_EVENTS, *CALL_EVENTS], ids=name_of)
-def test_of_a_task_that_nobody_knows(edge, event):
+def test_an_event_of_an_unknown_task_is_an_error(edge, event):
     with pytest.raises(UnexpectedEvent, match=f"{name_of(event)} in state unknown task"):
         edge.machine.handle(event)
 
@@ -109,7 +109,7 @@ def test_the_story_has_every_step_with_its_time():
 
 
 @pytest.mark.parametrize("kind", [TimerKind.FALLBACK, TimerKind.DEADLINE])
-def test_of_a_timer_of_a_task_that_is_over(edge, kind):
+def test_a_timer_of_a_task_that_is_over_is_an_error(edge, kind):
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")
     edge.replied(29, "a")
@@ -117,27 +117,27 @@ def test_of_a_timer_of_a_task_that_is_over(edge, kind):
         edge.machine.handle(ev.TimerFired(at(84), "a", kind))
 
 
-def test_of_a_timer_that_was_not_set(edge):
+def test_a_timer_that_was_not_set_is_an_error(edge):
     edge.submit(0, "a", 84, accuracy=0.9)
     with pytest.raises(UnexpectedEvent, match="no such timer"):
         edge.machine.handle(ev.TimerFired(at(60), "a", TimerKind.FALLBACK))
 
 
-def test_of_a_timer_that_has_fired_already(edge):
+def test_a_timer_that_has_fired_already_is_an_error(edge):
     edge.submit(0, "a", 84)
     edge.fallback_fires(60, "a")
     with pytest.raises(UnexpectedEvent, match="no such timer"):
         edge.machine.handle(ev.TimerFired(at(61), "a", TimerKind.FALLBACK))
 
 
-def test_of_a_timer_that_was_cancelled(edge):
+def test_a_timer_that_was_cancelled_is_an_error(edge):
     edge.submit(0, "a", 84)
     edge.tell(5, ev.CloudLost, "a", "cut")
     with pytest.raises(UnexpectedEvent, match="no such timer"):
         edge.machine.handle(ev.TimerFired(at(60), "a", TimerKind.FALLBACK))
 
 
-def test_of_a_second_task_of_the_same_name(edge):
+def test_a_second_task_of_the_same_id_is_an_error(edge):
     edge.submit(0, "a", 84)
     with pytest.raises(UnexpectedEvent, match=r"second task a in state open") as caught:
         edge.machine.handle(ev.Submitted(at(1), task("a", 1, 84)))
@@ -146,7 +146,7 @@ def test_of_a_second_task_of_the_same_name(edge):
     assert edge.replied(29, "a")[-1] == succeeded("a", Site.CLOUD)
 
 
-def test_of_a_second_try_of_the_same_name_leaves_the_qor_alone(edge):
+def test_a_second_try_of_the_same_id_is_an_error_and_leaves_the_qor_alone(edge):
     edge.unsatisfied(0, "a", "a+1", 84)
     with pytest.raises(UnexpectedEvent):
         edge.machine.handle(ev.NotSatisfied(at(1), "a", task("a+1", 1, 84)))
@@ -154,8 +154,8 @@ def test_of_a_second_try_of_the_same_name_leaves_the_qor_alone(edge):
     assert edge.outcome("b").required_accuracy == 0.80
 
 
-def test_of_an_exit_that_the_cloud_net_lacks():
-    edge = running_on_the_cloud()
+def test_an_answer_of_an_exit_that_the_cloud_net_lacks_is_an_error():
+    edge = running_in_the_cloud()
     with pytest.raises(MachineError):
         edge.machine.handle(ev.CloudReplied(at(29), "a", "exit9", ANSWER, ns(9), 0, 1.0, 400))
 
@@ -170,7 +170,7 @@ PIECES = {
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_of_a_piece_of_a_task_that_waits(piece):
+def test_the_end_of_a_piece_of_a_waiting_task_is_an_error(piece):
     cloud = CLOUD_STATES[CloudState.WAITING]()
     with pytest.raises(UnexpectedEvent, match=f"{piece} in state not working on it") as caught:
         cloud.machine.handle(PIECES[piece](5))
@@ -181,7 +181,7 @@ def test_of_a_piece_of_a_task_that_waits(piece):
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_of_a_piece_of_a_task_that_is_not_here(cloud, piece):
+def test_the_end_of_a_piece_of_an_unknown_task_is_an_error(cloud, piece):
     with pytest.raises(UnexpectedEvent, match=f"{piece} in state not working on it"):
         cloud.machine.handle(PIECES[piece](5))
 
@@ -190,7 +190,7 @@ def test_of_a_piece_of_a_task_that_is_not_here(cloud, piece):
     ("history", "piece", "at_work_on"),
     [(in_stage, "HeadDone", "RunStage"), (in_head, "StageDone", "RunHead")],
 )
-def test_of_another_piece_than_the_one_that_runs(history, piece, at_work_on):
+def test_the_end_of_another_piece_than_the_running_one_is_an_error(history, piece, at_work_on):
     cloud = history()
     with pytest.raises(
         UnexpectedEvent, match=rf"cloud machine: {piece}\(.* in state at {at_work_on}"
@@ -199,7 +199,7 @@ def test_of_another_piece_than_the_one_that_runs(history, piece, at_work_on):
 
 
 @pytest.mark.parametrize(("history", "piece"), [(in_stage, "HeadDone"), (in_head, "StageDone")])
-def test_of_another_piece_changes_nothing(history, piece):
+def test_the_end_of_another_piece_changes_nothing(history, piece):
     cloud = history()
     with pytest.raises(UnexpectedEvent):
         cloud.machine.handle(PIECES[piece](6))
@@ -213,12 +213,12 @@ def test_of_another_piece_changes_nothing(history, piece):
         (in_head, ev.HeadDone(at(6), "a", "exit3", ANSWER, ns(1))),
     ],
 )
-def test_of_a_piece_that_nobody_asked_for(history, event):
+def test_the_end_of_a_piece_that_was_not_requested_is_an_error(history, event):
     with pytest.raises(UnexpectedEvent):
         history().machine.handle(event)
 
 
-def test_of_a_second_task_of_the_same_name_on_the_cloud(cloud):
+def test_a_second_task_of_the_same_id_in_the_cloud_is_an_error(cloud):
     cloud.arrive(0, "a", 100)
     with pytest.raises(UnexpectedEvent, match=r"second task a in state open"):
         cloud.machine.handle(ev.Received(at(1), "a", "edge", 0.75, ns(100), ns(5)))
@@ -227,14 +227,14 @@ def test_of_a_second_task_of_the_same_name_on_the_cloud(cloud):
 # --- the errors themselves --------------------------------------------------------------------
 
 
-def test_a_machine_that_has_seen_nothing_says_so():
+def test_the_story_of_a_machine_without_events_is_empty():
     machine = CloudMachine(CloudSettings(), CLOUD)
     with pytest.raises(UnexpectedEvent, match="its story:\n  a"):
         machine.handle(PIECES["StageDone"](0))
     assert "(no events yet)" in str(UnexpectedEvent("edge", "idle", "LocalDone", ()))
 
 
-def test_every_event_has_its_handler():
-    """An event that a machine has no handler for would be a KeyError in a driver."""
+def test_every_event_has_a_handler():
+    """An event without a handler would raise KeyError in a driver."""
     assert set(EdgeMachine(EdgeSettings(), LOCAL)._handlers) == set(ev.EdgeEvent.__args__)
     assert set(CloudMachine(CloudSettings(), CLOUD)._handlers) == set(ev.CloudEvent.__args__)

@@ -1,4 +1,4 @@
-"""`validate()` finds what must not be: each fault is planted in a sound machine."""
+"""`validate()` finds invalid states: each fault is planted in a valid machine."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from mc_sched.core.task import Privacy
 from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
 from tests.core.histories import (
     aborting,
-    answered_here_while_given_up,
+    answered_locally_while_given_up,
     decoding,
     encoding,
     in_stage,
     queued,
-    running_here,
-    running_on_the_cloud,
+    running_in_the_cloud,
+    running_locally,
     uploading,
     waiting,
     waiting_for_the_uplink,
@@ -55,19 +55,19 @@ EDGE_FAULTS = {
         waiting_for_the_uplink,
         lambda edge: plant(edge, cloud=CloudLeg.UPLOADING),
     ),
-    "other is filed under another name": (running_here, lambda edge: rename(edge.machine)),
+    "other is filed under another name": (running_locally, lambda edge: rename(edge.machine)),
     "a is over but was not forgotten": (aborting, lambda edge: plant(edge, local=LocalLeg.CLOSED)),
     "a has its outcome and still a timer": (
         aborting,
         lambda edge: plant(edge, timers={TimerKind.DEADLINE}),
     ),
     "a has its outcome and still a call": (
-        answered_here_while_given_up,
+        answered_locally_while_given_up,
         lambda edge: plant(edge, cloud=CloudLeg.RUNNING),
     ),
     "a runs after its outcome": (aborting, lambda edge: plant(edge, local=LocalLeg.RUNNING)),
     "a is open without a deadline timer": (
-        running_on_the_cloud,
+        running_in_the_cloud,
         lambda edge: plant(edge, timers={TimerKind.FALLBACK}),
     ),
     "two payloads at once": (
@@ -116,12 +116,12 @@ CLOUD_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", EDGE_FAULTS)
-def test_of_the_edge_machine(fault):
+def test_a_planted_fault_of_the_edge_machine_is_found(fault):
     _is_found(fault, *EDGE_FAULTS[fault], "edge")
 
 
 @pytest.mark.parametrize("fault", CLOUD_FAULTS)
-def test_of_the_cloud_machine(fault):
+def test_a_planted_fault_of_the_cloud_machine_is_found(fault):
     _is_found(fault, *CLOUD_FAULTS[fault], "cloud")
 
 
@@ -133,5 +133,5 @@ def _is_found(fault, history, planted, name):
         scripted.machine.validate()
 
 
-def test_a_broken_invariant_is_a_defect_of_the_machine():
+def test_a_broken_invariant_is_a_machine_error():
     assert issubclass(InvariantBroken, MachineError)

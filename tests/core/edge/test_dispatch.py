@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from mc_sched.core import events as ev
 from mc_sched.core.actions import AbortLocal, StartLocal
+from mc_sched.core.scores import Predictor
 from mc_sched.core.task import Site
-from tests.core.round_figures import MS, ns
+from tests.core.round_figures import MS, at, ns
 from tests.core.scripted_edge import (
     ScriptedEdge,
     deadline_timer,
@@ -229,3 +230,19 @@ def test_a_task_that_has_its_outcome_does_not_count_as_open(make_edge):
     edge.submit(0, "a", 84, accuracy=0.9)
     edge.deadline_fires(84, "a")
     assert edge.submit(85, "b", 84)[0] == deadline_timer("b", 169)
+
+
+# --- what a run teaches -------------------------------------------------------------------------
+
+
+def test_a_run_starts_once_in_the_predictor_and_counts_from_its_actual_start(edge, monkeypatch):
+    started, local = [], edge.machine._forecast.local
+    start = local.started
+    monkeypatch.setattr(
+        local, "started", lambda *fields: started.append(fields[0]) or start(*fields)
+    )
+    edge.submit(0, "a", 84)
+    edge.tell(3, ev.LocalStarted, "a")
+    assert started == [at(0)]
+    edge.local_done(23, "a")
+    assert edge.scored(Predictor.LOCAL).actual_ns == ns(20)
