@@ -103,11 +103,11 @@ class CloudDriver:
         """Register a task's call; CallError if its id is in use or too many calls are open."""
         with self._lock:
             if key in self.calls or key in self._unfinished:
-                raise CallError(grpc.StatusCode.ALREADY_EXISTS, f"task {key} is here already")
+                raise CallError(grpc.StatusCode.ALREADY_EXISTS, f"task {key} is open already")
             if len(self.calls) >= max_calls:
                 raise CallError(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"overload: {max_calls} calls are open here already",
+                    f"overload: {max_calls} calls are open already",
                 )
             self._log.note_trace(key, call.trace_id)
             self.calls[key] = call

@@ -1,4 +1,4 @@
-"""What a cloud agent is made of, with a network of plain functions that the test can hold up."""
+"""Parts of a cloud agent, with a network of plain functions that a test can hold up."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ from mc_sched.obs.log.event_log import EventLog
 MS = 1_000_000
 S = 1_000 * MS
 PATIENCE_S = 10.0
-"""How long a test waits for what has to happen; far more than any machine needs."""
+"""Longest wait of a test for an event; far more than any machine needs."""
 TABLE = CloudTable(
     "cloud",
     stage_ns=(MS, MS, MS),
@@ -33,7 +33,7 @@ LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0, -2.0]])
 
 
 async def until(condition):
-    """Wait for what has to come true."""
+    """Wait until the condition is true."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < PATIENCE_S, "it never came true"
@@ -41,28 +41,28 @@ async def until(condition):
 
 
 def received(task_id, accuracy=0.9, budget_s=60.0, rule=ExitRule.EARLIEST, edge_id="robot"):
-    """A task whose payload is here."""
+    """An event: the payload of a task has arrived."""
     return ev.Received(
         time.monotonic_ns(), task_id, edge_id, accuracy, int(budget_s * S), MS, "jpeg", rule
     )
 
 
 class Net:
-    """Three stages and three heads. Counts what ran; a stage can be held up by the test."""
+    """Three stages and three heads that record their runs; a test can hold a stage up."""
 
     def __init__(self):
         self.ran = []
         self._gates = {}
 
     def hold_up(self, stage):
-        """From now on this stage waits in its middle, until `let_go`."""
+        """Make this stage wait in its middle until `let_go`."""
         self._gates[stage] = (threading.Event(), threading.Event())
 
     def let_go(self, stage):
         self._gates.pop(stage)[1].set()
 
     def is_in(self, stage):
-        """Whether it waits there now."""
+        """Return True while the stage waits there."""
         return stage in self._gates and self._gates[stage][0].is_set()
 
     def stage(self, number):
@@ -93,7 +93,7 @@ class Net:
 
 
 class HandStages:
-    """In the executor's place: notes what is asked."""
+    """Replaces the executor: records the inputs held and the pieces requested."""
 
     def __init__(self):
         self.held, self.asked = {}, []
@@ -112,7 +112,7 @@ class HandStages:
 
 
 class HandDecoder:
-    """In the decoder's place: notes what is held and which payload is to be decoded."""
+    """Replaces the decoder: records the payloads held and the decodings begun."""
 
     def __init__(self):
         self.held, self.begun = {}, []

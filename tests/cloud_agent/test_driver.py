@@ -1,4 +1,4 @@
-"""The cloud driver: which words reach a call, and what a give-up finds at each moment."""
+"""The cloud driver: the messages that reach a call, and give-ups at each moment."""
 
 import asyncio
 import threading
@@ -61,7 +61,7 @@ class Rig:
         return call
 
     def is_free(self):
-        """Whether nothing of any task is left anywhere."""
+        """Return True if nothing is left of any task."""
         return self.machine.is_idle and not self.decoder.held and not self.stages.held
 
     def stage_done(self, key, stage):
@@ -79,16 +79,16 @@ async def rig():
     return Rig()
 
 
-async def words(call):
-    """What has been posted to a call, to the last word."""
-    said = []
-    while not said or not isinstance(said[-1], LAST):
-        said.append(await asyncio.wait_for(call.mailbox.get(), PATIENCE_S))
-    return said
+async def messages_of(call):
+    """All messages posted to a call, up to the last one."""
+    messages = []
+    while not messages or not isinstance(messages[-1], LAST):
+        messages.append(await asyncio.wait_for(call.mailbox.get(), PATIENCE_S))
+    return messages
 
 
 async def silent(call):
-    """That nothing has been posted."""
+    """Return True if no message has been posted."""
     await asyncio.sleep(0.01)
     return call.mailbox.empty()
 
@@ -102,7 +102,7 @@ async def test_a_task_is_accepted_run_and_answered(rig):
     for stage in range(3):
         rig.stage_done("a", stage)
     rig.head_done("a")
-    accept, *_, reply = await words(call)
+    accept, *_, reply = await messages_of(call)
     assert (type(accept), accept.exit) == (do.Accept, "final")
     assert (reply.exit, reply.prediction) == ("final", ANSWER)
     assert rig.stages.asked == [("a", 0), ("a", 1), ("a", 2), ("a", "final")]
@@ -110,7 +110,7 @@ async def test_a_task_is_accepted_run_and_answered(rig):
 
 
 async def test_a_task_that_no_exit_can_serve_is_refused_and_dropped(rig):
-    (refusal,) = await words(rig.arrive("a", accuracy=0.95))
+    (refusal,) = await messages_of(rig.arrive("a", accuracy=0.95))
     assert refusal == do.Refuse(
         "a", "the best exit reaches accuracy 0.900, 0.950 is demanded", RefusalCode.INFEASIBLE
     )
@@ -120,7 +120,7 @@ async def test_a_task_that_no_exit_can_serve_is_refused_and_dropped(rig):
 async def test_a_failing_network_stops_the_task_and_the_next_one_runs(rig):
     first, second = rig.arrive("a"), rig.arrive("b")
     rig.driver.handle(ev.ExecutorFailed(time.monotonic_ns(), "a", "the network failed: boom"))
-    assert (await words(first))[-1].reason == "the network failed: boom"
+    assert (await messages_of(first))[-1].reason == "the network failed: boom"
     assert rig.stages.asked == [("a", 0), ("b", 0)]
     assert list(rig.stages.held) == ["b"]
     assert isinstance(await asyncio.wait_for(second.mailbox.get(), PATIENCE_S), do.Accept)
@@ -152,7 +152,7 @@ async def test_a_task_given_up_in_the_decoder_goes_no_further(rig):
     call = rig.receive("a")
     assert rig.driver.give_up("a")
     rig.decoded("a")
-    (stop,) = await words(call)
+    (stop,) = await messages_of(call)
     assert stop == do.Stop("a", "given up before its first stage", 0)
     assert (rig.stages.asked, rig.is_free()) == ([], True)
 
@@ -161,7 +161,7 @@ async def test_a_task_given_up_before_the_decoder_is_never_decoded(rig):
     rig.receive("x")
     call = rig.receive("a")
     assert rig.driver.give_up("a")
-    (stop,) = await words(call)
+    (stop,) = await messages_of(call)
     assert stop == do.Stop("a", "given up before its first stage", 0)
     assert rig.decoder.held == {"x": b"jpeg"}
     rig.decoded("x")
@@ -171,7 +171,7 @@ async def test_a_task_given_up_before_the_decoder_is_never_decoded(rig):
 async def test_a_give_up_while_waiting_for_the_executor_stops_at_once(rig):
     first, second = rig.arrive("a", budget_s=10), rig.arrive("b", budget_s=60)
     assert rig.driver.give_up("b")
-    assert (await words(second))[-1] == do.Stop("b", "given up", 0)
+    assert (await messages_of(second))[-1] == do.Stop("b", "given up", 0)
     rig.stage_done("a", 0)
     assert rig.stages.asked == [("a", 0), ("a", 1)]
     assert list(rig.stages.held) == ["a"]
@@ -183,7 +183,7 @@ async def test_no_stage_starts_after_a_give_up(rig):
     assert rig.driver.give_up("a")
     assert list(rig.stages.held) == ["a"]  # the running stage still works on it
     rig.stage_done("a", 0)
-    assert (await words(call))[-1] == do.Stop("a", "given up", MS)
+    assert (await messages_of(call))[-1] == do.Stop("a", "given up", MS)
     assert (rig.stages.asked, rig.stages.held, rig.machine.is_idle) == ([("a", 0)], {}, True)
 
 
@@ -193,7 +193,7 @@ async def test_a_give_up_during_the_head_stops_the_reply(rig):
     assert rig.stages.asked[-1] == ("a", "exit1")
     assert rig.driver.give_up("a")
     rig.head_done("a", "exit1")
-    assert isinstance((await words(call))[-1], do.Stop)
+    assert isinstance((await messages_of(call))[-1], do.Stop)
 
 
 async def test_a_give_up_that_crosses_the_reply_changes_nothing(rig):
@@ -201,7 +201,7 @@ async def test_a_give_up_that_crosses_the_reply_changes_nothing(rig):
     rig.stage_done("a", 0)
     rig.head_done("a", "exit1")
     rig.driver.give_up("a")
-    assert isinstance((await words(call))[-1], do.Reply)
+    assert isinstance((await messages_of(call))[-1], do.Reply)
     assert await silent(call)
     assert rig.critical() == []
 
@@ -211,7 +211,7 @@ async def test_a_give_up_twice_is_harmless(rig):
     assert rig.driver.give_up("a")
     assert rig.driver.give_up("a")
     rig.stage_done("a", 0)
-    await words(call)
+    await messages_of(call)
     assert await silent(call)
     assert rig.critical() == []
 
@@ -228,7 +228,7 @@ async def test_nobody_gives_up_anothers_task(rig):
 async def test_a_give_up_of_an_unknown_task_stops_nothing(rig):
     assert not rig.driver.give_up("never")
     call = rig.arrive("a", accuracy=0.95)
-    await words(call)
+    await messages_of(call)
     rig.driver.hang_up("a")
     assert not rig.driver.give_up("a")
 
@@ -247,7 +247,7 @@ async def test_a_task_whose_call_hung_up_in_the_decoder_is_forgotten(rig):
 async def test_a_decoded_payload_is_never_taken_for_a_later_call_of_the_same_task(rig):
     rig.receive("a")
     rig.driver.hang_up("a")
-    with pytest.raises(CallError, match="task a is here already"):
+    with pytest.raises(CallError, match="task a is open already"):
         rig.call("a")
     rig.decoded("a")
     assert rig.is_free()
@@ -259,7 +259,7 @@ async def test_a_decoded_payload_is_never_taken_for_a_later_call_of_the_same_tas
 async def test_a_payload_that_cannot_be_decoded_is_rejected_and_dropped(rig):
     first, second = rig.receive("a"), rig.receive("b")
     rig.driver.handle(ev.DecodeFailed(time.monotonic_ns(), "a", "not a JPEG", True))
-    assert await words(first) == [do.Reject("a", "not a JPEG", True)]
+    assert await messages_of(first) == [do.Reject("a", "not a JPEG", True)]
     assert rig.decoder.begun == [("a", "jpeg"), ("b", "jpeg")]
     assert list(rig.decoder.held) == ["b"]
     assert await silent(second)
@@ -275,7 +275,7 @@ async def test_a_call_that_hangs_up_frees_its_work(rig):
 
 async def test_a_call_that_ended_well_hangs_up_without_a_trace(rig):
     call = rig.arrive("a", accuracy=0.95)
-    await words(call)
+    await messages_of(call)
     rig.driver.hang_up("a")
     assert (rig.driver.calls, rig.critical()) == ({}, [])
 
@@ -283,13 +283,13 @@ async def test_a_call_that_ended_well_hangs_up_without_a_trace(rig):
 # --- threads ----------------------------------------------------------------------------------
 
 
-async def test_words_posted_from_threads_arrive_in_order(rig):
+async def test_messages_posted_from_threads_arrive_in_order(rig):
     call = rig.call("a")
     posted = [do.Progress("a", stage, 1) for stage in range(50)]
 
     def post():
-        for word in posted:
-            rig.driver.post(call, word)
+        for message in posted:
+            rig.driver.post(call, message)
 
     thread = threading.Thread(target=post)
     thread.start()
@@ -325,7 +325,7 @@ async def test_the_machine_is_entered_by_one_thread_at_a_time():
             if number % 3 == 0:
                 driver.give_up(key)
             await asyncio.sleep(0)
-        ends = [(await words(call))[-1] for call in calls.values()]
+        ends = [(await messages_of(call))[-1] for call in calls.values()]
     await until(lambda: machine.is_idle)
     decoder.close()
     executor.close()
@@ -343,7 +343,7 @@ async def test_a_defect_is_told_in_the_log_and_does_not_end_the_worker(rig):
     (note,) = rig.critical()
     assert "StageDone" in note["data"]["error"]
     call = rig.arrive("a", accuracy=0.95)
-    assert isinstance((await words(call))[-1], do.Refuse)
+    assert isinstance((await messages_of(call))[-1], do.Refuse)
 
 
 async def test_the_load_is_the_work_that_waits(rig):
@@ -361,11 +361,13 @@ async def test_a_drain_refuses_new_tasks_and_waits_for_the_running_ones(rig):
     await asyncio.sleep(0)
     assert rig.driver.draining
     late = rig.arrive("b")
-    assert await words(late) == [do.Refuse("b", "the agent is shutting down", RefusalCode.DRAINING)]
+    assert await messages_of(late) == [
+        do.Refuse("b", "the agent is shutting down", RefusalCode.DRAINING)
+    ]
     rig.driver.hang_up("b")
     rig.stage_done("a", 0)
     rig.head_done("a", "exit1")
-    assert isinstance((await words(running))[-1], do.Reply)
+    assert isinstance((await messages_of(running))[-1], do.Reply)
     assert not drain.done()
     rig.driver.hang_up("a")
     await asyncio.wait_for(drain, PATIENCE_S)

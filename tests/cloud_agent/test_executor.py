@@ -1,4 +1,4 @@
-"""The stages on their worker: what is told, what is held, and what a failure leaves behind."""
+"""The executor's worker: its reports, its activations, its failures."""
 
 import contextlib
 import queue
@@ -13,7 +13,7 @@ from tests.cloud_agent.cloud_rig import LOGITS, PATIENCE_S
 
 
 class Told(queue.Queue):
-    """What the executor reports."""
+    """Reports of the executor."""
 
     def next(self):
         return self.get(timeout=PATIENCE_S)

@@ -31,7 +31,7 @@ MAX_CALLS = 4
 
 
 class Agent:
-    """The whole agent but for its networks and its process."""
+    """An agent without its networks and its process."""
 
     def __init__(self, exit_rule=ExitRule.ADAPTIVE):
         self.net = Net()
@@ -89,7 +89,7 @@ class Agent:
         return (await self.ask.GiveUp(request, timeout=PATIENCE_S)).known
 
     def is_free(self):
-        """Whether nothing of any task is left anywhere."""
+        """Return True if nothing is left of any task."""
         held = self.executor._activations or self.decoder._payloads
         return not self.driver.calls and self.machine.is_idle and not held
 
@@ -117,24 +117,24 @@ def chunk(content):
     return cloud_pb2.InferRequest(chunk=content)
 
 
-async def words(call):
-    """All that the agent says, to the end of the call."""
-    said = []
+async def messages_of(call):
+    """All messages of the agent, up to the end of the call."""
+    messages = []
     while (message := await asyncio.wait_for(call.read(), PATIENCE_S)) is not EOF:
-        said.append(message)
-    return said
+        messages.append(message)
+    return messages
 
 
 async def names(call):
-    """What it says, without news on the way."""
-    said = [message.WhichOneof("message") for message in await words(call)]
-    return [name for name in said if name != "progressed"]
+    """Names of the agent's messages, without progress."""
+    messages = [message.WhichOneof("message") for message in await messages_of(call)]
+    return [name for name in messages if name != "progressed"]
 
 
 async def turned_away(call):
     """Status and sentence of a call that fails."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await words(call)
+        await messages_of(call)
     sentence = caught.value.details()
     assert "Traceback" not in sentence
     assert "\n" not in sentence
@@ -147,7 +147,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def traces(agent):
-    """What the lines of the log say their task belongs to."""
+    """Traces in the lines of the log that are about a task."""
     return {record.get("trace_id") for record in agent.records if "task_id" in record}
 
 
@@ -172,7 +172,7 @@ async def test_what_is_no_trace_is_left_out(agent):
     assert traces(agent) == {None}
 
 
-# --- what it says of itself -------------------------------------------------------------------
+# --- description and probes -------------------------------------------------------------------
 
 
 async def test_it_describes_what_it_hosts(agent):
@@ -220,7 +220,7 @@ async def test_a_padded_probe_is_answered_with_the_padding_that_it_asks_for(agen
 
 
 async def test_a_task_is_accepted_and_answered(agent):
-    accepted, *_, result = await words(await agent.send(accuracy=0.75))
+    accepted, *_, result = await messages_of(await agent.send(accuracy=0.75))
     assert (accepted.accepted.exit, result.result.exit) == ("exit2", "exit2")
     top = result.result.prediction.top
     assert (len(top), top[0].name, top[0].index) == (5, "star", 1)
@@ -243,13 +243,13 @@ async def test_the_edge_is_told_how_long_its_task_was_held_before_it_was_accepte
     await until(agent.preparing.is_set)
     await asyncio.sleep(0.05)
     agent.prepared.set()
-    assert (await words(call))[0].accepted.held_ns >= 0.05 * S
+    assert (await messages_of(call))[0].accepted.held_ns >= 0.05 * S
 
 
 async def test_a_task_that_no_exit_can_serve_is_refused_with_the_reason(agent):
-    (refused,) = await words(await agent.send(accuracy=0.95))
+    (refused,) = await messages_of(await agent.send(accuracy=0.95))
     assert refused.refused.reason.startswith("the best exit reaches accuracy 0.900")
-    (refused,) = await words(await agent.send(budget_ns=1))
+    (refused,) = await messages_of(await agent.send(budget_ns=1))
     assert refused.refused.reason.startswith("the first acceptable exit needs")
     assert agent.net.ran == []
     await until(agent.is_free)
@@ -262,13 +262,13 @@ async def test_a_task_that_names_no_exit_rule_gets_the_agents(own_rule, exit_):
     agent = Agent(own_rule)
     await agent.start()
     call = await agent.send(accuracy=0.5, exit_rule=common_pb2.EXIT_RULE_UNSPECIFIED)
-    assert (await words(call))[-1].result.exit == exit_
+    assert (await messages_of(call))[-1].result.exit == exit_
     await agent.stop()
 
 
 async def test_a_failing_network_is_told_as_a_stop(agent):
     agent.executor._heads = {}
-    *_, stopped = await words(await agent.send())
+    *_, stopped = await messages_of(await agent.send())
     assert stopped.stopped.reason.startswith("the network failed: KeyError")
     await until(agent.is_free)
 
@@ -363,7 +363,7 @@ async def test_an_upload_that_outlasts_its_budget_is_cut(agent):
 
 
 async def test_a_slow_sender_holds_no_memory_beyond_the_upload_limit(agent):
-    """Whatever budget its task names; nor may it keep a call open without a first message."""
+    """This holds for any budget, and also before the first message."""
     agent.servicer.set_limits(Limits(max_calls=MAX_CALLS, upload_s=0.1))
     for messages in ((opened("a", bytes(1000), head=10),), ()):
         code, sentence = await turned_away(await agent.call(*messages))
@@ -393,7 +393,7 @@ async def test_a_task_that_is_here_already_is_not_taken_twice(agent):
     first = await agent.send("a")
     await until(lambda: agent.net.is_in(0))
     assert await turned_away(await agent.send("a")) == (
-        grpc.StatusCode.ALREADY_EXISTS, "task robot/a is here already"
+        grpc.StatusCode.ALREADY_EXISTS, "task robot/a is open already"
     )  # fmt: skip
     agent.net.let_go(0)
     assert await names(first) == ["accepted", "result"]
@@ -418,7 +418,7 @@ async def test_an_id_may_be_used_again_when_its_task_is_over(agent):
 
 
 async def test_an_id_may_be_sent_again_after_a_hang_up(agent):
-    """As an edge does that was restarted, while a stage of its old task still runs."""
+    """A restarted edge does this while a stage of its old task still runs."""
     agent.net.hold_up(0)
     first = await agent.send("a")
     await until(lambda: agent.net.is_in(0))
@@ -441,7 +441,7 @@ async def test_too_many_calls_are_resource_exhausted_until_one_ends(agent):
     ]
     await until(lambda: len(agent.driver.calls) == MAX_CALLS)
     assert await turned_away(await agent.send("more")) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED, f"overload: {MAX_CALLS} calls are open here already"
+        grpc.StatusCode.RESOURCE_EXHAUSTED, f"overload: {MAX_CALLS} calls are open already"
     )  # fmt: skip
     uploading[0].cancel()
     await until(lambda: len(agent.driver.calls) == MAX_CALLS - 1)
@@ -455,7 +455,7 @@ async def test_a_give_up_during_the_upload_stops_the_receiving(agent):
     call = await agent.call(opened("a", bytes(50_000), head=10), chunk(bytes(10)))
     await until(lambda: agent.driver.calls and agent.driver.calls["robot/a"].receiving)
     assert await agent.give_up("a")
-    (stopped,) = await words(call)
+    (stopped,) = await messages_of(call)
     assert stopped.stopped.reason == "the upload was given up"
     await until(agent.is_free)
 
@@ -466,7 +466,7 @@ async def test_a_give_up_while_the_image_is_prepared_runs_no_stage(agent):
     await until(agent.preparing.is_set)
     assert await agent.give_up("a")
     agent.prepared.set()
-    (stopped,) = await words(call)
+    (stopped,) = await messages_of(call)
     assert stopped.stopped.reason == "given up before its first stage"
     assert agent.net.ran == []
     await until(agent.is_free)
@@ -491,11 +491,11 @@ async def test_a_give_up_is_answered_while_a_stage_runs(agent):
     for task_id in ("never", "a", "a"):
         assert await agent.give_up(task_id) == (task_id == "a")
     agent.net.let_go(1)
-    assert (await words(call))[-1].stopped.compute_ns > 0
+    assert (await messages_of(call))[-1].stopped.compute_ns > 0
 
 
 async def test_a_give_up_of_a_task_that_is_over_is_harmless(agent):
-    await words(await agent.send())
+    await messages_of(await agent.send())
     await until(agent.is_free)
     assert not await agent.give_up("a")
     assert [r for r in agent.records if r["level"] == "critical"] == []
@@ -557,7 +557,7 @@ async def test_a_draining_agent_finishes_what_runs_and_refuses_what_comes(agent)
     drain = asyncio.create_task(agent.driver.drain())
     await until(lambda: agent.driver.draining)
     assert (await probe(agent)).draining
-    (refused,) = await words(await agent.send("b"))
+    (refused,) = await messages_of(await agent.send("b"))
     assert refused.refused.reason == "the agent is shutting down"
     agent.net.let_go(0)
     assert await names(running) == ["accepted", "result"]
@@ -597,20 +597,20 @@ async def test_an_unknown_codec_is_refused_with_those_there_are(agent):
 # --- its part of the story --------------------------------------------------------------------
 
 
-async def test_the_last_word_brings_what_happened_here(agent):
-    said = await words(await agent.send(accuracy=0.75))
-    assert [message for message in said[:-1] if message.story] == []
-    story = [(moment.name, moment.detail) for moment in said[-1].story]
+async def test_the_last_message_carries_the_tasks_story(agent):
+    messages = await messages_of(await agent.send(accuracy=0.75))
+    assert [message for message in messages[:-1] if message.story] == []
+    story = [(moment.name, moment.detail) for moment in messages[-1].story]
     assert story == [
         ("Received", "jpeg"), ("Decoded", ""), ("Accept", "exit2"), ("StageDone", "stage 0"),
         ("StageDone", "stage 1"), ("HeadDone", "exit2"), ("Reply", ""),
     ]  # fmt: skip
-    at_ns = [moment.at_ns for moment in said[-1].story]
+    at_ns = [moment.at_ns for moment in messages[-1].story]
     assert at_ns == sorted(at_ns)
     assert 0 < at_ns[0] < PATIENCE_S * S
 
 
 async def test_a_refusal_tells_its_story_as_well(agent):
-    said = await words(await agent.send(accuracy=1.0))
-    assert [moment.name for moment in said[-1].story] == ["Received", "Refuse"]
-    assert said[-1].story[-1].detail == said[-1].refused.reason
+    messages = await messages_of(await agent.send(accuracy=1.0))
+    assert [moment.name for moment in messages[-1].story] == ["Received", "Refuse"]
+    assert messages[-1].story[-1].detail == messages[-1].refused.reason

@@ -1,4 +1,4 @@
-"""A cloud machine driven by hand, with an executor that ends its one piece when told to."""
+"""A cloud machine driven by hand, with a decoder and an executor that the test controls."""
 
 from collections import Counter
 from typing import Any
@@ -13,7 +13,7 @@ from tests.core.round_figures import ANSWER, CLOUD, MS, START_NS, at, ns
 
 
 class ScriptedCloud:
-    """The machine, and the other side of its contract."""
+    """The machine, and a driver that checks the machine's side of the contract."""
 
     def __init__(self, table=CLOUD, warmed_up=True, **settings: Any) -> None:
         self.machine = CloudMachine(CloudSettings(**settings), table)
@@ -33,15 +33,15 @@ class ScriptedCloud:
     # --- events in, actions out -------------------------------------------------------------
 
     def handle(self, event: ev.CloudEvent) -> list[do.CloudAction]:
-        """One event. Breaks off where the machine asks for what it must not ask.
+        """Handle one event; fail if the machine returns an action that it must not return.
 
-        Forecasts on the way are gathered in `news`; what is returned are the decisions.
+        Progress reports are collected in `news`. The other actions are returned.
         """
         actions = self.machine.handle(event)
         self.now_ns = event.now_ns
-        self._happened(event)
+        self._note_event(event)
         for action in actions:
-            self._asked(action)
+            self._check_action(action)
         self.machine.validate()
         return [
             action for action in actions if not isinstance(action, do.Progress | do.RecordScore)
@@ -89,11 +89,11 @@ class ScriptedCloud:
 
     @property
     def piece_since_ms(self) -> float:
-        """When the executor's piece began."""
+        """Moment when the executor's piece began."""
         return (self.piece_since_ns - START_NS) / MS
 
     def queue_ms(self, ms: float) -> float:
-        """What a probe would be told of the work that waits here."""
+        """Waiting work that a probe's answer reports."""
         return self.machine.load(at(ms)).queue_ns / MS
 
     def entry(self, task_id: str):
@@ -102,7 +102,7 @@ class ScriptedCloud:
 
     # --- the contract -----------------------------------------------------------------------
 
-    def _happened(self, event: ev.CloudEvent) -> None:
+    def _note_event(self, event: ev.CloudEvent) -> None:
         if isinstance(event, ev.StageDone | ev.HeadDone | ev.ExecutorFailed):
             self.piece = None
         elif isinstance(event, ev.Decoded | ev.DecodeFailed):
@@ -112,7 +112,7 @@ class ScriptedCloud:
         elif isinstance(event, ev.GiveUpReceived | ev.ClientGone):
             self.unwanted.add(event.task_id)
 
-    def _asked(self, action: do.CloudAction) -> None:
+    def _check_action(self, action: do.CloudAction) -> None:
         if isinstance(action, do.RunStage | do.RunHead):
             assert self.piece is None, "two jobs for one executor"
             ids = action.task_ids if isinstance(action, do.RunStage) else (action.task_id,)
@@ -130,7 +130,7 @@ class ScriptedCloud:
             self.ends[action.task_id] += 1
 
     def wind_up(self) -> None:
-        """Everything fails that still runs: then each received task has its one end."""
+        """Fail everything that still runs; then each received task must have exactly one end."""
         while self.decoding is not None:
             failed = ev.DecodeFailed(self.now_ns + MS, self.decoding, "the test is over", False)
             self.handle(failed)
@@ -149,7 +149,7 @@ class ScriptedCloud:
         return self.table.exit_named(piece.exit).head_ns
 
     def _warm_up(self) -> None:
-        """Stages that take as long as the profile says: no prior is left."""
+        """Run stages at their profiled times until they have replaced the priors."""
         for number in range(4):
             self.arrive(200 * number - 900, f"w{number}", 900, 0.0, rule=ExitRule.EARLIEST)
             while self.piece is not None:

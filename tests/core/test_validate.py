@@ -95,7 +95,7 @@ CLOUD_FAULTS = {
     "a ran past its exits": (in_stage, lambda cloud: plant(cloud, next_stage=6)),
     "a task waits before an idle decoder": (
         queued,
-        lambda cloud: setattr(cloud.machine._decoding, "_current", None),
+        lambda cloud: setattr(cloud.machine._decoding, "current", None),
     ),
     "the decoder's task is not in it": (
         decoding,

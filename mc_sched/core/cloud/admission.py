@@ -40,7 +40,8 @@ class CloudAdmission:
             return Refusal(RefusalCode.DRAINING, "the agent is shutting down")
         if open_tasks >= self.max_tasks:
             return Refusal(
-                RefusalCode.TOO_MANY_TASKS, f"{self.max_tasks} tasks are here, the limit max_tasks"
+                RefusalCode.TOO_MANY_TASKS,
+                f"{self.max_tasks} tasks are open already, the limit max_tasks",
             )
         received = task.received
         accurate = self._table.acceptable(received.codec, received.accuracy)

@@ -7,8 +7,6 @@ images behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from mc_sched.core.cloud.task import CloudTask
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.tables import CloudTable
@@ -20,31 +18,21 @@ class DecodeQueue:
 
     def __init__(self, table: CloudTable, times: CloudTimePredictor) -> None:
         self._table, self._times = table, times
-        self._waiting: dict[str, CloudTask] = {}
-        self._current: CloudTask | None = None
+        self.queued: dict[str, CloudTask] = {}
+        """Tasks that wait for the decoder, by id, in its order."""
+        self.current: CloudTask | None = None
+        """The task in the decoder."""
         self._since_ns = 0
-        """Moment when the decoder began with `_current`."""
-
-    def __contains__(self, task_id: str) -> bool:
-        return self.find(task_id) is not None
+        """Moment when the decoder began with `current`."""
 
     def __len__(self) -> int:
-        return len(self._waiting) + (self._current is not None)
+        return len(self.queued) + (self.current is not None)
 
     def find(self, task_id: str) -> CloudTask | None:
         """The task of this id, waiting or in the decoder."""
-        if self._current is not None and self._current.task_id == task_id:
-            return self._current
-        return self._waiting.get(task_id)
-
-    @property
-    def current(self) -> CloudTask | None:
-        """The task in the decoder."""
-        return self._current
-
-    def waiting(self) -> Iterable[CloudTask]:
-        """The tasks that wait for the decoder, in its order."""
-        return self._waiting.values()
+        if self.current is not None and self.current.task_id == task_id:
+            return self.current
+        return self.queued.get(task_id)
 
     def add(self, task: CloudTask) -> None:
         """Append a task whose payload has arrived."""
@@ -52,26 +40,26 @@ class DecodeQueue:
         task.decode_ns = self.decode_ns(received.codec)
         all_ns = self._times.shortest_ns(received.now_ns, received.codec, received.accuracy)
         task.path_ns = max(0, all_ns - task.decode_ns)
-        self._waiting[task.task_id] = task
+        self.queued[task.task_id] = task
 
     def remove(self, task: CloudTask) -> None:
         """Remove a task that still waits."""
-        del self._waiting[task.task_id]
+        del self.queued[task.task_id]
 
     def begin_next(self, now_ns: int) -> CloudTask | None:
         """Hand the longest waiting task to the decoder; None if it is busy or no task waits."""
-        if self._current is not None or not self._waiting:
+        if self.current is not None or not self.queued:
             return None
-        task_id = next(iter(self._waiting))
-        self._current, self._since_ns = self._waiting.pop(task_id), now_ns
-        return self._current
+        task_id = next(iter(self.queued))
+        self.current, self._since_ns = self.queued.pop(task_id), now_ns
+        return self.current
 
     def finish(self, task_id: str) -> CloudTask | None:
         """Take the task out of the decoder; None if the decoder is not at this task."""
-        task = self._current
+        task = self.current
         if task is None or task.task_id != task_id:
             return None
-        self._current = None
+        self.current = None
         return task
 
     def decode_ns(self, codec: str) -> int:
@@ -83,12 +71,12 @@ class DecodeQueue:
 
         `executor_ns` is the work that the executor has already. Both work at the same time.
         """
-        current = self._current
+        current = self.current
         if current is None:
             return executor_ns
         decoding_ns = current.decode_ns - (now_ns - self._since_ns)
         path_ns = 0 if current.state is CloudState.DROPPED else current.path_ns
-        for task in self._waiting.values():
+        for task in self.queued.values():
             decoding_ns += task.decode_ns
             path_ns += task.path_ns
         return max(decoding_ns, executor_ns + path_ns)

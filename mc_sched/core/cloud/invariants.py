@@ -30,7 +30,7 @@ def check_decoding(decoding: DecodeQueue) -> None:
     current = decoding.current
     _must(current is not None or not decoding, "a task waits before an idle decoder")
     _must(current is None or current.state in IN_DECODER, "the decoder's task is not in it")
-    queued = all(task.state is CloudState.QUEUED for task in decoding.waiting())
+    queued = all(task.state is CloudState.QUEUED for task in decoding.queued.values())
     _must(queued, "a task that waits for the decoder is not queued")
 
 

@@ -77,7 +77,7 @@ class CloudMachine:
         self._handlers[type(event)](event)
         if self._tasks:
             self._dispatch()
-        if self._decoding:
+        if self._decoding.queued:
             self._decode_next()
         return self._actions
 

@@ -65,7 +65,7 @@ def test_the_codec_has_its_own_accuracy(make_cloud):
     assert cloud.arrive(0, "a", 200, 0.76, codec="features")[0] == accept("a", "exit2", 13)
 
 
-# --- time: queue + path + way back against the budget -----------------------------------------
+# --- time: queue + path + downlink against the budget -----------------------------------------
 
 
 def test_a_budget_of_path_and_way_back_is_enough(cloud):
@@ -201,7 +201,7 @@ def test_overload_is_refused(make_cloud):
     cloud.arrive(0, "a", 500)
     cloud.arrive(0, "b", 500)
     assert cloud.arrive(0, "c", 500) == [
-        Refuse("c", "2 tasks are here, the limit max_tasks", RefusalCode.TOO_MANY_TASKS)
+        Refuse("c", "2 tasks are open already, the limit max_tasks", RefusalCode.TOO_MANY_TASKS)
     ]
     cloud.tell(1, ev.GiveUpReceived, "b")
     assert cloud.arrive(1, "d", 500)[0].task_id == "d"

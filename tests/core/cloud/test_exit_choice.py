@@ -123,7 +123,7 @@ def test_an_exit_that_is_no_better_is_not_pursued(make_cloud):
         replace(e, accuracy={"jpeg": 0.76}) if e.name == "exit2" else e for e in CLOUD.exits
     )
     cloud = make_cloud(replace(CLOUD, exits=exits))
-    cloud.arrive(0, "a", 20, down=5, rule=PURSUE)  # exit3 would be at 17, and 22 with the way back
+    cloud.arrive(0, "a", 20, down=5, rule=PURSUE)  # exit3 would be at 17, and 22 with the downlink
     cloud.step()
     assert cloud.step() == head("exit1")
 
@@ -276,7 +276,7 @@ GAP = CloudTable(
 
 
 def test_past_the_target_too(make_cloud):
-    """At 35 ms 10 are left before the way back, and the next exit is 11 away."""
+    """At 35 ms 10 ms are left before the downlink, and the next exit is 11 ms away."""
     cloud = make_cloud(GAP)
     cloud.arrive(0, "a", 50, down=5, rule=PURSUE)
     assert cloud.step() == stage(1)
@@ -300,7 +300,7 @@ def test_what_was_just_accepted_is_not_hopeless(cloud):
     assert cloud.arrive(900, "a", 9 + 5, down=5) == [Accept("a", "exit1", ns(9), 0), *stage(0)]
 
 
-# --- what the edge is told on the way ---------------------------------------------------------
+# --- progress reports to the edge -------------------------------------------------------------
 
 
 def test_as_long_as_the_forecast_holds_there_is_no_news(cloud):

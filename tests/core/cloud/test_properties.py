@@ -16,7 +16,7 @@ ways_back = st.integers(0, 20)
 
 
 def fitting(accuracy, budget, down):
-    """Exits that answer a lone task in time, closest to the input first; the way back included."""
+    """Exits that answer a lone task in time, closest to the input first; the downlink included."""
     return [
         e
         for e in CLOUD.exits

@@ -103,7 +103,7 @@ def test_a_failure_frees_the_executor():
     assert cloud.fail(3, "a")[-1] == RunStage(("b",), 0)
 
 
-# --- what a probe is told ---------------------------------------------------------------------
+# --- the load in a probe's answer---------------------------------------------------------------
 
 
 def test_an_idle_cloud_has_no_queue(cloud):

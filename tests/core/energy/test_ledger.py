@@ -209,7 +209,7 @@ EVERY_MS, RUN_MS, SAMPLE_MS, TASKS = 83, 20, 100, 600
 
 
 def mean_w(start_ms, end_ms):
-    """What an energy counter says: 3 W, and 7 W more during the first 20 ms of every 83."""
+    """Power by an energy counter: 3 W, and 7 W more during the first 20 ms of every 83."""
     first, last = int(start_ms // EVERY_MS), int(end_ms // EVERY_MS)
     busy_ms = sum(
         max(0, min(end_ms, k * EVERY_MS + RUN_MS) - max(start_ms, k * EVERY_MS))
@@ -219,13 +219,13 @@ def mean_w(start_ms, end_ms):
 
 
 def instant_w(start_ms, end_ms):
-    """What a rail says that averages over no time at all."""
+    """Power by a rail that does not average."""
     number, into_ms = divmod(end_ms, EVERY_MS)
     return IDLE_W + ACTIVE_W * (0 <= number < TASKS and into_ms < RUN_MS)
 
 
-@pytest.mark.parametrize("says", [mean_w, instant_w])
-def test_a_synthetic_trace_is_shared_out_as_it_was_made(make_edge, says):
+@pytest.mark.parametrize("power_w", [mean_w, instant_w])
+def test_a_synthetic_trace_is_shared_out_as_it_was_made(make_edge, power_w):
     edge = make_edge(energy=MODEL)
     ends_ms = TASKS * EVERY_MS
     moments = [(ms, 0, None) for ms in range(-1000, ends_ms + SAMPLE_MS, SAMPLE_MS)]
@@ -234,7 +234,7 @@ def test_a_synthetic_trace_is_shared_out_as_it_was_made(make_edge, says):
     before = edge.machine.snapshot(edge.now_ns)
     for ms, kind, number in sorted(moments, key=lambda moment: moment[:2]):
         if kind == 0:
-            edge.tell(ms, ev.PowerSampled, says(ms - SAMPLE_MS, ms), "rapl")
+            edge.tell(ms, ev.PowerSampled, power_w(ms - SAMPLE_MS, ms), "rapl")
         elif kind == 1:
             edge.submit(ms, f"t{number}", 84, policy="edge-only")
         else:

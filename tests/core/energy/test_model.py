@@ -207,7 +207,7 @@ def test_one_that_is_overdue_has_sent_no_more_than_the_image(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.deadline_fires(84, "a")
     assert edge.outcome("a").bytes_up == IMAGE_BYTES
-    assert spent(edge, "a").radio_up_j == up_j(74)  # the word itself would have taken 10 ms
+    assert spent(edge, "a").radio_up_j == up_j(74)  # the acceptance itself would have taken 10 ms
 
 
 def test_an_upload_that_was_given_up_is_off_the_air_from_then_on(edge):

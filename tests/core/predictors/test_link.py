@@ -16,7 +16,7 @@ from tests.core.round_figures import IMAGE_BYTES, at, faded, ns
 SIZE = IMAGE_BYTES
 EIGHT_MBPS = 8e6
 EXPECTED = Forecast(ns(20), ns(20))
-"""Of the link below and an upload of this size."""
+"""Size of an upload on the link below."""
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_what_the_cloud_saw_keeps_a_transfer_within_reason(link, until_accepted,
     assert link.up_mean_ns(4, SIZE) == pytest.approx(1e6 * faded(10, 10, 10, 10, transfer), abs=1)
 
 
-# --- the way back -----------------------------------------------------------------------------
+# --- the downlink -----------------------------------------------------------------------------
 
 
 def test_before_a_reply_was_timed_its_way_is_half_a_round_trip(link):
@@ -163,7 +163,7 @@ def test_then_it_is_what_replies_took_more_than_the_clouds_first_word(link):
 
 
 def test_no_reply_is_faster_than_the_fastest_round_trip(link):
-    """One that nearly overtook the cloud's word shows that the word was held up."""
+    """A reply that nearly overtook the acceptance shows that the acceptance was delayed."""
     link.record_rtt(4, ns(8))
     assert link.record_reply(4, ns(2), ns(9)).actual_ns == ns(4)
 
@@ -258,7 +258,7 @@ def test_but_with_nothing_older_it_speaks(link):
 
 
 def test_a_bound_leaves_room_for_the_round_trip(link):
-    """At 8 Mbps the cloud's word would have come after 20 ms: 15 without it say nothing."""
+    """At 8 Mbps the acceptance would have come after 20 ms; 15 ms without it show nothing."""
     link.record_unfinished(4, SIZE, ns(15), EXPECTED)
     assert link.up_mean_bps(4) == EIGHT_MBPS
 

@@ -19,7 +19,7 @@ def local():
 
 
 def run(predictor, ms, took):
-    """A whole run that takes `took` ms."""
+    """A complete run that takes `took` ms."""
     predictor.started(ns(ms))
     predictor.ended(ns(ms + took), completed=True)
 
@@ -132,7 +132,7 @@ def test_the_papers_form_weighs_it_by_its_operations(local, layers, residual):
     assert local.residual_ops_ns(ns(layers[-1])) == ns(residual)
 
 
-def whole(local, ms, *layers_ms):
+def complete_run(local, ms, *layers_ms):
     """A run at `ms` whose layers end so much later; what it scored."""
     local.started(ns(ms))
     for layer, after in enumerate(layers_ms):
@@ -148,16 +148,16 @@ def test_the_default_is_the_calibrated_form(local):
 def test_until_the_papers_has_proved_better(local):
     """On a device whose layers take their operations' share: 10, 30, 40, 20 of 20 ms."""
     for number in range(3):
-        whole(local, 100 * number, 2, 8, 16, 20)
+        complete_run(local, 100 * number, 2, 8, 16, 20)
     begun(local, 2, 8)
     assert local.residual_ns(ns(8)) == local.residual_ops_ns(ns(8)) == ns(12)
 
 
 def test_and_back_when_it_no_longer_is(local):
     for number in range(3):
-        whole(local, 100 * number, 2, 8, 16, 20)
+        complete_run(local, 100 * number, 2, 8, 16, 20)
     for number in range(3, 30):
-        whole(local, 100 * number, 5, 10, 15, 20)
+        complete_run(local, 100 * number, 5, 10, 15, 20)
     begun(local, 5, 10)
     assert local.residual_ns(ns(10)) == ns(10)
 

@@ -92,7 +92,7 @@ def test_a_new_sample_is_heard_at_once():
 
 @pytest.mark.parametrize(("q", "value"), [(0.0, 1), (0.25, 3), (0.5, 5), (0.95, 10), (0.99, 10)])
 def test_quantiles_are_samples(q, value):
-    """Of 1 .. 10: the least value that a share q of them does not exceed."""
+    """For 1 .. 10: the least value that a share q of them does not exceed."""
     assert window(*SHUFFLED).quantile(10, q) == value
 
 
@@ -125,7 +125,7 @@ def test_but_three_beyond_it_are():
     assert window(*WIDE, 4.0, 4.1, 4.0).quantile(20, 0.0) == 2.0
 
 
-def test_it_is_settled_when_the_prior_is_silent():
+def test_it_is_warmed_up_when_samples_have_replaced_the_prior():
     assert not window(1.0, 1.0, 1.0).warmed_up(3)
     assert window(1.0, 1.0, 1.0, 1.0).warmed_up(4)
     assert not window(1.0, 1.0, 1.0, 1.0, horizon_ns=100).warmed_up(104)
@@ -153,7 +153,7 @@ def test_what_is_zero_or_below_makes_no_step():
 
 
 LEVEL = st.floats(1.0, 1.2)
-"""So near each other that no sequence of them is a step."""
+"""Values so close to each other that no sequence of them is a step."""
 
 
 @any_samples
