@@ -31,7 +31,7 @@ from mc_sched.obs.report.running_summary import RunningSummary
 from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.arrivals import Stream
 from mc_sched.sim.noise import lognormal
-from mc_sched.sim.paper_class import SET_A
+from mc_sched.sim.paper_networks import SET_A
 from mc_sched.sim.spec import CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
 from mc_sched.sim.world import simulate
 

@@ -32,7 +32,7 @@ PLAIN = frozenset(
         "mc_sched/sim/build.py",  # not used while a world runs, like the next four
         "mc_sched/sim/most_right.py",
         "mc_sched/sim/oracle.py",
-        "mc_sched/sim/paper_class.py",
+        "mc_sched/sim/paper_networks.py",
         "mc_sched/sim/what_if.py",
     )
 )

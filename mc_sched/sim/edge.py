@@ -14,10 +14,10 @@ from mc_sched.core.events import TimerKind
 from mc_sched.core.task import Outcome, Site, Task
 from mc_sched.obs.report.summary import TaskResult
 from mc_sched.sim.arrivals import OpenTask
-from mc_sched.sim.certainty import with_thresholds
 from mc_sched.sim.clock import Appointment, Clock
 from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.cloud_client import CloudClient
+from mc_sched.sim.entropy import with_thresholds
 from mc_sched.sim.executor import Executor
 from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
 from mc_sched.sim.radio_link import RadioLink

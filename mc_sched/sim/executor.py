@@ -16,8 +16,8 @@ from mc_sched.core import events as ev
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.task import Prediction
 from mc_sched.sim.arrivals import OpenTask
-from mc_sched.sim.certainty import entropy_by_rank
 from mc_sched.sim.clock import Appointment, Clock
+from mc_sched.sim.entropy import entropy_by_rank
 from mc_sched.sim.spec import DeviceSpec
 from mc_sched.sim.truth import Truth
 

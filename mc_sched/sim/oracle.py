@@ -30,8 +30,8 @@ from mc_sched.core.payloads import all_payload_bytes
 from mc_sched.core.policies.entropy_threshold import loosest
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import Task
-from mc_sched.sim.certainty import entropy_by_rank, with_thresholds
 from mc_sched.sim.cloud import DECODER, head_piece
+from mc_sched.sim.entropy import entropy_by_rank, with_thresholds
 from mc_sched.sim.executor import ENCODER, LOCAL_NET
 from mc_sched.sim.most_right import Answers, Option, most_right
 from mc_sched.sim.radio_link import CHUNK_BYTES, HEADER_BYTES

@@ -13,7 +13,7 @@ The network does not know z. It sees o = z + v * f_i, and its confidence is P(ri
 calibrated by construction, as the shipped exits are by their temperature. The probabilities of an
 answer's five labels add up to this confidence and halve from one label to the next; the rest is
 spread evenly over the other classes. The entropy of the answer follows from that, unless measured
-entropies are given (see `certainty.py`).
+entropies are given (see `entropy.py`).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import Mode, Privacy, Site
 from mc_sched.link.model import LinkSpec, mbps
 from mc_sched.sim.arrivals import Stream
-from mc_sched.sim.certainty import VALIDATION_IMAGES, entropy_by_rank, with_thresholds
-from mc_sched.sim.paper_class import SET_A, SETS
+from mc_sched.sim.entropy import VALIDATION_IMAGES, entropy_by_rank, with_thresholds
+from mc_sched.sim.paper_networks import SET_A, SETS
 from mc_sched.sim.spec import CloudSpec, DeviceSpec, EdgeSpec, RadioLinkSpec, WorldSpec
 from mc_sched.sim.truth import RANKS, Truth, natural_entropy
 from tests.sim.worlds import LINK, MS, Story, dark

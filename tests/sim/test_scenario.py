@@ -10,7 +10,7 @@ from mc_sched.errors import UserError
 from mc_sched.link.model import KINDS, TraceRate
 from mc_sched.link.varying import SteppedRate
 from mc_sched.sim.build import world_of
-from mc_sched.sim.paper_class import CAFFENET_NS, SET_A, SET_B, SETS
+from mc_sched.sim.paper_networks import CAFFENET_NS, SET_A, SET_B, SETS
 from mc_sched.sim.scenario import Scenario, load_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "configs" / "scenarios"

@@ -10,7 +10,7 @@ from mc_sched.sim.scenario.devices import DeviceConfig
 from mc_sched.sim.scenario.groups import CloudGroupConfig, EdgeGroupConfig, StreamConfig
 from mc_sched.sim.scenario.links import LinkConfig, OutageConfig
 from mc_sched.sim.scenario.networks import BundleConfig, Tables
-from mc_sched.sim.scenario.whole import Scenario, load_scenario
+from mc_sched.sim.scenario.scenario import Scenario, load_scenario
 
 __all__ = [
     "BundleConfig",

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mc_sched.config import Config, load_config
-from mc_sched.sim import paper_class
+from mc_sched.sim import paper_networks
 from mc_sched.sim.scenario.groups import CloudGroupConfig, EdgeGroupConfig
 from mc_sched.sim.scenario.networks import BundleConfig, NetworksConfig, Tables
 
@@ -46,7 +46,7 @@ class Scenario(Config):
             return None
         if self.tables is not None:
             return self.tables.tables()
-        return paper_class.SETS[self.networks or "paper-a"]
+        return paper_networks.SETS[self.networks or "paper-a"]
 
 
 def load_scenario(path: str | Path) -> Scenario:
