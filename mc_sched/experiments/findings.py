@@ -11,7 +11,7 @@ from typing import Any
 
 from mc_sched.errors import UserError
 
-SCHEMA = "mc-sched/experiment/1"
+SCHEMA = "mc-sched/experiment/2"
 Table = list[tuple[str, ...]]
 """Rows of text; the first one holds the column heads."""
 

@@ -61,7 +61,7 @@ class EdgeSpec:
     cloud: int | None = 0
     """Index of the cloud agent that it uses; None if it works alone."""
     shared_link: str = ""
-    """Edges with the same name here share one link; empty for a link of its own."""
+    """Name of a link; edges that have the same name share it. Empty for a link of its own."""
     admission_ns: int = 0
     """Time from an image's arrival to its decision, for decoding and cropping."""
 

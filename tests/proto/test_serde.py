@@ -60,7 +60,7 @@ def test_the_clouds_story(moments):
     assert serde.story_from_wire(sent(reply)) == moments
 
 
-# --- there and back ---------------------------------------------------------------------------
+# --- both directions --------------------------------------------------------------------------
 
 
 @quick

@@ -1,12 +1,12 @@
 """Candidates that run the local net first, and a larger network on the images it is not sure of.
 
-DDNN does this for every task (see `baselines/ddnn.py`); here it is for a task that requires more
-accuracy than the local net has. The threshold is tuned so that all answers together, those of the
-local net and those of the larger network, reach the QoR. Unlike DDNN, nothing is sent that could no
-longer be in time, and a device that holds the cloud net may run it on images that the local net is
-not sure of, or that the cloud would answer late. If no larger network can be reached in time, the
-local net's sure answers are better than none; they have to reach the QoR by themselves, which takes
-a stricter threshold.
+DDNN does this for every task (see `baselines/ddnn.py`); `mc` considers it for a task that requires
+more accuracy than the local net has. The threshold is tuned so that all answers together, those of
+the local net and those of the larger network, reach the QoR. Unlike DDNN, nothing is sent that
+could no longer be in time, and a device that holds the cloud net may run it on images that the
+local net is not sure of, or that the cloud would answer late. If no larger network can be reached
+in time, the local net's sure answers are better than none; they have to reach the QoR by
+themselves, which takes a stricter threshold.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def sends_for_good(option, accuracy=0.75):
         pytest.param(
             view(cloud=(NEAR,), latest_start_ns=ns(9), remaining_ns=ns(39)),
             RunOnEdge(),
-            id="both, energy: would run here as well, and is not sure",
+            id="both, energy: would run on the edge as well, and is not sure",
         ),
         pytest.param(view(mode=Mode.PERFORMANCE), RunOnEdge(), id="both, performance"),
         pytest.param(view(cloud=()), RunOnEdge(), id="no cloud"),

@@ -3,8 +3,8 @@
 Kang et al. 2017 (ASPLOS). For each request it considers the link and the server's load, and chooses
 the layer after which the network is split: a split at 0 sends the image, one after the last layer
 sends nothing. Exits, deadline and accuracy are ignored. Kang et al. predict a layer's time by a
-regression on its shape; here each stage's profile on its host is used instead. If the image must
-not leave the device, the features codec is the only split.
+regression on its shape; this policy uses each stage's profile on its host instead. If the image
+must not leave the device, the features codec is the only split.
 """
 
 from __future__ import annotations
