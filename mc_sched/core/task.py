@@ -26,7 +26,7 @@ class Mode(str, Enum):
 
 
 class Privacy(str, Enum):
-    """What may leave the device: nothing, noisy features, or the image."""
+    """Limit on what may leave the device: nothing, noisy features, or the image."""
 
     EDGE_ONLY = "edge-only"
     FEATURES = "features"
@@ -121,7 +121,7 @@ class Prediction:
 
 
 class Constraint(str, Enum):
-    """What a site lacks for a task."""
+    """The constraint of a task that a site cannot meet."""
 
     ACCURACY = "accuracy"
     DEADLINE = "deadline"

@@ -19,29 +19,29 @@ class EdgeLearning:
         self._air = RadioAir()
 
     def task_came(self) -> None:
-        """A task was submitted."""
+        """Count a submitted task."""
         self._forecast.cloud_record.task_came()
 
     # --- local runs and the device ----------------------------------------------------------
 
     def run_requested(self, entry: EdgeTask, now_ns: int) -> None:
-        """The machine has requested a run."""
+        """Start the forecast of a run that the machine requests."""
         self._forecast.local.started(now_ns, entry.net.profiled_ns)
 
     def run_began(self, event: ev.LocalStarted) -> None:
-        """The executor reports the actual start of the run."""
+        """Take the actual start of the run, which the executor reports."""
         self._forecast.local.began(event.now_ns)
 
     def layer_done(self, event: ev.LocalLayerDone) -> None:
-        """A layer of the run is done."""
+        """Update the rest of the run by its progress."""
         self._forecast.local.layer_done(event.now_ns, event.layer)
 
     def run_aborted(self) -> None:
-        """The machine has requested that the run stops at its next layer."""
+        """Expect the run to stop at its next layer."""
         self._forecast.local.aborted()
 
     def run_ended(self, entry: EdgeTask, now_ns: int, is_complete: bool) -> tuple[Score, ...]:
-        """The run has ended, with an answer if `is_complete`."""
+        """Learn from a run that has ended, with an answer if `is_complete`."""
         scores = self._forecast.local.ended(now_ns, is_complete)
         if not is_complete or not entry.open or entry.run is None:
             return scores
@@ -51,21 +51,21 @@ class EdgeLearning:
         return (*scores, entry.total)
 
     def device_sampled(self, event: ev.DeviceSampled) -> None:
-        """A sensor has measured the load of other programs."""
+        """Take the load of other programs from a sensor."""
         self._forecast.local.busy_by_others = event.busy
 
     # --- the cloud agent and the link -------------------------------------------------------
 
     def cloud_found(self, event: ev.CloudFound) -> None:
-        """A cloud agent can be used."""
+        """Use a cloud agent with these tables."""
         self._forecast.cloud_found(event.table)
 
     def cloud_gone(self, event: ev.CloudGone) -> None:
-        """No cloud agent can be used."""
+        """Use no cloud agent, and forget what the link showed at its end."""
         self._forecast.cloud_gone(event.now_ns, event.reason)
 
     def probed(self, event: ev.LinkSampled) -> None:
-        """A probe was answered; padding measures a rate, a probe without it the round trip."""
+        """Learn a rate from a padded probe, or the round trip from one without padding."""
         link, took_ns = self._forecast.link, event.rtt_ns - event.held_ns
         if event.up_bytes or event.down_bytes:
             link.record_padded(event.now_ns, took_ns, Padding(event.up_bytes, event.down_bytes))
@@ -77,7 +77,7 @@ class EdgeLearning:
     # --- an offload -------------------------------------------------------------------------
 
     def encoded(self, entry: EdgeTask, event: ev.Encoded) -> tuple[Score, ...]:
-        """The payload is made."""
+        """Learn the encoder's time from a payload that is made."""
         attempt = entry.offloaded
         encoding = attempt.encoding
         assert encoding is not None
@@ -87,7 +87,7 @@ class EdgeLearning:
         )
 
     def accepted(self, entry: EdgeTask, event: ev.CloudAccepted) -> tuple[Score, ...]:
-        """The whole payload is in the cloud, and the cloud reports its forecast."""
+        """Learn the uplink from an accepted upload, and keep the cloud's own forecast."""
         attempt, link = entry.offloaded, self._forecast.link
         upload = _upload(attempt)
         arrived_ns = event.now_ns - event.held_ns
@@ -104,7 +104,7 @@ class EdgeLearning:
         return (score,)
 
     def replied(self, entry: EdgeTask, event: ev.CloudReplied) -> tuple[Score, ...]:
-        """The cloud has answered."""
+        """Learn the cloud's time and the downlink from an answer."""
         attempt, link = entry.offloaded, self._forecast.link
         attempt.compute_ns = event.compute_ns
         scores: tuple[Score, ...] = ()
@@ -133,7 +133,7 @@ class EdgeLearning:
         cloud.record(event.now_ns, profiled_ns, max(alone_ns, event.compute_ns))
 
     def offload_failed(self, entry: EdgeTask, now_ns: int, refused: bool) -> tuple[Score, ...]:
-        """The offload ends without an answer; call it before the leg moves.
+        """Learn from an offload that ends without an answer; call this before the leg moves.
 
         If the cloud has `refused` it, the whole payload has arrived in the cloud.
         """
@@ -146,7 +146,7 @@ class EdgeLearning:
         return scores
 
     def given_up(self, entry: EdgeTask, now_ns: int) -> tuple[Score, ...]:
-        """The edge gives the offload up; call it before the leg moves."""
+        """Learn from an offload that the edge gives up; call this before the leg moves."""
         attempt = entry.offloaded
         scores = self._no_answer(attempt, now_ns)
         if entry.cloud is CloudLeg.UPLOADING:
@@ -159,12 +159,12 @@ class EdgeLearning:
         return scores
 
     def deadline_passed(self, entry: EdgeTask) -> None:
-        """The task's deadline has passed without an answer."""
+        """Record a late offload if the task is in flight at its deadline."""
         if entry.cloud in IN_FLIGHT:
             self._forecast.cloud_record.ended(in_time=False)
 
     def cloud_idle(self) -> None:
-        """None of this edge's tasks is running in the cloud any more."""
+        """Expect no wait for this edge's own tasks, as none is running in the cloud any more."""
         self._forecast.cloud_idle()
 
     def _upload_ended(self, attempt: OffloadAttempt, now_ns: int, arrived: bool) -> None:
@@ -187,7 +187,7 @@ class EdgeLearning:
         upload.paid_ns = self._air.sent(upload.sent_ns, upload.sent_ns + upload.air_ns)
 
     def _no_answer(self, attempt: OffloadAttempt, now_ns: int) -> tuple[Score, ...]:
-        """The answer would have taken longer than the time since the decision."""
+        """Score an offload without an answer: it would have taken longer than this."""
         option = attempt.requested
         if option is None or attempt.is_scored:
             return ()

@@ -7,7 +7,7 @@ NEVER = 1_000_000_000
 
 
 class CloudRecord:
-    """Whether the last offload was in time, and how many tasks have come since a late one.
+    """Record of whether the last offload was in time, and of the tasks since a late one.
 
     No forecast contains the tasks that other edges are about to send, so a forecast can be wrong
     for all edges at once. A policy that offloads without a fallback looks at this record as well.

@@ -97,7 +97,7 @@ class EdgeForecast:
         self._cloud_free_ns = max(self._cloud_free_ns, free_ns)
 
     def cloud_idle(self) -> None:
-        """None of this edge's tasks is in the cloud any more."""
+        """Expect no wait for this edge's own tasks in the cloud."""
         self._cloud_free_ns = 0
 
     def cloud_wait_ns(self, arrival_ns: int) -> int:

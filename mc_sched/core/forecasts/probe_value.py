@@ -1,4 +1,4 @@
-"""Whether a padded probe is worth its joules: could a faster link change the next decision?
+"""The value of a padded probe: it is worth its joules if a faster link could change a decision.
 
 If all tasks stay on the device, only probes measure the uplink. So the policy decides twice on the
 next task: with the link as it is forecast, and as if it were as fast as at its recent best. If the
