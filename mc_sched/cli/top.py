@@ -15,7 +15,7 @@ from mc_sched.units import duration_argument
 
 if TYPE_CHECKING:
     from mc_proto.v1.edge_pb2 import StatusReply
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from mc_sched.client import EdgeClient
     from mc_sched.obs.report.recent import Recent
@@ -99,7 +99,7 @@ def _object(status: StatusReply, figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _table(edge: str, status: StatusReply, figures: dict[str, Any]) -> Table:
+def _table(edge: str, status: StatusReply, figures: dict[str, Any]) -> RenderableType:
     report = _object(status, figures)
     latency = figures["latency_ms"]
     power = "no sensor" if report["power_w"] is None else f"{report['power_w']:.2f} W"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
 
 
 def print_fields(rows: Iterable[tuple[str, str]], title: str = "") -> None:
@@ -33,23 +32,20 @@ def make_table(
     title: str = "",
     numbers_from: int | None = None,
     min_width: int | None = None,
-) -> Table:
-    """Build a table whose cells show markup as plain text."""
+) -> RenderableType:
+    """Build a table under a title line; markup in titles and cells is shown as plain text."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=Text(title, "bold") if title else None,
-        title_justify="left",
-        show_header=bool(headings),
-        min_width=min_width,
-    )
+    table = Table(show_header=bool(headings), min_width=min_width)
     for number, heading in enumerate(headings):
         is_number = numbers_from is not None and number >= numbers_from
         table.add_column(Text(heading), justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*map(Text, row))
-    return table
+    # rich would wrap a title of the table's own at the width of the table
+    return Group(Text(title, "bold"), table) if title else table
 
 
 def print_rich(renderable: RenderableType, console: Console | None = None) -> None:
