@@ -226,9 +226,9 @@ class Deployment(Testbed):
         await super().start_cloud()
         self._intact["cloud"] = True
 
-    async def _tell_link(self, line):
+    async def _control_link(self, line):
         self._intact["link"] = line in ("restore", "kind wifi")
-        await super()._tell_link(line)
+        await super()._control_link(line)
 
     async def mend(self):
         """Repair everything that a test has broken, and wait until the edge has noticed."""
