@@ -15,7 +15,7 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class LocalTable:
-    """The local net: accuracy on held-out images in [0, 1], by codec, and its layers in order."""
+    """The local net: its accuracy on held-out images, in [0, 1], and its layers in order."""
 
     name: str
     top1: float

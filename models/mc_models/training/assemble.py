@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mc_models.bundle.files import CLOUD_FILE, EDGE_FILE, BundleError
+from mc_models.bundle.files import CLOUD_FILE, EDGE_FILE
 from mc_models.bundle.load import Bundle, load_bundle
 from mc_models.bundle.rows import ExitRow, LayerRow, LocalTable, StageRow
 from mc_models.bundle.save import save_table
@@ -72,19 +72,19 @@ class _Measured(NamedTuple):
 def _measure(
     bundle: Bundle, validation: ImageSet, test: ImageSet, on_progress: _OnPartProgress | None
 ) -> tuple[LocalTable, tuple[ExitRow, ...]]:
-    edge, cloud = bundle.local_net(), bundle.cloud_net()
+    local_net, cloud_net = bundle.local_net(), bundle.cloud_net()
     logits = {}
     for part, images in (("validation", validation), ("test", test)):
         logits[part] = all_logits(
-            edge, cloud, images, CODEC, on_progress=_labelled(on_progress, part)
+            local_net, cloud_net, images, CODEC, on_progress=_labelled(on_progress, part)
         )
-    answers, targets = torch.from_numpy(validation.labels), torch.from_numpy(test.labels)
+    validation_labels, test_labels = map(torch.from_numpy, (validation.labels, test.labels))
 
     def row(name: str) -> _Measured:
-        result = accuracy(logits["test"][name], targets)
-        temperature = round(fit_temperature(logits["validation"][name], answers), 4)
+        result = accuracy(logits["test"][name], test_labels)
+        temperature = round(fit_temperature(logits["validation"][name], validation_labels), 4)
         before, after = (
-            round(calibration_error(logits["test"][name], targets, t), 4)
+            round(calibration_error(logits["test"][name], test_labels, t), 4)
             for t in (1.0, temperature)
         )
         return _Measured(round(result.top1, 4), round(result.top5, 4), temperature, before, after)
@@ -125,6 +125,3 @@ def _unmeasured(
         exits.append(ExitRow(name, i, head_count, {CODEC: 0.0}, {CODEC: 0.0}, 1.0))
     local = LocalTable(spec.local, 0.0, 0.0, 1.0, tuple(layers))
     return local, tuple(stages), tuple(exits)
-
-
-__all__ = ("BundleError", "save_bundle")

@@ -46,7 +46,7 @@ class ImageSource:
         if recipe.data != GENERATED:
             return self._folder[name]
         counts = {"train": recipe.train_count, "val": recipe.val_count, "test": recipe.test_count}
-        progress = _stage(self._on_progress, f"draw {name} images")
+        progress = _for_stage(self._on_progress, f"draw {name} images")
         px = recipe.spec().input_px
         jpeg = name == "train"  # the other splits go through JPEG when they are measured
         return generated_set(name, counts[name], recipe.seed, px, progress, jpeg)
@@ -61,7 +61,7 @@ class ImageSource:
     @cached_property
     def _folder(self) -> Mapping[str, ImageSet]:
         recipe = self._recipe
-        progress = _stage(self._on_progress, "read images")
+        progress = _for_stage(self._on_progress, "read images")
         found = folder_set(Path(recipe.data), recipe.spec().input_px, progress)
         self.unreadable = found.unreadable
         return split_folder(found, recipe.seed)
@@ -82,7 +82,7 @@ def train_bundle(
     source = source or ImageSource(recipe, on_progress)
     work = _work(out)
     classes = len(source.class_names)
-    nets = {part: _build(part, recipe, classes) for part in parts}  # fails early
+    nets = {part: _build(part, recipe, classes) for part in parts}  # raises before images are drawn
     images = source.split("train")
     work.mkdir(parents=True, exist_ok=True)
     for part, net in nets.items():
@@ -155,14 +155,14 @@ def _reported(
 
 def _check_recipe(file: Path, recipe: Recipe, count: int) -> None:
     """Refuse to resume with another recipe or other data; the epochs may change."""
-    free = replace(recipe, local_epochs=None, cloud_epochs=None, full_epochs=None, threads=0)
-    lasting = {**asdict(free), "images": count}
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != lasting:
+    fixed = replace(recipe, local_epochs=None, cloud_epochs=None, full_epochs=None, threads=0)
+    expected = {**asdict(fixed), "images": count}
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != expected:
         raise DataError(
             f"{file.parent} holds checkpoints of other options or images; remove it or choose "
             "another --out"
         )
-    file.write_text(json.dumps(lasting), encoding="utf-8")
+    file.write_text(json.dumps(expected), encoding="utf-8")
 
 
 def _is_finished(part: str, work: Path, recipe: Recipe, images: ImageSet) -> bool:
@@ -209,11 +209,11 @@ def _silent(stage: str, done: int, total: int, loss: float | None) -> None:
 
 def _origin(recipe: Recipe, count: int) -> Mapping[str, object]:
     """The origin of the tables; the path of a folder stays private."""
-    data = "generated" if recipe.data == "generated" else "folder"
+    data = "generated" if recipe.data == GENERATED else "folder"
     return {"data": data, "split": "test", "count": count, "seed": recipe.seed}
 
 
-def _stage(on_progress: OnStageProgress | None, name: str) -> OnProgress | None:
+def _for_stage(on_progress: OnStageProgress | None, name: str) -> OnProgress | None:
     if on_progress is None:
         return None
     return lambda done, total: on_progress(name, done, total, None)

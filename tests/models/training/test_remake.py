@@ -46,14 +46,6 @@ def tiny(name):
     )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Progress:
     """Collects the stages that report progress, and can interrupt one."""
 
