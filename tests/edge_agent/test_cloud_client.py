@@ -435,6 +435,8 @@ async def test_one_missed_probe_does_not_lose_the_cloud(agent, monkeypatch):
         seen = len(link.of(ev.LinkSampled))
         await until(lambda: len(link.of(ev.LinkSampled)) > seen + 2)
         assert link.states() == ["CloudFound"]
+        (lost,) = link.of(ev.ProbeLost)
+        assert lost.reason == f"{agent.address} does not answer (deadline_exceeded)"
 
 
 async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, monkeypatch):
@@ -449,6 +451,7 @@ async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, mo
         assert (type(end), end.reason) == (ev.CloudLost, "the connection was cut")
         (gone,) = link.of(ev.CloudGone)
         assert gone.reason == f"{agent.address} does not answer (deadline_exceeded)"
+        assert len(link.of(ev.ProbeLost)) == cloud_client.MISSED_PROBES - 1
         await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
         await link.found(times=2)  # it answers again
 
