@@ -24,8 +24,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--cloud", metavar="HOST:PORT", help="address of the cloud agent, default 127.0.0.1:7071")
     add("--mode", help="performance or energy (default)")
     add("--policy", help=f"{', '.join(POLICIES)}; default mc")
-    add("--radio", dest="energy.radio", help="energy model of the radio: wifi (default), 4g or 3g")
-    add("--power", metavar="SENSOR", dest="sensors.power", help="auto (default), none, or a sensor")
+    add(
+        "--radio", metavar="RADIO", dest="energy.radio",
+        help="energy model of the radio: wifi (default), 4g or 3g",
+    )  # fmt: skip
+    add(
+        "--power",
+        metavar="SENSOR",
+        dest="sensors.power",
+        help="power sensor: auto (default), none or a name",
+    )
     return Daemon("edge", EdgeConfig, LIVE, EdgeAgent).main(parser.parse_args(argv))
 
 

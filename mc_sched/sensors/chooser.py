@@ -145,7 +145,7 @@ class Chooser:
         for slot in self._slots:
             if slot is self._present:
                 return
-            if now_ns >= slot.due_ns and slot.opens(now_ns):
+            if now_ns >= slot.due_ns and slot.try_open(now_ns):
                 self._take(slot)
                 return
         if self._present is None and not self._reported_none:
@@ -174,7 +174,7 @@ class _Slot:
         """When the value last changed. It is kept while the sensor is closed, so that one that is
         still stuck when it is opened again is detected at once."""
 
-    def opens(self, now_ns: int) -> bool:
+    def try_open(self, now_ns: int) -> bool:
         """Try to open the sensor; if that fails, return False and pause."""
         try:
             self.sensor = self.candidate.open()
