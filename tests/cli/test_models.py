@@ -31,7 +31,9 @@ def sentence(capsys, *arguments):
     return line
 
 
-def test_profile_keeps_what_the_agents_then_read(small_bundle, tmp_path, capsys, monkeypatch):
+def test_profile_stores_the_profiles_that_the_agents_read(
+    small_bundle, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(profile_store, "QUIET", 1.0)
     file = tmp_path / "kept.json"
     name = str(small_bundle.path)
@@ -49,7 +51,9 @@ def test_profile_keeps_what_the_agents_then_read(small_bundle, tmp_path, capsys,
         assert {k: Times(**v) for k, v in same["heads"].items()} == read.heads
 
 
-def test_profile_says_what_it_did_not_keep(small_bundle, tmp_path, capsys, monkeypatch):
+def test_profile_reports_a_profile_that_it_did_not_store(
+    small_bundle, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(profile_store, "QUIET", -1.0)
     file = tmp_path / "kept.json"
     name = str(small_bundle.path)
@@ -69,7 +73,7 @@ def test_profile_prints_a_row_for_every_piece(small_bundle, capsys):
         assert name in words
 
 
-def test_models_lists_what_there_is(small_bundle, capsys, monkeypatch):
+def test_models_lists_the_bundles(small_bundle, capsys, monkeypatch):
     monkeypatch.setattr(profile_store, "QUIET", 1.0)
     name = str(small_bundle.path)
     assert "none; the agents measure" in output(capsys, "models", name)
@@ -132,7 +136,7 @@ class TestBadInput:
         line = sentence(capsys, "evaluate", str(small_bundle.path), "--data", "nowhere")
         assert "nowhere is not a folder" in line
 
-    def test_a_class_folder_that_is_no_label(self, small_bundle, tmp_path, capsys):
+    def test_a_class_folder_that_is_not_a_label(self, small_bundle, tmp_path, capsys):
         from mc_models.data.preprocess import encode_jpeg
 
         for name in ("disc-plain", "zebra"):

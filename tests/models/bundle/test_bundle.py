@@ -56,7 +56,7 @@ def test_a_changed_table_changes_the_hash(small_bundle, copied):
     assert load_bundle(copied).hash != small_bundle.hash
 
 
-def test_a_missing_bundle_is_named_with_what_there_is(tmp_path):
+def test_a_missing_bundle_is_named_with_the_shipped_ones(tmp_path):
     with pytest.raises(BundleError, match=r"nowhere.*set-a"):
         load_bundle(tmp_path / "nowhere")
 
@@ -84,7 +84,7 @@ def test_another_format_is_refused(copied):
         load_bundle(copied)
 
 
-def test_a_table_that_is_no_json_is_refused(copied):
+def test_a_table_that_is_not_json_is_refused(copied):
     (copied / "bundle.json").write_text("{", encoding="utf-8")
     with pytest.raises(BundleError, match=r"bundle\.json"):
         load_bundle(copied)
@@ -103,7 +103,7 @@ def test_weights_of_another_network_name_the_weight(copied):
 
 
 @pytest.mark.parametrize("key", ["local", "cloud"])
-def test_a_network_that_is_unknown_here_is_named(copied, key):
+def test_an_unknown_network_is_named(copied, key):
     edit(copied, lambda raw: raw["spec"].update({key: "lenet", "cloud_width": 1.0}))
     bundle = load_bundle(copied)
     with pytest.raises(BundleError, match=r"bundle\.json: .*'lenet'"):
@@ -153,7 +153,7 @@ def test_the_table_holds_calibration_errors(small_bundle):
 class TestShipped:
     """The bundles that come with the package."""
 
-    def test_its_table_has_spread(self, name):
+    def test_the_accuracies_of_its_exits_differ(self, name):
         bundle = load_bundle(name)
         local, exits = bundle.local.top5, [e.top5["jpeg"] for e in bundle.exits]
         assert bundle.measured["count"] >= 2000

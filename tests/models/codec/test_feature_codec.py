@@ -73,7 +73,7 @@ class TestMessages:
         with pytest.raises(ValueError, match=rf"{row.message_bytes} bytes, this one has 3"):
             decode(b"\xff\xd8\xff")
 
-    def test_values_take_256_levels_and_come_back_to_half_a_step(self):
+    def test_values_have_256_levels_and_are_restored_to_half_a_level(self):
         values = torch.linspace(-LIMIT, LIMIT, 1000)
         codes = to_codes(values)
         assert codes.unique().numel() == 256

@@ -18,7 +18,7 @@ def activation(seed=0, scale=5.0):
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
-def test_a_value_is_off_by_half_a_step_at_most(scale):
+def test_a_value_differs_by_half_a_level_at_most(scale):
     x = activation(scale=scale)
     step = (x.max() - x.min()) / 255
     assert (unpack(pack(x), ROW) - x).abs().max() <= step * 0.51
@@ -40,7 +40,7 @@ def test_equal_values_arrive_as_they_are():
     assert torch.equal(unpack(pack(flat), ROW), flat)
 
 
-def test_what_is_measured_is_what_is_sent():
+def test_the_accuracy_is_measured_on_the_messages_that_are_sent():
     x = torch.cat([activation(1), activation(2, scale=50.0)])
     arrived = torch.cat([unpack(pack(one), ROW) for one in x.split(1)])
     assert torch.allclose(quantised(x), arrived, atol=1e-5)
@@ -67,7 +67,7 @@ def test_there_is_a_split_behind_every_stage_but_the_last(small_bundle):
     assert [(row.name, row.stage) for row in rows] == [(f"split{n}", n) for n in range(1, 5)]
 
 
-def test_the_net_goes_on_from_any_of_them(small_bundle):
+def test_the_net_continues_from_any_split(small_bundle):
     net = small_bundle.cloud_net()
     assert isinstance(net, BranchedNet)
     with torch.inference_mode():

@@ -53,7 +53,7 @@ def test_the_centre_is_kept():
 
 
 @pytest.mark.parametrize("data", [b"", b"hello, I am a text file\n" * 50, b"\x00" * 1000])
-def test_what_is_no_image_is_refused(data):
+def test_bytes_that_are_not_an_image_are_refused(data):
     with pytest.raises(ImageError, match="JPEG or PNG"):
         decode_image(data, 224)
 

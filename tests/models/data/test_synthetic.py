@@ -28,7 +28,7 @@ def test_a_split_is_the_same_wherever_it_starts():
     assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(part, whole[4:], strict=True))
 
 
-def test_splits_share_no_picture():
+def test_splits_share_no_image():
     images = [
         image.tobytes()
         for split in ("train", "val", "test")
@@ -43,7 +43,7 @@ def test_every_class_comes_equally_often():
 
 
 @pytest.mark.parametrize("px", [32, 112, 224])
-def test_images_have_the_size_asked_for(px):
+def test_images_have_the_requested_size(px):
     image = render(55, 1, px)
     assert image.shape == (px, px, 3)
     assert image.dtype == np.uint8

@@ -49,7 +49,7 @@ def test_confusion_explains_the_difference_in_accuracy(result):
                 assert counts[i][j] - counts[j][i] == round((one - other) * result.images)
 
 
-def test_what_is_written_is_what_programs_get(result, tmp_path):
+def test_the_written_json_equals_the_printed_one(result, tmp_path):
     files = write_evaluation(result, tmp_path / "tables")
     assert [file.name for file in files] == ["evaluation.json", "accuracy.csv", "confusion.csv"]
     values = as_values(result)
@@ -68,7 +68,7 @@ def test_a_missing_folder_is_named(small_bundle, tmp_path):
         evaluation_images(small_bundle, str(tmp_path / "nowhere"), None, None)
 
 
-def test_a_class_folder_that_is_no_label_is_named(small_bundle, tmp_path):
+def test_a_class_folder_that_is_not_a_label_is_named(small_bundle, tmp_path):
     root = image_folder(tmp_path, "disc-plain", "zebra")
     with pytest.raises(DataError, match="'zebra' is not a label"):
         evaluation_images(small_bundle, str(root), None, None)

@@ -44,7 +44,7 @@ def report(coded_bundle):
     return measure_privacy(coded_bundle, own, test, QUICK, silent)
 
 
-def test_equal_pictures_are_wholly_similar_and_noise_lowers_it(small_images):
+def test_equal_images_have_similarity_one_and_noise_lowers_it(small_images):
     x = batch_input(small_images.images[:2])
     noisy = x + 0.5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     assert ssim(x, x).tolist() == pytest.approx([1.0, 1.0])
@@ -80,12 +80,12 @@ def test_medians_make_the_colours_even(small_images):
     assert above.tolist() == pytest.approx([0.5] * 3, abs=0.02)
 
 
-def test_who_sees_the_pixels_begins_with_them(small_images):
+def test_an_attacker_who_sees_pixels_starts_with_them(small_images):
     x = batch_input(small_images.images[:2])
     assert torch.equal(Reconstructor(3, 64, 64)(x), x)
 
 
-def test_evidence_of_any_side_becomes_a_picture():
+def test_evidence_of_any_side_becomes_an_image():
     for side in (8, 16, 32):
         assert Reconstructor(5, side, 64)(torch.zeros(1, 5, side, side)).shape == (1, 3, 64, 64)
 
@@ -134,7 +134,7 @@ def test_both_codecs_are_attacked_and_compared(report, coded_bundle):
     assert 1 / 8 <= report.blind_attribute_accuracy < 1
 
 
-def test_what_nothing_at_all_tells_is_measured_too(report):
+def test_a_blind_attacker_is_measured_too(report):
     """Two grey images have some similarity; no attack on a codec can score below it."""
     jpeg, _ = report.rows
     assert 0 < report.blind_ssim < jpeg.ssim
@@ -142,12 +142,12 @@ def test_what_nothing_at_all_tells_is_measured_too(report):
     assert f"{report.blind_ssim:.3f}" in verb.table_rows(report)[-1]
 
 
-def test_an_untrained_attacker_sees_a_jpeg_as_it_is(report):
+def test_even_a_briefly_trained_attacker_reconstructs_jpeg_better(report):
     jpeg, features = report.rows
     assert jpeg.ssim > 0.4 > features.ssim
 
 
-def test_the_figures_are_printed_for_people_and_programs(report, capsys):
+def test_the_results_are_printed_as_text_and_json(report, capsys):
     verb._print(report)
     table = capsys.readouterr().out
     assert "jpeg" in table
@@ -161,7 +161,7 @@ def test_the_figures_are_printed_for_people_and_programs(report, capsys):
     )
 
 
-def test_the_picture_shows_originals_and_both_reconstructions(report, tmp_path):
+def test_the_contact_sheet_shows_originals_and_both_reconstructions(report, tmp_path):
     verb._write(report, tmp_path / "images")
     with Image.open(tmp_path / "images" / "privacy.png") as sheet:
         assert sheet.width > SHOWN * 224
@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_written_is_named(report, tmp_path):
         verb._write(report, tmp_path / "file")
 
 
-def test_a_bundle_without_codec_is_no_target(small_bundle):
+def test_a_bundle_without_codec_cannot_be_attacked(small_bundle):
     args = SimpleNamespace(
         bundle=str(small_bundle.path), data="generated", count=None, seed=None, threads=0
     )

@@ -91,7 +91,7 @@ def test_a_sum_of_other_shapes_stays_a_sum():
 
 
 @needs_packed
-def test_a_relu_that_others_do_not_want_is_not_pulled_in():
+def test_a_relu_is_not_merged_if_the_sum_has_other_users():
     class Both(nn.Module):
         def __init__(self):
             super().__init__()

@@ -103,7 +103,7 @@ def test_a_setting_leaves_precisions_to_choose_from(monkeypatch):
     assert precisions("bfloat16", "cpu") == ("bfloat16",)
 
 
-def test_a_cpu_without_bfloat16_stays_with_float32_and_says_so(monkeypatch):
+def test_a_cpu_without_bfloat16_refuses_it_and_uses_float32(monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda device: False)
     assert precisions("auto", "cpu") == ("float32",)
     with pytest.raises(DeviceError, match="no bfloat16; set the precision to auto or float32"):
@@ -115,7 +115,7 @@ def test_unknown_choices_are_named():
         precisions("half", "cpu")
 
 
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+def test_a_missing_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert checked_device("auto") == checked_device("cpu") == "cpu"
     with pytest.raises(DeviceError, match="no GPU"):

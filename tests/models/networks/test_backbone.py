@@ -24,7 +24,9 @@ def published():
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_the_trunk_computes_on_our_input_what_it_did_on_theirs(published, suffix, tmp_path):
+def test_the_trunk_computes_the_same_from_our_input_as_from_torchvisions(
+    published, suffix, tmp_path
+):
     file = tmp_path / f"weights{suffix}"
     state = published.state_dict()
     save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
@@ -76,7 +78,7 @@ def test_narrow_nets_do_not_take_published_weights(published, tmp_path):
         build_cloud(SETS["b"], 10, tmp_path / "r.pth")
 
 
-def test_files_that_are_no_weights_are_named(tmp_path):
+def test_files_that_are_not_weights_are_named(tmp_path):
     chain = torchvision_chain("resnet18", 10)
     with pytest.raises(BackboneError, match=r"none\.pth is not a file"):
         load_backbone(chain, "resnet18", tmp_path / "none.pth")

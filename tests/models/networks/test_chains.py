@@ -82,7 +82,7 @@ class Twice(nn.Module):
         return self.conv(self.conv(x))
 
 
-def test_what_is_no_chain_is_named():
+def test_a_network_that_is_not_a_chain_is_named():
     with pytest.raises(ChainError, match="Doubled is not a chain: its output"):
         as_chain(Doubled(), 32)
     with pytest.raises(

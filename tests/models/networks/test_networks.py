@@ -94,7 +94,7 @@ def closed_form(net, x):
 
 
 @pytest.mark.parametrize("name", ["googlenet", "resnet152", "mobilenet_v3_large"])
-def test_operations_of_whole_networks_equal_the_closed_form(name):
+def test_operations_of_complete_networks_equal_the_closed_form(name):
     chain = torchvision_chain(name, 10)
     net = nn.Sequential(*(module for _, module in chain.trunk), chain.head).eval()
     x = torch.zeros(1, 3, 224, 224)

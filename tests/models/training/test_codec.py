@@ -50,7 +50,7 @@ class TestTraining:
         )
         assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
-    def test_the_network_itself_is_left_alone(self, small_bundle):
+    def test_training_a_codec_does_not_change_the_network(self, small_bundle):
         net = small_bundle.cloud_net()
         before = {name: value.clone() for name, value in net.state_dict().items()}
         images = generated_set("train", 8, 0, 96)

@@ -31,7 +31,7 @@ def test_the_same_seed_trains_the_same_weights(images):
     assert torch.equal(weights(first), weights(second))
 
 
-def test_an_interrupted_training_goes_on_to_the_same_weights(images, tmp_path):
+def test_an_interrupted_training_resumes_to_the_same_weights(images, tmp_path):
     whole = train(cloud_net(), images, QUICK)
 
     class Interrupted(Exception):
