@@ -13,6 +13,7 @@ FOLDERS = (
     "mc_sched/core/edge",
     "mc_sched/core/cloud",
     "mc_sched/core/energy",
+    "mc_sched/core/events",
     "mc_sched/core/forecasts",
     "mc_sched/core/policies",
     "mc_sched/core/policies/baselines",

@@ -5,7 +5,7 @@ with every event as `now_ns`, on one monotonic clock per node. Read in this orde
 
     task.py           a task, its constraints and its outcome
     tables.py         the networks: operations, accuracy, profiled times
-    events.py         what drivers feed       actions.py    what machines request
+    events/           what drivers feed       actions.py    what machines request
     transitions.py    the legal states and moves, as tables
     policy.py         the view that a policy decides on, and the decisions it can make
     policies/         mc, mc-paper, and the others in baselines/

@@ -1,7 +1,7 @@
 """EdgeMachine: Algorithm I of the paper as a state machine.
 
 `handle(event)` takes an event and returns the actions that it calls for, in order. A driver
-performs the actions and reports what happened with further events; `events.py` and `actions.py`
+performs the actions and reports what happened with further events; `events/` and `actions.py`
 state what each side can rely on. A task passes through the machine once per event:
 
     Submitted -> view -> policy -> a queue (edge or uplink, earliest deadline first)

@@ -1,18 +1,13 @@
-"""Events that drivers feed to the two machines.
-
-Each event carries `now_ns`, a reading of its own node's clock. A driver feeds the events of a
-machine in the order of `now_ns`. It feeds exactly one end for each StartLocal (LocalDone,
-LocalAborted or LocalFailed), Encode (Encoded or EncodeFailed) and SendToCloud (CloudReplied,
-CloudRefused, CloudStopped or CloudLost).
-"""
+"""Events of the edge machine."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-from mc_sched.core.settings import CloudSettings, EdgeSettings
+from mc_sched.core.events.shared import ClientGone, Drain, LinkSampled
+from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable
-from mc_sched.core.task import ExitRule, Prediction, Task
+from mc_sched.core.task import Prediction, Task
 from mc_sched.core.value import value
 
 
@@ -23,9 +18,6 @@ class TimerKind(str, Enum):
     DEADLINE = "deadline"
     PROBE = "probe"
     """Timer of the machine, not of a task: its task_id is empty."""
-
-
-# --- edge -----------------------------------------------------------------------------------
 
 
 @value
@@ -197,24 +189,6 @@ class CloudGone:
 
 
 @value
-class LinkSampled:
-    """A probe was answered after `rtt_ns`.
-
-    On the edge, it brings the cloud's load; `held_ns` of the round trip passed in the cloud, and
-    the padding was `up_bytes` and `down_bytes`. In the cloud, the edge `edge_id` has reported it.
-    """
-
-    now_ns: int
-    rtt_ns: int
-    queue_ns: int = 0
-    slowdown: float = 1.0
-    edge_id: str = ""
-    held_ns: int = 0
-    up_bytes: int = 0
-    down_bytes: int = 0
-
-
-@value
 class ProbeLost:
     """A probe was not answered in time, but the cloud agent does not count as gone yet."""
 
@@ -249,14 +223,6 @@ class TimerFired:
 
 
 @value
-class ClientGone:
-    """The task's client no longer waits for it; the cloud's client is the edge."""
-
-    now_ns: int
-    task_id: str
-
-
-@value
 class NotSatisfied:
     """The user rejects the answer to `task_id`: raise the stream's QoR and run the image again.
 
@@ -266,13 +232,6 @@ class NotSatisfied:
     now_ns: int
     task_id: str
     again: Task
-
-
-@value
-class Drain:
-    """Refuse new tasks from now on; open ones finish."""
-
-    now_ns: int
 
 
 @value
@@ -289,102 +248,4 @@ EdgeEvent = (
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
     | CloudReached | CloudFound | CloudGone | LinkSampled | ProbeLost | DeviceSampled | PowerSampled
     | TimerFired | ClientGone | NotSatisfied | EdgeReconfigured | Drain
-)  # fmt: skip
-
-# --- cloud ----------------------------------------------------------------------------------
-
-
-@value
-class Received:
-    """The last byte of a task's payload has arrived.
-
-    `budget_ns` is the time that is left until the reply must be back on the edge. `reply_in_ns` is
-    the time that is left until the edge may fall back to the local net; None if it will not.
-    `down_ns` is the edge's forecast of the downlink time. `transfer_ns` is the part of the upload
-    that this node saw, from the first part of the payload to its last byte.
-    """
-
-    now_ns: int
-    task_id: str
-    edge_id: str
-    accuracy: float
-    budget_ns: int
-    down_ns: int
-    codec: str = "jpeg"
-    exit_rule: ExitRule = ExitRule.ADAPTIVE
-    reply_in_ns: int | None = None
-    transfer_ns: int = 0
-
-
-@value
-class Decoded:
-    """The decoder has turned a task's payload into an input of the cloud net in `took_ns`."""
-
-    now_ns: int
-    task_id: str
-    took_ns: int
-
-
-@value
-class DecodeFailed:
-    """The decoder could not decode a task's payload.
-
-    `invalid`: the payload is damaged or of another format; otherwise the decoder is at fault.
-    """
-
-    now_ns: int
-    task_id: str
-    reason: str
-    invalid: bool
-
-
-@value
-class StageDone:
-    """The executor has finished stage `stage` for these tasks after `took_ns`."""
-
-    now_ns: int
-    task_ids: tuple[str, ...]
-    stage: int
-    took_ns: int
-
-
-@value
-class HeadDone:
-    """The executor has finished the head of exit `exit` for this task."""
-
-    now_ns: int
-    task_id: str
-    exit: str
-    prediction: Prediction
-    took_ns: int
-
-
-@value
-class ExecutorFailed:
-    """The executor could not run a stage or head for this task."""
-
-    now_ns: int
-    task_id: str
-    reason: str
-
-
-@value
-class GiveUpReceived:
-    """The edge's instruction to stop working on a task."""
-
-    now_ns: int
-    task_id: str
-
-
-@value
-class CloudReconfigured:
-    """Other settings from now on."""
-
-    now_ns: int
-    settings: CloudSettings
-
-
-CloudEvent = (
-    Received | Decoded | DecodeFailed | StageDone | HeadDone | ExecutorFailed | GiveUpReceived
-    | ClientGone | LinkSampled | CloudReconfigured | Drain
 )  # fmt: skip

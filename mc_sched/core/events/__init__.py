@@ -1,0 +1,93 @@
+"""Events that drivers feed to the two machines.
+
+Each event carries `now_ns`, a reading of its own node's clock. A driver feeds the events of a
+machine in the order of `now_ns`. It feeds exactly one end for each StartLocal (LocalDone,
+LocalAborted or LocalFailed), Encode (Encoded or EncodeFailed) and SendToCloud (CloudReplied,
+CloudRefused, CloudStopped or CloudLost).
+
+The events of each machine stand in a file of their own; this package exports all of them.
+"""
+
+from mc_sched.core.events.cloud import (
+    CloudEvent,
+    CloudReconfigured,
+    Decoded,
+    DecodeFailed,
+    ExecutorFailed,
+    GiveUpReceived,
+    HeadDone,
+    Received,
+    StageDone,
+)
+from mc_sched.core.events.edge import (
+    CloudAccepted,
+    CloudFound,
+    CloudGone,
+    CloudLost,
+    CloudProgressed,
+    CloudReached,
+    CloudRefused,
+    CloudReplied,
+    CloudStopped,
+    DeviceSampled,
+    EdgeEvent,
+    EdgeReconfigured,
+    Encoded,
+    EncodeFailed,
+    LocalAborted,
+    LocalDone,
+    LocalFailed,
+    LocalLayerDone,
+    LocalStarted,
+    NotSatisfied,
+    PowerSampled,
+    ProbeLost,
+    Submitted,
+    TimerFired,
+    TimerKind,
+)
+from mc_sched.core.events.shared import (
+    ClientGone,
+    Drain,
+    LinkSampled,
+)
+
+__all__ = [
+    "ClientGone",
+    "CloudAccepted",
+    "CloudEvent",
+    "CloudFound",
+    "CloudGone",
+    "CloudLost",
+    "CloudProgressed",
+    "CloudReached",
+    "CloudReconfigured",
+    "CloudRefused",
+    "CloudReplied",
+    "CloudStopped",
+    "DecodeFailed",
+    "Decoded",
+    "DeviceSampled",
+    "Drain",
+    "EdgeEvent",
+    "EdgeReconfigured",
+    "EncodeFailed",
+    "Encoded",
+    "ExecutorFailed",
+    "GiveUpReceived",
+    "HeadDone",
+    "LinkSampled",
+    "LocalAborted",
+    "LocalDone",
+    "LocalFailed",
+    "LocalLayerDone",
+    "LocalStarted",
+    "NotSatisfied",
+    "PowerSampled",
+    "ProbeLost",
+    "Received",
+    "StageDone",
+    "Submitted",
+    "TimerFired",
+    "TimerKind",
+]
