@@ -69,7 +69,7 @@ class CloudAgent:
 
     @property
     def expires(self) -> datetime | None:
-        """When the certificate in use expires; None without one."""
+        """Expiry time of the certificate in use, or None without one."""
         return self._port.expires
 
     def collector(self) -> CloudCollector:

@@ -77,7 +77,7 @@ class CloudDriver:
                 self._perform(action)
 
     def state(self, rails_w: Mapping[str, float]) -> CloudMetricsInput:
-        """Return what the metrics are made of; from any thread."""
+        """Return the values of which the metrics are made; from any thread."""
         with self._lock:
             machine, load = self._machine, self._machine.load(time.monotonic_ns())
             outcomes = dict(self._outcomes)
@@ -126,7 +126,7 @@ class CloudDriver:
     def give_up(self, key: str, owner: str = "") -> bool:
         """Handle the edge's instruction to stop; return True if the task's call is open.
 
-        `owner` is the name on the certificate of the sender. Tasks of another one stay.
+        `owner` is the name on the certificate of the sender. Tasks of other owners continue.
         """
         with self._lock:
             call = self.calls.get(key)
@@ -146,7 +146,7 @@ class CloudDriver:
 
     @property
     def progressing(self) -> bool:
-        """True if the machine can be entered and the executor is not stuck."""
+        """True if the machine's lock can be acquired and the executor is not stuck."""
         if not self._lock.acquire(timeout=LOCK_PATIENCE_S):
             return False
         self._lock.release()
@@ -174,7 +174,7 @@ class CloudDriver:
                 self.post(call, action)
 
     def _forget(self, action: do.Refuse | do.Reject | do.Reply | do.Stop) -> None:
-        """Count a task's end and free what is held of it."""
+        """Count a task's end and free its payload and its activations."""
         self._outcomes[type(action).__name__.lower(), getattr(action, "exit", "")] += 1
         self._unfinished.discard(action.task_id)
         self.decoder.drop(action.task_id)

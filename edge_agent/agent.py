@@ -97,7 +97,7 @@ class EdgeAgent:
 
     @property
     def expires(self) -> datetime | None:
-        """When the certificate in use expires; None without one."""
+        """Expiry time of the certificate in use, or None without one."""
         return None if self._identity is None else self._identity.expires
 
     def collector(self) -> EdgeCollector:

@@ -58,7 +58,7 @@ class CloudClient:
         identity: Identity | None = None,
         log_story: Callable[[CloudStory], None] = lambda story: None,
     ) -> None:
-        """With an `identity` both connections use mutual TLS.
+        """Prepare both connections; with an `identity` they use mutual TLS.
 
         `log_story` receives the cloud's part of the story of each task that has ended in the cloud.
         """

@@ -29,7 +29,7 @@ class Run:
     pieces: Sequence[Piece]
     temperature: float
     reported: Sequence[bool]
-    """For each piece, whether its end is reported as progress."""
+    """One flag per piece: True if its end is reported as progress."""
 
 
 class CloudNetOnEdge:

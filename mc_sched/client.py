@@ -206,7 +206,7 @@ class _StreamCall:
     def __init__(
         self, stub: Any, left: deque[_Frame], constraints: Constraints, *, retry: bool
     ) -> None:
-        """With `retry`, a frame that a draining agent refuses returns to `left`; the call ends."""
+        """If `retry`, end the call and put the frame back when a draining agent refuses one."""
         self._stub = stub
         self._left = left
         self._constraints = constraints

@@ -66,7 +66,7 @@ def _address(value: str) -> str:
 
 @dataclass(frozen=True)
 class Notation:
-    """How a value is written in YAML; metadata of a field, for the documentation."""
+    """YAML notation of a value: metadata of a field, for the documentation."""
 
     name: str
     text: Callable[[int], str] = str

@@ -38,7 +38,7 @@ def measure_decisions_ns(tasks: int = 2000) -> list[int]:
     machine.handle(ev.CloudFound(0, CLOUD))
     machine.handle(ev.LinkSampled(0, 8 * MS))
     took_ns: list[int] = []
-    for event in _lives(machine, tasks, took_ns):
+    for event in _task_events(machine, tasks, took_ns):
         _timed(machine, event, took_ns)
     return took_ns
 
@@ -50,11 +50,11 @@ def _timed(machine: EdgeMachine, event: ev.EdgeEvent, took_ns: list[int]) -> lis
     return list(actions)
 
 
-def _lives(machine: EdgeMachine, tasks: int, took_ns: list[int]) -> Iterator[ev.EdgeEvent]:
+def _task_events(machine: EdgeMachine, tasks: int, took_ns: list[int]) -> Iterator[ev.EdgeEvent]:
     """Submit batches of `OPEN_TASKS` tasks, each with both codecs to choose from.
 
-    Tasks that the machine encodes or offloads get the events of a cloud that answers them; the
-    events are timed here or yielded to be timed.
+    The payloads of all tasks are encoded if asked for, and a cloud accepts and answers each upload.
+    This function times the events whose actions it needs; the caller times the yielded ones.
     """
     gc.collect()
     now = MS

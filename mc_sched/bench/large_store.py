@@ -22,7 +22,7 @@ from mc_sched.obs.store.stores import Stores, open_stores
 from mc_sched.obs.store.writer import KEEP_ALL, StoreWriter
 
 LINES_PER_TRANSACTION = 120
-"""As many as arrive in 50 ms at 200 tasks per second."""
+"""Lines that arrive in 50 ms at 200 tasks per second."""
 GAP_NS = 3_600_000
 """Time between two lines; a million lines cover an hour."""
 ROUNDS = 15

@@ -1,7 +1,7 @@
 """The question that a policy answers, and the answers that it may give.
 
 A policy is a pure function of a task and a view. The view holds forecasts, not tables: what each
-site would deliver for this task if it were sent there now.
+site would deliver for this task if it were started now.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from mc_sched.core.forecasts.cloud_record import NEVER
 from mc_sched.core.stage_graph import StageGraph
 from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import ExitRule, Mode, Shortfall, Task
 from mc_sched.core.value import value
+
+NEVER_LATE = 1_000_000_000
+"""Number of tasks since the last late offload, if no offload has been late."""
 
 
 @value
@@ -69,14 +71,14 @@ class View:
     the net (`cloud` then holds the splits as well), and on a device that holds the cloud net if the
     local net is not accurate enough."""
     stage_graph: StageGraph | None = None
-    """For a policy that partitions the cloud net; None if the bundle has no splits."""
+    """Stages and splits, for a policy that partitions the cloud net; None without splits."""
     edge_free: bool = True
     """True if no other task of this edge is waiting or running on the edge."""
     cloud_free: bool = True
     """True if no other task of this edge is being offloaded or running in the cloud."""
     cloud_in_time: bool = False
     """True if the last offload that ended was in time."""
-    tasks_since_late: int = NEVER
+    tasks_since_late: int = NEVER_LATE
     """Number of tasks that were submitted since an offload was last late."""
 
 
@@ -109,7 +111,7 @@ class Fallback(str, Enum):
     UNLESS_ACCEPTED = "unless-accepted"
     """Also at the latest start, unless the cloud has accepted the task and reports it on time."""
     HEDGED = "hedged"
-    """As UNLESS_ACCEPTED, but an upload in progress continues, and the first answer wins."""
+    """UNLESS_ACCEPTED, but an upload in progress continues, and the first answer wins."""
 
     @property
     def has_timer(self) -> bool:
@@ -120,7 +122,7 @@ class Fallback(str, Enum):
     def keeps_accepted(self) -> bool:
         """True if an accepted task that is on time stays in the cloud beyond the latest start.
 
-        The cloud is asked to pursue no exit beyond the latest start then.
+        The edge then asks the cloud not to pursue any exit beyond the latest start.
         """
         return self is Fallback.UNLESS_ACCEPTED or self is Fallback.HEDGED
 

@@ -47,9 +47,9 @@ class EntropyThreshold:
     kept: float
     """Share of the images with a final local answer, in [0, 1]."""
     accuracy: dict[str, float]
-    """Of all answers, local and cloud, by codec."""
+    """Accuracy of all answers, local and cloud, by codec."""
     unsure_accuracy: float
-    """Of the local net on the other images."""
+    """Accuracy of the local net on the other images."""
 
 
 @value

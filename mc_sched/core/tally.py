@@ -17,9 +17,9 @@ class Tally:
     def __init__(self) -> None:
         self._outcomes: Counter[tuple[OutcomeKind, Site | None, str | None]] = Counter()
         self.latency = Histogram(LATENCY_BOUNDS_NS)
-        """Of answered tasks: time from submission to outcome."""
+        """Time from submission to outcome, of answered tasks."""
         self.slack = Histogram(SLACK_BOUNDS_NS)
-        """Of all tasks except refused ones: time from the outcome to the deadline."""
+        """Time from the outcome to the deadline, of all tasks that were not refused."""
 
     @property
     def outcomes(self) -> Counter[Ending]:

@@ -12,7 +12,7 @@ MAX_DEADLINE_NS = 60_000_000_000
 
 
 class Site(str, Enum):
-    """Where a task runs."""
+    """A site that runs tasks."""
 
     EDGE = "edge"
     CLOUD = "cloud"
@@ -40,7 +40,7 @@ class Privacy(str, Enum):
 
 
 class ExitRule(str, Enum):
-    """When the cloud replies once the target exit is reached (DESIGN: Algorithm II, step 3)."""
+    """Rule for the cloud's reply once the target exit is reached (Algorithm II, step 3)."""
 
     EARLIEST = "earliest"
     PURSUE = "pursue"

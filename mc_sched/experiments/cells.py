@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mc_sched.config import parse_config
 from mc_sched.core.task import ExitRule
-from mc_sched.experiments.setting import JPEG_BYTES, NOISE, SIZE_SPREAD, Setting
+from mc_sched.experiments.setting import JPEG_BYTES, NOISE, SIZE_DISPERSION, Setting
 from mc_sched.experiments.systems import System
 from mc_sched.experiments.traces import Kind, TracePair
 from mc_sched.sim.scenario import Scenario
@@ -56,7 +56,7 @@ def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scen
             "accuracy": cell.qor,
             "privacy": setting.privacy,
             "jpeg": f"{JPEG_BYTES[setting.profile]}B",
-            "size_spread": SIZE_SPREAD[setting.profile],
+            "size_dispersion": SIZE_DISPERSION[setting.profile],
         },
         "link": _link(cell),
         "device": device,

@@ -56,4 +56,4 @@ def _sizes(recorded: Recorded) -> dict[str, Any]:
     if not known:
         return {}
     logarithms = [math.log(size) for size in known]
-    return {"jpeg": round(sum(known) / len(known)), "size_spread": stdev(logarithms)}
+    return {"jpeg": round(sum(known) / len(known)), "size_dispersion": stdev(logarithms)}

@@ -16,7 +16,7 @@ SETS = ("a", "b")
 JPEG_BYTES = {"paper": 16_000, "host": 18_400}
 """Mean size of an image of 224 x 224: a photograph at a high quality (ESTIMATE); 200 of the images
 on which the shipped bundles are tested."""
-SIZE_SPREAD = {"paper": 0.2, "host": 0.3}
+SIZE_DISPERSION = {"paper": 0.2, "host": 0.3}
 """Standard deviation of its logarithm: an ESTIMATE; the same 200 images."""
 NOISE = 0.05
 """Standard deviation of the logarithm of the time of a piece of work (ESTIMATE)."""

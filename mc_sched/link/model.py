@@ -182,7 +182,7 @@ class Shaper:
 
     @property
     def free_ns(self) -> int:
-        """When the last byte offered so far leaves."""
+        """Time at which the last byte queued so far leaves."""
         return self._start_ns + self._cursor.free_ns
 
     def departure_ns(self, now_ns: int, size_bytes: int) -> int:

@@ -171,8 +171,8 @@ class _Slot:
         self._good = self._empty = 0
         self._value: float | None = None
         self._moved_ns = 0
-        """When the value last changed. It is kept while the sensor is closed, so that one that is
-        still stuck when it is opened again is detected at once."""
+        """Time of the value's last change. It is kept while the sensor is closed, so that a sensor
+        that is still stuck when it is opened again is detected at once."""
 
     def try_open(self, now_ns: int) -> bool:
         """Try to open the sensor; if that fails, return False and pause."""

@@ -33,7 +33,7 @@ class Agent(Protocol[AppliedT]):
 
     @property
     def expires(self) -> datetime | None:
-        """When the certificate of the gRPC port expires; None without one."""
+        """Expiry time of the gRPC port's certificate, or None without one."""
 
     def collector(self) -> Collector:
         """Return the source of the metrics; it is read from other threads."""

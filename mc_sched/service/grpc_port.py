@@ -57,7 +57,7 @@ class GrpcPort:
 
     @property
     def expires(self) -> datetime | None:
-        """When the certificate in use expires; None without one."""
+        """Expiry time of the certificate in use, or None without one."""
         return None if self.identity is None else self.identity.expires
 
     def set_limits(self, config: AgentConfig) -> None:

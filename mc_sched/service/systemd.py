@@ -35,7 +35,7 @@ def notify_reloading() -> None:
 
 
 def ping_interval_s() -> float | None:
-    """Return the interval at which to ping the watchdog; None if there is none for this process."""
+    """Return the interval of the watchdog's pings, or None if it does not watch this process."""
     interval_us = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid()))
     if not interval_us.isdigit() or not int(interval_us) or watched != str(os.getpid()):

@@ -33,7 +33,7 @@ class Stream:
     privacy: Privacy = Privacy.ANY
     payload_bytes: dict[str, int] = field(default_factory=lambda: {"jpeg": 12_000})
     """Mean size in bytes, by codec."""
-    size_spread: float = 0.0
+    size_dispersion: float = 0.0
     """Standard deviation of the logarithm of a JPEG's size; other codecs' sizes are constant."""
     encoding_ns: int = 0
     """Time to encode the JPEG, before the task is submitted."""
@@ -52,9 +52,9 @@ class Stream:
             else:
                 at_ns = self.start_ns + round(number * 1e9 / self.fps)
             sizes = sent
-            if self.size_spread and "jpeg" in sent:
+            if self.size_dispersion and "jpeg" in sent:
                 # a factor with mean 1, so that the mean size is as given
-                factor = draw.lognormvariate(-(self.size_spread**2) / 2, self.size_spread)
+                factor = draw.lognormvariate(-(self.size_dispersion**2) / 2, self.size_dispersion)
                 sizes = {**sent, "jpeg": max(1, round(sent["jpeg"] * factor))}
             yield Task(
                 task_id=f"{stream_id}-{number}",

@@ -78,7 +78,7 @@ def _stream(config: StreamConfig, cloud: CloudTable, start_ns: int) -> Stream:
         accuracy=config.accuracy,
         privacy=config.privacy,
         payload_bytes={"jpeg": config.jpeg, **made},
-        size_spread=config.size_spread,
+        size_dispersion=config.size_dispersion,
         encoding_ns=config.encoding,
         start_ns=start_ns,
     )

@@ -61,5 +61,5 @@ class Call:
 
     @property
     def opened_ns(self) -> int:
-        """When the cloud agent saw the call begin; -1 if it has not."""
+        """Time at which the cloud agent saw the call begin; -1 if it has not."""
         return -1 if self.transfer is None else self.transfer.opened_ns

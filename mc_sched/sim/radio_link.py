@@ -35,7 +35,7 @@ class Transfer:
         self.left_bytes = size_bytes
         self.arrived = arrived
         self.opened_ns = -1
-        """When the cloud agent sees the call begin; -1 while nothing has been sent."""
+        """Time at which the cloud agent sees the call begin; -1 while nothing has been sent."""
 
 
 class RadioLink:

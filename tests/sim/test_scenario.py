@@ -85,7 +85,7 @@ def test_a_group_is_unrolled_over_the_clouds_and_its_frames_are_spread(tmp_path)
 
 
 def test_a_stream_can_be_played_again(tmp_path):
-    text = "edges: [{stream: {arrivals: poisson, size_spread: 0.3, tasks: 20}}]"
+    text = "edges: [{stream: {arrivals: poisson, size_dispersion: 0.3, tasks: 20}}]"
     (edge,) = built(tmp_path, text).edges
     assert list(edge.arrivals()) == list(edge.arrivals())
 

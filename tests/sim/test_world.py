@@ -25,7 +25,7 @@ def busy_world(seed):
     """A world with every kind of randomness."""
     link = LinkSpec(mbps(4), mbps(8), 20 * MS, jitter_ns=10 * MS, seed=seed)
     edges = [
-        edge(f"e{n}", link, noise=0.2, seed=seed, arrivals="poisson", size_spread=0.5, fps=15)
+        edge(f"e{n}", link, noise=0.2, seed=seed, arrivals="poisson", size_dispersion=0.5, fps=15)
         for n in range(3)
     ]
     return world(*edges, seed=seed, noise=0.2)

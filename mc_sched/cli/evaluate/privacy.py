@@ -82,7 +82,7 @@ def as_json(report: PrivacyReport) -> dict[str, object]:
     """Return the measurements as a JSON object."""
     jpeg = report.rows[0]
     return {
-        "schema": "mc-sched/privacy/1",
+        "schema": "mc-sched/privacy/2",
         "bundle": report.bundle,
         "images": report.images,
         "blind_psnr_db": report.blind_psnr_db,

@@ -14,7 +14,7 @@ from mc_sched.core.task import ExitRule
 
 
 class Choice(Enum):
-    """What to do with a task between two stages."""
+    """The next step of a task between two stages."""
 
     ANSWER = "answer"
     """Run the head of the exit that the task stands behind."""
@@ -25,7 +25,7 @@ class Choice(Enum):
 
 
 class ExitChoice:
-    """Algorithm II, steps 3 and 4, and the look at the clock between two stages."""
+    """Algorithm II, steps 3 and 4, and the deadline check between two stages."""
 
     def __init__(
         self, times: CloudTimePredictor, schedule: CloudSchedule, downlinks: Downlinks

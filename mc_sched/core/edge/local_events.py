@@ -16,7 +16,7 @@ from mc_sched.core.transitions import IN_FLIGHT, LocalLeg
 
 
 class LocalEvents:
-    """Moves the local leg by the executor's reports, and outputs or continues its answers."""
+    """Moves the local leg as the executor reports; an unsure answer is followed by a larger net."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class LocalEvents:
         self._learning, self._legs, self._outcomes = learning, legs, outcomes
 
     def on_started(self, event: ev.LocalStarted) -> None:
-        """Take the run's actual start as its start."""
+        """Record the actual start of the run."""
         entry = self._state.entry(event, event.task_id)
         entry.move_local("LocalStarted")
         if entry.local is LocalLeg.RUNNING:
@@ -72,7 +72,7 @@ class LocalEvents:
             self._outcomes.answer_unsure(entry)
 
     def on_aborted(self, event: ev.LocalAborted) -> None:
-        """Close the leg; the task was answered otherwise."""
+        """Close the leg of a run that was stopped on order."""
         entry = self._state.entry(event, event.task_id)
         self._ended(entry, event.now_ns, "LocalAborted")
 

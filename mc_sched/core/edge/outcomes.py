@@ -29,7 +29,7 @@ class Answer:
 
 @value
 class Ending:
-    """How a task ends, and why."""
+    """Kind of a task's outcome, with the reason."""
 
     kind: OutcomeKind
     reason: str
@@ -37,7 +37,7 @@ class Ending:
 
 
 class EdgeOutcomes:
-    """Ends tasks and counts how."""
+    """Ends tasks and counts their outcomes."""
 
     def __init__(
         self, state: EdgeState, forecast: EdgeForecast, stats: EdgeStats, legs: EdgeLegs

@@ -1,4 +1,4 @@
-"""When the link to the cloud is probed, and what each probe carries."""
+"""Timing and content of the probes of the link to the cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mc_sched.core.task import Task
 from mc_sched.core.transitions import PROBING, CloudLeg, ProbeState
 
 ACTIVE_NS = 10 * 10**9
-"""For this long after the last task, probes still measure the link for the next one."""
+"""Time after the last task during which probes still measure the link for the next one."""
 
 
 class EdgeProbes:

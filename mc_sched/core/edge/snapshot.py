@@ -24,7 +24,7 @@ class EdgeSnapshot:
     gave_up: int
     cloud: CloudStatus
     cloud_detail: str
-    """Why the cloud is not up; empty if it is."""
+    """Reason why the cloud is not up; empty if it is."""
     uplink_bps: float
     """0 while unknown."""
     downlink_bps: float

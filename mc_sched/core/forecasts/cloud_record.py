@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-NEVER = 1_000_000_000
-"""Number of tasks since something that has not happened."""
+from mc_sched.core.policy import NEVER_LATE
 
 
 class CloudRecord:
@@ -16,11 +15,11 @@ class CloudRecord:
     def __init__(self) -> None:
         self.in_time = False
         """True if the last offload that ended was in time."""
-        self.tasks_since_late = NEVER
+        self.tasks_since_late = NEVER_LATE
 
     def task_came(self) -> None:
         """Count a submitted task, whatever its site will be."""
-        self.tasks_since_late = min(NEVER, self.tasks_since_late + 1)
+        self.tasks_since_late = min(NEVER_LATE, self.tasks_since_late + 1)
 
     def ended(self, in_time: bool) -> None:
         """Record the end of an offload."""

@@ -48,10 +48,10 @@ class EdgeForecast:
         self.offload_level = AdaptiveLevel(settings.quantile)
         """Level at which the sum of an offload's parts holds as often as the quantile says."""
         self.local_level = AdaptiveLevel(settings.quantile)
-        """The same for the wait and the run of a task on the edge."""
+        """Level at which the sum of a local task's wait and run holds as often."""
         self.cloud_status = CloudStatus.UNKNOWN
         self.cloud_gone_reason = ""
-        """Why the cloud is down; empty while it is not."""
+        """Reason why the cloud is down; empty while it is not."""
         self.cloud_record = CloudRecord()
         self.cloud_slowdown = 1.0
         """The cloud's last report of its measured time over the profiled time."""
@@ -87,7 +87,7 @@ class EdgeForecast:
         return self.cloud if self.cloud_status is CloudStatus.UP else None
 
     def cloud_load(self, now_ns: int, queue_ns: int, slowdown: float) -> None:
-        """Take the cloud's report of the work waiting there and of its slowdown."""
+        """Take the cloud's report of its queue and of its slowdown."""
         self._cloud_queue_ns, self.cloud_slowdown = queue_ns, slowdown
         self._cloud_free_ns = now_ns - self.link.rtt_mean_ns(now_ns) // 2 + queue_ns
 
@@ -101,7 +101,7 @@ class EdgeForecast:
         self._cloud_free_ns = 0
 
     def cloud_wait_ns(self, arrival_ns: int) -> int:
-        """The cloud's queue by its last report, or the rest of this edge's own work there."""
+        """Longer of the cloud's last reported queue and the rest of this edge's own tasks."""
         return max(self._cloud_queue_ns, max(0, self._cloud_free_ns - arrival_ns))
 
     def cloud_can_serve(self, task: EdgeTask, now_ns: int) -> bool:

@@ -21,7 +21,7 @@ class Explanation:
 
     story: Story
     choices: Choices | None
-    """None if the log lacks the agent's config record."""
+    """Decisions of all policies; None if the log lacks the agent's config record."""
 
     def as_object(self) -> dict[str, Any]:
         """Return the explanation for `--output json` and the console."""

@@ -45,7 +45,7 @@ class Bounds:
 
 UNBOUNDED = Bounds()
 AGENT_BOUNDS = Bounds(patience_s=10.0, page_bytes=32_000_000)
-"""For queries to an agent, which must serve tasks meanwhile."""
+"""Bounds of a query to an agent, which has to process tasks at the same time."""
 
 
 def page(lines: Iterable[Line], page_bytes: float) -> list[Line]:

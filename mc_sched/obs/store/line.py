@@ -15,7 +15,7 @@ import orjson
 from mc_sched.core.value import value
 
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace", "unknown")
-"""From the most severe down; `unknown` is for lines that are not records."""
+"""Levels, the most severe first; `unknown` is for lines that are not records."""
 LONGEST_LABEL = 64
 BESIDE_DATA = {"task": "task_id", "trace_id": "trace_id"}
 """Fields of a query that are neither labels nor in `data` -> their key in the record."""

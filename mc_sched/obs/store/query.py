@@ -68,11 +68,11 @@ class Query:
     until_ns: int = LATEST_NS
     terms: tuple[Term, ...] = ()
     words: tuple[str, ...] = ()
-    """Each must occur in the line, as a whole word or, with a * at its end, as a prefix of one."""
+    """Words that must occur in the line; one that ends in * matches as a prefix."""
     phrases: tuple[str, ...] = ()
-    """Each must occur in the line's JSON text, case-sensitively."""
+    """Texts that must occur in the line's JSON text, case-sensitively."""
     without: tuple[str, ...] = ()
-    """None of these may occur in the line's JSON text."""
+    """Texts that must not occur in the line's JSON text."""
     patterns: tuple[tuple[str, bool], ...] = ()
     """Regular expressions; True if the line must contain a match, False if it must not."""
 

@@ -29,7 +29,7 @@ class StreamConfig(Config):
     accuracy: float | None = Field(default=0.75, ge=0, le=1)
     privacy: Privacy = Privacy.ANY
     jpeg: Size = Field(default=16_000, gt=0)
-    size_spread: float = Field(default=0.0, ge=0, le=2)
+    size_dispersion: float = Field(default=0.0, ge=0, le=2)
     encoding: Duration = 0
 
 
@@ -39,7 +39,7 @@ class EnergyConfig(Config):
     compute_w: float = Field(default=EnergyModel.compute_w, ge=0, le=1000)
     idle_w: float = Field(default=EnergyModel.idle_w, ge=0, le=1000)
     radio: Literal["wifi", "4g", "3g"] | None = None
-    """None for that of the link's kind."""
+    """Kind of the radio; None for the kind of the link."""
 
 
 class EdgeGroupConfig(Config):
@@ -55,7 +55,7 @@ class EdgeGroupConfig(Config):
     alone: bool = False
     """True if the devices have no cloud agent."""
     cloud: int | None = Field(default=None, ge=0)
-    """Index of the cloud agent, from 0; None to spread the devices over all of them."""
+    """Index of the cloud agent, from 0; None to distribute the devices over all of them."""
     policy: str = "mc"
     mode: Mode = Mode.ENERGY
     exit_rule: ExitRule = ExitRule.ADAPTIVE

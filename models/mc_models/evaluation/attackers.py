@@ -46,7 +46,7 @@ class _Block(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape as x."""
+        """Map x to a tensor of its shape."""
         y: Tensor = x + self.second(F.relu(self.first(F.relu(x))))
         return y
 

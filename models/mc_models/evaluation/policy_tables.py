@@ -1,7 +1,7 @@
 """Tables that only the baseline policies need, measured on held-out images.
 
-DDNN needs the local net's entropy for each image and which outputs are right; the partitioning
-policies need the accuracy of every exit behind every raw split.
+DDNN needs the local net's entropy for each image, and whether each net is right about it. The
+partitioning policies need the accuracy of every exit behind every raw split.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class PolicyTables:
-    """Per image: the local net's normalised entropy, and which outputs are right in their top 5."""
+    """The local net's entropy and both nets' top-5 hits per image, and the accuracy by split."""
 
     entropies: tuple[float, ...]
+    """Normalised entropies of the local net."""
     local_right: tuple[bool, ...]
     cloud_right: dict[str, tuple[bool, ...]]
-    """For the last exit, by codec."""
+    """Hits of the last exit, by codec."""
     splits: tuple[SplitRow, ...]
     exits: tuple[ExitRow, ...]
     """The bundle's exits, with their accuracy behind each split."""
@@ -45,12 +46,12 @@ class PolicyTables:
 def measure_policy_tables(
     bundle: Bundle, images: ImageSet, on_progress: OnProgress | None = None
 ) -> PolicyTables:
-    """Measure on `images` after JPEG, as a camera sends them. Raises BundleError."""
+    """Measure on JPEG-compressed `images`, as a camera sends them. Raises BundleError."""
     local, cloud = bundle.local_net(), bundle.cloud_net()
     codec = load_codec(bundle) if bundle.codecs else None
     cut = bundle.codec(FEATURES).stage if codec else 0
     splits = split_rows(list(cloud.stages), bundle.input_px)
-    rng = torch.Generator().manual_seed(0)  # the noise that the stored column was measured with
+    rng = torch.Generator().manual_seed(0)  # the noise of the stored accuracies
     entropies: list[float] = []
     right: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
     for start in range(0, len(images), BATCH):
@@ -76,7 +77,7 @@ def _logits_by_payload(
     x: Tensor,
     rng: torch.Generator,
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Per codec or split the logits of the exits behind it; for jpeg only the last exit's."""
+    """Yield each codec or split with the logits of its exits; for jpeg only of the last exit."""
     name_of = {row.stage: row.name for row in splits}
     for number, stage in enumerate(net.stages, start=1):
         x = stage(x)

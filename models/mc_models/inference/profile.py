@@ -55,11 +55,11 @@ class Profile:
     disturbed: float = 0.0
     """Share of the measuring time in which the CPU worked for other programs, in [0, 1]."""
     layers: Mapping[str, Times] = field(default_factory=dict)
-    """Of the local net, in order; the first includes making the input, the last the answer."""
+    """Layers of the local net; the first includes making the input, the last the answer."""
     stages: Mapping[str, Times] = field(default_factory=dict)
-    """Of the cloud net; also in the edge's profile if the bundle has splits."""
+    """Stages of the cloud net; also in the edge's profile if the bundle has splits."""
     heads: Mapping[str, Times] = field(default_factory=dict)
-    """By exit; each includes the five labels of the answer."""
+    """Heads by exit; each includes making the five labels of the answer."""
     images: Mapping[str, Times] = field(default_factory=dict)
     """`decode` of a JPEG of input size (in the cloud up to network input), and `encode`."""
     codecs: Mapping[str, Times] = field(default_factory=dict)

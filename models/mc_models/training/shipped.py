@@ -43,7 +43,7 @@ class ShippedRecipe:
     validation_images: int = 1000
     test_images: int = 2000
     seed: int = 0
-    """Of the images, the fresh weights and the order of training."""
+    """Seed of the images, the initial weights and the order of training."""
     not_recorded: tuple[str, ...] = ()
     """Choices of the original run that no record states, and what is assumed for each."""
 

@@ -5,9 +5,16 @@ from dataclasses import replace
 import pytest
 
 from mc_sched.core import events as ev
-from mc_sched.core.forecasts.cloud_record import NEVER, CloudRecord
+from mc_sched.core.forecasts.cloud_record import CloudRecord
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import CloudForecast, Offload, RunOnEdge, SiteForecast, View
+from mc_sched.core.policy import (
+    NEVER_LATE,
+    CloudForecast,
+    Offload,
+    RunOnEdge,
+    SiteForecast,
+    View,
+)
 from mc_sched.core.task import ExitRule, Mode, Task
 from tests.core.round_figures import ns
 
@@ -26,7 +33,7 @@ FOR_GOOD = View(
 
 def test_tasks_since_a_late_offload_are_counted():
     word = CloudRecord()
-    assert (word.in_time, word.tasks_since_late) == (False, NEVER)
+    assert (word.in_time, word.tasks_since_late) == (False, NEVER_LATE)
     word.ended(in_time=False)
     word.task_came()
     word.ended(in_time=True)
@@ -35,7 +42,8 @@ def test_tasks_since_a_late_offload_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("since_late", "kind"), [(NEVER, Offload), (200, Offload), (199, RunOnEdge), (0, RunOnEdge)]
+    ("since_late", "kind"),
+    [(NEVER_LATE, Offload), (200, Offload), (199, RunOnEdge), (0, RunOnEdge)],
 )
 def test_no_task_is_offloaded_without_fallback_soon_after_a_late_offload(since_late, kind):
     situation = replace(FOR_GOOD, tasks_since_late=since_late, cloud_in_time=True)
@@ -62,4 +70,4 @@ def test_an_offload_with_an_answer_in_time_is_not_late(edge):
     edge.accepted(20, "a", "exit3")
     edge.replied(37, "a", "exit3")
     assert edge.machine._forecast.cloud_record.in_time
-    assert edge.machine._forecast.cloud_record.tasks_since_late >= NEVER
+    assert edge.machine._forecast.cloud_record.tasks_since_late >= NEVER_LATE

@@ -154,7 +154,7 @@ def test_the_results_are_printed_as_text_and_json(report, capsys):
     assert "features" in table
     assert "nothing" in table
     content = json.loads(json.dumps(verb.as_json(report)))
-    assert content["schema"] == "mc-sched/privacy/1"
+    assert content["schema"] == "mc-sched/privacy/2"
     features = content["codecs"]["features"]
     assert features["top5_lost"] == pytest.approx(
         content["codecs"]["jpeg"]["top5"] - features["top5"]
