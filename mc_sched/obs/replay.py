@@ -7,9 +7,11 @@ changed or the log is incomplete.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import chain, pairwise
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -52,11 +54,13 @@ class Step:
     """Set if the machine does not allow this event now; then it returns no actions."""
     line: int = 0
     """Line number of the event in its log, from 1; 0 if the records are not numbered."""
+    cut: bool = False
+    """True if the log ends before the event's last action, as that of a killed daemon may."""
 
     @property
     def same(self) -> bool:
-        """True if the replayed actions equal the recorded ones."""
-        return self.recorded == self.replayed
+        """True if the replayed actions equal the recorded ones, as far as the log goes."""
+        return self.cut or self.recorded == self.replayed
 
 
 def replay(records: Iterable[Record]) -> Iterator[Step]:
@@ -64,12 +68,14 @@ def replay(records: Iterable[Record]) -> Iterator[Step]:
 
     A `config` record starts a new machine, so a log may span restarts of its daemon. An event that
     the machine does not allow becomes a step with `error`; as in the daemon, the replay continues
-    after it. Raise ValueError if the records are not the beginning of one node's log, or if another
-    version wrote them. The message has the line number if the records are `numbered`.
+    after it. Warn if a daemon's last event lacks its last actions. Raise ValueError if the records
+    are not the beginning of one node's log, or if another version wrote them. The message has the
+    line number if the records are `numbered`.
     """
     machine: Machine | None = None
     node = ""
-    for opening, recorded in turns(records):
+    ended: list[tuple[Record, tuple[Action, ...]]] = [({"kind": "config"}, ())]
+    for (opening, recorded), (following, _) in pairwise(chain(turns(records), ended)):
         if opening["kind"] == "config":
             machine, node = machine_of(opening), opening["node"]
         elif machine is None:
@@ -84,7 +90,19 @@ def replay(records: Iterable[Record]) -> Iterator[Step]:
         else:
             event = value_of(opening)
             replayed, error = _handled(machine, event)
-            yield Step(event, recorded, replayed, error, opening.get(LINE, 0))
+            cut = following["kind"] == "config" and _lacks_last(recorded, replayed)
+            if cut:
+                warnings.warn(
+                    f"{_line(opening)}the log ends before the last of the actions that follow "
+                    f"{type(event).__name__}; the agent was probably killed",
+                    stacklevel=2,
+                )
+            yield Step(event, recorded, replayed, error, opening.get(LINE, 0), cut)
+
+
+def _lacks_last(recorded: tuple[Action, ...], replayed: tuple[Action, ...]) -> bool:
+    """True if the recorded actions are the replayed ones without the last one or more."""
+    return len(recorded) < len(replayed) and replayed[: len(recorded)] == recorded
 
 
 def numbered(records: Iterable[Any]) -> Iterator[Record]:

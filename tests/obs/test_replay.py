@@ -189,6 +189,29 @@ def test_a_log_that_spans_a_restart_replays():
     assert len(steps) == sum(record["kind"] == "event" for record in first + second)
 
 
+def test_an_event_whose_actions_a_kill_cut_off_is_the_same_with_a_warning():
+    whole, second = history(1).records["edge"], history(2).records["edge"]
+    event = max(at for at, record in enumerate(whole) if record["name"] == "SendToCloud") - 1
+    while whole[event]["kind"] != "event":
+        event -= 1
+    for records in (whole[: event + 1], whole[: event + 1] + second):
+        with pytest.warns(UserWarning, match="the log ends before the last") as warned:
+            steps = list(replay(records))
+        (cut,) = (step for step in steps if step.cut)
+        assert len(warned) == 1
+        assert cut.recorded == ()
+        assert "SendToCloud" in names(cut.replayed)
+        assert all(step.same for step in steps)
+
+
+def test_a_wrong_action_of_the_last_event_still_shows():
+    records = edge_records("Finish")
+    finish = max(at for at, record in enumerate(records) if record["name"] == "Finish")
+    records[finish]["data"]["outcome"]["latency_ns"] += 1
+    (different,) = (step for step in replay(records[: finish + 1]) if not step.same)
+    assert "Finish" in names(different.replayed)
+
+
 def test_notes_do_not_stand_between_an_event_and_its_actions():
     records = []
     for record in history(3).records["edge"]:
