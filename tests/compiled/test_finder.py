@@ -73,3 +73,14 @@ def test_core_and_simulator_are_compiled():
     files = compiled_files()
     assert {"mc_sched/core/edge/machine.py", "mc_sched/sim/world.py"} < set(files)
     assert not PLAIN & set(files)
+
+
+def test_no_package_of_the_core_is_left_out():
+    """A package that `FOLDERS` lacks would run as plain Python, and slower without an error."""
+    core = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mc_sched/core").rglob("*.py")}
+    modules = {name for name in core if not name.endswith("/__init__.py")}
+    assert modules - PLAIN < set(compiled_files())
+
+
+def test_every_file_that_stays_plain_exists():
+    assert [name for name in sorted(PLAIN) if not (ROOT / name).is_file()] == []

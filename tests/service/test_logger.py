@@ -17,7 +17,8 @@ def test_the_journal_gets_its_priorities(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines() == [f"<{n}>agent: x" for n in (7, 6, 4, 3)]
 
 
-def test_the_level_changes_live(capsys):
+def test_the_level_changes_live(capsys, monkeypatch):
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     log = process_log("agent", "warning")
     log.info("below the level")
     set_level(log, "info")
