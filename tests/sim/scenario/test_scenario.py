@@ -13,7 +13,7 @@ from mc_sched.sim.build import world_of
 from mc_sched.sim.paper_networks import CAFFENET_NS, SET_A, SET_B, SETS
 from mc_sched.sim.scenario import Scenario, load_scenario
 
-SCENARIOS = Path(__file__).parents[2] / "configs" / "scenarios"
+SCENARIOS = Path(__file__).parents[3] / "configs" / "scenarios"
 TABLES = """\
 tables:
   local: {name: small, accuracy: 0.8, layers: [{ops: 10, time: 5ms}, {ops: 0, time: 1ms}]}

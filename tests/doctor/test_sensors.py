@@ -14,13 +14,13 @@ from mc_sched.sensors.sensor import Reading, SensorAbsent, SensorLost
 class HandSensor:
     """A sensor whose readings the test chooses."""
 
-    def __init__(self, says):
-        self.says = says
+    def __init__(self, value):
+        self.value = value
 
     def read(self):
-        if isinstance(self.says, Exception):
-            raise self.says
-        return self.says
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
 
     def close(self):
         pass
@@ -64,9 +64,9 @@ LOAD = Reading(cpu_busy=0.5, busy_by_others=0.25)
 def checks(run):
     ran = run("doctor", "--output", "json")
     assert (ran.code, ran.err) == (0, "")
-    told = json.loads(ran.out)
-    assert told["schema"] == "mc-sched/doctor/1"
-    return {check["name"]: check for check in told["checks"]}
+    found = json.loads(ran.out)
+    assert found["schema"] == "mc-sched/doctor/1"
+    return {check["name"]: check for check in found["checks"]}
 
 
 def test_the_best_sensor_that_can_see_the_work_is_used(run, machine):
@@ -81,19 +81,19 @@ def test_the_best_sensor_that_can_see_the_work_is_used(run, machine):
     }  # fmt: skip
 
 
-def test_without_a_sensor_the_model_counts_and_the_doctor_says_what_to_do(run, machine):
+def test_without_a_sensor_the_model_counts_and_a_remedy_is_named(run, machine):
     machine(cpu=LOAD)
     power = checks(run)["power"]
     assert (power["state"], power["facts"]["used"]) == ("warning", {"cpu": "model", "gpu": "model"})
     assert "under energy:" in power["remedy"]
 
 
-def test_one_that_says_what_cannot_be_is_not_used(run, machine):
+def test_a_sensor_with_an_implausible_value_is_not_used(run, machine):
     machine(rapl=Reading(0.0), jetson_ina3221=SensorLost("a rail has gone"))
-    told = checks(run)
-    assert told["power"]["facts"]["used"]["cpu"] == "model"
-    assert "a rail has gone" in json.dumps(told["power"])
-    assert told["load"]["state"] == "warning"
+    found = checks(run)
+    assert found["power"]["facts"]["used"]["cpu"] == "model"
+    assert "a rail has gone" in json.dumps(found["power"])
+    assert found["load"]["state"] == "warning"
 
 
 def test_for_people_it_is_a_table_for_each_check(run, machine):
@@ -105,7 +105,7 @@ def test_for_people_it_is_a_table_for_each_check(run, machine):
     assert "not usable: only a Jetson has one" in ran.out
 
 
-def test_this_machine_can_be_looked_at(run):
-    told = checks(run)
-    assert list(told) == ["python", "torch", "clock", "power", "load"]
-    assert all(check["state"] in ("ok", "warning") for check in told.values())
+def test_the_real_machine_has_every_check(run):
+    found = checks(run)
+    assert list(found) == ["python", "torch", "clock", "power", "load"]
+    assert all(check["state"] in ("ok", "warning") for check in found.values())
