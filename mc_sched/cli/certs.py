@@ -98,7 +98,7 @@ def _show(directory: Path, output: str) -> int:
 
     files = sorted((*directory.glob("*.crt"), *directory.glob("*/node.crt")))
     if not files:
-        raise UserError(f"{directory}: there are no certificates")
+        raise UserError(f"{directory}: no certificates; create them with `mc-sched certs init`")
     rows = [_row(file, read_certificate(file)) for file in files]
     if output == "json":
         print(json.dumps({"schema": SCHEMA, "certificates": rows}))

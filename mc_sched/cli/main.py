@@ -15,7 +15,7 @@ VERBS = (
     "evaluate", "profile", "models", "link", "config", "certs", "doctor", "simulate", "replay",
     "experiment", "bench",
 )  # fmt: skip
-"""In the order of `mc-sched --help`; each is a module or package beside this one."""
+"""The verbs in the order of `mc-sched --help`; each is a module or package beside this one."""
 
 
 EPILOG = """\

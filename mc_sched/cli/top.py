@@ -105,7 +105,7 @@ def _table(edge: str, status: StatusReply, figures: dict[str, Any]) -> Renderabl
     power = "no sensor" if report["power_w"] is None else f"{report['power_w']:.2f} W"
     detail = f" ({status.cloud_detail})" if status.cloud_detail else ""
     rows = [
-        ("rate", f"{figures['rate_per_s']:.1f} tasks a second, {status.tasks_open} open"),
+        ("rate", f"{figures['rate_per_s']:.1f} tasks per second, {status.tasks_open} open"),
         ("outcomes", _counts(figures["outcomes"])),
         ("in time", f"{figures['deadline_met']:.1%}"),
         ("sites", _counts(figures["sites"])),

@@ -40,6 +40,21 @@ class Predictor(str, Enum):
     """One stage on the cloud's executor."""
 
 
+TITLES = {
+    Predictor.LOCAL: "the local run",
+    Predictor.EDGE_TOTAL: "the task on the edge",
+    Predictor.RESIDUAL_OPS: "the rest of the local run (by operations)",
+    Predictor.RESIDUAL_CALIBRATED: "the rest of the local run (by layer times)",
+    Predictor.ENCODE: "the encoding",
+    Predictor.TRANSFER_UP: "the upload",
+    Predictor.TRANSFER_DOWN: "the transfer of the reply",
+    Predictor.CLOUD_TOTAL: "the offload",
+    Predictor.QUEUE: "the wait for the cloud's executor",
+    Predictor.STAGE: "the stage",
+}
+"""Names of the predicted times in sentences."""
+
+
 @value
 class Forecast:
     """A predicted time: its mean and its upper quantile."""
@@ -61,7 +76,7 @@ class Score:
     upper_ns: int
     actual_ns: int
     unfinished: bool = False
-    """True if it was broken off after `actual_ns` and would have taken longer."""
+    """True if the run was aborted after `actual_ns` and would have taken longer."""
 
     @property
     def held(self) -> bool:
@@ -81,13 +96,13 @@ class Score:
         return max(0.0, (actual_ns - self.mean_ns) / actual_ns)
 
     def sentence(self) -> str:
-        """The score as a sentence for a task's story."""
+        """Return the score as a sentence for a task's story."""
         mean_ms, upper_ms, actual_ms = (
             ns / 1e6 for ns in (self.mean_ns, self.upper_ns, self.actual_ns)
         )
         happened = "had not ended after" if self.unfinished else "took"
         return (
-            f"{self.predictor.value} {happened} {actual_ms:.2f} ms, "
+            f"{TITLES[self.predictor]} {happened} {actual_ms:.2f} ms, "
             f"forecast {mean_ms:.2f} ms, at most {upper_ms:.2f} ms"
         )
 

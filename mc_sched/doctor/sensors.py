@@ -67,7 +67,7 @@ def check_load() -> Check:
     if used is None:
         remedy = "install psutil: pip install psutil"
         return warning("load", "no sensor measures the load by others", remedy, facts, rows)
-    return ok("load", f"by {used}", facts, rows)
+    return ok("load", f"measured by {used}", facts, rows)
 
 
 def _try(candidate: Candidate) -> Attempt:

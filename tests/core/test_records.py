@@ -190,7 +190,7 @@ def test_a_task_that_finds_the_executor_free_has_no_wait_to_score(cloud):
 def test_a_story_contains_the_forecasts(edge):
     edge.submit(0, "a", 84)
     edge.accepted(23, "a")
-    assert "transfer_up took 23.00 ms, forecast 20.00 ms, at most 20.00 ms" in "\n".join(
+    assert "the upload took 23.00 ms, forecast 20.00 ms, at most 20.00 ms" in "\n".join(
         edge.entry("a").format_story()
     )
 

@@ -100,9 +100,9 @@ def test_the_story_has_every_step_with_its_time():
         "  a: deadline 84.0 ms",
         "      0.00 ms  Submitted",
         "     20.00 ms  CloudAccepted",
-        "     20.00 ms  transfer_up took 20.00 ms, forecast 20.00 ms, at most 20.00 ms",
+        "     20.00 ms  the upload took 20.00 ms, forecast 20.00 ms, at most 20.00 ms",
         "     60.00 ms  TimerFired fallback",
-        "     60.00 ms  cloud_total had not ended after 60.00 ms, "
+        "     60.00 ms  the offload had not ended after 60.00 ms, "
         "forecast 29.00 ms, at most 29.00 ms",
         "     61.00 ms  LocalAborted",
     ]

@@ -36,7 +36,7 @@ def load_frames(source: str, labels_file: str | None, count: int | None) -> list
 
 
 def load_class_folders(directory: str, count: int) -> list[Frame]:
-    """Return `count` images, spread evenly over a folder with one sub-folder per class.
+    """Return `count` images, evenly distributed over a folder with one sub-folder per class.
 
     A folder without sub-folders is read by `load_frames`. Raises UserError if there are no images.
     """

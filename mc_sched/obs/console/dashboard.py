@@ -14,7 +14,7 @@ from mc_sched.obs.store.reader import Count
 from mc_sched.obs.store.stores import Stores
 
 TASKS, SAMPLES = 1000, 500
-"""Points per chart, evenly spread over the range; a chart has no more pixels."""
+"""Points per chart, evenly distributed over the range; a chart has no more pixels."""
 BARS = 120
 E3_TASKS = 50
 """Number of shown tasks in a value of E3."""

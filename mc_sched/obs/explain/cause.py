@@ -149,7 +149,10 @@ def _progress(story: Story, at_ns: int) -> str:
         return f"after {at_ms:.1f} ms it was still waiting for its upload behind other tasks"
     sent_ms = story.since_ns(sent[0]) / 1e6
     if accepted is None or accepted[0] > at_ns:
-        return f"its upload began after {sent_ms:.1f} ms and had not arrived after {at_ms:.1f} ms"
+        return (
+            f"its upload began after {sent_ms:.1f} ms and was not accepted by the cloud within "
+            f"{at_ms:.1f} ms"
+        )
     accepted_ms = story.since_ns(accepted[0]) / 1e6
     return (
         f"the cloud had accepted it after {accepted_ms:.1f} ms and not answered after "

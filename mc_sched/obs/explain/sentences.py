@@ -65,26 +65,26 @@ class Explanation:
 
     def text(self) -> str:
         """Return the explanation as lines of text."""
-        whole = self.as_object()
+        report = self.as_object()
         outcome = self.story.outcome
-        head = f"task {whole['task_id']}"
+        head = f"task {report['task_id']}"
         if outcome is not None:
             where = f" by the {outcome.site.value}" if outcome.site else ""
-            head += f": {outcome.kind.value}{where} after {whole['latency_ms']:.1f} ms"
-        if whole["trace_id"]:
-            head += f", trace {whole['trace_id']}"
-        lines = [head, f"because  {whole['cause']}", f"request  {whole['request']}"]
+            head += f": {outcome.kind.value}{where} after {report['latency_ms']:.1f} ms"
+        if report["trace_id"]:
+            head += f", trace {report['trace_id']}"
+        lines = [head, f"because  {report['cause']}", f"request  {report['request']}"]
         if self.choices is not None:
             lines += [f"{'expected' if n == 0 else '':8} {line}"
                       for n, line in enumerate(_table(self.choices.view))]  # fmt: skip
-            lines.append(f"chosen   {whole['chosen']}")
-            if not whole["faithful"]:
+            lines.append(f"chosen   {report['chosen']}")
+            if not report["faithful"]:
                 lines.append("         (not certain: the log does not go back far enough)")
         lines.append("happened")
-        lines += [f"{step['at_ms']:9.1f} ms  {step['what']}" for step in whole["timeline"]]
-        lines.append(f"worst    {whole['worst'] or 'no forecast was exceeded'}")
+        lines += [f"{step['at_ms']:9.1f} ms  {step['what']}" for step in report["timeline"]]
+        lines.append(f"worst    {report['worst'] or 'no forecast was exceeded'}")
         lines += [f"{'instead' if n == 0 else '':8} {who} would {what}"
-                  for n, (who, what) in enumerate(whole["alternatives"].items())]  # fmt: skip
+                  for n, (who, what) in enumerate(report["alternatives"].items())]  # fmt: skip
         return "\n".join(lines)
 
 
@@ -152,8 +152,8 @@ def _step_text(step: Any) -> str:
         outcome = step.outcome
         exit_ = f" at {outcome.exit}" if outcome.exit else ""
         reason = f": {outcome.reason}" if outcome.reason else ""
-        known = outcome.kind is not OutcomeKind.SUCCEEDED
-        return f"{outcome.kind.value}{exit_}{reason if known else ''}"
+        unsuccessful = outcome.kind is not OutcomeKind.SUCCEEDED
+        return f"{outcome.kind.value}{exit_}{reason if unsuccessful else ''}"
     if isinstance(step, do.RecordScore):
         return "" if step.score.held else f"more than expected: {step.score.sentence()}"
     if isinstance(step, ev.TimerFired):

@@ -1,7 +1,7 @@
 """The event log: every event and action of a daemon as a line of JSON.
 
 Writing an entry puts it on a bounded queue, which takes about a microsecond. A thread encodes and
-writes the queued entries a few times a second, to a file, to the log store, or to both. It sleeps
+writes the queued entries a few times per second, to a file, to the log store, or to both. It sleeps
 between the writes, so that writing an entry wakes nobody, and it lets other threads run every few
 lines. When the queue is full, lines are dropped and counted; a task never waits for its log. The
 first record of a log has kind `config` and holds what is needed to build the same machine again,
@@ -38,7 +38,7 @@ Kind = Literal["event", "action", "config", "note"]
 Entry = tuple[int, int, Kind, Any, str]
 """The node's clock, the wall clock, kind, value, and level ("" for the value's own)."""
 MAX_QUEUE = 10_000
-"""Lines that may wait for the disk: several seconds' worth at 200 tasks a second."""
+"""Lines that may wait for the disk: several seconds' worth at 200 tasks per second."""
 GATHER_S = 0.05
 """Pause between two writes to a file, so that one write takes many lines."""
 

@@ -21,7 +21,7 @@ _TIMERS = {
     TimerKind.PROBE: "debug",
 }
 _LEVELS: dict[type, str] = {
-    # many times a second; nobody reads these one by one
+    # many times per second; nobody reads these one by one
     **dict.fromkeys(
         (ev.LinkSampled, ev.DeviceSampled, ev.PowerSampled, ev.LocalLayerDone, ev.CloudProgressed,
          ev.StageDone, do.SendProbe, do.SetTimer, do.CancelTimer, do.RecordScore, do.Decode,

@@ -19,7 +19,7 @@ class Moment:
     name: str
     """The class of the event or action."""
     at_ns: int
-    """Since the call arrived."""
+    """Time since the call arrived."""
     took_ns: int = 0
     detail: str = ""
 

@@ -18,7 +18,7 @@ _TRACEPARENT = re.compile(
 )
 """Section 3.2.2: version, trace, parent, flags; only versions after 00 may append fields."""
 REMEMBERED_TASKS = 10_000
-"""More than are open at any time; a task's last lines are written soon after its end."""
+"""Tasks whose trace is kept: more than are open, as a task's last lines follow its end."""
 
 
 def is_trace_id(text: str) -> bool:

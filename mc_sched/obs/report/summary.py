@@ -19,7 +19,7 @@ class TaskResult:
     error: str = ""
     """Set if the input was bad; names the field."""
     submitted_s: float = 0.0
-    """Since the start of the stream."""
+    """Time since the start of the stream."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,14 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
                     f"max {latency['max']:.1f} ms"),
         ("expected accuracy", f"{summary['expected_accuracy']:.1%}"),
     ]  # fmt: skip
+    e3_unit = "answers in time"
     if summary["e3_counts"] == "correct":
+        e3_unit = "correct answers in time"
         rows.append(("top-5 correct", f"{summary['accuracy']:.1%}"))
     tail = f", {summary['e3_with_tail_per_j']:.1f} with the radio's tail" if energy["tail"] else ""
     rows += [
         ("sent", f"{summary['bytes_up'] / 1000:.0f} kB"),
         ("energy", f"{energy['per_task'] * 1e3:.1f} mJ per frame above idle ({energy['source']})"),
-        ("E3", f"{summary['e3_per_j']:.1f} successes per joule ({summary['e3_counts']}){tail}"),
+        ("E3", f"{summary['e3_per_j']:.1f} {e3_unit} per joule{tail}"),
     ]
     return rows

@@ -14,7 +14,7 @@ class Line:
     """A stored line."""
 
     id: int
-    """Its time in nanoseconds since 1970; see schema.py."""
+    """The line's time in nanoseconds since 1970; see schema.py."""
     body: str
 
     @property

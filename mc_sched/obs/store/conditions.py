@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+\*?")
 HASHES = 10_007
 _HASH = f"({{}} / 1000 % 1000003) * 7919 % {HASHES}"
 """Hash of a line's time, in microseconds as clocks have them. The moduli are primes, so that
-lines at regular intervals spread evenly as well.
+lines at regular intervals are distributed evenly as well.
 """
 _OF_TRACE = "lines.task IN (SELECT task FROM lines WHERE trace = ?)"
 _BESIDE_DATA = {

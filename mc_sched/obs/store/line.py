@@ -42,7 +42,7 @@ class Indexed:
     """A line, ready for the store."""
 
     wall_ns: int
-    """Since 1970."""
+    """Nanoseconds since 1970."""
     labels: Labels
     task_id: str
     body: str

@@ -74,8 +74,8 @@ def test_a_task_whose_upload_hung_and_that_fell_back(edge):
     assert (found["outcome"], found["site"]) == ("succeeded", "edge")
     assert found["cause"] == (
         "it fell back to the local net: the answer was overdue; "
-        "its upload began after 0.0 ms and had not arrived after 60.0 ms; "
-        "cloud_total had not ended after 60.00 ms, forecast 29.00 ms, at most 29.00 ms"
+        "its upload began after 0.0 ms and was not accepted by the cloud within 60.0 ms; "
+        "the offload had not ended after 60.00 ms, forecast 29.00 ms, at most 29.00 ms"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_task_that_the_cloud_answered_during_the_fallback(edge):
     assert (found["outcome"], found["site"]) == ("succeeded", "cloud")
     assert found["cause"] == (
         "the cloud answered while the fallback ran on the edge: the answer was overdue; "
-        "its upload began after 0.0 ms and had not arrived after 19.0 ms"
+        "its upload began after 0.0 ms and was not accepted by the cloud within 19.0 ms"
     )
 
 
@@ -113,7 +113,7 @@ def test_a_task_that_was_given_up_at_its_deadline(edge):
     assert found["outcome"] == "late"
     assert found["cause"] == (
         "it was late: the answer was overdue; the cloud had accepted it after 20.0 ms and not "
-        "answered after 84.0 ms; cloud_total had not ended after 84.00 ms, forecast "
+        "answered after 84.0 ms; the offload had not ended after 84.00 ms, forecast "
         "37.00 ms, at most 37.00 ms; the link was down: no answer to probes"
     )
     assert "only the cloud could serve it: edge reaches accuracy 0.800" in found["chosen"]
@@ -201,9 +201,9 @@ def test_the_forecast_that_was_exceeded_by_most_is_named(edge):
     edge.accepted(55, "a")
     edge.replied(64, "a")
     found = edge.explain("a").as_object()
-    assert found["worst"].startswith("transfer_up took 55.00 ms, forecast 20.00 ms")
-    assert "more than expected: transfer_up" in str(found["timeline"])
-    assert "worst    transfer_up took 55.00 ms" in edge.explain("a").text()
+    assert found["worst"].startswith("the upload took 55.00 ms, forecast 20.00 ms")
+    assert "more than expected: the upload" in str(found["timeline"])
+    assert "worst    the upload took 55.00 ms" in edge.explain("a").text()
 
 
 def test_a_second_attempt_is_a_task_of_its_own(edge):

@@ -318,7 +318,7 @@ def test_rows_for_people():
     assert rows["top-5 correct"] == "100.0%"
     assert rows["sent"] == "2 kB"
     assert rows["energy"] == "250.0 mJ per frame above idle (model)"
-    assert rows["E3"] == "2.0 successes per joule (correct)"
+    assert rows["E3"] == "2.0 correct answers in time per joule"
 
 
 def test_rows_leave_out_correctness_if_labels_are_unknown():
