@@ -31,7 +31,7 @@ SERVICE = "mc.v1.CloudAgent"
 
 
 class CloudAgent:
-    """Made, started and stopped on the loop that it serves on.
+    """A cloud agent, which is created, started and stopped on its event loop.
 
     The constructor raises OSError or ValueError if the port, the certificates, the bundle or its
     profile cannot be used.
@@ -82,7 +82,7 @@ class CloudAgent:
         return self._driver.progressing
 
     def apply(self, new: CloudConfig) -> None:
-        """Put a reloaded configuration into force."""
+        """Apply a reloaded configuration."""
         self._driver.handle(CloudReconfigured(time.monotonic_ns(), new.settings()))
         self._port.set_limits(new)
         self._servicer.set_limits(builders.limits_of(new))

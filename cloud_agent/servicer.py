@@ -23,7 +23,7 @@ from mc_sched.service.logger import about_task
 
 Context = Any
 MAX_PADDING_BYTES = 65536
-"""Most bytes of padding in a probe's reply, however many the request asks for."""
+"""Upper limit of the padding in a probe's reply."""
 
 
 class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):

@@ -39,7 +39,7 @@ CLOUD_LINK = "cloud-link"
 
 
 class EdgeAgent:
-    """Made, started and stopped on the loop that it serves on.
+    """An edge agent, which is created, started and stopped on its event loop.
 
     The constructor raises OSError or ValueError if the port, the certificates, the bundle or its
     profile cannot be used.
@@ -114,7 +114,7 @@ class EdgeAgent:
         return self._driver.progressing
 
     def apply(self, new: EdgeConfig) -> None:
-        """Put a reloaded configuration into force."""
+        """Apply a reloaded configuration."""
         if self._cloud_net is not None and new.policy in PARTITIONERS:
             asyncio.get_running_loop().run_in_executor(None, self._cloud_net.load)
         self._driver.handle(EdgeReconfigured(time.monotonic_ns(), new.settings()))

@@ -32,7 +32,7 @@ def _caller(context: Context) -> Caller:
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
-    """One per agent."""
+    """Serves the calls of one agent's clients."""
 
     def __init__(
         self,

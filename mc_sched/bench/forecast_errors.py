@@ -50,7 +50,7 @@ class Scored:
 HEADINGS = ("predictor", "condition", "error", "constant's", "95% under", "coverage", "n")
 """Headings of `rows`."""
 Scores = dict[Predictor, dict[str, list[Scored]]]
-"""By predictor and condition."""
+"""Predictor -> condition -> scores."""
 
 
 def read_scores(records: Iterable[Record], spans: Iterable[Span]) -> Scores:

@@ -36,7 +36,7 @@ DISTINCT_IMAGES = 20
 PROGRESS_ROUNDS = 50
 """Rounds between two lines of progress."""
 POLICIES = {"edge": "edge-only", "cloud": "server"}
-"""By site, the policy that sends every task there."""
+"""Site -> the policy that sends every task to it."""
 Progress = Callable[[str], None]
 
 

@@ -103,15 +103,15 @@ class Fallback(str, Enum):
     """
 
     NEVER = "never"
-    """No local run, even if the cloud fails."""
+    """Never, even if the cloud fails."""
     ON_FAILURE = "on-failure"
-    """A local run if the cloud refuses the task, stops it or is lost."""
+    """If the cloud refuses the task, stops it or is lost."""
     AT_LATEST_START = "at-latest-start"
-    """Also at the latest start, when the offload is given up in any case."""
+    """If the cloud fails, and in any case at the latest start: the offload is then given up."""
     UNLESS_ACCEPTED = "unless-accepted"
-    """Also at the latest start, unless the cloud has accepted the task and reports it on time."""
+    """As AT_LATEST_START, but not if the cloud has accepted the task and reports it on time."""
     HEDGED = "hedged"
-    """UNLESS_ACCEPTED, but an upload in progress continues, and the first answer wins."""
+    """As UNLESS_ACCEPTED, but an upload in progress continues, and the first answer wins."""
 
     @property
     def has_timer(self) -> bool:

@@ -113,7 +113,7 @@ class LocalTable:
     """Profiled time from pixels to payload, by codec. Payloads that are ready at submission, such
     as a jpeg, have no entry."""
     thresholds: tuple[EntropyThreshold, ...] = ()
-    """In ascending order; empty if they were not measured."""
+    """Thresholds in ascending order; empty if they were not measured."""
     cloud_net: CloudTable | None = None
     """The cloud net with its times on this device; None if they were not measured."""
 

@@ -59,7 +59,7 @@ def findings(setting: Setting, max_edges: int, pool: WorkerPool) -> Findings:
     curves = pool.run("capacity", capacity, jobs)
     return Findings(
         name="capacity",
-        title="Edges that one cloud agent carries, 12 frames a second each, 99% within 84 ms",
+        title="Edges that one cloud agent carries, 12 frames per second each, 99% within 84 ms",
         report={
             "profile": setting.profile,
             "privacy": setting.privacy.value,

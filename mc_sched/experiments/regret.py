@@ -20,7 +20,7 @@ from mc_sched.experiments.worker_pool import WorkerPool
 
 _BELOW = (
     "cells in which the E3 of `mc`, in its better mode, is significantly below a baseline's, and "
-    "the E3 there of an oracle that serves every task it can"
+    "the E3 of an oracle in that cell that serves every task it can"
 )
 QORS = (0.75, 0.85)
 QOS_NS = (200_000_000, 500_000_000)

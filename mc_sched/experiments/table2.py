@@ -1,4 +1,4 @@
-"""The paper's table 2: E3 under QoR and QoS constraints, at 12 frames a second."""
+"""The paper's table 2: E3 under QoR and QoS constraints, at 12 frames per second."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from mc_sched.errors import McSchedError, sentence
 from mc_sched.sensors.sensor import BadReading, Reading, Sensor, SensorLost
 
 FIRST_PAUSE_NS, LONGEST_PAUSE_NS = 5_000_000_000, 300_000_000_000
-"""Between two attempts to open the same sensor."""
+"""First and longest pause between two attempts to open the same sensor."""
 PATIENCE = 20
 """Consecutive readings without the wanted value after which a sensor counts as dead."""
 TRUSTED = 100

@@ -36,7 +36,7 @@ class JetsonGpu(Sensor):
     def __init__(self, root: Path = Path("/")) -> None:
         load = find_load(root)
         if load is None:
-            raise SensorAbsent("no GPU under /sys/class/devfreq; only a Jetson has one there")
+            raise SensorAbsent("no GPU under /sys/class/devfreq; only a Jetson has one")
         self._load = load
         try:
             self.read()

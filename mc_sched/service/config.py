@@ -20,7 +20,7 @@ from mc_sched.units import is_loopback, parse_address
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A certificate's common name has at most 64 characters (RFC 5280, upper bounds)."""
 UPLOAD = DurationRange(100_000_000, 60_000_000_000)
-"""No task may take longer than 60 s, so no upload either."""
+"""Range of an upload's time limit; its upper end is the longest deadline."""
 
 
 class TlsConfig(Config):

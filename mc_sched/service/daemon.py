@@ -39,10 +39,10 @@ class Agent(Protocol[AppliedT]):
         """Return the source of the metrics; it is read from other threads."""
 
     def progressing(self) -> bool:
-        """Return True unless the agent hangs; the watchdog is fed only then."""
+        """Return True unless the agent hangs; the watchdog is pinged only then."""
 
     def apply(self, new: AppliedT) -> None:
-        """Put a reloaded configuration into force."""
+        """Apply a reloaded configuration."""
 
     async def start(self) -> None:
         """Take tasks."""
@@ -108,7 +108,7 @@ async def until_stopped(
 ) -> None:
     """Serve until SIGTERM or SIGINT arrives; SIGHUP calls `reload`.
 
-    The service manager is notified that the agent is ready, and its watchdog is fed while
+    The service manager is notified that the agent is ready, and its watchdog is pinged while
     `progressing` returns True.
     """
     stopped = asyncio.Event()
@@ -116,11 +116,11 @@ async def until_stopped(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, reload)
-    feeding = asyncio.create_task(_feed_watchdog(progressing))
+    pings = asyncio.create_task(_ping_watchdog(progressing))
     notify("READY=1")
     await stopped.wait()
     notify("STOPPING=1")
-    feeding.cancel()
+    pings.cancel()
 
 
 def _reload(reload: Callable[[], None]) -> None:
@@ -131,7 +131,7 @@ def _reload(reload: Callable[[], None]) -> None:
         notify("READY=1")
 
 
-async def _feed_watchdog(progressing: Callable[[], bool]) -> None:
+async def _ping_watchdog(progressing: Callable[[], bool]) -> None:
     """Ping the service manager while the loop runs and `progressing` returns True."""
     interval_s = ping_interval_s()
     while interval_s is not None:

@@ -1,4 +1,4 @@
-"""Detection of stuck workers: the watchdog is fed only while all workers make progress."""
+"""Detection of stuck workers: the watchdog is pinged only while all workers make progress."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from mc_sched.service.config import ConfigT, changes, with_live
 class Reloader(Generic[ConfigT]):
     """One per agent.
 
-    `read` reads the configuration again, `apply` puts a changed one into force. Only `live` keys
+    `read` reads the configuration again, `apply` applies a changed one. Only `live` keys
     of an applied configuration differ from the one before.
     """
 
@@ -37,7 +37,7 @@ class Reloader(Generic[ConfigT]):
         try:
             wanted = self._with_generated(self._read())
         except UserError as error:
-            self._logger.error("not reloaded, the old configuration stays in force: %s", error)
+            self._logger.error("not reloaded; the old configuration stays in effect: %s", error)
             return
         new = with_live(self._config, wanted, self._live)
         changed, waiting = changes(self._config, new), changes(new, wanted)

@@ -45,14 +45,14 @@ class Call:
         self.key = f"{edge.edge_id}/{action.task_id}"
         self.transfer: Transfer | None = None
         self.received_ns = 0
-        """In the cloud: when the payload's last byte arrived."""
+        """Time at which the payload's last byte arrived in the cloud."""
         self.accepted_ns = 0
-        """In the cloud: when the acceptance was sent."""
+        """Time at which the cloud sent the acceptance."""
         self.is_open = True
-        """On the edge: False once the call has ended."""
+        """False once the call has ended on the edge."""
         self.accepted = False
         self.given_up = False
-        """On the edge: True once a give-up has been sent."""
+        """True once the edge has sent a give-up."""
 
     @property
     def transfer_ns(self) -> int:

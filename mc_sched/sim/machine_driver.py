@@ -8,7 +8,7 @@ from typing import Any
 Recorder = Callable[[str, Any, list[Any]], None]
 """Receives the node's name, an event, and the actions that the machine returned."""
 Performers = dict[type, Callable[[Any], None]]
-"""By type of action; actions without a performer are only recorded."""
+"""Type of action -> its performer; actions without one are only recorded."""
 
 
 class MachineDriver:

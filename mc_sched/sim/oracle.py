@@ -45,7 +45,7 @@ class Serving:
     """One option of serving one task, and its result."""
 
     net: int
-    """Its index in `Truth`."""
+    """Index of the task in `Truth`."""
     codec: str
     """Codec of the payload; empty if the image stays on the device."""
     accuracy: float

@@ -12,8 +12,8 @@ s = 0.3, an exit of accuracy 0.90 is wrong on about 2% of the images on which on
 The network does not know z. It sees o = z + v * f_i, and its confidence is P(right | o). It is
 calibrated by construction, as the shipped exits are by their temperature. The probabilities of an
 answer's five labels add up to this confidence and halve from one label to the next; the rest is
-spread evenly over the other classes. The entropy of the answer follows from that, unless measured
-entropies are given (see `entropy.py`).
+distributed evenly over the other classes. The entropy of the answer follows from that, unless
+measured entropies are given (see `entropy.py`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ Assumptions:
   ignored.
 - The link was dark from the last message before the cloud was lost until it was found again, and
   whenever probes were missing for more than a second.
-- A device's slowdown, measured over profiled time, holds from one run of a net to the next. While a
-  site ran nothing, the profile holds. Other users of the cloud appear as slowdown, not as a queue.
+- A device's slowdown (ratio of measured to profiled time) holds from one run of a net to the next.
+  While a site ran nothing, the profile holds. Other users of the cloud appear as slowdown, not as a
+  queue.
 - A task that was processed again arrives again, with the accuracy that its stream had reached.
 - No client leaves early, and the agent is not shut down. The cloud agent has default settings.
 - Energy is computed by the model from the declared watts, even if the log's was measured.

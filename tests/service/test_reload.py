@@ -59,7 +59,7 @@ def test_a_mistake_changes_nothing_and_is_logged(caplog):
     agent.reloader.reload()
     assert agent.applied == []
     assert (
-        "not reloaded, the old configuration stays in force: edge.yaml: unknown key 'moed'"
+        "not reloaded; the old configuration stays in effect: edge.yaml: unknown key 'moed'"
         in caplog.text
     )
 

@@ -63,7 +63,7 @@ async def test_the_watchdog_is_fed_only_while_the_agent_makes_progress(manager, 
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
     alive = [True]
-    feeding = asyncio.create_task(daemon._feed_watchdog(lambda: alive[0]))
+    pings = asyncio.create_task(daemon._ping_watchdog(lambda: alive[0]))
     assert await received(manager) == "WATCHDOG=1"
     assert await received(manager) == "WATCHDOG=1"
     alive[0] = False
@@ -74,7 +74,7 @@ async def test_the_watchdog_is_fed_only_while_the_agent_makes_progress(manager, 
     await asyncio.sleep(0.05)
     with pytest.raises(BlockingIOError):
         manager.recv(4096)
-    feeding.cancel()
+    pings.cancel()
 
 
 def test_a_worker_is_steady_unless_it_is_stuck_or_dead():

@@ -1,8 +1,8 @@
 """Tasks whose payload has arrived and is not decoded yet, in the order of arrival.
 
-One decoder works beside the executor. The executor does not know of the work that waits for the
-decoder. A load report without that work would call a cloud free whose decoder is hundreds of
-images behind.
+One decoder works beside the executor, which does not know of the payloads that wait for decoding.
+Load reports include them. Otherwise a cloud whose decoder is hundreds of images behind would look
+idle.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class DecodeQueue:
         return self.current
 
     def finish(self, task_id: str) -> CloudTask | None:
-        """Take the task out of the decoder; None if the decoder is not at this task."""
+        """Take the task out of the decoder; None if the decoder holds another."""
         task = self.current
         if task is None or task.task_id != task_id:
             return None
@@ -69,7 +69,7 @@ class DecodeQueue:
     def wait_ns(self, now_ns: int, executor_ns: int) -> int:
         """Time that a payload which arrives now waits for the decoder and then for the executor.
 
-        `executor_ns` is the work that the executor has already. Both work at the same time.
+        `executor_ns` is the remaining work of the executor, which runs in parallel to the decoder.
         """
         current = self.current
         if current is None:

@@ -3,8 +3,8 @@
 A payload arrives with the time that is left of its task's deadline. A task that would be late is
 refused at once; the others are decoded, one after the other. A decoded task is accepted, with the
 acceptable exit closest to the input as its target, or refused. Then it runs stage by stage, and
-between two stages the machine looks at give-ups, exits and the clock. The executor runs one piece
-at a time, and the task with the earliest deadline gets it.
+between two stages the machine checks for give-ups, exits and the deadline. The executor runs one
+piece at a time, and the task with the earliest deadline gets it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.transitions import CloudState
 
-NEWS_NS = 2_000_000
-"""A forecast that moves by less is not reported: a message costs the running stage its turn."""
+REPORTED_CHANGE_NS = 2_000_000
+"""Smallest change of a forecast that is reported; each message delays the running stage."""
 
 
 class CloudMachine:
@@ -229,7 +229,7 @@ class CloudMachine:
         """Report the new forecast if it differs enough from the last one."""
         remaining_ns = self._schedule.remaining_ns(self._now_ns, task, others)
         end_ns = self._now_ns + remaining_ns
-        if abs(end_ns - task.reported_end_ns) >= NEWS_NS:
+        if abs(end_ns - task.reported_end_ns) >= REPORTED_CHANGE_NS:
             task.reported_end_ns = end_ns
             self._actions.append(do.Progress(task.task_id, task.next_stage - 1, remaining_ns))
 

@@ -20,7 +20,7 @@ from mc_sched.core.transitions import CloudState
 from mc_sched.core.value import value
 
 WAIT_PRIOR = (1.0, 1.0, 1.2, 1.5)
-"""Measured over forecast wait, one mean stage added to both, before any task has waited."""
+"""Prior ratio of measured to forecast wait, with one mean stage added to both."""
 
 
 @value
@@ -36,7 +36,7 @@ class Piece:
 
 @value
 class CloudLoad:
-    """Load that a probe's answer reports: waiting work, and measured over profiled time."""
+    """Load that a probe's answer reports: waiting work, and the slowdown against the profile."""
 
     queue_ns: int
     slowdown: float

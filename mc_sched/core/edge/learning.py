@@ -1,4 +1,4 @@
-"""Everything that events teach the edge's predictors, and the scores of their forecasts."""
+"""Updates the edge's predictors from events, and scores their forecasts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mc_sched.core.transitions import IN_FLIGHT, CloudLeg
 
 
 class EdgeLearning:
-    """The only part of the edge machine that changes what the predictors know."""
+    """Updates the predictors; no other part of the edge machine does."""
 
     def __init__(self, forecast: EdgeForecast) -> None:
         self._forecast = forecast

@@ -10,7 +10,7 @@ state what each side can rely on. A task passes through the machine once per eve
 
 The parts share one `EdgeState`. Each has one job:
 
-    local_events.py   events of local runs               learning.py   what events teach
+    local_events.py   events of local runs               learning.py   predictors' updates
     cloud_events.py   events of offloads and the cloud   probes.py     when the link is probed
     legs.py           entry into a leg, exit from it     stats.py      counts and joules
     dispatch.py       start of queued work               outcomes.py   answers, fallbacks, outcomes
@@ -58,7 +58,7 @@ PROGRESS = frozenset(
     (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.CloudReached, ev.ProbeLost,
      ev.DeviceSampled, ev.PowerSampled)
 )  # fmt: skip
-"""Events after which nothing can start that could not start before; so is a probe's timer."""
+"""Events after which no queued work can start that could not start before."""
 
 
 class EdgeMachine:

@@ -113,9 +113,9 @@ class EdgeProbes:
         active = now_ns - self._last_task_ns <= ACTIVE_NS
         link = self._forecast.link
         sending = any(entry.cloud is CloudLeg.UPLOADING for entry in self._state.entries)
-        if sending or not (active or link.never_measured):
+        if sending or not (active or link.rests_on_prior):
             return Padding()
-        worth_it = active and link.worth_matters(now_ns) and self._is_worth_it(now_ns)
+        worth_it = active and link.depends_on_worth(now_ns) and self._is_worth_it(now_ns)
         return link.next_padding(now_ns, worth_it)
 
     def _is_worth_it(self, now_ns: int) -> bool:

@@ -31,7 +31,7 @@ class EdgeStats:
         self.gave_up = 0
         """Number of tasks whose offload was given up."""
         self.energy_j = self.tail_j = self.probes_j = 0.0
-        """Joules of all tasks without the radio's tail, of the tail, and of probes."""
+        """Joules of the tasks (without the radio's tail), of the tail, and of probes."""
         self.scores = ScoreBook()
         self.tally = Tally()
 

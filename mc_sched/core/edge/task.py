@@ -88,7 +88,7 @@ class Upload:
         self.air_ns = 0
         """Time the radio sent for this task, from its first byte to its last."""
         self.paid_ns = 0
-        """Its share of the radio's time, which simultaneous uploads split."""
+        """The task's share of the radio's time, which simultaneous uploads split."""
 
 
 class Acceptance:
@@ -160,7 +160,7 @@ class EdgeTask:
         self.outcome: Outcome | None = None
         self.net = LOCAL_NET
         self.run: LocalRun | None = None
-        """Its latest local run."""
+        """The task's latest local run."""
         self.first_run: LocalRun | None = None
         """The run of the local net, if the cloud net runs on the device after it."""
         self.attempt: OffloadAttempt | None = None
@@ -192,12 +192,12 @@ class EdgeTask:
 
     @property
     def offloaded(self) -> OffloadAttempt:
-        """Its offload, for events and states that only an offloaded task has."""
+        """The task's offload, for events and states that only an offloaded task has."""
         assert self.attempt is not None, "not offloaded"
         return self.attempt
 
     def work(self, now_ns: int) -> tuple[Work, ...]:
-        """Its work on the device until now: encoding the image, local runs, making the payload."""
+        """Work on the device until now: encoding the image, local runs, making the payload."""
         works: list[Work | None] = []
         if self.first_run is not None:
             works.append(self.first_run.work(None))

@@ -98,7 +98,7 @@ class EnergyLedger:
         self.tasks_j = 0.0
         """Charged to the tasks."""
         self._rest_j = 0.0
-        """Measured, above no task's work."""
+        """Measured energy that is not due to any task's work."""
         self._carried_j = 0.0
         """Measured energy of reported tasks minus their charges, without open spans' estimates."""
         self._pending_j = 0.0
@@ -122,7 +122,7 @@ class EnergyLedger:
 
     @property
     def idle_w(self) -> float:
-        """Power without work of ours: learned, or the declared one until there are samples."""
+        """Power without tasks' work: learned, or the declared one until there are samples."""
         return self._idle.quantile(self._sampled_ns, IDLE_QUANTILE)
 
     @property

@@ -12,7 +12,7 @@ class EnergyModel:
     """Declared power of the edge device above idle, and its radio.
 
     `compute_w` is an estimate for a Jetson TX1's module under inference load, about 10 W in total,
-    minus its idle power. The configuration should have the device's own figure.
+    minus its idle power. Configure the value of your device instead.
     """
 
     compute_w: float = 7.0

@@ -182,7 +182,7 @@ class CloudFound:
 
 @value
 class CloudGone:
-    """No cloud agent can be used now: unreachable, draining, or another bundle."""
+    """No cloud agent can be used: it is unreachable, draining, or has another bundle."""
 
     now_ns: int
     reason: str

@@ -22,7 +22,7 @@ class ProbeValue:
         self._forecast, self._views = forecast, views
 
     def is_worth_it(self, task: Task, view: View, policy: Policy) -> bool:
-        """True if the policy would decide otherwise about the task on the link at its best."""
+        """Return True if the policy would decide differently with the link at its recent best."""
         if not view.cloud:
             return False
         at_best = tuple(self._at_best(option, view.now_ns, task) for option in view.cloud)
@@ -30,7 +30,7 @@ class ProbeValue:
         return type(policy(task, view)) is not type(policy(task, best_view))
 
     def _at_best(self, option: CloudForecast, now_ns: int, task: Task) -> CloudForecast:
-        """The option with an upload whose mean and quantile are those of the link at its best."""
+        """Return the option with the upload's mean and quantile on the link at its recent best."""
         link = self._forecast.link
         size_bytes = self._forecast.payload_bytes(task, option.codec)
         best_ns = link.up_best_ns(now_ns, size_bytes)

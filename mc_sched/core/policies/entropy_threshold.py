@@ -53,7 +53,7 @@ def _share(flags: Sequence[bool]) -> float:
 
 
 def alone(row: EntropyThreshold, codec: str, local_accuracy: float) -> EntropyThreshold:
-    """Return the threshold with the accuracy of the kept answers only, for want of a second net.
+    """Return the threshold with the accuracy of the kept answers only, if there is no second net.
 
     `local_accuracy` is that of the local net on all images; on those that are not kept it is
     `row.unsure_accuracy`.

@@ -1,9 +1,9 @@
 """Expected cost of a hedge: a local run that starts while the offload is still in progress.
 
 Dean and Barroso 2013, "The Tail at Scale" (CACM 56:2): if the first answer is overdue, send a
-second request, use whichever answer comes first and cancel the other. Here the second request is a
-run on the device. Most answers that are overdue at the latest start are on their way and arrive
-soon; the local run is then aborted and has cost only its beginning.
+second request, use whichever answer comes first and cancel the other. In mc-sched the second
+request is a run on the device. Most answers that are overdue at the latest start arrive soon; the
+local run is then aborted and has cost only its beginning.
 
 The run starts at time t if the cloud's acceptance has not arrived by then, and takes L. Acceptance
 arrives at a normally distributed time A, and the answer g later. The run's expected duration is

@@ -25,8 +25,8 @@ from mc_sched.core.tables import EntropyThreshold
 from mc_sched.core.task import Shortfall, Task
 from mc_sched.core.value import value
 
-LIKELY = 0.5
-"""A candidate that is less often in time is dropped, like an option whose mean would be late."""
+LEAST_IN_TIME = 0.5
+"""Candidates with a smaller share in time are dropped, as options whose mean is late are."""
 
 
 @value
@@ -50,7 +50,7 @@ def local_first_candidates(task: Task, view: View) -> Iterator[LocalFirstCandida
         return
     on_device = view.on_device[-1] if view.on_device else None
     for candidate in (*_then_cloud(task, view, on_device), *_then_on_device(view, on_device)):
-        if candidate.in_time >= LIKELY:
+        if candidate.in_time >= LEAST_IN_TIME:
             yield candidate
 
 

@@ -15,7 +15,7 @@ A candidate is sure if the upper quantile of its time meets the deadline.
   before the latest start is therefore sure as well. Its energy includes that of the local run times
   the probability of the fallback, since the device then pays for both.
 - In energy mode the fallback is a hedge if the answer may come after the latest start (see
-  `hedge.py`), so an offload may be chosen even if the fallback is likely.
+  `hedge.py`), so an offload may be chosen even if the fallback is probable.
 - An offload that would be accepted too late for this is made without a timer, but only if P(late)
   is below `RISK` and the cloud has recently been on time.
 
@@ -53,7 +53,7 @@ from mc_sched.core.task import Mode, Shortfall, Task
 from mc_sched.core.value import value
 
 RISK = 0.01
-"""Probability of being late that is accepted when an offload replaces a sure local run for good."""
+"""Largest P(late) of an offload without a timer if the local run would be sure."""
 LEAST_RIGHT = 1e-9
 """Probability of a right answer below which joules per right answer are no longer compared."""
 
@@ -75,7 +75,7 @@ class Candidate:
 
 
 def decide(task: Task, view: View) -> Decision:
-    """Take the best sure candidate by the mode, otherwise the likeliest one at a free site."""
+    """Take the best sure candidate, else the one at a free site that is most probably in time."""
     candidates = list(_candidates(task, view))
     sure = [candidate for candidate in candidates if candidate.sure]
     if sure:
@@ -140,7 +140,7 @@ def _cloud_options(task: Task, view: View) -> tuple[CloudForecast, ...]:
 def _offload_candidate(
     option: CloudForecast, view: View, local: SiteForecast, local_sure: bool
 ) -> Candidate | None:
-    """Offload with the weakest guarantee that the local run allows; None if none is good enough."""
+    """Offload with a fallback timer, or without one if that is safe; None if neither applies."""
     left_ns, hedges = _latest_start_ns(local, view), view.mode is Mode.ENERGY
     if not local_sure:
         return _without_timer(option, view, local)

@@ -17,7 +17,7 @@ from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import CloudTable, Codec, Exit
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
-"""Measured over profiled time before any stage ran."""
+"""Prior ratio of measured to profiled time, used before any stage ran."""
 CORRECTION_WEIGHT = 0.05
 """Weight of the last task in a stage's correction; about the last twenty tasks count."""
 LARGEST_CORRECTION = 1.25
@@ -44,7 +44,7 @@ class CloudTimePredictor:
         self._until_ns = [0.0, *accumulate(self._stage_ns)]
         """Sums of the stages' times: `_until_ns[n]` is that of the first n stages."""
         self.exit_paths_ns = {codec.name: _paths(table, codec) for codec in table.payload_formats}
-        """By codec: the exits that it reaches, in order, with the profiled time to each."""
+        """Codec -> the exits that it reaches, in order, with the profiled time to each."""
 
     def set_quantile(self, quantile: float) -> None:
         """Use another upper quantile from now on."""
@@ -88,11 +88,11 @@ class CloudTimePredictor:
         return Forecast(int(corrected_ns * self.slowdown(now_ns)), int(upper_ns))
 
     def slowdown(self, now_ns: int) -> float:
-        """Mean of measured over profiled time."""
+        """Mean ratio of measured to profiled time."""
         return self._slowdown.mean_up_to(now_ns, self._quantile)
 
     def slowdown_upper(self, now_ns: int, level: AdaptiveLevel | None = None) -> float:
-        """Upper quantile of measured over profiled time."""
+        """Upper quantile of the ratio of measured to profiled time."""
         return (level or self._level).upper(self._slowdown, now_ns)
 
     def mean_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:

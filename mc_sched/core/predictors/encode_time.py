@@ -11,7 +11,7 @@ from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import LocalTable
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
-"""Measured over profiled time before any payload was encoded."""
+"""Prior ratio of measured to profiled time, used before any payload was encoded."""
 
 
 class EncodeTimePredictor:

@@ -24,18 +24,18 @@ def _ns_per_byte(rate_bps: float) -> float:
 
 
 UP_PRIOR = (_ns_per_byte(6e6), _ns_per_byte(4e6), _ns_per_byte(3e6))
-"""Between the mean uplinks of 4G (5.85 Mbps) and 3G (1.10 Mbps); JointDNN, arXiv 1801.08618."""
+"""Rate between the mean uplinks of 4G (5.85 Mbps) and 3G (1.10); JointDNN, arXiv 1801.08618."""
 DOWN_PRIOR = (_ns_per_byte(14e6), _ns_per_byte(8e6), _ns_per_byte(4e6))
-"""Between the mean downlinks of 4G (13.76 Mbps) and 3G (2.03 Mbps); same source."""
+"""Rate between the mean downlinks of 4G (13.76 Mbps) and 3G (2.03 Mbps); same source."""
 RTT_PRIOR_NS = (20e6, 30e6, 40e6)
-"""Between a Wi-Fi round trip (5 to 30 ms) and 4G's (70 ms)."""
+"""Time between a Wi-Fi round trip (5 to 30 ms) and 4G's (70 ms)."""
 SHORTEST_TRANSFER_NS = 50_000
 """Shortest transfer time that is recorded, so that a loopback looks like a very fast link."""
 RESOLVED_NS, NEAR = 2_000_000, 1.5
 """The part of a transfer that the cloud saw is used if it took longer than RESOLVED_NS, and bounds
 the transfer time within a factor of NEAR. A payload that arrives in one piece shows nothing."""
 TOO_SOON = 1.25
-"""An upload that took less than the round trip over this shows that the round trip has changed."""
+"""The round trip has changed if an upload took less than the mean round trip, divided by this."""
 FAILING_NS = 5 * 10**9
 """Longest time for which a link has been failing when it is found gone, after 2 s of silence."""
 RECENT_NS = 30 * 10**9
@@ -216,13 +216,13 @@ class LinkEstimator:
         return self._down.known(now_ns)
 
     @property
-    def never_measured(self) -> bool:
+    def rests_on_prior(self) -> bool:
         """True while a direction has too few samples, of any age, to replace its prior."""
-        return self._probing.never_measured
+        return self._probing.rests_on_prior
 
-    def worth_matters(self, now_ns: int) -> bool:
-        """See `Probing.worth_matters`."""
-        return self._probing.worth_matters(now_ns)
+    def depends_on_worth(self, now_ns: int) -> bool:
+        """See `Probing.depends_on_worth`."""
+        return self._probing.depends_on_worth(now_ns)
 
     def next_padding(self, now_ns: int, probe_is_worth_it: bool = False) -> Padding:
         """Return the next probe's padding; see `Probing.next_padding`."""

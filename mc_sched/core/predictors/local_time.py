@@ -15,7 +15,7 @@ from mc_sched.core.tables import LocalTable
 from mc_sched.core.value import value
 
 SLOWDOWN_PRIOR = (1.0, 1.0, 1.1, 1.3)
-"""Measured over profiled time before anything ran: the profile was taken on a quiet machine."""
+"""Prior ratio of measured to profiled time; the profile was measured on a quiet machine."""
 RUNS, HORIZON_NS = 32, 10 * 10**9
 """Runs remembered, and for how long. 32 are enough for a 95% quantile. After ten seconds a slow run
 is forgotten, so that the device is tried again."""
@@ -25,7 +25,7 @@ ERROR_WEIGHT = 0.1
 
 @value
 class _Halfway:
-    """Both forms of the residual at the layer behind which half of the profiled time lay."""
+    """Both forecasts of the remaining time, made after half of the profiled time."""
 
     now_ns: int
     by_ops: Forecast

@@ -42,7 +42,7 @@ class Probing:
         """Samples of the uplink so far, and padded probes in a row that found it no faster."""
 
     @property
-    def never_measured(self) -> bool:
+    def rests_on_prior(self) -> bool:
         """True while a direction has too few samples, of any age, to replace its prior."""
         return self._samples < self._least_samples or self._down_ns is None
 
@@ -66,7 +66,7 @@ class Probing:
         """Age at which the uplink is measured again if the probe is worth it."""
         return min(FRESH_NS, SUSPECT_NS << self._fruitless)
 
-    def worth_matters(self, now_ns: int) -> bool:
+    def depends_on_worth(self, now_ns: int) -> bool:
         """Return True if the next padding depends on whether a probe is worth it."""
         return _is_stale(self._up_ns, now_ns, self._suspect_ns)
 

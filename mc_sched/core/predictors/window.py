@@ -18,17 +18,17 @@ from math import exp, log
 from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.value import value
 
-WITNESSES = 3
+STEP_SAMPLES = 3
 """Samples in a row that make a step, with at least as many before; one or two may be outliers."""
 STEP = 1.25
 """Factor by which each of them has to lie beyond the median of the earlier ones."""
 RARE = 0.1
-"""Largest share of the earlier samples that may lie there too; in a wide distribution three samples
-from one half are not a step."""
+"""Largest share of the earlier samples that may lie beyond them as well: in a wide distribution,
+three samples from one half are not a step."""
 
 FADING = 0.8
 """Weight of a sample relative to the next newer one; about the last five samples make the mean. The
-value was chosen in the simulator, on two uplinks recorded while driving, at 2 and 6 frames a
+value was chosen in the simulator, on two uplinks recorded while driving, at 2 and 6 frames per
 second. The error with 0.9 was larger in all four cases; with 0.7 and 0.5 it was up to 1.2 points
 smaller on UMTS and up to 1.4 points larger on LTE. No other recordings were used."""
 FOREVER_NS = 2**63
@@ -89,11 +89,14 @@ class SampleWindow:
 
     def _follow_step(self, newest: float) -> None:
         """Scale the earlier samples if the last ones show that the level has changed."""
-        earlier = len(self._samples) - WITNESSES
-        if earlier < WITNESSES:
+        earlier = len(self._samples) - STEP_SAMPLES
+        if earlier < STEP_SAMPLES:
             return
         # the median of the earlier ones is not farther than this from the median of all
-        least, most = self._sorted[(earlier - 1) // 2], self._sorted[(earlier - 1) // 2 + WITNESSES]
+        least, most = (
+            self._sorted[(earlier - 1) // 2],
+            self._sorted[(earlier - 1) // 2 + STEP_SAMPLES],
+        )
         if newest <= STEP * least and newest * STEP >= most:
             return
         low, middle, high = sorted(self._samples[earlier:])

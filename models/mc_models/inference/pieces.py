@@ -4,7 +4,7 @@ On a CPU each piece is built twice, with torch's layers and with packed oneDNN o
 form on this host is used. On a GPU a piece is one CUDA graph.
 
 torch.compile is not used: on a two-core Zen 4 it took 24 to 37 s for set A, and its stages were
-slower than these (10.6 against 8.9 ms for the complete cloud net in float32); a device may also
+slower (10.6 ms for the complete cloud net in float32; these pieces take 8.9 ms). A device may also
 lack a compiler.
 """
 

@@ -21,7 +21,7 @@ LABELS = 100
 
 
 def narrow_bundle(path: Path, name: str) -> Bundle:
-    """Write the bundle to `path`, in a second and the same each time."""
+    """Write the bundle to `path`, which takes a second; its content is always the same."""
     torch.manual_seed(0)
     edge, cloud = build_local(NARROW, LABELS, norm=True), build_cloud(NARROW, LABELS)
     validation, test = (generated_set(s, IMAGES, 0, NARROW.input_px) for s in ("val", "test"))

@@ -49,9 +49,9 @@ def test_an_uplink_in_doubt_is_probed_sooner():
 
 def test_a_doubt_counts_from_the_moment_on_when_it_could_call_for_a_probe():
     probing = measured()
-    assert [probing.worth_matters(at) for at in (SUSPECT_NS, SUSPECT_NS + 1)] == [False, True]
+    assert [probing.depends_on_worth(at) for at in (SUSPECT_NS, SUSPECT_NS + 1)] == [False, True]
     probing.up_probed(0, faster=False)
-    assert not probing.worth_matters(SUSPECT_NS + 1)
+    assert not probing.depends_on_worth(SUSPECT_NS + 1)
 
 
 def test_each_probe_in_vain_lets_the_next_one_wait_twice_as_long():
@@ -76,9 +76,9 @@ def test_it_is_done_when_the_priors_are_silent():
     probing = Probing(least_samples=2)
     probing.up_measured(0)
     probing.down_probed(0)
-    assert probing.never_measured
+    assert probing.rests_on_prior
     probing.up_probed(1, faster=False)
-    assert not probing.never_measured
+    assert not probing.rests_on_prior
 
 
 def test_the_least_of_the_young_values():
