@@ -42,7 +42,7 @@ def test_data_sources_that_panels_name_are_provisioned():
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs Debian's prometheus")
-def test_promtool_accepts_what_is_shipped():
+def test_promtool_accepts_the_shipped_files():
     config = ROOT / "configs/prometheus/prometheus.yml"
     done = subprocess.run(["promtool", "check", "config", config], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

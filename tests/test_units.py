@@ -131,7 +131,7 @@ def refusal(parse, text):
 
 @quick
 @given(st.text(max_size=12))
-def test_any_text_is_a_duration_or_one_line_that_says_why_not(text):
+def test_any_text_is_a_duration_or_an_error_of_one_line(text):
     sentence = refusal(parse_duration, text)
     assert "\n" not in sentence
     assert sentence or parse_duration(text) >= 0
@@ -139,7 +139,7 @@ def test_any_text_is_a_duration_or_one_line_that_says_why_not(text):
 
 @quick
 @given(st.text(max_size=12) | st.from_regex(r"[\[\]:a-z.]{1,8}:\d{1,6}", fullmatch=True))
-def test_any_text_is_an_address_or_one_line_that_says_why_not(text):
+def test_any_text_is_an_address_or_an_error_of_one_line(text):
     sentence = refusal(parse_address, text)
     assert "\n" not in sentence
     if not sentence:

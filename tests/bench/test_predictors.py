@@ -122,7 +122,7 @@ def test_people_see_what_has_scores(scores):
     assert lines[0][2:] == ("37.5%", "30.0%", "50.0%", "50.0%", "2")
 
 
-def test_a_picture_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
+def test_a_figure_has_a_panel_for_each_predictor_with_scores(scores, tmp_path):
     draw_scores(only_scores(scores), tmp_path / "scores.svg")
     text = (tmp_path / "scores.svg").read_text()
     for label in ("undisturbed", "hog", "exact", "local"):

@@ -23,7 +23,7 @@ def test_quantiles_are_nearest_rank_whatever_the_order(count, q):
 
 
 @pytest.mark.parametrize(("count", "q"), [(2, 0.5), (100, 0.99), (1000, 0.99)])
-def test_quantiles_are_nearest_rank_where_the_rank_is_whole(count, q):
+def test_quantiles_are_nearest_rank_if_the_rank_is_whole(count, q):
     samples = list(range(count))
     assert quantile(samples, q) == nearest_rank(samples, q)
 

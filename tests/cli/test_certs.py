@@ -42,7 +42,7 @@ def test_a_table_for_people(run, tmp_path):
     assert "robot, 10.0.0.7" in run("certs", "show", tmp_path).out
 
 
-def test_where_nothing_is(run, tmp_path):
+def test_an_empty_folder(run, tmp_path):
     for job in ("show", "renew"):
         ran = run("certs", job, tmp_path)
         assert ran.code == 1

@@ -40,13 +40,13 @@ def test_a_mistake_is_one_sentence_that_names_file_and_key(run, tmp_path, name, 
     assert says in ran.err
 
 
-def test_a_file_that_is_not_there(run, tmp_path):
+def test_a_missing_file(run, tmp_path):
     ran = check(run, tmp_path / "edge.yaml")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "edge.yaml: cannot be read" in ran.err
 
 
-def test_the_kind_can_be_said(run, tmp_path):
+def test_the_kind_can_be_an_option(run, tmp_path):
     path = tmp_path / "agent.yaml"
     assert check(run, path, "max_payload_bytes: 2048\n", "--kind", "cloud").code == 0
     ran = check(run, path, None, "--kind", "edge")
@@ -64,7 +64,7 @@ def test_the_kind_can_be_said(run, tmp_path):
         ("robot.yaml", "", "edge"),
     ],
 )
-def test_the_kind_is_told_by_name_and_keys(run, tmp_path, name, text, kind):
+def test_the_kind_is_found_by_name_and_keys(run, tmp_path, name, text, kind):
     ran = check(run, tmp_path / name, text)
     assert ran.code == 0
     assert f"of the {kind} agent" in ran.out

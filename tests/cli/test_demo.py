@@ -81,13 +81,13 @@ def test_interrupted_it_is_130_with_the_summary_so_far(run, stage):
     assert (ran.code, summary["tasks"], summary["modes"]["energy"]["tasks"]) == (130, 2, 0)
 
 
-def test_a_picture_is_drawn_where_it_is_wanted(run, stage, tmp_path):
+def test_a_figure_is_drawn_to_the_given_file(run, stage, tmp_path):
     picture = tmp_path / "demo.svg"
     assert run("demo", "--frames", "1", "--outage", "1s:1s", "--figure", picture).code == 0
     assert "performance mode over wifi" in picture.read_text()
 
 
-def test_a_picture_that_cannot_be_drawn_is_said_before_the_run(run, stage, tmp_path):
+def test_a_figure_that_cannot_be_drawn_is_an_error_before_the_run(run, stage, tmp_path):
     for place in (tmp_path / "demo.exe", tmp_path / "nowhere" / "demo.png"):
         ran = run("demo", "--frames", "1", "--figure", place)
         assert (ran.code, ran.out, ran.err.count("\n"), stage.played) == (2, "", 1, [])
@@ -105,7 +105,7 @@ def test_an_outage_that_cannot_be_is_usage(run, stage, outage):
     ("option", "value"),
     [("--accuracy", "1.5"), ("--deadline", "0s"), ("--fps", "nan")],
 )
-def test_a_demand_out_of_range_is_said_before_the_run(run, stage, option, value):
+def test_a_constraint_out_of_range_is_an_error_before_the_run(run, stage, option, value):
     ran = run("demo", "--frames", "1", option, value)
     assert (ran.code, ran.out, ran.err.count("\n"), stage.played) == (2, "", 1, [])
     assert option in ran.err

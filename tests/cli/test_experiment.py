@@ -134,13 +134,13 @@ def test_a_host_too_busy_to_be_measured(measured, tmp_path, capsys, monkeypatch)
         (["oracle", "--traces", "/no/such/folder"], "the folder does not exist", 1),
     ],
 )
-def test_what_cannot_be_done_is_said_before_the_work(tmp_path, capsys, args, says, code):
+def test_invalid_arguments_are_errors_before_the_work(tmp_path, capsys, args, says, code):
     assert main(["experiment", *args, "--out", str(tmp_path)]) == code
     assert says in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_experiment_is_told_which_there_are(capsys):
+def test_an_unknown_experiment_is_an_error_that_lists_the_experiments(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["experiment", "figure3"])
     assert ended.value.code == 2

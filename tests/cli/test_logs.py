@@ -63,13 +63,13 @@ def test_a_line_moves_no_cursor_and_is_not_endless(run, store):
         (("--since", "10"), "has no unit"),
     ],
 )
-def test_what_is_wrong_is_said(run, store, options, says):
+def test_an_invalid_option_is_an_error(run, store, options, says):
     ran = run("logs", "--store", store, *options)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
 
 
-def test_without_any_store_it_says_how_to_get_one(run, tmp_path, monkeypatch):
+def test_without_any_store_the_error_names_the_remedy(run, tmp_path, monkeypatch):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "none"))
     monkeypatch.setattr(log_stores, "SERVICE_LOGS", tmp_path / "no-service")
     ran = run("logs")
@@ -89,13 +89,13 @@ def test_the_stores_of_this_machines_agents_are_found(run, tmp_path, monkeypatch
     ]  # fmt: skip
 
 
-def test_explain_says_where_it_looked_in_vain(run, store):
+def test_explain_names_the_stores_that_lack_the_task(run, store):
     ran = run("explain", "a-9", "--store", store)
     assert ran.code == 1
     assert "no edge log in these stores holds the beginning of this task" in ran.err
 
 
-def test_explain_says_which_line_it_cannot_read(run, store):
+def test_explain_names_the_line_that_it_cannot_read(run, store):
     ran = run("explain", "a-1", "--store", store)
     assert ran.code == 1
     assert "a-1: another version wrote its log: field outcome.stream_id" in ran.err
@@ -108,7 +108,7 @@ def test_a_running_agents_logs(run, agent):
     assert (request.limit, request.follow) == (5, False)
 
 
-def test_an_agent_that_keeps_no_logs_says_so(run, agent):
+def test_an_agent_without_a_log_store_is_an_error(run, agent):
     agent.keeps_logs = False
     ran = run("logs", "--edge", agent.address)
     assert ran.code == 1

@@ -85,7 +85,7 @@ def test_a_number_out_of_range_is_2_as_well(run, arguments, says):
     assert ran.err.count("\n") == 1
 
 
-def test_a_bundle_that_is_not_there_is_a_sentence(run):
+def test_a_missing_bundle_is_a_sentence(run):
     ran = run("evaluate", "no-such-bundle")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "no-such-bundle is not a bundle" in ran.err

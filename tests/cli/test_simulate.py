@@ -120,7 +120,7 @@ def test_a_scenario_that_is_wrong_is_a_sentence(run, tmp_path):
     assert ran.err.startswith(f"mc-sched: {path}, line 2: key 'edges.0.stream.deadline'")
 
 
-def test_a_bundle_without_a_profile_says_how_to_make_one(run, tmp_path):
+def test_a_bundle_without_a_profile_is_an_error_with_the_command_to_make_one(run, tmp_path):
     path = tmp_path / "bundle.yaml"
     path.write_text(f"bundle: {{name: set-a, edge_profile: {tmp_path}/none.json}}\n")
     ran = run("simulate", path)
@@ -235,6 +235,6 @@ def test_a_log_of_another_format_names_both(run, log):
     ) == (1, True)
 
 
-def test_a_log_that_is_not_there_is_a_sentence(run, tmp_path):
+def test_a_missing_log_is_a_sentence(run, tmp_path):
     ran = run("replay", tmp_path / "none.jsonl")
     assert (ran.code, "cannot be read" in ran.err) == (1, True)

@@ -203,7 +203,7 @@ def test_no_frames_a_second_is_usage(run, frames, fps):
     assert ran.err == "mc-sched: --fps must be a number above 0\n"
 
 
-def test_labels_that_are_not_there_are_named(submit, frames, tmp_path):
+def test_missing_labels_are_named(submit, frames, tmp_path):
     ran = submit(frames, "--labels", tmp_path / "truth.csv")
     assert (ran.code, ran.err) == (
         1,
@@ -218,7 +218,7 @@ def test_a_frame_that_cannot_be_read_is_named(submit, frames):
     assert f"{frames}/9.jpg: cannot be read: No such file" in ran.err
 
 
-def test_a_file_that_is_no_image_is_refused_and_the_rest_goes_on(submit, frames):
+def test_a_file_that_is_not_an_image_is_refused_and_the_rest_continues(submit, frames):
     (frames / "2.jpg").write_bytes(NO_IMAGE)
     summary = json.loads(submit(frames, "--output", "json").out)
     assert summary["outcomes"] == {"succeeded": 4, "late": 0, "refused": 1, "failed": 0}

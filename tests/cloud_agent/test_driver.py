@@ -338,7 +338,7 @@ async def test_the_machine_is_entered_by_one_thread_at_a_time():
 # --- defects, load and drain ------------------------------------------------------------------
 
 
-async def test_a_defect_is_told_in_the_log_and_does_not_end_the_worker(rig):
+async def test_a_defect_is_logged_and_does_not_end_the_worker(rig):
     rig.stage_done("never", 0)
     (note,) = rig.critical()
     assert "StageDone" in note["data"]["error"]

@@ -49,7 +49,7 @@ def broken(error):
     return run
 
 
-def test_stages_go_on_from_where_the_task_is_and_the_head_answers(reports):
+def test_stages_continue_from_the_tasks_position_and_the_head_answers(reports):
     with running(reports, plus_one, lambda x: x * 2) as executor:
         executor.hold("a", LOGITS)
         for stage in (0, 1):
@@ -129,7 +129,7 @@ def test_work_is_reported_from_the_worker_without_gradients(reports):
 
 
 @pytest.mark.parametrize("where", ["stage", "head"])
-def test_a_failure_is_one_sentence_and_the_worker_goes_on(reports, where):
+def test_a_failure_is_one_sentence_and_the_worker_continues(reports, where):
     fails = broken(RuntimeError("out of memory\nat line 3\nof a long story"))
     with running(reports, fails, plus_one, heads={"bad": fails, "final": plus_one}) as executor:
         for task_id in "ab":

@@ -48,7 +48,7 @@ def test_a_value_out_of_range(complaint, tmp_path, text, allowed):
     assert allowed in sentence
 
 
-def test_no_bundle_there(complaint, tmp_path):
+def test_a_folder_that_is_not_a_bundle(complaint, tmp_path):
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", tmp_path)
     assert sentence.startswith(f"{tmp_path} is not a bundle")
 

@@ -151,14 +151,14 @@ def traces(agent):
     return {record.get("trace_id") for record in agent.records if "task_id" in record}
 
 
-async def test_the_log_says_the_trace_that_the_edge_tells(agent):
+async def test_the_log_has_the_trace_that_the_edge_sent(agent):
     assert await names(await agent.send(trace_id=TRACE)) == ["accepted", "result"]
     await until(agent.is_free)
     assert traces(agent) == {TRACE}
     assert len(agent.records) > 4
 
 
-async def test_a_trace_is_known_before_the_payload_is_here(agent):
+async def test_a_trace_is_known_before_the_payload_has_arrived(agent):
     call = await agent.call(opened(payload=b"0123456789", head=2, trace_id=TRACE))
     await until(lambda: agent.driver.calls and next(iter(agent.driver.calls.values())).receiving)
     assert await agent.give_up("a")
@@ -237,7 +237,7 @@ async def test_a_payload_may_come_in_chunks(agent):
     assert await names(call) == ["accepted", "result"]
 
 
-async def test_the_edge_is_told_how_long_its_task_was_held_before_it_was_accepted(agent):
+async def test_the_edge_gets_the_time_that_its_task_was_held_before_acceptance(agent):
     agent.prepared.clear()
     call = await agent.send()
     await until(agent.preparing.is_set)
@@ -266,7 +266,7 @@ async def test_a_task_that_names_no_exit_rule_gets_the_agents(own_rule, exit_):
     await agent.stop()
 
 
-async def test_a_failing_network_is_told_as_a_stop(agent):
+async def test_a_failing_network_is_reported_as_a_stop(agent):
     agent.executor._heads = {}
     *_, stopped = await messages_of(await agent.send())
     assert stopped.stopped.reason.startswith("the network failed: KeyError")
@@ -308,7 +308,7 @@ async def test_a_call_begins_with_open(agent, first):
     )  # fmt: skip
 
 
-async def test_a_call_that_says_nothing_is_invalid(agent):
+async def test_a_call_without_a_message_is_invalid(agent):
     call = await agent.call()
     await call.done_writing()
     assert (await turned_away(call))[0] is grpc.StatusCode.INVALID_ARGUMENT
@@ -388,7 +388,7 @@ async def test_one_edge_cannot_have_every_task(agent):
 # --- the same id, too many calls --------------------------------------------------------------
 
 
-async def test_a_task_that_is_here_already_is_not_taken_twice(agent):
+async def test_a_task_that_is_open_already_is_not_accepted_twice(agent):
     agent.net.hold_up(0)
     first = await agent.send("a")
     await until(lambda: agent.net.is_in(0))
@@ -588,7 +588,7 @@ async def test_features_of_another_size_are_refused_before_they_are_read(agent):
     await until(agent.is_free)
 
 
-async def test_an_unknown_codec_is_refused_with_those_there_are(agent):
+async def test_an_unknown_codec_is_refused_with_the_known_ones(agent):
     code, sentence = await turned_away(await agent.send(codec="webp"))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert sentence == "open.codec: 'webp' is not a codec of this agent; use jpeg or features"

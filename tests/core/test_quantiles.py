@@ -34,7 +34,7 @@ def test_the_smallest_sample_that_the_share_does_not_exceed(samples, q, value):
     assert nearest_rank(samples, q) == value
 
 
-def test_there_is_none_of_nothing():
+def test_an_empty_sample_has_no_quantile():
     with pytest.raises(IndexError):
         nearest_rank([], 0.5)
 

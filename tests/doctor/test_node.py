@@ -63,7 +63,7 @@ def test_a_missing_profile_is_a_warning(place, tmp_path):
 
 
 @pytest.mark.parametrize(("days", "state"), [(397, "ok"), (12, "warning")])
-def test_a_certificate_is_told_with_the_days_that_are_left(place, tmp_path, days, state):
+def test_a_certificate_is_reported_with_the_days_that_are_left(place, tmp_path, days, state):
     certs.make_authority(tmp_path)
     folder = certs.make_node(tmp_path, "robot", [], days)
     check = node.check_certificate(place(tls={"directory": str(folder)}))
@@ -77,7 +77,7 @@ def test_a_certificate_that_cannot_be_used_has_failed(place, tmp_path):
     assert "certs init" in check.remedy
 
 
-def test_a_unit_that_is_not_installed_says_how_to_install_it(place):
+def test_a_missing_unit_has_the_command_to_install_it(place):
     check = node.check_unit(place())
     assert check.state == "warning"
     assert "install-node edge" in check.remedy or "by hand" in check.remedy

@@ -429,7 +429,7 @@ async def test_hundreds_of_tasks_leave_nothing_but_the_remembered_images():
         lambda name: rig.replied(name),
         lambda name: rig.tell(ev.CloudRefused, name, "too busy"),
         lambda name: rig.tell(ev.CloudLost, name, "the connection broke"),
-        lambda name: rig.tell(ev.CloudStopped, name, "hopeless"),
+        lambda name: rig.tell(ev.CloudStopped, name, "infeasible"),
         lambda name: waiting[name].cancel(),
     )
     for batch in range(10):

@@ -60,13 +60,13 @@ def test_beyond_loopback_without_certificates(complaint):
     assert "listen_without_tls: true" in sentence
 
 
-def test_certificates_that_are_not_there(complaint, tmp_path):
+def test_missing_certificates(complaint, tmp_path):
     config = tmp_path / "edge.yaml"
     config.write_text(f"tls: {{directory: {tmp_path}}}\nlisten: 0.0.0.0:0\n")
     assert complaint("--config", config).startswith(f"{tmp_path}/ca.crt: cannot be read")
 
 
-def test_no_bundle_there(complaint, tmp_path):
+def test_a_folder_that_is_not_a_bundle(complaint, tmp_path):
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", tmp_path)
     assert sentence.startswith(f"{tmp_path} is not a bundle")
     assert "set-a" in sentence

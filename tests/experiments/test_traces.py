@@ -47,7 +47,7 @@ def test_no_such_folder(tmp_path):
         trace_pairs(tmp_path / "missing")
 
 
-def test_the_generated_trace_is_always_there(tmp_path):
+def test_the_generated_trace_always_exists(tmp_path):
     own = folder(tmp_path, a_up="1\n", a_down="1\n")
     assert [pair.name for pair in all_traces(own)] == ["walk", "a"]
     assert [pair.up.parent for pair in all_traces(None)] == [GENERATED]

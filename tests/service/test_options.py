@@ -16,7 +16,7 @@ def configured(tmp_path, text, **options):
     return configure(argparse.Namespace(config=str(path), **options), EdgeConfig)
 
 
-def test_options_go_on_top_of_the_file(tmp_path):
+def test_options_override_the_file(tmp_path):
     config = configured(tmp_path, "threads: 2\nmax_tasks: 9\n", threads=3, bundle=None)
     assert (config.threads, config.max_tasks, config.bundle) == (3, 9, "set-a")
 

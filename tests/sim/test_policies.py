@@ -53,7 +53,7 @@ def test_nothing_leaves_against_its_privacy(policy, privacy):
 
 
 @pytest.mark.parametrize("policy", sorted(PARTITIONERS))
-def test_a_slow_link_keeps_the_whole_network_on_the_device(policy):
+def test_a_slow_link_keeps_the_cloud_net_on_the_edge(policy):
     story = run(policy, link=SLOW)
     assert Counter(story.kinds()) == {"succeeded": 80}
     assert {outcome.exit for outcome in story.outcomes[20:]} == {"final"}
@@ -84,7 +84,7 @@ def test_ddnn_reaches_the_qor_that_it_was_tuned_to_on_other_images(qor):
     assert sum(right) / len(right) == pytest.approx(expected, abs=0.02)
 
 
-def test_it_keeps_what_its_table_says():
+def test_it_keeps_the_share_of_its_table():
     local = with_thresholds(*SET_A)
     row = loosest(local.thresholds, "jpeg", 0.85)
     story = run("ddnn", tasks=3000)
@@ -92,7 +92,7 @@ def test_it_keeps_what_its_table_says():
     assert local / 3000 == pytest.approx(row.kept, abs=0.03)
 
 
-def test_measured_thresholds_are_kept_and_answers_are_spread_as_they_say():
+def test_measured_thresholds_are_kept_and_answers_are_split_by_them():
     measured = tuple(
         EntropyThreshold(entropy, kept, {"jpeg": 0.9}, 0.5)
         for entropy, kept in ((0.0, 0.0), (0.2, 0.25), (0.3, 0.75), (0.9, 1.0))

@@ -88,7 +88,7 @@ ACCURACIES = (0.6, 0.77, 0.83, 0.91, 0.94)
 EVERY = range(SIZE)
 
 
-def test_each_net_is_right_as_often_as_its_table_says():
+def test_each_net_is_right_as_often_as_in_its_table():
     truth = Truth("seed")
     for net, accuracy in enumerate(ACCURACIES):
         right = fmean(truth.is_right(image, net, accuracy) for image in EVERY)

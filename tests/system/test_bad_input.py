@@ -72,7 +72,7 @@ async def test_the_command_line_names_the_files_that_are_bad(deployment, mixed_f
         assert name in ran.err
 
 
-async def test_bad_messages_on_the_wire_are_told_and_the_stream_goes_on(deployment, frames):
+async def test_bad_messages_on_the_wire_are_errors_and_the_stream_continues(deployment, frames):
     good = {"image": frames[0], "deadline_ns": int(GENEROUS * 1e9)}
     bad = [
         ("deadline_ns", {**good, "deadline_ns": 0}),

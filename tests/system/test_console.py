@@ -226,7 +226,7 @@ def test_one_field_alone_and_its_statistics(console):
     assert "only text" not in console.page.locator("#found").inner_text()
 
 
-def test_context_shows_what_stands_around_a_line(console):
+def test_context_shows_the_neighbours_of_a_line(console):
     item = open_line(console.open("#/explore?where=name=again"))
     item.get_by_role("button", name="Context").click()
     console.page.wait_for_selector(".context li")

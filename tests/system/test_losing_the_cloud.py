@@ -54,7 +54,7 @@ async def test_a_killed_cloud_agent_costs_no_task_that_the_local_net_can_serve(d
     assert after.uptime_ns > before.uptime_ns  # the same edge agent all the time
 
 
-async def test_the_log_of_a_killed_agent_goes_on_behind_its_restart(deployment, tmp_path):
+async def test_the_log_of_a_killed_agent_continues_after_its_restart(deployment, tmp_path):
     """The log of both runs replays; only lines that were queued at the kill are missing."""
     stream = deployment.stream("kill-log", count=20, policy="server")
     await stream.answered(5)
@@ -92,7 +92,7 @@ async def test_a_cut_link_costs_no_task_that_the_local_net_can_serve(deployment,
     assert await deployment.uses_the_cloud()
 
 
-async def test_without_a_cloud_what_the_local_net_is_sure_of_is_served(deployment):
+async def test_without_a_cloud_confident_local_answers_are_served(deployment):
     await deployment.cut_link("reset")
     await deployment.cloud_is("down")
     outcomes = await deployment.stream("sure", count=40, accuracy=CLOUD_ONLY).outcomes()
@@ -101,7 +101,7 @@ async def test_without_a_cloud_what_the_local_net_is_sure_of_is_served(deploymen
     assert all(is_sure_or_told_why(outcome) for outcome in outcomes)
 
 
-async def test_tasks_that_only_the_cloud_can_serve_are_told_why_they_are_not(deployment):
+async def test_tasks_that_only_the_cloud_can_serve_are_refused_with_the_reason(deployment):
     await deployment.cut_link("reset")
     await deployment.cloud_is("down")
     stream = deployment.stream("unreachable", count=3, accuracy=TABLE.exits[-1].top5["jpeg"])

@@ -55,7 +55,7 @@ async def test_every_frame_is_served(deployment, policy):
     assert kinds(outcomes) == {"succeeded": COUNT}
 
 
-async def test_ddnn_answers_here_what_it_is_sure_of_and_asks_the_cloud_for_the_rest(deployment):
+async def test_ddnn_answers_confident_images_on_the_edge_and_offloads_the_rest(deployment):
     outcomes, records = await streamed(deployment, "ddnn", accuracy=DEMANDING)
     assert kinds(outcomes) == {"succeeded": COUNT}
     assert sites(outcomes).keys() == {"edge", "cloud"}
@@ -67,7 +67,7 @@ async def test_ddnn_answers_here_what_it_is_sure_of_and_asks_the_cloud_for_the_r
 
 
 @pytest.mark.parametrize("policy", sorted(PARTITIONERS))
-async def test_what_must_not_leave_runs_through_the_whole_network_here(deployment, policy):
+async def test_images_that_must_not_leave_run_through_the_cloud_net_on_the_edge(deployment, policy):
     outcomes, records = await streamed(deployment, policy, "edge-only")
     assert sites(outcomes) == {"edge": COUNT}
     assert {outcome.exit for outcome in outcomes} == {"final"}
@@ -113,7 +113,7 @@ def quick_but_for_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("policy", sorted(PARTITIONERS))
-async def test_a_split_goes_up_and_the_cloud_goes_on(
+async def test_a_split_is_uploaded_and_the_cloud_continues(
     deployment, policy, quick_but_for_the_end, profiles, tmp_path
 ):
     log = tmp_path / "edge.jsonl"

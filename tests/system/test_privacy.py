@@ -39,7 +39,7 @@ async def test_nothing_of_an_edge_only_stream_leaves_the_device(deployment):
     assert sent == []
 
 
-async def test_an_edge_only_stream_is_served_where_the_local_net_is_sure(deployment):
+async def test_an_edge_only_stream_is_served_if_the_local_net_is_confident(deployment):
     outcomes, sent = await streamed(deployment, "sure", "edge-only", CLOUD_ONLY)
     assert sites(outcomes) == {"edge": FRAMES}
     assert all(
@@ -49,7 +49,7 @@ async def test_an_edge_only_stream_is_served_where_the_local_net_is_sure(deploym
     assert sent == []
 
 
-async def test_what_only_the_cloud_can_do_is_refused_to_an_edge_only_stream(deployment):
+async def test_tasks_that_only_the_cloud_can_serve_are_refused_in_an_edge_only_stream(deployment):
     deepest = TABLE.exits[-1].top5["jpeg"]
     outcomes, sent = await streamed(deployment, "too-much", "edge-only", deepest)
     assert kinds(outcomes) == {"refused": FRAMES}

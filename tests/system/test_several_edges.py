@@ -75,7 +75,7 @@ def another_bundle(tmp_path):
     return bundle
 
 
-async def test_an_edge_with_another_bundle_works_alone_and_says_so(
+async def test_an_edge_with_another_bundle_works_alone_and_reports_it(
     deployment, profiles, frames, tmp_path, another_bundle
 ):
     daemon = edge_daemon(tmp_path, profiles, deployment.cloud_address, another_bundle)

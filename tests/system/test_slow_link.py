@@ -62,7 +62,7 @@ async def test_over_3g_tasks_run_on_the_device(deployment):
     check_that_no_call_is_forgotten(await deployment.edge_log_of("far"))
 
 
-async def test_what_is_sent_over_3g_all_the_same_is_given_up_at_its_deadline(deployment):
+async def test_a_task_that_is_sent_over_3g_anyway_is_given_up_at_its_deadline(deployment):
     """The policy `server` ignores forecasts; 84 ms is less than the round trip of the link."""
     await deployment.set_link("3g")
     stream = deployment.stream("stubborn", count=10, deadline_s=0.084, policy="server")

@@ -21,7 +21,7 @@ async def submit(deployment, folder, *options):
     return ran, json.loads(line)
 
 
-async def test_a_threshold_that_fails_is_exit_code_99_and_said(deployment, frame_folder):
+async def test_a_threshold_that_fails_is_exit_code_99_and_named(deployment, frame_folder):
     ran, summary = await submit(
         deployment, frame_folder,
         "--threshold", "deadline_met>=1", "--threshold", "latency_ms.p50<0.001",

@@ -114,7 +114,7 @@ def pair(folder):
     return folder / "node.crt", folder / "node.key"
 
 
-def test_strangers_are_refused_and_the_journal_says_why(two, tmp_path, monkeypatch):
+def test_strangers_are_refused_and_the_journal_has_the_reason(two, tmp_path, monkeypatch):
     certs.make_authority(tmp_path / "other")
     alien = certs.make_node(tmp_path / "other", "edge", [])
     stranger = certs.make_node(two.certs, "stranger", [])

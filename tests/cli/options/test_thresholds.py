@@ -43,7 +43,7 @@ def test_anything_else_is_a_sentence_with_an_example(text):
         ("tasks>=120", True),
     ],
 )
-def test_a_threshold_holds_or_says_by_what_it_failed(text, holds):
+def test_a_threshold_holds_or_names_what_it_failed_by(text, holds):
     failure = parse_threshold(text).failure(SUMMARY)
     assert (failure is None) == holds
 
@@ -57,6 +57,6 @@ def test_the_failure_names_figure_value_and_limit():
     "path",
     ["deadline", "latency_ms", "latency_ms.p96", "latency_ms.p95.x", "policy", "tasks."],
 )
-def test_a_figure_that_is_not_there_is_named(path):
+def test_a_missing_figure_is_named(path):
     with pytest.raises(ValueError, match=f"the summary has no figure '{path}'"):
         parse_threshold(f"{path}>1").failure(SUMMARY)

@@ -31,7 +31,7 @@ def test_images_without_folders_have_no_labels(tmp_path):
     assert (frame.name, frame.label) == ("1.jpg", None)
 
 
-def test_a_suffix_in_capitals_is_an_image_here_too(tmp_path):
+def test_a_suffix_in_capitals_is_an_image_too(tmp_path):
     a_class(tmp_path, "cat", "1.JPG")
     assert len(load_class_folders(str(tmp_path), 1)) == 1
 

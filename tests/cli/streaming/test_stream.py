@@ -93,7 +93,7 @@ def eager(monkeypatch):
     monkeypatch.setattr(stream_view, "LINE_EVERY_S", 0.0)
 
 
-def test_elsewhere_than_on_a_terminal_a_plain_line_goes_to_stderr(eager, capsys):
+def test_without_a_terminal_a_plain_line_goes_to_stderr(eager, capsys):
     with StreamView(4, "camera") as view:
         view.show(answer(), Frame("a", b""))
         view.show(answer("late", Site.CLOUD), Frame("b", b""))
@@ -155,7 +155,7 @@ def row_of(given_answer, name="frame"):
     return next(line for line in rendered(view).splitlines() if "20.0 ms" in line)
 
 
-def test_a_row_says_where_how_fast_and_what():
+def test_a_row_has_site_latency_and_label():
     row = row_of(answer(site=Site.EDGE, gave_up=True, labels=("star-dots", "x")))
     for part in ("frame", "succeeded", "edge", "local", "20.0 ms", "star-dots", "fallback"):
         assert part in row

@@ -68,7 +68,7 @@ def test_the_codec_has_its_own_accuracy(make_cloud):
 # --- time: queue + path + downlink against the budget -----------------------------------------
 
 
-def test_a_budget_of_path_and_way_back_is_enough(cloud):
+def test_a_budget_of_path_and_downlink_is_enough(cloud):
     assert cloud.arrive(0, "a", 9 + 5, down=5)[0] == accept("a", "exit1", 9)
 
 
@@ -94,7 +94,7 @@ def test_a_refusal_names_the_least_time_of_all_acceptable_exits(make_cloud):
     ]
 
 
-def test_the_way_back_is_the_links_latest_state(cloud):
+def test_the_downlink_time_is_the_links_latest_state(cloud):
     cloud.tell(0, ev.LinkSampled, ns(30), 0, 1.0, "edge")
     assert cloud.arrive(0, "a", 9 + 15 - LITTLE, down=5)[0].task_id == "a"
     assert cloud.machine.is_idle
@@ -118,7 +118,7 @@ def test_times_are_the_upper_quantile_of_what_was_measured(cloud):
     assert cloud.arrive(20, "b", 18 + 5, down=5)[0] == accept("b", "exit1", 18)
 
 
-def test_before_anything_ran_the_profile_is_not_taken_at_its_word(make_cloud):
+def test_before_anything_ran_the_quantile_is_above_the_profile(make_cloud):
     cloud = make_cloud(warmed_up=False)
     assert cloud.arrive(0, "a", 200)[0] == accept("a", "exit1", 1.3 * 9)
 

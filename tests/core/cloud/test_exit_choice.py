@@ -11,7 +11,7 @@ from mc_sched.core.task import ExitRule
 from tests.core.round_figures import ANSWER, CLOUD, MS, faded, ns
 
 EARLIEST, PURSUE, ADAPTIVE = ExitRule.EARLIEST, ExitRule.PURSUE, ExitRule.ADAPTIVE
-HOPELESS = "the deadline cannot be met any more"
+INFEASIBLE = "the deadline cannot be met any more"
 LITTLE = 1e-3
 
 
@@ -52,7 +52,7 @@ def test_no_head_is_loaded_before_the_target(cloud):
 # --- pursue -----------------------------------------------------------------------------------
 
 
-def test_pursue_goes_on_without_loading_a_head_while_the_next_exit_is_in_time(cloud):
+def test_pursue_continues_without_loading_a_head_while_the_next_exit_is_in_time(cloud):
     cloud.arrive(0, "a", 900, rule=PURSUE)
     assert run(cloud, 4) == [*stage(1), *stage(2), *stage(3), *stage(4)]
     assert cloud.step() == head("exit4")
@@ -235,9 +235,9 @@ def test_deadlines_count_from_each_tasks_own_arrival(cloud):
 # --- a budget that has become impossible ------------------------------------------------------
 
 
-def test_it_is_told_at_once_and_nothing_more_is_computed(cloud):
+def test_an_infeasible_task_is_stopped_at_once_and_nothing_more_is_computed(cloud):
     cloud.arrive(0, "a", 30, down=5)
-    assert cloud.step(took=19) == [Stop("a", HOPELESS, ns(19))]
+    assert cloud.step(took=19) == [Stop("a", INFEASIBLE, ns(19))]
     assert cloud.machine.is_idle
 
 
@@ -250,20 +250,20 @@ def test_a_budget_that_the_mean_time_can_still_keep_is_not_given_up(cloud):
 def test_the_next_task_gets_the_executor(cloud):
     cloud.arrive(0, "a", 30, down=5)
     cloud.arrive(0, "b", 900)
-    assert cloud.step(took=19) == [Stop("a", HOPELESS, ns(19)), *stage(0, "b")]
+    assert cloud.step(took=19) == [Stop("a", INFEASIBLE, ns(19)), *stage(0, "b")]
 
 
 def test_a_link_that_became_slow_makes_it_impossible_too(cloud):
     cloud.arrive(0, "a", 20, down=5)
     cloud.tell(1, ev.LinkSampled, ns(40), 0, 1.0, "edge")
-    assert cloud.step() == [Stop("a", HOPELESS, ns(4))]
+    assert cloud.step() == [Stop("a", INFEASIBLE, ns(4))]
 
 
 def test_a_task_that_waited_too_long_is_stopped_not_started(cloud):
     cloud.arrive(0, "a", 40)
     cloud.arrive(0, "b", 60)
     actions = cloud.step(took=80)
-    assert Stop("a", HOPELESS, ns(80)) in actions
+    assert Stop("a", INFEASIBLE, ns(80)) in actions
     assert not any(isinstance(action, RunStage) for action in actions)
 
 
@@ -280,7 +280,7 @@ def test_past_the_target_too(make_cloud):
     cloud = make_cloud(GAP)
     cloud.arrive(0, "a", 50, down=5, rule=PURSUE)
     assert cloud.step() == stage(1)
-    assert cloud.step(took=25) == [Stop("a", HOPELESS, ns(35))]
+    assert cloud.step(took=25) == [Stop("a", INFEASIBLE, ns(35))]
 
 
 def test_a_heavier_head_than_the_targets_counts(make_cloud):
@@ -289,10 +289,10 @@ def test_a_heavier_head_than_the_targets_counts(make_cloud):
     cloud.arrive(0, "a", 27, down=5, rule=PURSUE)
     run(cloud, 1)
     assert cloud.step() == stage(2)  # exit2 would be ready at 20, back at 25
-    assert cloud.step(took=10) == [Stop("a", HOPELESS, ns(18))]  # 4 left, 8 needed
+    assert cloud.step(took=10) == [Stop("a", INFEASIBLE, ns(18))]  # 4 left, 8 needed
 
 
-def test_what_was_just_accepted_is_not_hopeless(cloud):
+def test_a_task_that_was_just_accepted_is_feasible(cloud):
     for number in range(20):
         cloud.arrive(20 * number, f"x{number}", 900, accuracy=0.6, rule=EARLIEST)
         cloud.step(took=400 if number == 0 else None)
@@ -303,7 +303,7 @@ def test_what_was_just_accepted_is_not_hopeless(cloud):
 # --- progress reports to the edge -------------------------------------------------------------
 
 
-def test_as_long_as_the_forecast_holds_there_is_no_news(cloud):
+def test_as_long_as_the_forecast_holds_nothing_is_reported(cloud):
     cloud.arrive(0, "a", 900, rule=EARLIEST)
     run(cloud, 3)
     assert cloud.news == []

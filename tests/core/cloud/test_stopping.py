@@ -52,7 +52,7 @@ def test_a_second_one_changes_nothing(event):
 
 
 @unwanted
-def test_one_that_crosses_the_reply_changes_nothing(event):
+def test_a_give_up_that_crosses_the_reply_changes_nothing(event):
     cloud = in_head()
     cloud.step()
     assert cloud.tell(6, event, "a") == []
@@ -64,7 +64,7 @@ def test_one_for_a_task_that_never_came_changes_nothing(cloud, event):
 
 
 @unwanted
-def test_one_that_was_refused_changes_nothing(cloud, event):
+def test_a_give_up_of_a_refused_task_changes_nothing(cloud, event):
     cloud.arrive(0, "a", 5)
     assert cloud.tell(1, event, "a") == []
 

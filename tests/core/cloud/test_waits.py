@@ -50,7 +50,7 @@ def test_a_long_wait_is_not_off_by_as_large_a_share_as_a_short_one(waits):
     assert waits.one(20, 23).upper_ns < 50 * MS
 
 
-def test_the_quantile_holds_about_as_often_as_it_says(waits):
+def test_the_quantile_holds_about_as_often_as_stated(waits):
     draw = Random(7)
     scores = []
     for _ in range(400):

@@ -113,7 +113,7 @@ def test_queued_tasks_that_are_due_later_do_not_count(edge):
     assert edge.local_done(20, "a")[-1] == StartLocal("c")
 
 
-def test_a_task_on_its_way_to_the_cloud_does_not_count(make_edge):
+def test_a_task_in_its_upload_does_not_count(make_edge):
     edge = make_edge()
     edge.submit(0, "a", 84)
     assert edge.submit(0, "b", 20, policy="edge-only")[-1] == StartLocal("b")

@@ -125,7 +125,7 @@ def test_the_time_in_the_cloud_is_the_clouds_report(edge):
     edge.accepted(20, "a")
     edge.replied(29, "a", compute=8)
     edge.submit(30, "b", 84, **FINE)
-    edge.tell(60, ev.CloudStopped, "b", "hopeless", ns(3))
+    edge.tell(60, ev.CloudStopped, "b", "infeasible", ns(3))
     assert (edge.outcome("a").cloud_ns, edge.outcome("b").cloud_ns) == (ns(8), ns(3))
 
 

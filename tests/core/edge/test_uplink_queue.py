@@ -50,7 +50,7 @@ def test_the_next_image_is_sent_when_the_first_is_accepted(edge):
     ("event", "fields"),
     [
         (ev.CloudRefused, ("full",)),
-        (ev.CloudStopped, ("hopeless",)),
+        (ev.CloudStopped, ("infeasible",)),
         (ev.CloudLost, ("broken",)),
     ],
 )

@@ -260,7 +260,7 @@ def test_an_answer_before_the_timer_ends_the_task_and_its_timers(edge):
 
 ENDS = [
     (ev.CloudRefused, ("no exit is in time",), refused, "cloud: no exit is in time"),
-    (ev.CloudStopped, ("hopeless",), late, "the cloud stopped: hopeless"),
+    (ev.CloudStopped, ("infeasible",), late, "the cloud stopped: infeasible"),
     (ev.CloudLost, ("connection reset",), failed, "the cloud was lost: connection reset"),
 ]
 

@@ -126,7 +126,7 @@ def test_a_task_half_in_a_gap_names_both(rig):
     assert booked.compute_j == pytest.approx(0.7 + 2.0 * 5)
 
 
-def test_a_clock_that_steps_back_measures_nothing_and_goes_on(rig):
+def test_a_clock_that_steps_back_measures_nothing_and_continues(rig):
     rig.sample(-500, 9.0)
     assert rig.measured_j == 0.0
     rig.sample(-400, 9.0)

@@ -91,7 +91,7 @@ def test_a_radio_whose_tail_is_not_known_has_none():
     assert RadioTail(WIFI).next_j(0) == 0.0
 
 
-def test_a_task_is_told_its_tail_beside_its_total(make_edge):
+def test_a_tasks_tail_is_reported_beside_its_total(make_edge):
     edge = make_edge(energy=EnergyModel(radio=RADIOS["4g"]))
     edge.submit(60_000, "a", 84, policy="server")
     edge.accepted(60_020, "a")
@@ -101,7 +101,7 @@ def test_a_task_is_told_its_tail_beside_its_total(make_edge):
     assert energy.total_j < 0.1
 
 
-def test_energy_mode_counts_the_tail_if_told_to(make_edge):
+def test_energy_mode_counts_the_tail_if_configured(make_edge):
     """An upload over LTE costs 0.05 J and 0.2 J of tail after a short rest, a local run 0.14 J."""
     for count_tail, here in ((False, None), (True, "a")):
         energy = EnergyModel(radio=RADIOS["4g"], count_tail=count_tail)
@@ -203,7 +203,7 @@ def test_an_upload_that_is_cut_costs_its_time_on_the_air(edge):
     assert spent(edge, "a").radio_up_j == up_j(5, IMAGE_BYTES // 2)
 
 
-def test_one_that_is_overdue_has_sent_no_more_than_the_image(edge):
+def test_an_overdue_upload_has_sent_no_more_than_the_image(edge):
     edge.submit(0, "a", 84, **FINE)
     edge.deadline_fires(84, "a")
     assert edge.outcome("a").bytes_up == IMAGE_BYTES
@@ -265,7 +265,7 @@ def test_a_run_that_goes_as_forecast_costs_what_was_forecast(make_edge):
 # --- the model in the settings ----------------------------------------------------------------
 
 
-def test_the_settings_say_whose_watts_and_whose_radio(make_edge):
+def test_the_settings_choose_the_watts_and_the_radio(make_edge):
     radio = RadioModel("declared", 100.0, 0.0, 0.0)
     edge = make_edge(energy=EnergyModel(compute_w=2.0, radio=radio))
     edge.submit(0, "a", 84)

@@ -279,7 +279,7 @@ def test_an_image_that_must_not_leave_is_refused_if_only_the_cloud_could_serve_i
 
 
 @pytest.mark.parametrize("policy", [MC, MC_PAPER, SERVER])
-def test_features_go_where_features_may(policy):
+def test_features_are_sent_if_the_privacy_allows_them(policy):
     private = replace(TASK, privacy=Privacy.FEATURES)
     decision = policy(private, view(cloud=(NEAR, FAR, FEATURES), accuracy=0.85))
     assert decision.codec == "features"
@@ -379,7 +379,7 @@ def test_a_task_is_refused_exactly_if_no_site_fits(policy, upper, task, situatio
 @pytest.mark.parametrize(("policy", "upper"), [(MC, True), (MC_PAPER, False)])
 @any_view
 @given(task=tasks, situation=views)
-def test_it_goes_where_it_fits(policy, upper, task, situation):
+def test_a_task_is_sent_only_to_a_site_that_fits(policy, upper, task, situation):
     decision = policy(task, situation)
     if isinstance(decision, RunOnEdge):
         assert tried(local_option(policy, situation), situation, upper)

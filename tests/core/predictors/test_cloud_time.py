@@ -46,7 +46,7 @@ def test_acceptable_exits_come_closest_to_the_input_first():
 # --- the times --------------------------------------------------------------------------------
 
 
-def test_before_anything_ran_no_quantile_takes_the_profile_at_its_word():
+def test_before_anything_ran_every_quantile_is_above_the_profile():
     fresh = CloudTimePredictor(CLOUD, 0.95)
     assert fresh.mean_ns(0, EXIT1) == ns(9)
     assert fresh.upper_ns(0, EXIT1) == ns(9 * 1.3)
@@ -148,7 +148,7 @@ def _slow(exit_):
     return Exit(exit_.name, exit_.stage, ns(2), exit_.accuracy)
 
 
-def test_status_says_whether_a_cloud_can_be_used(make_edge):
+def test_status_has_the_state_of_the_cloud(make_edge):
     edge = make_edge(warmed_up=False)
     seen = [_cloud(edge)]
     edge.tell(0, ev.CloudFound, CLOUD)

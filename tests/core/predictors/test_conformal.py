@@ -182,7 +182,7 @@ def test_asking_changes_nothing():
 EXPECTED = Forecast(100, 120)
 
 
-def test_one_that_was_overdue_is_a_miss():
+def test_an_overdue_forecast_is_a_miss():
     narrow = AdaptiveLevel(0.8)
     narrow.record_unfinished(0, EXPECTED, 120)
     missed = AdaptiveLevel(0.8)
@@ -191,7 +191,7 @@ def test_one_that_was_overdue_is_a_miss():
 
 
 @pytest.mark.parametrize(("elapsed", "share"), [(0, 0.05), (60, 0.05), (100, 0.10), (119, 0.84)])
-def test_one_that_was_not_yet_counts_as_likely_as_it_would_have_been_one(elapsed, share):
+def test_a_censored_forecast_counts_by_the_probability_of_a_miss(elapsed, share):
     """0.05 of all exceed 120, half of all 100: of those that exceed 100, a tenth."""
     level, step = AdaptiveLevel(0.95), AdaptiveLevel(0.95)
     level.record_unfinished(0, EXPECTED, elapsed)

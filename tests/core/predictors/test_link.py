@@ -152,11 +152,11 @@ def test_what_the_cloud_saw_keeps_a_transfer_within_reason(link, until_accepted,
 # --- the downlink -----------------------------------------------------------------------------
 
 
-def test_before_a_reply_was_timed_its_way_is_half_a_round_trip(link):
+def test_before_a_reply_was_timed_the_downlink_takes_half_a_round_trip(link):
     assert link.down(4) == Forecast(ns(5), ns(5))
 
 
-def test_then_it_is_what_replies_took_more_than_the_clouds_first_word(link):
+def test_then_it_is_the_excess_of_replies_over_the_clouds_first_message(link):
     for number in range(4):
         link.record_reply(4 + number, ns(9 + 1), ns(9))
     assert link.down(8).mean_ns == ns(6)
@@ -218,7 +218,7 @@ def test_an_upload_that_was_stopped_bounds_the_rate_from_above(link):
     assert link.up_upper_ns(4, SIZE) == ns(40)
 
 
-def test_a_bound_above_what_is_known_says_nothing(link):
+def test_a_bound_above_the_known_rate_changes_nothing(link):
     link.record_unfinished(4, SIZE, ns(9), EXPECTED)
     link.record_unfinished(4, SIZE, 0, EXPECTED)
     assert link.up_mean_bps(4) == EIGHT_MBPS
@@ -266,7 +266,7 @@ def test_a_bound_leaves_room_for_the_round_trip(link):
 # --- fed by the machine -----------------------------------------------------------------------
 
 
-def test_the_cloud_says_how_long_it_held_the_image_before_its_word(edge):
+def test_the_cloud_reports_how_long_it_held_the_image_before_its_first_message(edge):
     """Decoding on the cloud is no part of the transfer."""
     edge.submit(0, "a", 84)
     edge.tell(28, ev.CloudAccepted, "a", "exit1", ns(9), 0, ns(8))

@@ -35,7 +35,7 @@ def begun(predictor, *layers_ms):
 # --- the predicted time -----------------------------------------------------------------------
 
 
-def test_before_anything_ran_no_quantile_takes_the_profile_at_its_word():
+def test_before_anything_ran_every_quantile_is_above_the_profile():
     predictor = LocalTimePredictor(LOCAL, 0.95)
     assert predictor.mean_ns(0) == ns(20)
     assert predictor.upper_ns(0) == ns(20 * 1.3)
@@ -197,7 +197,7 @@ def test_status_shows_prediction_residual_and_whether_the_edge_is_busy(edge):
     assert shown.local_busy
 
 
-def test_what_the_sensor_says_makes_a_difference(edge):
+def test_the_sensors_load_changes_the_forecast(edge):
     edge.tell(0, ev.DeviceSampled, 0.0)
     free = edge.machine.snapshot(1_000 * MS)
     edge.tell(0, ev.DeviceSampled, 1.0)

@@ -42,12 +42,12 @@ def test_while_the_prior_speaks_every_probe_is_padded():
     assert measured().next_padding(1, warmed_up=False, probe_is_worth_it=False) == UP
 
 
-def test_an_uplink_in_doubt_is_probed_sooner():
+def test_a_suspect_uplink_is_probed_sooner():
     assert padding_if_suspect(measured(), SUSPECT_NS) == BARE
     assert padding_if_suspect(measured(), SUSPECT_NS + 1) == UP
 
 
-def test_a_doubt_counts_from_the_moment_on_when_it_could_call_for_a_probe():
+def test_a_suspicion_counts_from_the_moment_when_it_could_request_a_probe():
     probing = measured()
     assert [probing.depends_on_worth(at) for at in (SUSPECT_NS, SUSPECT_NS + 1)] == [False, True]
     probing.up_probed(0, faster=False)
@@ -123,18 +123,18 @@ def after_slow_uploads(edge, **last):
     edge.local_done(1_520, "here")
 
 
-def test_in_doubt_is_a_link_whose_estimate_alone_keeps_tasks_here(edge):
+def test_a_link_is_suspect_if_its_estimate_alone_keeps_tasks_on_the_edge(edge):
     after_slow_uploads(edge)
     assert edge.outcome("here").site.value == "edge"
     assert edge.probe(1_520) == UP
 
 
-def test_not_so_where_the_best_link_would_not_change_the_decision(edge):
+def test_it_is_not_if_the_best_link_would_not_change_the_decision(edge):
     after_slow_uploads(edge, policy="edge-only")
     assert edge.probe(1_520) == BARE
 
 
-def test_nor_where_tasks_go_up_as_it_is(edge):
+def test_nor_if_tasks_are_offloaded_anyway(edge):
     edge.submit(0, "there", 84)
     edge.accepted(20, "there")
     edge.replied(29, "there")

@@ -141,7 +141,7 @@ def test_small_changes_are_no_step():
     assert window(*[1.0] * 8, 1.2, 1.2, 1.2).quantile(20, 0.5) == 1.0
 
 
-def test_a_step_that_is_forgotten_is_taken_back():
+def test_a_step_that_is_forgotten_is_reverted():
     made = window(*[1.0] * 8, 10.0, 10.0, 10.0)
     made.forget_after(7)
     assert made.mean(20) == pytest.approx(1.0)

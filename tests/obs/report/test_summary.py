@@ -60,7 +60,7 @@ def shape(value, contract):
 
 
 @pytest.mark.parametrize("results", [[], [answered()], [unanswered()], [answered(True)] * 9])
-def test_every_key_is_always_there_in_the_contracts_order(results):
+def test_every_key_is_always_present_in_the_contracts_order(results):
     summary = summarise(results, INFO)
     shape(summary, CONTRACT)
     assert summary["schema"] == SCHEMA == "mc-sched/summary/1"

@@ -171,7 +171,7 @@ def test_modes_are_read_as_words():
 # --- the paper's class --------------------------------------------------------------------------
 
 
-def test_caffenet_takes_what_the_case_study_says():
+def test_caffenet_takes_the_time_of_the_case_study():
     assert SET_A[0].total_ns == pytest.approx(CAFFENET_NS, abs=10)
     assert sum(SET_A[0].layer_ops) == pytest.approx(724e6, rel=0.01)
     assert sum(SET_B[0].layer_ops) == pytest.approx(1.1e9, rel=0.01)

@@ -59,7 +59,7 @@ def test_an_answer_exactly_at_the_threshold_is_kept(edge):
     assert edge.tell(20, ev.LocalDone, "a", at_threshold)[-1] == succeeded("a", Site.EDGE)
 
 
-def test_an_unsure_answer_sends_the_image_through_the_whole_network(edge):
+def test_an_unsure_answer_sends_the_image_through_the_whole_cloud_net(edge):
     edge.submit(0, "a", 84, **DDNN)
     assert unsure(edge, 20) == [sent("a", 84 - 20 - 5, 0.94, ExitRule.EARLIEST)]
     edge.accepted(40, "a", "exit4")

@@ -193,7 +193,7 @@ def test_a_split_is_packed_and_sent_and_the_cloud_continues(edge, policy):
 
 
 @every_one
-def test_without_a_cloud_the_whole_network_runs_on_the_device(edge, policy):
+def test_without_a_cloud_the_cloud_net_runs_on_the_edge(edge, policy):
     edge.tell(0, ev.CloudGone, "cut")
     assert edge.submit(1, "a", 84, policy=policy) == [
         deadline_timer("a", 85),
@@ -221,7 +221,7 @@ def test_private_data_is_sent_only_by_the_features_codec(edge, policy):
 
 
 @every_one
-def test_others_wait_for_the_whole_network_to_end(edge, policy):
+def test_other_tasks_wait_for_the_end_of_the_cloud_net_on_the_edge(edge, policy):
     edge.tell(0, ev.CloudGone, "cut")
     edge.submit(0, "a", 200, policy=policy)
     edge.submit(10, "b", 200, policy="edge-only")
@@ -246,7 +246,7 @@ def test_an_exit_that_is_not_good_enough_is_a_failure(edge):
 
 
 @every_one
-def test_a_client_that_leaves_stops_the_whole_network(edge, policy):
+def test_a_client_that_leaves_stops_the_cloud_net_on_the_edge(edge, policy):
     edge.tell(0, ev.CloudGone, "cut")
     edge.submit(1, "a", 84, policy=policy)
     assert AbortLocal("a") in edge.tell(20, ev.ClientGone, "a")
