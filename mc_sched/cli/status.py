@@ -69,7 +69,7 @@ def _message(part: Any) -> Any:
 
 def _reliability(found: dict[str, Any]) -> str:
     return (
-        f"mean error {found['mape']:.1%}, 95% too low by at most {found['p95_under']:.1%}, "
+        f"mean error {found['mape']:.1%}, 95% of them too low by at most {found['p95_under']:.1%}, "
         f"upper quantile held in {found['coverage']:.1%} of {found['n']}"
     )
 

@@ -10,7 +10,7 @@ LATENCY_BOUNDS_NS = tuple(
     bound * _MS
     for bound in (1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000)
 )
-"""They range from a fast stage to a deadline far beyond interactive use."""
+"""Bounds of latencies, from a fast stage to a deadline far beyond interactive use."""
 SLACK_BOUNDS_NS = tuple(
     bound * _MS for bound in (-1000, -200, -50, -20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 1000)
 )

@@ -59,7 +59,9 @@ def check_clock() -> Check:
         return ok("clock", "synchronised", {"synchronised": True})
     known = answer == "no"
     detail = (
-        "not synchronised" if known else "timedatectl does not report whether it is synchronised"
+        "not synchronised"
+        if known
+        else "timedatectl does not report whether the clock is synchronised"
     )
     remedy = "enable systemd-timesyncd or chrony, so that certificates and logs can be trusted"
     return warning("clock", detail, remedy, {"synchronised": False if known else None})

@@ -1,4 +1,4 @@
-"""The headline ratios of the paper, for our scheduler and for the paper's to the letter.
+"""The headline ratios of the paper, for our scheduler and for the paper's.
 
 Latency and cloud time, at each QoR: the reduction in percent against the mean of the three
 baselines in every cell (set, link), averaged over the cells in which all four systems reach the

@@ -8,7 +8,7 @@ from mc_sched.core.policies import POLICIES
 from mc_sched.core.task import Mode
 
 OURS = ("mc", "mc-paper")
-"""This project's scheduler, and the paper's to the letter."""
+"""This project's scheduler, and the paper's without changes."""
 PAPER_BASELINES = ("ddnn", "server", "jointdnn")
 """The paper's baselines, section "Experimental setup"."""
 MODE_DEPENDENT = frozenset({"mc", "mc-paper", "jointdnn", "neurosurgeon"})

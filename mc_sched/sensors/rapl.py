@@ -22,7 +22,7 @@ ROOT_ONLY = (
     "energy_uj is readable by root only: run `sudo chmod o+r "
     "/sys/class/powercap/intel-rapl:*/energy_uj` after each start of the machine"
 )
-"""Since Linux 5.10, as the counters leak what the processor computes (CVE-2020-8694)."""
+"""Linux restricts them since 5.10, as they leak what the processor computes (CVE-2020-8694)."""
 
 
 @dataclass(frozen=True)

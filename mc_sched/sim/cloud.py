@@ -19,7 +19,7 @@ from mc_sched.sim.clock import Clock
 from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
 from mc_sched.sim.spec import CloudSpec
 
-NEWS_BYTES = 100
+SHORT_MESSAGE_BYTES = 100
 """Size of an acceptance, progress, a refusal or a stop, with the headers of TCP and HTTP/2."""
 CALLS_PER_TASK = 4
 """Open calls allowed per task that may wait or run, as in the agent."""
@@ -69,7 +69,7 @@ class SimCloud:
         if not call.is_open:
             return  # it was cut before its last byte
         if len(self._calls) >= self._max_calls:
-            refused_ns = call.edge.link.down_ns(NEWS_BYTES)
+            refused_ns = call.edge.link.down_ns(SHORT_MESSAGE_BYTES)
             self._clock.at(refused_ns, call.edge.lost, call, "overload on the cloud")
             return
         now_ns = self._clock.now_ns
@@ -144,17 +144,17 @@ class SimCloud:
         if call is not None:
             call.accepted_ns = self._clock.now_ns
             held_ns = call.accepted_ns - call.received_ns
-            arrives_ns = call.edge.link.down_ns(NEWS_BYTES)
+            arrives_ns = call.edge.link.down_ns(SHORT_MESSAGE_BYTES)
             self._clock.at(arrives_ns, call.edge.accepted, call, action, held_ns)
 
     def _send_progress(self, action: do.Progress) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            arrives_ns = call.edge.link.down_ns(NEWS_BYTES)
+            arrives_ns = call.edge.link.down_ns(SHORT_MESSAGE_BYTES)
             self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
 
     def _send_end(self, action: do.Refuse | do.Stop) -> None:
-        self._send_last(action, NEWS_BYTES)
+        self._send_last(action, SHORT_MESSAGE_BYTES)
 
     def _reply(self, action: do.Reply) -> None:
         self._send_last(action, REPLY_BYTES)

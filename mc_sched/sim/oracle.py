@@ -45,7 +45,7 @@ class Serving:
     """One option of serving one task, and its result."""
 
     net: int
-    """Index of the task in `Truth`."""
+    """Index of the network in `Truth`."""
     codec: str
     """Codec of the payload; empty if the image stays on the device."""
     accuracy: float

@@ -32,7 +32,7 @@ from mc_sched.core.value import value
 LONGEST_SPAN_NS = 2_000_000_000
 """Longest span between two samples; a longer gap counts as not measured."""
 IDLE_QUANTILE = 0.25
-"""Quantile of the samples without work of ours that is the idle power; low because other programs
+"""Idle power is this quantile of the samples without tasks' work; it is low because other programs
 run in some of them."""
 IDLE_SAMPLES, FEWEST_IDLE_SAMPLES = 256, 5
 

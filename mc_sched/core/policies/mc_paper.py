@@ -1,4 +1,4 @@
-"""The paper's rules to the letter: mean times, the cloud in energy mode, the exit rule `pursue`.
+"""The paper's rules without changes: mean times, the cloud in energy mode, the exit rule `pursue`.
 
 Tang et al. 2020, Algorithm I, lines 4 to 21. Kept so that `mc` can be compared with it.
 """

@@ -29,7 +29,7 @@ from mc_models.training.loop import Net, Progress, train
 from mc_models.training.shipped import NetStage, ShippedRecipe
 
 AddPolicyTables = Callable[[Bundle, ImageSet, OnProgress], Bundle]
-"""Measures the tables of the baseline policies, which are not this package's business."""
+"""Measures the tables of the baseline policies; `training` may not import `evaluation`."""
 
 
 def remake(
