@@ -1,4 +1,4 @@
-"""Infer calls: what the driver keeps of each, and why one can be turned away."""
+"""State of an Infer call in the driver, and the error that refuses a call."""
 
 from __future__ import annotations
 

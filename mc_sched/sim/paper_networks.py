@@ -138,9 +138,9 @@ def _by_codec(stage: int, accuracy: float) -> dict[str, float]:
 
 # Set A: CaffeNet, top-5 80.4%; GoogLeNet (Szegedy et al. 2015), top-5 89%, 1.5 billion MACs in five
 # blocks of similar size. The accuracies of its first four exits are ESTIMATES; the paper says that
-# three exits reach 75%. Table 1 there gives the activations: the blocks end approximately after
-# pool2 (28 x 28 x 192), pool3 (14 x 14 x 480), inception 4c (14 x 14 x 512) and pool4
-# (7 x 7 x 832).
+# three exits reach 75%. Table 1 of Szegedy et al. gives the activations: the blocks end
+# approximately after pool2 (28 x 28 x 192), pool3 (14 x 14 x 480), inception 4c (14 x 14 x 512)
+# and pool4 (7 x 7 x 832).
 _GOOGLENET = _CloudNet(
     "googlenet", GOOGLENET_NS, 1.5e9, (1, 1, 1, 1, 1), (0.56, 0.70, 0.79, 0.86, 0.89),
     1024, (28 * 28 * 192, 14 * 14 * 480, 14 * 14 * 512, 7 * 7 * 832),

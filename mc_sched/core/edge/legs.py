@@ -116,7 +116,7 @@ class EdgeLegs:
             entry.offloaded.is_given_up = True
             self._state.actions.append(do.SendGiveUp(entry.task.task_id))
 
-    # --- what the device can do -------------------------------------------------------------
+    # --- feasibility of a local run ---------------------------------------------------------
 
     def local_is_accurate(self, entry: EdgeTask) -> bool:
         """True if a local run reaches the task's QoR."""

@@ -77,7 +77,7 @@ class LocalEvents:
         self._ended(entry, event.now_ns, "LocalAborted")
 
     def on_failed(self, event: ev.LocalFailed) -> None:
-        """End the task, unless the cloud works on it or an unsure answer is at hand."""
+        """End the task, unless the cloud works on it or an unsure answer exists."""
         entry = self._state.entry(event, event.task_id)
         self._ended(entry, event.now_ns, "LocalFailed")
         if entry.open and entry.unsure is not None:

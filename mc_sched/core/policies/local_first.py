@@ -94,7 +94,7 @@ def _reaching(view: View, codec: str) -> EntropyThreshold | None:
 
 
 def _sure_alone(view: View, together: EntropyThreshold) -> EntropyThreshold | None:
-    """Return the largest threshold whose kept answers reach the QoR by themselves.
+    """Return the largest threshold whose kept answers alone reach the QoR.
 
     It is not larger than `together`, with which the kept answers and others reach it.
     """

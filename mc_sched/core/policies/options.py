@@ -12,7 +12,7 @@ def probability_beyond(limit_ns: int, option: SiteForecast, after_ns: int = 0) -
     return normal_exceedance(limit_ns - after_ns, option.mean_ns, option.upper_ns)
 
 
-# --- what a site could do -----------------------------------------------------------------------
+# --- probability and feasibility ----------------------------------------------------------------
 
 
 def edge_shortfall(

@@ -63,7 +63,7 @@ class LocalTimePredictor:
         for level in (self._level, self._ops_level, self._calibrated_level):
             level.set_quantile(quantile)
 
-    # --- what happens -----------------------------------------------------------------------
+    # --- progress of a run ------------------------------------------------------------------
 
     @property
     def running(self) -> bool:

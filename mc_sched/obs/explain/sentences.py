@@ -83,8 +83,9 @@ class Explanation:
         lines.append("happened")
         lines += [f"{step['at_ms']:9.1f} ms  {step['what']}" for step in report["timeline"]]
         lines.append(f"worst    {report['worst'] or 'no forecast was exceeded'}")
-        lines += [f"{'instead' if n == 0 else '':8} {who} would {what}"
-                  for n, (who, what) in enumerate(report["alternatives"].items())]  # fmt: skip
+        alternatives = report["alternatives"].items()
+        lines += [f"{'instead' if n == 0 else '':8} {policies} would {decision}"
+                  for n, (policies, decision) in enumerate(alternatives)]  # fmt: skip
         return "\n".join(lines)
 
 
@@ -102,25 +103,25 @@ def _expected(view: View) -> list[tuple[str, float, float, float, float]]:
     on_device = ((f"the edge, cloud net to {o.exit}", o) for o in view.on_device)
     found = [("the edge", view.edge), *on_device]
     found += [(f"the cloud, {o.codec} to {o.exit}", o) for o in view.cloud]
-    return [(who, o.mean_ns / 1e6, o.upper_ns / 1e6, o.accuracy, o.energy_j * 1e3)
-            for who, o in found]  # fmt: skip
+    return [(option, o.mean_ns / 1e6, o.upper_ns / 1e6, o.accuracy, o.energy_j * 1e3)
+            for option, o in found]  # fmt: skip
 
 
 def _predicted(view: View) -> list[str]:
     return [
-        f"{who}: {mean:.1f} ms, at most {upper:.1f} ms, accuracy {accuracy:.3f}, {joules:.1f} mJ"
-        for who, mean, upper, accuracy, joules in _expected(view)
+        f"{option}: {mean:.1f} ms, at most {upper:.1f} ms, accuracy {accuracy:.3f}, {joules:.1f} mJ"
+        for option, mean, upper, accuracy, joules in _expected(view)
     ]
 
 
 def _table(view: View) -> list[str]:
     """Return the forecasts of all options as a table."""
     rows = _expected(view)
-    wide = max(len(who) for who, *_ in rows)
-    head = f"{'':{wide}}  {'mean':>9}  {'at most':>9}  accuracy  {'energy':>9}"
+    width = max(len(option) for option, *_ in rows)
+    head = f"{'':{width}}  {'mean':>9}  {'at most':>9}  accuracy  {'energy':>9}"
     return [head] + [
-        f"{who:{wide}}  {mean:6.1f} ms  {upper:6.1f} ms  {accuracy:8.3f}  {joules:6.1f} mJ"
-        for who, mean, upper, accuracy, joules in rows
+        f"{option:{width}}  {mean:6.1f} ms  {upper:6.1f} ms  {accuracy:8.3f}  {joules:6.1f} mJ"
+        for option, mean, upper, accuracy, joules in rows
     ]
 
 

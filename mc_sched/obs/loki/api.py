@@ -109,7 +109,7 @@ class LokiApi:
         flags = request.headers.get("x-loki-response-encoding-flags", "")
         return answers.of_streams(lines, "categorize-labels" in flags)
 
-    # --- what there is ----------------------------------------------------------------------
+    # --- labels and series ------------------------------------------------------------------
 
     def _values(self, stores: Stores, request: Request) -> Response:
         name = request.parts[0]

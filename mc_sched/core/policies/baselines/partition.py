@@ -53,7 +53,7 @@ def _uploads(
 
 
 def _packing_ns(local: LocalTable, codec: Codec) -> int:
-    """Return the time to make the payload, less the stages before it that count by themselves."""
+    """Return the time to make the payload, without the stages before it: they are counted apart."""
     assert local.cloud_net is not None
     before_ns = sum(local.cloud_net.stage_ns[: codec.stage])
     return max(0, local.encode_ns.get(codec.name, 0) - before_ns)
