@@ -152,7 +152,7 @@ async def test_when_the_agent_is_lost_every_frame_still_ends_once(end, after):
         answers = await asyncio.wait_for(streamed(agent, frames(20)), PATIENCE_S)
     kinds = [answers[f"f{number}"].outcome.kind.value for number in range(20)]
     assert kinds[after:] == ["failed"] * (20 - after)
-    # what was answered in the agent's last moment may be lost on its way
+    # what was answered in the agent's last moment may be lost in transit
     assert set(kinds[:after]) <= {"succeeded", "failed"}
     lost = answers["f19"].outcome
     assert (lost.stream_id, lost.site, lost.prediction) == ("camera", None, None)

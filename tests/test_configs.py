@@ -1,4 +1,4 @@
-"""The files for a team's stack are whole, and about metrics that there are."""
+"""The files for a team's monitoring stack are complete, and name metrics that exist."""
 
 import json
 import re

@@ -17,11 +17,11 @@ def test_each_site_can_be_measured_alone():
 
 def test_the_report_holds_the_figures_that_are_asked_for(monkeypatch):
     monkeypatch.setattr(simulator, "_in_process", simulator.run_once)
-    said = []
-    report = simulator.measure_simulator(300, 100, said.append)
+    messages = []
+    report = simulator.measure_simulator(300, 100, messages.append)
     assert report["tasks_per_s"] > 0
     assert report["long_over_short"] > 0
     assert report["task_us"].keys() == {"long", "short", "edge", "cloud"}
     assert report["peak_rss_mb"].keys() == {"long", "short"}
-    assert len(said) == 3
-    assert said[1] == simulator.NOT_COMPILED
+    assert len(messages) == 3
+    assert messages[1] == simulator.NOT_COMPILED

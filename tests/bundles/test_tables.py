@@ -27,18 +27,18 @@ def profiles(bundle, device, ms):
     about = (bundle.hash, "float32", device, 1, "host", "2.9")
     bundle_hash, precision, device, threads, host, torch = about
     codecs = {row.name: times(ms) for row in bundle.codecs}
-    whole = {
+    common = {
         "stages": {row.name: times(ms) for row in bundle.stages},
         "heads": {row.name: times(ms / 10) for row in bundle.exits},
         "splits": {row.name: times(ms / 100) for row in bundle.splits},
     }
     edge = Profile(
         bundle_hash, "edge", precision, device, threads, host, torch,
-        layers={row.name: times(ms) for row in bundle.local.layers}, codecs=codecs, **whole,
+        layers={row.name: times(ms) for row in bundle.local.layers}, codecs=codecs, **common,
     )  # fmt: skip
     cloud = Profile(
         bundle_hash, "cloud", precision, device, threads, host, torch,
-        images={"decode": times(1)}, codecs=codecs, **whole,
+        images={"decode": times(1)}, codecs=codecs, **common,
     )  # fmt: skip
     return [edge, cloud]
 

@@ -54,7 +54,7 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
         return answer
 
     async def Stream(self, requests, context):  # noqa: N802
-        """Answer images until `after`, then do what `end` says."""
+        """Answer images until `after`, then end the stream as `end` names it."""
         context.add_done_callback(lambda _: self.stream_over.set())
         async for request in requests:
             self.seen.append(request)

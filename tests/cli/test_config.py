@@ -22,7 +22,7 @@ def test_the_examples_are_valid(run, kind):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "says"),
+    ("name", "text", "message"),
     [
         ("edge.yaml", "moed: energy\n", "unknown key 'moed'; did you mean 'mode'?"),
         ("edge.yaml", "mode: fast\n", "key 'mode', value 'fast'"),
@@ -33,11 +33,11 @@ def test_the_examples_are_valid(run, kind):
         ("edge.yaml", "- mode\n", "must hold keys and values"),
     ],
 )
-def test_a_mistake_is_one_sentence_that_names_file_and_key(run, tmp_path, name, text, says):
+def test_a_mistake_is_one_sentence_that_names_file_and_key(run, tmp_path, name, text, message):
     ran = check(run, tmp_path / name, text)
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert ran.err.startswith(f"mc-sched: {tmp_path / name}: ")
-    assert says in ran.err
+    assert message in ran.err
 
 
 def test_a_missing_file(run, tmp_path):

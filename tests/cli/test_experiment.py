@@ -26,25 +26,25 @@ def _few_cells(monkeypatch):
     monkeypatch.setattr(capacity, "QORS", (0.75,))
 
 
-def told(capsys, *args):
+def report_of(capsys, *args):
     assert main(["experiment", *args]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def test_table2_prints_the_headline_and_a_row_per_cell(tmp_path, capsys):
-    report = told(capsys, "table2", *TINY, "--out", str(tmp_path), "--output", "json")
+    report = report_of(capsys, "table2", *TINY, "--out", str(tmp_path), "--output", "json")
     assert report["headline"].keys() == {"mc", "mc-paper"}
     for figures_ in report["headline"].values():
         assert {"latency_cut_pct", "cloud_time_cut_pct", "e3_over_ddnn", "e3_over_jointdnn"} <= (
             figures_.keys()
         )
-    wanted = {"set", "link", "trace", "qor", "qos", "policy", "success", "e3", "latency"}
-    assert all(wanted | {"oracle_ratio"} <= row.keys() for row in report["rows"])
+    columns = {"set", "link", "trace", "qor", "qos", "policy", "success", "e3", "latency"}
+    assert all(columns | {"oracle_ratio"} <= row.keys() for row in report["rows"])
     assert report == json.loads((tmp_path / "table2.json").read_text())
 
 
 def test_all_of_it_leaves_a_page_and_the_figures(tmp_path, capsys):
-    report = told(
+    report = report_of(
         capsys, "all", *TINY, "--max-edges", "2", "--out", str(tmp_path), "--output", "json"
     )
     assert list(report) == ["figures", "table2", "case-study", "oracle", "capacity"]
@@ -64,7 +64,7 @@ def test_a_users_own_traces_are_measured_beside_the_generated_one(tmp_path, caps
     traces.mkdir()
     for direction in ("up", "down"):
         (traces / f"lab.{direction}").write_text("".join(f"{ms}\n" for ms in range(1, 400, 3)))
-    report = told(
+    report = report_of(
         capsys, "oracle", *TINY, "--traces", str(traces), "--out", str(tmp_path / "out"),
         "--output", "json",
     )  # fmt: skip
@@ -120,7 +120,7 @@ def test_a_host_too_busy_to_be_measured(measured, tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("args", "says", "code"),
+    ("args", "message", "code"),
     [
         (["figures", "--tasks", "3"], "--tasks must be at least 10", 2),
         (["figures", "--seeds", "0"], "--seeds at least 1", 2),
@@ -134,9 +134,9 @@ def test_a_host_too_busy_to_be_measured(measured, tmp_path, capsys, monkeypatch)
         (["oracle", "--traces", "/no/such/folder"], "the folder does not exist", 1),
     ],
 )
-def test_invalid_arguments_are_errors_before_the_work(tmp_path, capsys, args, says, code):
+def test_invalid_arguments_are_errors_before_the_work(tmp_path, capsys, args, message, code):
     assert main(["experiment", *args, "--out", str(tmp_path)]) == code
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

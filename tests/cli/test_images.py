@@ -62,7 +62,7 @@ def test_what_was_written_can_be_submitted_with_its_labels(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (("--count", "0"), "--count 0 is out of range; choose 1 or more"),
         (("--px", "31"), "--px 31 is out of range; choose 32 to 2048"),
@@ -71,10 +71,10 @@ def test_what_was_written_can_be_submitted_with_its_labels(run, tmp_path):
         (("--split", "dev"), "invalid choice: 'dev'"),
     ],
 )
-def test_a_number_out_of_range_is_usage_and_writes_nothing(run, tmp_path, options, says):
+def test_a_number_out_of_range_is_usage_and_writes_nothing(run, tmp_path, options, message):
     ran = run("images", "--out", tmp_path / "frames", *options)
     assert (ran.code, ran.out) == (2, "")
-    assert says in ran.err
+    assert message in ran.err
     assert not (tmp_path / "frames").exists()
 
 

@@ -100,14 +100,14 @@ def test_a_run_from_start_to_signal() -> None:
         ) as process:
             assert process.stdin is not None
             assert process.stderr is not None
-            words = process.stderr.readline().split()
-            assert words[:2] == ["listening", "on"]
-            host, _, port = words[2].rpartition(":")
+            listening = process.stderr.readline().split()
+            assert listening[:2] == ["listening", "on"]
+            host, _, port = listening[2].rpartition(":")
             process.stdin.write("cut\nrestore\nnonsense\n")
             process.stdin.flush()
-            said = [process.stderr.readline() for _ in range(3)]
-            assert said[:2] == ["link cut\n", "link restored\n"]
-            assert said[2].startswith("unknown control line 'nonsense'")
+            replies = [process.stderr.readline() for _ in range(3)]
+            assert replies[:2] == ["link cut\n", "link restored\n"]
+            assert replies[2].startswith("unknown control line 'nonsense'")
             process.stdin.close()
             with socket.create_connection((host, int(port)), timeout=5) as client:
                 client.sendall(b"hello")

@@ -55,7 +55,7 @@ def test_a_line_moves_no_cursor_and_is_not_endless(run, store):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (("--where", "late"), "not a condition"),
         (("--where", "a='b"), "no closing quotation"),
@@ -63,10 +63,10 @@ def test_a_line_moves_no_cursor_and_is_not_endless(run, store):
         (("--since", "10"), "has no unit"),
     ],
 )
-def test_an_invalid_option_is_an_error(run, store, options, says):
+def test_an_invalid_option_is_an_error(run, store, options, message):
     ran = run("logs", "--store", store, *options)
     assert (ran.code, ran.out) == (2, "")
-    assert says in ran.err
+    assert message in ran.err
 
 
 def test_without_any_store_the_error_names_the_remedy(run, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ def test_a_defect_is_not_hidden(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "the following arguments are required: VERB"),
         (["teleport"], "invalid choice: 'teleport'"),
@@ -60,14 +60,14 @@ def test_a_defect_is_not_hidden(run, monkeypatch):
         (["images"], "required: --out"),
     ],
 )
-def test_wrong_usage_is_2_with_the_argument_named(run, arguments, says):
+def test_wrong_usage_is_2_with_the_argument_named(run, arguments, message):
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert says in ran.err.splitlines()[-1]
+    assert message in ran.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["demo", "--frames", "0"], "--frames 0 is out of range; choose 1 or more"),
         (["demo", "--fps", "-1"], "--fps must be a number above 0"),
@@ -78,10 +78,10 @@ def test_wrong_usage_is_2_with_the_argument_named(run, arguments, says):
         (["train", "--out", "x", "--seed", "-1"], "--seed -1 is out of range; choose 0 or more"),
     ],
 )
-def test_a_number_out_of_range_is_2_as_well(run, arguments, says):
+def test_a_number_out_of_range_is_2_as_well(run, arguments, message):
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert says in ran.err
+    assert message in ran.err
     assert ran.err.count("\n") == 1
 
 

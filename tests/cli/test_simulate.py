@@ -100,16 +100,16 @@ def test_several_groups_have_a_summary_each(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (("--tasks", "0"), "--tasks 0 is out of range; choose 1 or more"),
         (("--accuracy", "2"), "--accuracy 2.0 is out of range"),
         (("--deadline", "2m"), "--deadline must be above 0 and at most 60s"),
     ],
 )
-def test_options_out_of_range_are_usage_errors(run, scenario, options, says):
+def test_options_out_of_range_are_usage_errors(run, scenario, options, message):
     ran = run("simulate", scenario, *options)
-    assert (ran.code, says in ran.err) == (2, True)
+    assert (ran.code, message in ran.err) == (2, True)
 
 
 def test_a_scenario_that_is_wrong_is_a_sentence(run, tmp_path):
@@ -166,14 +166,17 @@ def test_the_first_difference_is_shown_with_its_line(run, log):
 
 def test_other_rules_stand_beside_what_happened(run, log):
     ran = run("replay", log, "--policy", "edge-only", "--deadline", "30ms", "--output", "json")
-    told = json.loads(ran.out)
+    replayed = json.loads(ran.out)
     assert ran.code == 0
     assert (
-        told["recorded"]["tasks"] == told["what_if"]["tasks"] == told["resimulated"]["tasks"] == 40
+        replayed["recorded"]["tasks"]
+        == replayed["what_if"]["tasks"]
+        == replayed["resimulated"]["tasks"]
+        == 40
     )
-    assert told["recorded"]["outcomes"]["refused"] == 0
-    assert told["what_if"]["outcomes"]["refused"] == 40
-    assert told["what_if"]["e3_counts"] == told["recorded"]["e3_counts"] == "expected"
+    assert replayed["recorded"]["outcomes"]["refused"] == 0
+    assert replayed["what_if"]["outcomes"]["refused"] == 40
+    assert replayed["what_if"]["e3_counts"] == replayed["recorded"]["e3_counts"] == "expected"
     table = run("replay", log, "--policy", "edge-only").out
     assert "simulated, new rules" in table
 
@@ -196,14 +199,14 @@ def test_missing_actions_of_the_last_event_are_a_warning(run, log):
     assert ran.code == 0
     assert ran.err.startswith(f"mc-sched: warning: line {event + 1}: the log ends before the last")
     assert ran.err.count("\n") == 1
-    told = json.loads(run("replay", log, "--output", "json").out)
-    assert told["events"] == told["events_agreed"]
-    assert told["actions"] == told["actions_agreed"]
+    replayed = json.loads(run("replay", log, "--output", "json").out)
+    assert replayed["events"] == replayed["events_agreed"]
+    assert replayed["actions"] == replayed["actions_agreed"]
 
 
 @pytest.mark.parametrize("options", [(), ("--mode", "performance")])
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         ("{broken", "line 3 is not JSON"),
         ("5", "line 3: not a record"),
@@ -216,12 +219,14 @@ def test_missing_actions_of_the_last_event_are_a_warning(run, log):
         ('{"kind": "gossip"}', "line 3: an event log has no records of kind 'gossip'"),
     ],
 )  # fmt: skip
-def test_a_broken_line_or_another_versions_is_an_error_with_its_line(run, log, options, line, says):
+def test_a_broken_line_or_another_versions_is_an_error_with_its_line(
+    run, log, options, line, message
+):
     lines = log.read_text().splitlines()
     log.write_text("\n".join([*lines[:2], line, *lines[2:]]) + "\n")
     ran = run("replay", log, *options)
     assert ran.code == 1
-    assert says in ran.err
+    assert message in ran.err
     assert ran.err.count("\n") == 1
 
 

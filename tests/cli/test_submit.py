@@ -178,7 +178,7 @@ def test_a_threshold_on_an_unknown_figure_is_usage(submit, frames):
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "message"),
     [
         ("empty", "empty: contains no .jpg, .jpeg or .png file"),
         ("nowhere", "nowhere: matches no file"),
@@ -187,13 +187,13 @@ def test_a_threshold_on_an_unknown_figure_is_usage(submit, frames):
         ("/dev/video0", "/dev/video0: video is not supported"),
     ],
 )
-def test_a_source_without_images_is_a_sentence(submit, tmp_path, monkeypatch, source, says):
+def test_a_source_without_images_is_a_sentence(submit, tmp_path, monkeypatch, source, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()
     monkeypatch.chdir(tmp_path)
     ran = submit(source)
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
-    assert ran.err.startswith(f"mc-sched: {says}")
+    assert ran.err.startswith(f"mc-sched: {message}")
 
 
 @pytest.mark.parametrize("fps", ["0", "-3", "nan", "inf"])

@@ -96,7 +96,7 @@ class HandStages:
     """Replaces the executor: records the inputs held and the pieces requested."""
 
     def __init__(self):
-        self.held, self.asked = {}, []
+        self.held, self.requested = {}, []
 
     def hold(self, task_id, x):
         self.held[task_id] = x
@@ -105,10 +105,10 @@ class HandStages:
         self.held.pop(task_id, None)
 
     def run_stage(self, task_ids, stage):
-        self.asked.append((*task_ids, stage))
+        self.requested.append((*task_ids, stage))
 
     def run_head(self, task_id, exit_name):
-        self.asked.append((task_id, exit_name))
+        self.requested.append((task_id, exit_name))
 
 
 class HandDecoder:

@@ -29,7 +29,7 @@ ANSWER = Prediction(((1, 1.0),))
 
 
 class Rig:
-    """A driver whose stages end when the test says so."""
+    """A driver whose stages end at the command of the test."""
 
     def __init__(self, **settings):
         self.decoder, self.stages = HandDecoder(), HandStages()
@@ -42,7 +42,7 @@ class Rig:
         return call
 
     def receive(self, key, **demands):
-        """A call whose payload is here."""
+        """A call whose payload has arrived."""
         call = self.call(key)
         self.driver.receive(received(key, **demands), b"jpeg")
         return call
@@ -98,14 +98,14 @@ async def silent(call):
 
 async def test_a_task_is_accepted_run_and_answered(rig):
     call = rig.arrive("a")
-    assert rig.stages.asked == [("a", 0)]
+    assert rig.stages.requested == [("a", 0)]
     for stage in range(3):
         rig.stage_done("a", stage)
     rig.head_done("a")
     accept, *_, reply = await messages_of(call)
     assert (type(accept), accept.exit) == (do.Accept, "final")
     assert (reply.exit, reply.prediction) == ("final", ANSWER)
-    assert rig.stages.asked == [("a", 0), ("a", 1), ("a", 2), ("a", "final")]
+    assert rig.stages.requested == [("a", 0), ("a", 1), ("a", 2), ("a", "final")]
     assert (rig.stages.held, rig.machine.is_idle) == ({}, True)
 
 
@@ -114,14 +114,14 @@ async def test_a_task_that_no_exit_can_serve_is_refused_and_dropped(rig):
     assert refusal == do.Refuse(
         "a", "the best exit reaches accuracy 0.900, 0.950 is demanded", RefusalCode.INFEASIBLE
     )
-    assert (rig.stages.asked, rig.stages.held) == ([], {})
+    assert (rig.stages.requested, rig.stages.held) == ([], {})
 
 
 async def test_a_failing_network_stops_the_task_and_the_next_one_runs(rig):
     first, second = rig.arrive("a"), rig.arrive("b")
     rig.driver.handle(ev.ExecutorFailed(time.monotonic_ns(), "a", "the network failed: boom"))
     assert (await messages_of(first))[-1].reason == "the network failed: boom"
-    assert rig.stages.asked == [("a", 0), ("b", 0)]
+    assert rig.stages.requested == [("a", 0), ("b", 0)]
     assert list(rig.stages.held) == ["b"]
     assert isinstance(await asyncio.wait_for(second.mailbox.get(), PATIENCE_S), do.Accept)
 
@@ -154,7 +154,7 @@ async def test_a_task_given_up_in_the_decoder_goes_no_further(rig):
     rig.decoded("a")
     (stop,) = await messages_of(call)
     assert stop == do.Stop("a", "given up before its first stage", 0)
-    assert (rig.stages.asked, rig.is_free()) == ([], True)
+    assert (rig.stages.requested, rig.is_free()) == ([], True)
 
 
 async def test_a_task_given_up_before_the_decoder_is_never_decoded(rig):
@@ -173,7 +173,7 @@ async def test_a_give_up_while_waiting_for_the_executor_stops_at_once(rig):
     assert rig.driver.give_up("b")
     assert (await messages_of(second))[-1] == do.Stop("b", "given up", 0)
     rig.stage_done("a", 0)
-    assert rig.stages.asked == [("a", 0), ("a", 1)]
+    assert rig.stages.requested == [("a", 0), ("a", 1)]
     assert list(rig.stages.held) == ["a"]
     assert isinstance(first.mailbox.get_nowait(), do.Accept)
 
@@ -184,13 +184,13 @@ async def test_no_stage_starts_after_a_give_up(rig):
     assert list(rig.stages.held) == ["a"]  # the running stage still works on it
     rig.stage_done("a", 0)
     assert (await messages_of(call))[-1] == do.Stop("a", "given up", MS)
-    assert (rig.stages.asked, rig.stages.held, rig.machine.is_idle) == ([("a", 0)], {}, True)
+    assert (rig.stages.requested, rig.stages.held, rig.machine.is_idle) == ([("a", 0)], {}, True)
 
 
 async def test_a_give_up_during_the_head_stops_the_reply(rig):
     call = rig.arrive("a", accuracy=0.5)
     rig.stage_done("a", 0)
-    assert rig.stages.asked[-1] == ("a", "exit1")
+    assert rig.stages.requested[-1] == ("a", "exit1")
     assert rig.driver.give_up("a")
     rig.head_done("a", "exit1")
     assert isinstance((await messages_of(call))[-1], do.Stop)
@@ -240,7 +240,7 @@ async def test_a_task_whose_call_hung_up_in_the_decoder_is_forgotten(rig):
     call = rig.receive("a")
     rig.driver.hang_up("a")
     rig.decoded("a")
-    assert (rig.stages.asked, rig.is_free()) == ([], True)
+    assert (rig.stages.requested, rig.is_free()) == ([], True)
     assert await silent(call)
 
 
@@ -253,7 +253,7 @@ async def test_a_decoded_payload_is_never_taken_for_a_later_call_of_the_same_tas
     assert rig.is_free()
     rig.receive("a")
     rig.decoded("a")
-    assert rig.stages.asked == [("a", 0)]
+    assert rig.stages.requested == [("a", 0)]
 
 
 async def test_a_payload_that_cannot_be_decoded_is_rejected_and_dropped(rig):
@@ -269,7 +269,7 @@ async def test_a_call_that_hangs_up_frees_its_work(rig):
     rig.arrive("a")
     rig.driver.hang_up("a")
     rig.stage_done("a", 0)
-    assert (rig.stages.asked, rig.stages.held) == ([("a", 0)], {})
+    assert (rig.stages.requested, rig.stages.held) == ([("a", 0)], {})
     assert (rig.machine.is_idle, rig.driver.calls) == (True, {})
 
 

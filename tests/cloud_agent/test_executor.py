@@ -59,14 +59,14 @@ def test_stages_continue_from_the_tasks_position_and_the_head_answers(reports):
             assert done.took_ns >= 0
         executor.run_head("a", "final")
         done = reports.next()
-    wanted = ((LOGITS + 1) * 2).softmax(1)[0]
+    expected = ((LOGITS + 1) * 2).softmax(1)[0]
     assert (type(done), done.task_id, done.exit) == (ev.HeadDone, "a", "final")
-    assert done.prediction.top[0] == (1, pytest.approx(wanted[1].item()))
+    assert done.prediction.top[0] == (1, pytest.approx(expected[1].item()))
     assert len(done.prediction.top) == 5
 
 
 def test_a_head_does_not_move_the_task(reports):
-    """The next stage goes on from the stage before, not from the head."""
+    """The next stage continues from the stage before, not from the head."""
     with running(reports, plus_one, heads={"e": lambda x: x * 0}) as executor:
         executor.hold("a", LOGITS)
         executor.run_head("a", "e")

@@ -27,8 +27,8 @@ def complaint(capfd):
 def test_a_misspelt_key(complaint, tmp_path):
     config = tmp_path / "cloud.yaml"
     config.write_text("max_task: 9\n")
-    wanted = f"{config}: unknown key 'max_task'; did you mean 'max_tasks'?"
-    assert complaint("--config", config) == wanted
+    expected = f"{config}: unknown key 'max_task'; did you mean 'max_tasks'?"
+    assert complaint("--config", config) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_folder_that_is_not_a_bundle(complaint, tmp_path):
 def test_weights_that_do_not_match_their_hash(complaint, tmp_path, end):
     """The last byte is missing, or nearly all of the file."""
     bundle = shutil.copytree(BUNDLE, tmp_path / "bundle")
-    whole = (bundle / "cloud.safetensors").read_bytes()
-    (bundle / "cloud.safetensors").write_bytes(whole[:end])
+    complete = (bundle / "cloud.safetensors").read_bytes()
+    (bundle / "cloud.safetensors").write_bytes(complete[:end])
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", bundle)
     assert sentence.startswith(f"{bundle}/cloud.safetensors: its SHA-256 differs")
     assert sentence.endswith("copy the bundle again")

@@ -11,8 +11,8 @@ def make_edge():
     """Makes edge machines: `make_edge(max_uploads=1)`, `make_edge(cloud=None)`."""
     made = []
 
-    def make(*tables, **wanted):
-        made.append(ScriptedEdge(*tables, **wanted))
+    def make(*tables, **options):
+        made.append(ScriptedEdge(*tables, **options))
         return made[-1]
 
     yield make
@@ -31,8 +31,8 @@ def make_cloud():
     """Makes cloud machines: `make_cloud(max_tasks=1)`, `make_cloud(table)`."""
     made = []
 
-    def make(*table, **wanted):
-        made.append(ScriptedCloud(*table, **wanted))
+    def make(*table, **options):
+        made.append(ScriptedCloud(*table, **options))
         return made[-1]
 
     yield make

@@ -5,7 +5,7 @@
     link        10 ms round trip; 8 Mbps up, which is 10 ms for an image of 10 kB
     features    5 ms to encode, 4 kB, 3 ms to decode; the cloud goes on at stage 2; two points of
                 accuracy less: 3 + 5, 9, 13 ms to exit2 .. exit4
-    whole net   on the device: stages of 12 ms, heads of 2 ms; 62 ms to exit4
+    cloud net on the device: stages of 12 ms, heads of 2 ms; 62 ms to exit4
     splits      1 ms to pack, none to unpack; 20, 4, 2 and 2 kB behind the stages
     ddnn        keeps 0, 40, 70 or 100% of the images and reaches 0.94, 0.92, 0.86 or 0.80 in all
 

@@ -53,10 +53,10 @@ class ScriptedCloud:
 
     def arrive(
         self, ms: float, task_id: str, budget: float, accuracy=0.75, down=5.0,
-        rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg", wanted=None,
+        rule=ExitRule.ADAPTIVE, edge_id="edge", codec="jpeg", reply_in=None,
     ):  # fmt: skip
         """A payload arrives, and is decoded in no time if it is not refused."""
-        reply_in_ns = None if wanted is None else ns(wanted)
+        reply_in_ns = None if reply_in is None else ns(reply_in)
         actions = self.tell(
             ms, ev.Received, task_id, edge_id, accuracy, ns(budget), ns(down), codec, rule,
             reply_in_ns,

@@ -55,7 +55,7 @@ def task(task_id, deadline=60.0, **fields):
 
 
 class HandNet:
-    """Stands in for the local executor: notes requests, and reports ends when the test says."""
+    """Replaces the local executor: notes requests, and reports ends at the command of the test."""
 
     def __init__(self):
         self.started, self.aborted = [], []

@@ -283,7 +283,7 @@ async def test_a_client_that_leaves_after_its_outcome_changes_nothing(rig):
     waiting = rig.submit("a", policy="edge-only")
     await until(lambda: rig.net.started)
     rig.net.done("a")
-    waiting.cancel()  # the outcome is there, the client has not looked yet
+    waiting.cancel()  # the outcome exists, the client has not read it yet
     await asyncio.wait([waiting])
     assert (rig.net.aborted, rig.held()) == ([], {})
     assert rig.driver.snapshot().outcomes["succeeded"] == 1
@@ -388,7 +388,7 @@ async def test_a_defect_at_the_end_still_ends_the_task_once():
     await until(lambda: rig.net.started)
     rig.net.done("a")
     assert (await rig.outcome(waiting)).kind is FAILED
-    # the machine still has the task: what it says of it at the deadline goes nowhere
+    # the machine still has the task: its actions at the deadline have no effect
     await until(lambda: rig.net.aborted == ["a"])
     rig.net.stopped("a")
     assert rig.held() == {}

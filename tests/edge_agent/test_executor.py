@@ -117,9 +117,9 @@ def test_the_answer_is_the_layers_output_in_order(reports):
     ) as executor:
         executor.start("a", logits)
         top = reports.end().prediction.top
-    wanted = (LOGITS + 1) * torch.tensor([1, 1, 9, 1, 1, 1])
-    assert [index for index, _ in top] == wanted[0].topk(5).indices.tolist()
-    assert top[0][1] == pytest.approx(wanted.softmax(1)[0, 2].item())
+    expected = (LOGITS + 1) * torch.tensor([1, 1, 9, 1, 1, 1])
+    assert [index for index, _ in top] == expected[0].topk(5).indices.tolist()
+    assert top[0][1] == pytest.approx(expected.softmax(1)[0, 2].item())
 
 
 def test_the_temperature_flattens_the_answer(reports):

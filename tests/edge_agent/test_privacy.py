@@ -179,8 +179,8 @@ class PrivateAgent(PrivateRig):
         self.encoder.close()
 
     async def ask(self, task_id, **fields):
-        wanted = edge_pb2.Task(task_id=task_id, deadline_ns=60 * S, **{"image": JPEG, **fields})
-        return await self.stub.Submit(wanted, timeout=PATIENCE_S)
+        message = edge_pb2.Task(task_id=task_id, deadline_ns=60 * S, **{"image": JPEG, **fields})
+        return await self.stub.Submit(message, timeout=PATIENCE_S)
 
 
 @pytest.fixture

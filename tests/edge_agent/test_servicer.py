@@ -29,7 +29,7 @@ ABOUT = edge_pb2.StatusReply(
 )
 
 
-def wanted(task_id="", image=JPEG, deadline=60.0, **fields):
+def new_task(task_id="", image=JPEG, deadline=60.0, **fields):
     """A task as a client sends it."""
     fields.setdefault("policy", "edge-only")
     return edge_pb2.Task(task_id=task_id, image=image, deadline_ns=int(deadline * S), **fields)
@@ -107,7 +107,7 @@ async def refused_as(code, call):
 
 
 async def test_an_image_is_answered_with_its_labels(agent):
-    outcome = await agent.ask(wanted("a", stream_id="door"))
+    outcome = await agent.ask(new_task("a", stream_id="door"))
     assert (outcome.task_id, outcome.stream_id, outcome.kind) == ("a", "door", "succeeded")
     assert (outcome.site, outcome.exit, outcome.error) == ("edge", "local", "")
     assert [label.name for label in outcome.prediction.top] == ["cross", "star"]
@@ -116,16 +116,16 @@ async def test_an_image_is_answered_with_its_labels(agent):
 
 
 async def test_a_task_without_an_id_gets_one_of_its_own(agent):
-    outcomes = [await agent.ask(wanted()) for _ in range(3)]
+    outcomes = [await agent.ask(new_task()) for _ in range(3)]
     assert len({outcome.task_id for outcome in outcomes} - {""}) == 3
 
 
 async def test_a_task_without_an_id_never_gets_one_that_is_taken(agent):
     agent.patient = True
-    first = asyncio.ensure_future(agent.ask(wanted("t1")))
+    first = asyncio.ensure_future(agent.ask(new_task("t1")))
     await until(lambda: agent.net.started == ["t1"])
     agent.patient = False
-    second = asyncio.ensure_future(agent.ask(wanted()))
+    second = asyncio.ensure_future(agent.ask(new_task()))
     await asyncio.wait([second], timeout=0.3)
     agent.net.done("t1")
     await first
@@ -133,7 +133,7 @@ async def test_a_task_without_an_id_never_gets_one_that_is_taken(agent):
 
 
 async def test_a_refusal_is_an_outcome_and_not_an_error(agent):
-    outcome = await agent.ask(wanted("a", accuracy=0.99))
+    outcome = await agent.ask(new_task("a", accuracy=0.99))
     assert (outcome.kind, outcome.error) == ("refused", "")
     assert "0.990 is required" in outcome.reason
 
@@ -163,17 +163,17 @@ BAD = {
 async def test_bad_input_is_invalid_and_the_sentence_names_the_field(agent, kind):
     field, fields = BAD[kind]
     sentence = await refused_as(
-        grpc.StatusCode.INVALID_ARGUMENT, agent.ask(wanted(**{"task_id": "bad", **fields}))
+        grpc.StatusCode.INVALID_ARGUMENT, agent.ask(new_task(**{"task_id": "bad", **fields}))
     )
     assert sentence.startswith(f"{field}: ")
     assert (agent.net.started, agent.held()) == ([], {})
-    assert (await agent.ask(wanted("good"))).kind == "succeeded"
+    assert (await agent.ask(new_task("good"))).kind == "succeeded"
 
 
 async def test_the_deadline_counts_from_the_messages_arrival(agent):
     """The time in which the image waits to be decoded counts."""
     with agent.busy_pool():
-        waiting = asyncio.ensure_future(agent.ask(wanted("a", LARGE)))
+        waiting = asyncio.ensure_future(agent.ask(new_task("a", LARGE)))
         await until(lambda: agent.door._waiting == 1)
         await asyncio.sleep(0.1)
     assert (await waiting).latency_ns >= 0.1 * S
@@ -181,15 +181,15 @@ async def test_the_deadline_counts_from_the_messages_arrival(agent):
 
 async def test_too_many_large_images_are_refused_as_overload(agent, monkeypatch):
     monkeypatch.setattr(admission, "MAX_WAITING", 0)
-    outcome = await agent.ask(wanted("a", LARGE, stream_id="door"))
+    outcome = await agent.ask(new_task("a", LARGE, stream_id="door"))
     assert (outcome.task_id, outcome.stream_id, outcome.kind) == ("a", "door", "refused")
     assert outcome.reason.startswith("overload: ")
-    assert (await agent.ask(wanted("b"))).kind == "succeeded"
+    assert (await agent.ask(new_task("b"))).kind == "succeeded"
 
 
 async def test_a_caller_that_disconnects_frees_its_work(agent):
     agent.patient = True
-    call = agent.stub.Submit(wanted("a"))
+    call = agent.stub.Submit(new_task("a"))
     await until(lambda: agent.net.started == ["a"])
     call.cancel()
     await until(lambda: agent.net.aborted == ["a"])
@@ -202,9 +202,9 @@ async def test_a_caller_that_disconnects_frees_its_work(agent):
 
 async def test_an_id_that_is_open_is_not_taken_twice(agent):
     agent.patient = True
-    first = asyncio.ensure_future(agent.ask(wanted("a")))
+    first = asyncio.ensure_future(agent.ask(new_task("a")))
     await until(lambda: agent.net.started == ["a"])
-    sentence = await refused_as(grpc.StatusCode.INVALID_ARGUMENT, agent.ask(wanted("a")))
+    sentence = await refused_as(grpc.StatusCode.INVALID_ARGUMENT, agent.ask(new_task("a")))
     assert sentence == "task_id: 'a' is the id of a task that is still open"
     agent.net.done("a")
     assert (await first).kind == "succeeded"
@@ -212,12 +212,12 @@ async def test_an_id_that_is_open_is_not_taken_twice(agent):
 
 async def test_an_id_may_be_used_again_when_its_task_is_over(agent):
     for _ in range(3):
-        assert (await agent.ask(wanted("a"))).kind == "succeeded"
+        assert (await agent.ask(new_task("a"))).kind == "succeeded"
 
 
 async def test_a_duplicate_in_a_stream_is_an_error_and_both_have_one_outcome(agent):
     agent.patient = True
-    outcomes = asyncio.ensure_future(agent.stream([wanted("a"), wanted("a"), wanted("b")]))
+    outcomes = asyncio.ensure_future(agent.stream([new_task("a"), new_task("a"), new_task("b")]))
     await until(lambda: agent.driver.known("b"))
     assert agent.net.started == ["a"]
     agent.net.done("a")
@@ -235,7 +235,7 @@ async def _both_wait(agent):
 
 async def test_duplicates_that_wait_to_be_decoded_have_one_outcome_each(agent):
     with agent.busy_pool():
-        waiting = [asyncio.ensure_future(agent.ask(wanted("a", LARGE))) for _ in range(2)]
+        waiting = [asyncio.ensure_future(agent.ask(new_task("a", LARGE))) for _ in range(2)]
         await asyncio.wait([asyncio.create_task(_both_wait(agent)), *waiting],
                            return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
     ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
@@ -243,9 +243,9 @@ async def test_duplicates_that_wait_to_be_decoded_have_one_outcome_each(agent):
 
 
 async def test_an_id_can_be_used_again_as_soon_as_its_outcome_is_sent(agent):
-    late = await agent.ask(wanted("a", deadline=0.05, policy="server"))
+    late = await agent.ask(new_task("a", deadline=0.05, policy="server"))
     assert late.kind == "late"
-    again = await agent.ask(wanted("a"))  # while the cloud has not confirmed the give-up
+    again = await agent.ask(new_task("a"))  # while the cloud has not confirmed the give-up
     assert again.reason != "internal error of the agent; see its event log"
 
 
@@ -253,7 +253,7 @@ async def test_an_id_can_be_used_again_as_soon_as_its_outcome_is_sent(agent):
 
 
 async def test_every_image_of_a_stream_has_one_outcome(agent):
-    outcomes = await agent.stream([wanted(f"t{number}") for number in range(50)])
+    outcomes = await agent.stream([new_task(f"t{number}") for number in range(50)])
     assert sorted(o.task_id for o in outcomes) == sorted(f"t{number}" for number in range(50))
     assert {o.kind for o in outcomes} == {"succeeded"}
     assert agent.held() == {}
@@ -264,8 +264,8 @@ async def test_a_stream_of_nothing_ends(agent):
 
 
 async def test_bad_images_are_errors_and_the_stream_continues(agent):
-    bad = [wanted(**{"task_id": f"bad{n}", **BAD[kind][1]}) for n, kind in enumerate(BAD)]
-    good = [wanted(f"good{number}") for number in range(len(bad))]
+    bad = [new_task(**{"task_id": f"bad{n}", **BAD[kind][1]}) for n, kind in enumerate(BAD)]
+    good = [new_task(f"good{number}") for number in range(len(bad))]
     mixed = [message for pair in zip(bad, good, strict=True) for message in pair]
     outcomes = await agent.stream(mixed)
     assert len(outcomes) == len(mixed)
@@ -278,7 +278,7 @@ async def test_bad_images_are_errors_and_the_stream_continues(agent):
 
 
 async def test_outcomes_come_in_the_order_they_end(agent):
-    outcomes = asyncio.ensure_future(agent.stream([wanted(i, policy="server") for i in "abc"]))
+    outcomes = asyncio.ensure_future(agent.stream([new_task(i, policy="server") for i in "abc"]))
     await until(lambda: {"a", "b"} <= set(agent.cloud.sent))  # as many as cover the round trip
     agent.replied("b")
     await until(lambda: "c" in agent.cloud.sent)
@@ -290,7 +290,7 @@ async def test_outcomes_come_in_the_order_they_end(agent):
 async def test_outcomes_come_while_the_stream_is_open(agent):
     call = agent.stub.Stream()
     for task_id in "abc":
-        await call.write(wanted(task_id))
+        await call.write(new_task(task_id))
         outcome = await asyncio.wait_for(call.read(), PATIENCE_S)
         assert outcome.task_id == task_id
     await call.done_writing()
@@ -302,8 +302,8 @@ async def test_a_client_that_leaves_its_stream_frees_all_its_work(agent):
     agent.patient = True
     call = agent.stub.Stream()
     for number in range(5):
-        await call.write(wanted(f"edge{number}"))
-        await call.write(wanted(f"cloud{number}", policy="server"))
+        await call.write(new_task(f"edge{number}"))
+        await call.write(new_task(f"cloud{number}", policy="server"))
     await until(lambda: len(agent.driver._waiting) == 10)
     call.cancel()
     await until(lambda: agent.driver._waiting == {})
@@ -316,9 +316,9 @@ async def test_a_client_that_leaves_its_stream_frees_all_its_work(agent):
 async def test_a_leaving_stream_does_not_disturb_another(agent):
     agent.patient = True
     leaving = agent.stub.Stream()
-    await leaving.write(wanted("a"))
+    await leaving.write(new_task("a"))
     await until(lambda: agent.net.started == ["a"])
-    staying = asyncio.ensure_future(agent.stream([wanted("b")]))
+    staying = asyncio.ensure_future(agent.stream([new_task("b")]))
     await until(lambda: agent.driver.known("b"))
     leaving.cancel()
     await until(lambda: agent.net.aborted == ["a"])
@@ -332,10 +332,10 @@ async def test_a_leaving_stream_does_not_disturb_another(agent):
 async def test_a_draining_agent_refuses_what_comes_and_the_stream_stays_open(agent):
     agent.patient = True
     call = agent.stub.Stream()
-    await call.write(wanted("a"))
+    await call.write(new_task("a"))
     await until(lambda: agent.net.started == ["a"])
     drain = asyncio.create_task(agent.driver.drain())
-    await call.write(wanted("b"))
+    await call.write(new_task("b"))
     outcome = await asyncio.wait_for(call.read(), PATIENCE_S)
     assert (outcome.task_id, outcome.kind) == ("b", "refused")
     assert "shutting down" in outcome.reason
@@ -367,11 +367,11 @@ def traces(agent):
 
 async def test_a_task_belongs_to_the_trace_that_its_submitter_names(agent):
     metadata = (("traceparent", parent_of(TRACE)),)
-    await agent.stub.Submit(wanted("a"), metadata=metadata, timeout=PATIENCE_S)
-    named = wanted("b", traceparent=parent_of(OTHER))
+    await agent.stub.Submit(new_task("a"), metadata=metadata, timeout=PATIENCE_S)
+    named = new_task("b", traceparent=parent_of(OTHER))
     await agent.stub.Submit(named, metadata=metadata, timeout=PATIENCE_S)
     call = agent.stub.Stream(metadata=metadata)
-    await call.write(wanted("c"))
+    await call.write(new_task("c"))
     await call.done_writing()
     assert (await call.read()).task_id == "c"
     assert traces(agent) == {"a": {TRACE}, "b": {OTHER}, "c": {TRACE}}
@@ -381,7 +381,7 @@ async def test_a_task_belongs_to_the_trace_that_its_submitter_names(agent):
 
 async def test_a_task_whose_submitter_names_none_gets_a_trace_of_its_own(agent):
     for task_id in "ab":
-        await agent.ask(wanted(task_id, stream_id="s"))
+        await agent.ask(new_task(task_id, stream_id="s"))
     (a,), (b,) = traces(agent)["a"], traces(agent)["b"]
     assert is_trace_id(a)
     assert is_trace_id(b)
@@ -390,7 +390,7 @@ async def test_a_task_whose_submitter_names_none_gets_a_trace_of_its_own(agent):
 
 @pytest.mark.parametrize("given", ["no trace", parent_of("0" * 32), "x" * 5000])
 async def test_an_invalid_traceparent_is_noted_and_ignored(agent, given):
-    outcome = await agent.ask(wanted("a", traceparent=given))
+    outcome = await agent.ask(new_task("a", traceparent=given))
     assert outcome.kind == "succeeded"
     (note,) = (r for r in agent.logged("note") if "ignored_traceparent" in r["data"])
     assert (note["level"], note["data"]["ignored_traceparent"]) == ("debug", given[:100])
@@ -399,8 +399,8 @@ async def test_an_invalid_traceparent_is_noted_and_ignored(agent, given):
 
 
 async def test_the_trace_is_sent_to_the_cloud(agent):
-    asked = wanted("a", policy="server", accuracy=0.85, traceparent=parent_of(TRACE))
-    waiting = asyncio.ensure_future(agent.ask(asked))
+    offloaded = new_task("a", policy="server", accuracy=0.85, traceparent=parent_of(TRACE))
+    waiting = asyncio.ensure_future(agent.ask(offloaded))
     await until(lambda: agent.cloud.sent)
     assert agent.cloud.traces == {"a": TRACE}
     agent.replied("a")
@@ -408,14 +408,14 @@ async def test_the_trace_is_sent_to_the_cloud(agent):
 
 
 async def test_a_second_try_belongs_to_the_trace_of_the_first(agent):
-    await agent.ask(wanted("a", traceparent=parent_of(TRACE)))
+    await agent.ask(new_task("a", traceparent=parent_of(TRACE)))
     await agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="a"), timeout=PATIENCE_S)
     assert traces(agent)["a+1"] == {TRACE}
 
 
 async def test_a_failure_is_logged_with_the_ids_that_find_it(agent, caplog):
     agent.patient = True
-    waiting = asyncio.ensure_future(agent.ask(wanted("a", traceparent=parent_of(TRACE))))
+    waiting = asyncio.ensure_future(agent.ask(new_task("a", traceparent=parent_of(TRACE))))
     await until(lambda: agent.net.started)
     agent.net.failed("a", "out of memory")
     assert (await waiting).kind == "failed"
@@ -428,7 +428,7 @@ async def test_a_failure_is_logged_with_the_ids_that_find_it(agent, caplog):
 
 
 async def test_feedback_runs_the_image_again_one_step_higher(agent):
-    first = await agent.ask(wanted("a"))
+    first = await agent.ask(new_task("a"))
     again = await agent.stub.Feedback(edge_pb2.FeedbackRequest(task_id="a"), timeout=PATIENCE_S)
     assert (again.task_id, again.kind) == ("a+1", "succeeded")
     assert again.required_accuracy == pytest.approx(first.required_accuracy + 0.05)
@@ -458,10 +458,10 @@ async def test_the_status_describes_the_agent(agent):
 
 
 async def test_the_status_counts_tasks(agent):
-    await agent.ask(wanted("a"))
-    await agent.ask(wanted("b", accuracy=0.99))
+    await agent.ask(new_task("a"))
+    await agent.ask(new_task("b", accuracy=0.99))
     agent.patient = True
-    waiting = asyncio.ensure_future(agent.ask(wanted("c")))
+    waiting = asyncio.ensure_future(agent.ask(new_task("c")))
     await until(lambda: agent.net.started == ["a", "c"])
     reply = await status(agent)
     assert (reply.outcomes["succeeded"], reply.outcomes["refused"]) == (1, 1)
@@ -499,7 +499,7 @@ async def lines(call, count):
 
 async def test_a_watcher_sees_the_log_live(agent):
     async with watching(agent) as call:
-        await agent.ask(wanted("a"))
+        await agent.ask(new_task("a"))
         records = await lines(call, 4)
     assert [r["name"] for r in records] == ["Submitted", "SetTimer", "StartLocal", "LocalDone"]
     assert {r["node"] for r in records} == {"edge"}
@@ -508,7 +508,7 @@ async def test_a_watcher_sees_the_log_live(agent):
 async def test_a_watcher_of_one_task_sees_only_that(agent):
     async with watching(agent, "b") as call:
         for task_id in "abc":
-            await agent.ask(wanted(task_id))
+            await agent.ask(new_task(task_id))
         records = await lines(call, 8)
     assert {r["task_id"] for r in records} == {"b"}
     assert records[-1]["name"] == "Finish"
@@ -517,14 +517,14 @@ async def test_a_watcher_of_one_task_sees_only_that(agent):
 async def test_a_watcher_that_does_not_read_delays_no_task(agent, monkeypatch):
     monkeypatch.setattr("edge_agent.servicer.WATCH_QUEUE", 3)
     async with watching(agent) as call:
-        outcomes = await agent.stream([wanted(f"t{number}") for number in range(200)])
+        outcomes = await agent.stream([new_task(f"t{number}") for number in range(200)])
         assert len(outcomes) == 200
         await lines(call, 3)
 
 
 async def test_watchers_do_not_share_lines(agent):
     async with watching(agent) as one, watching(agent) as two:
-        await agent.ask(wanted("a"))
+        await agent.ask(new_task("a"))
         assert await lines(one, 5) == await lines(two, 5)
 
 
@@ -535,9 +535,9 @@ async def test_one_client_cannot_have_every_task(agent):
     """Further tasks are refused; the others continue."""
     agent.patient = True
     agent.submissions.set_tasks_per_client(2)
-    held = [asyncio.ensure_future(agent.ask(wanted(name))) for name in "ab"]
+    held = [asyncio.ensure_future(agent.ask(new_task(name))) for name in "ab"]
     await until(lambda: agent.driver.known("a") and agent.driver.known("b"))
-    refused = await agent.ask(wanted("c"))
+    refused = await agent.ask(new_task("c"))
     assert (refused.task_id, refused.kind) == ("c", "refused")
     assert refused.reason == "overload: 127.0.0.1 has 2 tasks open already, the limit per client"
     assert refused.refusal == "too-many-tasks"

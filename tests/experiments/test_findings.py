@@ -12,13 +12,13 @@ from mc_sched.experiments.report import write_page
 from mc_sched.experiments.setting import Setting
 
 
-def findings(**wanted):
+def findings(**changes):
     rows = [{"set": "a", "e3": 1.5, "e3_by_seed": [1.0, 2.0]}, {"set": "b", "e3": 0.0}]
     usual = {
         "name": "thing", "title": "A thing", "report": {"rows": rows},
         "table": [("set", "e3"), ("a", "1.50")], "rows": rows[:1],
     }  # fmt: skip
-    return Findings(**usual | wanted)
+    return Findings(**usual | changes)
 
 
 def test_json_csv_and_each_figure_twice(tmp_path):

@@ -29,7 +29,7 @@ def test_the_name_contains_the_kind_of_the_link(tmp_path, name, kind):
 
 
 @pytest.mark.parametrize(
-    ("files", "says"),
+    ("files", "message"),
     [
         ({}, "has no file NAME.up"),
         ({"a_up": "1\n"}, "a.down is missing beside a.up"),
@@ -37,8 +37,8 @@ def test_the_name_contains_the_kind_of_the_link(tmp_path, name, kind):
         ({"a_up": "1\n", "a_down": "5\n\n3\n"}, "a.down, line 3: time decreases from 5 to 3"),
     ],
 )
-def test_invalid_traces_are_named(tmp_path, files, says):
-    with pytest.raises(UserError, match=says):
+def test_invalid_traces_are_named(tmp_path, files, message):
+    with pytest.raises(UserError, match=message):
         trace_pairs(folder(tmp_path, **files))
 
 

@@ -126,8 +126,8 @@ def test_nothing_leaves_in_an_outage(rate: Rate) -> None:
     up = shaper(rate, outages=(Outage(10 * MS, 5 * MS), Outage(2 * MS, 3 * MS)))
     departures_ms = [up.departure_ns(0, PACKET_BYTES) / MS for _ in range(8)]
     first_after = 6 if isinstance(rate, ConstantRate) else 5
-    wanted = [1, 2, *range(first_after, 11)]
-    assert departures_ms[: len(wanted)] == wanted
+    expected = [1, 2, *range(first_after, 11)]
+    assert departures_ms[: len(expected)] == expected
     last = up.departure_ns(0, 20 * PACKET_BYTES)
     assert last > 15 * MS
 

@@ -21,7 +21,7 @@ def test_power_is_the_mean_since_the_previous_reading(tmp_path, clock):
     clock.forward(0.1)
     counter.write_text("3500000")
     assert sensor.read().power_w == pytest.approx(25.0)
-    clock.forward(0.001)  # too soon to say anything new
+    clock.forward(0.001)  # too soon for a new reading
     assert sensor.read().power_w == pytest.approx(25.0)
 
 

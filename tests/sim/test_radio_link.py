@@ -1,4 +1,4 @@
-"""Payloads share the uplink in turns; control messages never wait behind them."""
+"""Payloads share the uplink one after another; control messages never wait behind them."""
 
 from dataclasses import replace
 

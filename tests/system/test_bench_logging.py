@@ -20,7 +20,7 @@ def test_it_measures_cost_losses_and_answers_in_one_run():
     assert sum(light["outcomes"].values()) == sum(overload["outcomes"].values()) == 2000
     assert light["outcomes"]["succeeded"] > 1000  # and all of them where no one else works
     assert light["dropped"] == overload["dropped"] == 0
-    assert 0.2 < report["p50_ratio"] < 5  # five rounds on a busy machine tell no more
+    assert 0.2 < report["p50_ratio"] < 5  # five rounds on a busy machine show no more
     assert report["lines"] == 5000
     assert 0 < report["query_ms"] <= report["slowest_query_ms"]
     assert report["slowest_query_ms"] == report["queries_ms"][report["slowest_query"]]

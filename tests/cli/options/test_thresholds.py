@@ -8,7 +8,7 @@ SUMMARY = {"deadline_met": 0.95, "latency_ms": {"p95": 84.0}, "tasks": 120, "pol
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("deadline_met>0.99", Threshold("deadline_met", ">", 0.99)),
         (" latency_ms.p95 <= 84 ", Threshold("latency_ms.p95", "<=", 84.0)),
@@ -16,8 +16,8 @@ SUMMARY = {"deadline_met": 0.95, "latency_ms": {"p95": 84.0}, "tasks": 120, "pol
         ("energy_j.total<-1", Threshold("energy_j.total", "<", -1.0)),
     ],
 )
-def test_a_figure_a_comparison_and_a_number(text, wanted):
-    assert parse_threshold(text) == wanted
+def test_a_figure_a_comparison_and_a_number(text, expected):
+    assert parse_threshold(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_running_head_is_waited_for_and_no_more(cloud):
 
 def test_an_adaptive_task_past_its_target_answers_at_the_next_exit(cloud):
     cloud.arrive(0, "x", 100, accuracy=0.6)
-    cloud.step()  # goes on past exit0; exit1 is 5 ms away
+    cloud.step()  # continues past exit0; exit1 is 5 ms away
     assert cloud.arrive(4, "a", 200) == [accept("a", "exit1", 5 + 9, queue=5)]
 
 

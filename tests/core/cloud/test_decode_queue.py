@@ -102,7 +102,7 @@ def test_a_payload_that_is_given_up_in_the_decoder_goes_no_further(cloud, event)
     receive(cloud, 0, "a")
     receive(cloud, 0, "b")
     assert cloud.tell(1, event, "a") == []
-    assert cloud.queue_ms(1) == 19  # the decoder goes on with it
+    assert cloud.queue_ms(1) == 19  # the decoder continues with it
     assert cloud.decoded(10, "a") == [Stop("a", GIVEN_UP, 0), Decode("b", "jpeg")]
     assert cloud.tell(11, event, "b") == []
     assert cloud.decoded(20, "b") == [Stop("b", GIVEN_UP, 0)]

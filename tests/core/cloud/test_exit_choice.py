@@ -76,13 +76,13 @@ def test_if_it_would_break_the_budget_this_exit_answers(cloud):
 
 def test_no_exit_is_pursued_past_the_moment_at_which_the_edge_may_take_the_task_back(cloud):
     """Behind stage 1 at 8 ms: exit2 would be ready at 13 and back at 18."""
-    cloud.arrive(0, "a", 900, down=5, rule=PURSUE, wanted=18 - LITTLE)
+    cloud.arrive(0, "a", 900, down=5, rule=PURSUE, reply_in=18 - LITTLE)
     cloud.step()
     assert cloud.step() == head("exit1")
 
 
 def test_up_to_that_moment_it_is(cloud):
-    cloud.arrive(0, "a", 900, down=5, rule=PURSUE, wanted=18)
+    cloud.arrive(0, "a", 900, down=5, rule=PURSUE, reply_in=18)
     cloud.step()
     assert cloud.step() == stage(2)
     assert cloud.step() == head("exit2")
@@ -90,7 +90,7 @@ def test_up_to_that_moment_it_is(cloud):
 
 def test_the_target_is_reached_even_past_that_moment(cloud):
     """The edge may be too busy to take the task back; until the deadline the answer is good."""
-    cloud.arrive(0, "a", 100, down=5, rule=PURSUE, wanted=6)
+    cloud.arrive(0, "a", 100, down=5, rule=PURSUE, reply_in=6)
     assert cloud.step() == stage(1)
     assert cloud.step() == head("exit1")
     assert cloud.step() == [reply("a", "exit1", compute=9)]
@@ -186,7 +186,7 @@ def test_pursue_counts_the_wait_for_a_more_urgent_task(cloud):
 
 
 def test_a_task_that_has_gone_on_past_an_exit_has_only_the_next_one_to_hope_for(cloud):
-    """`a` goes on at 8, and then waits for a task that comes before its next stage starts."""
+    """`a` continues at 8, and then waits for a task that comes before its next stage starts."""
     cloud.arrive(0, "a", 30, down=5, rule=PURSUE)
     cloud.step()
     cloud.arrive(7, "soon", 20, accuracy=0.83, down=5, rule=EARLIEST)

@@ -1,6 +1,6 @@
 """A device that also holds the cloud net: `mc` runs it if the local net is not accurate enough.
 
-At QoR 0.9 that is exit3: 50 ms here, and 10 + 10 + 17 = 37 ms by the cloud.
+At QoR 0.9 that is exit3: 50 ms on the edge, and 10 + 10 + 17 = 37 ms in the cloud.
 """
 
 from dataclasses import replace

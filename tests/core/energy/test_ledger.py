@@ -1,4 +1,4 @@
-"""The energy ledger: spans shared out to work, outcomes booked before their span is measured.
+"""The energy ledger: spans shared out to work, outcomes recorded before their span is measured.
 
 Idle is 3 W in all of these, and 7 W more while something of ours runs; the model says otherwise.
 """

@@ -1,4 +1,4 @@
-"""The energy model, and what the books charge a task: computing and radio, nothing for encoding."""
+"""The energy model, and what a task is charged: computing and radio, nothing for encoding."""
 
 import pytest
 
@@ -253,7 +253,7 @@ def test_no_reply_no_downlink(edge):
 
 
 def test_a_run_that_goes_as_forecast_costs_what_was_forecast(make_edge):
-    """The two sites at equal predicted joules would be equal in the books."""
+    """The two sites at equal predicted joules would be equal in the ledger."""
     edge = make_edge()
     edge.submit(0, "a", 84)
     edge.accepted(20, "a")

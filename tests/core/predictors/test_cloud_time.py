@@ -88,8 +88,8 @@ def test_a_path_runs_from_the_payload_through_decoding_and_the_stages_behind_the
 
 def _needed(edge, ms):
     """The edge's forecast of the cloud's time, for a task that only the cloud can serve, in ms."""
-    edge.submit(ms, f"asked{ms}", 1, **FINE)
-    reason = edge.outcome(f"asked{ms}").reason
+    edge.submit(ms, f"task{ms}", 1, **FINE)
+    reason = edge.outcome(f"task{ms}").reason
     return float(reason.split("cloud needs ")[1].split(" ms")[0])
 
 

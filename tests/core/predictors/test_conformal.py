@@ -168,13 +168,13 @@ def test_a_narrowed_one_too():
 
 def test_asking_changes_nothing():
     """A log holds no questions, and has to replay."""
-    asked, silent = widened(), widened()
+    queried, silent = widened(), widened()
     for now_ns in range(0, 10 * HALF_LIFE_NS, HALF_LIFE_NS // 3):
-        asked.level(now_ns)
-    for level in (asked, silent):
+        queried.level(now_ns)
+    for level in (queried, silent):
         level.record(10 * HALF_LIFE_NS, held=False)
     now_ns = 11 * HALF_LIFE_NS
-    assert asked.level(now_ns) == silent.level(now_ns)
+    assert queried.level(now_ns) == silent.level(now_ns)
 
 
 # --- forecasts whose truth is not known to the end --------------------------------------------

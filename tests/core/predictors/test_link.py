@@ -27,7 +27,7 @@ def fresh():
 
 @pytest.fixture
 def link(fresh):
-    """One that has seen four probes of 10 ms and four uploads at 8 Mbps."""
+    """An estimator that has seen four probes of 10 ms and four uploads at 8 Mbps."""
     for number in range(4):
         fresh.record_rtt(number, ns(10))
     uploads(fresh, -4, 4, 20)
@@ -114,7 +114,7 @@ def test_a_step_of_ten_times_has_gone_through_after_three_uploads(link, before, 
     st.integers(4, 60),
 )  # fmt: skip
 def test_on_a_noisy_link_as_well(seed, spread, step, quiet):
-    """Within 3 transfers the prediction is right again, within 30%, whichever way the step goes."""
+    """Within 3 transfers the prediction is within 30% again, whether the rate rises or falls."""
     draw, link = random.Random(seed), LinkEstimator(0.95)
     for number in range(4):
         link.record_rtt(number, ns(10))
@@ -144,7 +144,7 @@ def test_it_is_believed_until_the_upload_is_no_longer_too_fast(link):
     [(20, 8, 10), (20, 30, 20), (90, 20, 30), (20, 1, 10)],
 )
 def test_what_the_cloud_saw_keeps_a_transfer_within_reason(link, until_accepted, seen, transfer):
-    """While the round trip, 10 ms here, is another one already; but not if it saw it at once."""
+    """The round trip of 10 ms has changed already; unless the estimator saw the change at once."""
     link.record_upload(4, SIZE, ns(until_accepted), ns(seen))
     assert link.up_mean_ns(4, SIZE) == pytest.approx(1e6 * faded(10, 10, 10, 10, transfer), abs=1)
 

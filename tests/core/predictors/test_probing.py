@@ -113,7 +113,7 @@ def test_a_link_that_was_never_measured_is_measured_until_its_priors_are_silent(
 
 
 def after_slow_uploads(edge, **last):
-    """Three uploads at a tenth of the rate; the next task stays here."""
+    """Three uploads at a tenth of the rate; the next task stays on the edge."""
     edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=PADDING_BYTES))
     for number in range(3):
         edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
@@ -151,12 +151,12 @@ def test_never_beside_an_upload(edge):
 def test_nor_while_no_tasks_come(edge):
     edge.handle(ev.LinkSampled(at(0), ns(14), down_bytes=8_000))
     edge.tell(11_000, ev.LinkSampled, ns(10))
-    edge.machine.snapshot(at(11_000))  # asks the forecasts, which lets the old samples fade
+    edge.machine.snapshot(at(11_000))  # queries the forecasts, which lets the old samples fade
     assert edge.probe(11_000).up_bytes == 0
 
 
 def test_a_slow_link_that_has_become_fast_is_found_without_a_task(edge):
-    """Three uploads at a tenth of the rate keep tasks here; three padded probes bring them back."""
+    """Three slow uploads keep tasks on the edge; three padded probes bring the offloads back."""
     for number in range(3):
         edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
         edge.accepted(500 * number + 110, f"s{number}")

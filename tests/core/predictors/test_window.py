@@ -173,13 +173,13 @@ def test_quantiles_rise(samples, one, other):
 @any_samples
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0.1, 100)), min_size=1, max_size=40))
 def test_asking_in_between_changes_nothing(steps):
-    asked, quiet = SampleWindow(PRIOR, 8, 200), SampleWindow(PRIOR, 8, 200)
+    queried, quiet = SampleWindow(PRIOR, 8, 200), SampleWindow(PRIOR, 8, 200)
     now = 0
     for delay, value in steps:
         now += delay
-        asked.mean(now)
-        asked.quantile(now, 0.5)
-        asked.add(now, value)
+        queried.mean(now)
+        queried.quantile(now, 0.5)
+        queried.add(now, value)
         quiet.add(now, value)
-    assert asked.mean(now) == quiet.mean(now)
-    assert asked.quantile(now, 0.95) == quiet.quantile(now, 0.95)
+    assert queried.mean(now) == quiet.mean(now)
+    assert queried.quantile(now, 0.95) == quiet.quantile(now, 0.95)

@@ -26,7 +26,7 @@ def state_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Replaces the measurement by 1 ms for every profile; returns the profiles asked for."""
+    """Replaces the measurement by 1 ms for every profile; returns the requested profiles."""
     calls = []
 
     def measure(blanks, bundle, device):
@@ -87,8 +87,8 @@ def test_the_thread_count_is_put_back(small_bundle):
     import torch
 
     before = torch.get_num_threads()
-    wanted = blank_profile(small_bundle, "edge", before + 1, "float32", "cpu")
-    measure_profiles([wanted], small_bundle, "cpu")
+    expected = blank_profile(small_bundle, "edge", before + 1, "float32", "cpu")
+    measure_profiles([expected], small_bundle, "cpu")
     assert torch.get_num_threads() == before
 
 

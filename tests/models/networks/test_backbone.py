@@ -67,8 +67,8 @@ def test_a_tensor_of_another_shape_is_named(published, tmp_path):
     state = published.state_dict()
     state["layer2.0.conv1.weight"] = torch.zeros(64, 64, 3, 3)
     torch.save(state, tmp_path / "r.pth")
-    wanted = r"layer2\.0\.conv1\.weight has shape \(64, 64, 3, 3\).*needs \(128, 64, 3, 3\)"
-    with pytest.raises(BackboneError, match=wanted):
+    expected = r"layer2\.0\.conv1\.weight has shape \(64, 64, 3, 3\).*needs \(128, 64, 3, 3\)"
+    with pytest.raises(BackboneError, match=expected):
         load_backbone(torchvision_chain("resnet18", 10), "resnet18", tmp_path / "r.pth")
 
 

@@ -72,12 +72,12 @@ class TestPart:
         ("option", "value"), [("channels", 0), ("side", 300), ("noise", float("nan")), ("stage", 0)]
     )
     def test_an_option_out_of_range_is_named(self, option, value):
-        wanted = dict.fromkeys(("codec_stage", "codec_channels", "codec_side", "codec_noise"))
+        options = dict.fromkeys(("codec_stage", "codec_channels", "codec_side", "codec_noise"))
         with pytest.raises(UserError, match=f"--codec-{option} .* choose") as caught:
-            codec_config(SimpleNamespace(**{**wanted, f"codec_{option}": value}))
+            codec_config(SimpleNamespace(**{**options, f"codec_{option}": value}))
         assert caught.value.exit_code == 2
 
     def test_options_left_out_keep_the_defaults(self):
-        wanted = dict.fromkeys(("codec_stage", "codec_channels", "codec_side"))
-        chosen = codec_config(SimpleNamespace(codec_noise=0.3, **wanted))
+        options = dict.fromkeys(("codec_stage", "codec_channels", "codec_side"))
+        chosen = codec_config(SimpleNamespace(codec_noise=0.3, **options))
         assert chosen == dataclasses.replace(CodecConfig(), noise=0.3)

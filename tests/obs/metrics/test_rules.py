@@ -49,9 +49,9 @@ def firing(folder, minutes=60, **series):
     text = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [case]}
     file.write_text(yaml.safe_dump(text))
     ran = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True)
-    said = ran.stdout + ran.stderr
-    assert "error" not in said.lower(), said
-    return {name for name in names if f"alertname: {name}," in said}
+    output = ran.stdout + ran.stderr
+    assert "error" not in output.lower(), output
+    return {name for name in names if f"alertname: {name}," in output}
 
 
 def test_no_alert_fires_while_all_is_well(tmp_path):

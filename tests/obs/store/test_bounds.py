@@ -165,7 +165,7 @@ def test_many_lines_of_a_clock_that_was_set_back_come_a_page_at_a_time(tmp_path,
     follower = Follower(Query(), stores.ends())
     writer.append([line(at, n=at) for at in range(10)])
     writer.close()
-    writer = StoreWriter(tmp_path / "s.db")  # numbers go on after a restart
+    writer = StoreWriter(tmp_path / "s.db")  # numbers continue after a restart
     writer.append([line(20, n=10)])
     stores = Stores([StoreReader(writer.connection)])
     pages = [numbers(follower.new(stores)) for _ in range(4)]
