@@ -122,14 +122,14 @@ def test_a_reply_after_the_outcome_does_not_score_the_offload(edge):
 
 
 def test_an_outcome_carries_its_sites_forecast(edge):
-    edge.submit(0, "here", 84, **LOCALLY)
-    edge.local_done(21, "here")
-    edge.submit(30, "there", 84)
-    edge.accepted(50, "there")
-    edge.replied(60, "there")
-    assert edge.outcome("here").total == score(Predictor.EDGE_TOTAL, 20, 20, 21)
-    assert edge.outcome("there").total.predictor is Predictor.CLOUD_TOTAL
-    assert edge.outcome("there").total.actual_ns == ns(30)
+    edge.submit(0, "on-edge", 84, **LOCALLY)
+    edge.local_done(21, "on-edge")
+    edge.submit(30, "in-cloud", 84)
+    edge.accepted(50, "in-cloud")
+    edge.replied(60, "in-cloud")
+    assert edge.outcome("on-edge").total == score(Predictor.EDGE_TOTAL, 20, 20, 21)
+    assert edge.outcome("in-cloud").total.predictor is Predictor.CLOUD_TOTAL
+    assert edge.outcome("in-cloud").total.actual_ns == ns(30)
 
 
 def test_the_outcome_of_a_fallback_carries_the_forecast_of_its_second_site(edge):

@@ -19,7 +19,7 @@ class Agent:
     def __init__(self, health, stub):
         self.health, self._stub = health, stub
 
-    async def says(self, service=""):
+    async def status(self, service=""):
         request = health_pb2.HealthCheckRequest(service=service)
         return (await self._stub.Check(request, timeout=TIMEOUT_S, wait_for_ready=True)).status
 
@@ -43,25 +43,25 @@ async def agent():
 async def test_a_state_is_set_for_the_service_and_the_agent():
     async with agent() as it:
         await it.health.set(True, SERVICE)
-        assert (await it.says(SERVICE), await it.says()) == (STATUS.SERVING, STATUS.SERVING)
+        assert (await it.status(SERVICE), await it.status()) == (STATUS.SERVING, STATUS.SERVING)
         await it.health.set(False, SERVICE)
-        assert (await it.says(SERVICE), await it.says()) == (STATUS.NOT_SERVING,) * 2
+        assert (await it.status(SERVICE), await it.status()) == (STATUS.NOT_SERVING,) * 2
 
 
 async def test_the_state_of_a_part_does_not_change_the_agents():
     async with agent() as it:
         await it.health.set(True, SERVICE)
         await it.health.set_part(False, PART)
-        assert await it.says(PART) == STATUS.NOT_SERVING
-        assert (await it.says(SERVICE), await it.says()) == (STATUS.SERVING, STATUS.SERVING)
+        assert await it.status(PART) == STATUS.NOT_SERVING
+        assert (await it.status(SERVICE), await it.status()) == (STATUS.SERVING, STATUS.SERVING)
         await it.health.set_part(True, PART)
-        assert await it.says(PART) == STATUS.SERVING
+        assert await it.status(PART) == STATUS.SERVING
 
 
 async def test_an_unknown_service_is_not_found():
     async with agent() as it:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await it.says("mc.v1.Unheard")
+            await it.status("mc.v1.Unheard")
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -79,4 +79,4 @@ async def test_a_watcher_gets_every_change():
 
 async def test_an_agent_is_not_serving_at_the_start():
     async with agent() as it:
-        assert await it.says() == STATUS.NOT_SERVING
+        assert await it.status() == STATUS.NOT_SERVING

@@ -38,26 +38,26 @@ def sites(story):
 
 
 @pytest.fixture(scope="module")
-def served():
+def offloaded():
     """A log and a story in which every task was offloaded."""
     return log_of(edge(settings={"policy": "server"}))
 
 
-def test_a_simulated_log_replays_to_the_letter(served):
-    steps = list(replay(served[0]))
+def test_a_simulated_log_replays_to_the_letter(offloaded):
+    steps = list(replay(offloaded[0]))
     assert len(steps) > 200
     assert all(step.same for step in steps)
 
 
-def test_the_workload_comes_back(served):
-    records, story = served
+def test_the_workload_comes_back(offloaded):
+    records, story = offloaded
     before, after = story.outcomes, again(records).outcomes
     assert [o.task_id for o in after] == [o.task_id for o in before]
     assert {o.required_accuracy for o in after} == {o.required_accuracy for o in before}
 
 
-def test_as_it_was_it_goes_about_as_it_went(served):
-    records, story = served
+def test_as_it_was_it_goes_about_as_it_went(offloaded):
+    records, story = offloaded
     then, now = story.outcomes[-20:], again(records).outcomes[-20:]
     assert [o.site for o in now] == [o.site for o in then]
     for before, after in zip(then, now, strict=True):
@@ -65,8 +65,8 @@ def test_as_it_was_it_goes_about_as_it_went(served):
         assert after.latency_ns == pytest.approx(before.latency_ns, abs=4 * MS)
 
 
-def test_other_rules_make_other_ends(served):
-    records, _ = served
+def test_other_rules_make_other_ends(offloaded):
+    records, _ = offloaded
     assert set(sites(again(records, policy="edge-only"))) == {Site.EDGE}
     assert set(again(records, deadline_ns=20 * MS).kinds()) <= {"late", "refused"}
     strict = again(records, policy="mc", accuracy=0.93).outcomes
@@ -117,14 +117,14 @@ def test_an_edge_that_was_alone_is_alone_again():
     assert world_of_log(read_recorded(records)).edges[0].cloud is None
 
 
-def test_of_two_runs_the_last_one_with_tasks_counts(served):
+def test_of_two_runs_the_last_one_with_tasks_counts(offloaded):
     first, _ = log_of(edge(settings={"policy": "edge-only"}, tasks=5))
-    recorded = read_recorded([*served[0], *first, first[0]])
+    recorded = read_recorded([*offloaded[0], *first, first[0]])
     assert len(recorded.tasks) == 5
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda records: records[1:], "no config record"),
         (lambda records: records[:1], "the log has no task"),
@@ -136,6 +136,6 @@ def test_of_two_runs_the_last_one_with_tasks_counts(served):
         (lambda records: [records[0], 5], "line 2: not a record of an event log"),
     ],
 )
-def test_an_invalid_log_is_an_error_with_its_line(served, change, says):
-    with pytest.raises(ValueError, match=says):
-        read_recorded(numbered(change(served[0])))
+def test_an_invalid_log_is_an_error_with_its_line(offloaded, change, message):
+    with pytest.raises(ValueError, match=message):
+        read_recorded(numbered(change(offloaded[0])))

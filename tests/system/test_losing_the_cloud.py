@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 EDGE, LINK = "mc.v1.EdgeAgent", "cloud-link"
 
 
-def is_sure_or_told_why(outcome):
+def is_confident_or_explained(outcome):
     """Outcomes allowed for a task that needs the cloud while it may not answer."""
     if outcome.kind.value == "succeeded":
         return outcome.expected_accuracy >= CLOUD_ONLY
@@ -44,7 +44,7 @@ async def test_a_killed_cloud_agent_costs_no_task_that_the_local_net_can_serve(d
     assert sites(outcomes)["edge"] > 0
     deep = await cloud_only.outcomes()
     assert len(deep) == 50
-    assert all(is_sure_or_told_why(outcome) for outcome in deep)
+    assert all(is_confident_or_explained(outcome) for outcome in deep)
     gone = await deployment.cloud_is("down")
     assert "does not answer" in gone.cloud_detail
 
@@ -98,7 +98,7 @@ async def test_without_a_cloud_confident_local_answers_are_served(deployment):
     outcomes = await deployment.stream("sure", count=40, accuracy=CLOUD_ONLY).outcomes()
     assert sites(outcomes) == {"edge": 40}
     assert kinds(outcomes)["succeeded"] > 0
-    assert all(is_sure_or_told_why(outcome) for outcome in outcomes)
+    assert all(is_confident_or_explained(outcome) for outcome in outcomes)
 
 
 async def test_tasks_that_only_the_cloud_can_serve_are_refused_with_the_reason(deployment):

@@ -47,8 +47,8 @@ def test_the_doctor_finds_both_nodes_in_good_health(two):
     """Its warnings are due to the test: no clock service, no power sensor in a container, and no
     stored profile if both nodes measured theirs at once on a machine too small for that."""
     for node in two.nodes:
-        said = json.loads(node.sh("mc-sched", "doctor", "--output", "json"))
-        found = {check["name"]: check for check in said["checks"]}
+        printed = json.loads(node.sh("mc-sched", "doctor", "--output", "json"))
+        found = {check["name"]: check for check in printed["checks"]}
         worse = {name for name, check in found.items() if check["state"] != "ok"}
         assert worse <= {"clock", "power", "profile"}, [found[name] for name in worse]
         assert found["unit"]["facts"]["ActiveState"] == "active"
@@ -59,14 +59,14 @@ def test_the_doctor_finds_both_nodes_in_good_health(two):
 def test_a_reload_changes_what_can_change_and_names_the_rest(two):
     with reloaded(two.edge, "mode: performance\nthreads: 2\n"):
         assert two.edge.status()["mode"] == "performance"
-        said = two.edge.journal()
-        assert "reloaded: mode energy -> performance" in said
-        assert "needs a restart: threads 1 -> 2" in said
+        journal = two.edge.journal()
+        assert "reloaded: mode energy -> performance" in journal
+        assert "needs a restart: threads 1 -> 2" in journal
     assert two.edge.status()["mode"] == "energy"
 
 
 def test_the_journals_find_a_task_on_both_nodes_by_its_trace(two):
-    def said(node, field):
+    def logged(node, field):
         lines = node.sh("journalctl", "--no-pager", "-o", "json", field).splitlines()
         return [json.loads(line) for line in lines]
 
@@ -74,10 +74,10 @@ def test_the_journals_find_a_task_on_both_nodes_by_its_trace(two):
         rows = two.stream("journal", 4).rows()
     all_succeed(rows)
     task_id = next(row["task_id"] for row in rows if row["site"] == "cloud")
-    (on_the_edge,) = said(two.edge, f"TASK_ID={task_id}")
+    (on_the_edge,) = logged(two.edge, f"TASK_ID={task_id}")
     assert on_the_edge["MESSAGE"].startswith(f"mc-edge-agent: task {task_id}: succeeded")
     assert on_the_edge["_SYSTEMD_UNIT"] == two.edge.unit
-    (on_the_cloud,) = said(two.cloud, f"TRACE_ID={on_the_edge['TRACE_ID']}")
+    (on_the_cloud,) = logged(two.cloud, f"TRACE_ID={on_the_edge['TRACE_ID']}")
     assert on_the_cloud["TASK_ID"].endswith(f"/{task_id}")
 
 

@@ -50,11 +50,11 @@ def test_each_outcome_is_counted_once(edge, shown):
 
 
 def test_the_site_that_answered_is_counted(edge, shown):
-    edge.submit(0, "here", 84, **LOCALLY)
-    edge.local_done(20, "here")
-    edge.submit(21, "there", 84)
-    edge.accepted(41, "there")
-    edge.replied(50, "there")
+    edge.submit(0, "on-edge", 84, **LOCALLY)
+    edge.local_done(20, "on-edge")
+    edge.submit(21, "in-cloud", 84)
+    edge.accepted(41, "in-cloud")
+    edge.replied(50, "in-cloud")
     assert shown()["sites"] == {"edge": 1, "cloud": 1}
 
 

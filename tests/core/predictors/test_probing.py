@@ -119,13 +119,13 @@ def after_slow_uploads(edge, **last):
         edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
         edge.accepted(500 * number + 110, f"s{number}")
         edge.replied(500 * number + 119, f"s{number}")
-    edge.submit(1_500, "here", 84, **last)
-    edge.local_done(1_520, "here")
+    edge.submit(1_500, "on-edge", 84, **last)
+    edge.local_done(1_520, "on-edge")
 
 
 def test_a_link_is_suspect_if_its_estimate_alone_keeps_tasks_on_the_edge(edge):
     after_slow_uploads(edge)
-    assert edge.outcome("here").site.value == "edge"
+    assert edge.outcome("on-edge").site.value == "edge"
     assert edge.probe(1_520) == UP
 
 
@@ -135,9 +135,9 @@ def test_it_is_not_if_the_best_link_would_not_change_the_decision(edge):
 
 
 def test_nor_if_tasks_are_offloaded_anyway(edge):
-    edge.submit(0, "there", 84)
-    edge.accepted(20, "there")
-    edge.replied(29, "there")
+    edge.submit(0, "in-cloud", 84)
+    edge.accepted(20, "in-cloud")
+    edge.replied(29, "in-cloud")
     edge.handle(ev.LinkSampled(at(30), ns(14), down_bytes=PADDING_BYTES))
     assert edge.probe(700) == BARE
 
@@ -161,10 +161,10 @@ def test_a_slow_link_that_has_become_fast_is_found_without_a_task(edge):
         edge.submit(500 * number, f"s{number}", 400, policy="server", accuracy=0.0)
         edge.accepted(500 * number + 110, f"s{number}")
         edge.replied(500 * number + 119, f"s{number}")
-    edge.submit(1_500, "here", 84)
-    edge.local_done(1_520, "here")
+    edge.submit(1_500, "on-edge", 84)
+    edge.local_done(1_520, "on-edge")
     for number in range(3):
         edge.handle(ev.LinkSampled(at(2_000 + 100 * number), ns(18), up_bytes=8_000))
-    edge.submit(3_000, "there", 84)
-    assert (edge.outcome("here").site.value, edge.calls) == ("edge", {"there"})
+    edge.submit(3_000, "in-cloud", 84)
+    assert (edge.outcome("on-edge").site.value, edge.calls) == ("edge", {"in-cloud"})
     assert IMAGE_BYTES == 10_000
