@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _flush() -> None:
     """Flush stdout; a reader that has closed the pipe, such as `head`, is not an error."""
+    if sys.stdout is None:
+        return  # started with stdout closed, as by `>&-` in a shell
     try:
         sys.stdout.flush()
     except BrokenPipeError:

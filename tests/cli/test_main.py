@@ -112,3 +112,12 @@ def test_a_reader_that_has_left_is_no_error(tmp_path, arguments):
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_stdout_is_no_error(tmp_path):
+    (tmp_path / "edge.yaml").touch()
+    verb = [sys.executable, "-m", "mc_sched.cli", "config", "check", "edge.yaml"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *verb], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
