@@ -94,7 +94,7 @@ def replay(records: Iterable[Record]) -> Iterator[Step]:
             if cut:
                 warnings.warn(
                     f"{_line(opening)}the log ends before the last of the actions that follow "
-                    f"{type(event).__name__}; the agent was probably killed",
+                    f"{type(event).__name__}; the agent was killed or still runs",
                     stacklevel=2,
                 )
             yield Step(event, recorded, replayed, error, opening.get(LINE, 0), cut)
