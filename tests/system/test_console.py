@@ -120,8 +120,9 @@ class Console:
 
     def found(self):
         """The number of matching lines in the header."""
-        text = self.page.locator("#found").inner_text()
-        return int(re.search(r"of ([\d,]+) lines", text)[1].replace(",", ""))
+        header, count = self.page.locator("#found"), re.compile(r"of ([\d,]+) lines")
+        playwright.expect(header).to_contain_text(count, timeout=PATIENCE_MS)
+        return int(count.search(header.inner_text())[1].replace(",", ""))
 
     def search(self, words="", where=""):
         self.page.fill("#words", words)
