@@ -87,10 +87,10 @@ class LinkEstimator:
         These are the uploads that have not ended since the last complete one, and all samples of
         the last FAILING_NS if there are older ones.
         """
-        self._up.forget_after(self._last_complete_ns)
+        self._up.forget_after(now_ns, self._last_complete_ns)
         for window in (self._up, self._rtt_ns):
-            if window.oldest_ns < now_ns - FAILING_NS:
-                window.forget_after(now_ns - FAILING_NS)
+            if window.oldest_ns(now_ns) < now_ns - FAILING_NS:
+                window.forget_after(now_ns, now_ns - FAILING_NS)
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """Take the round trip of a probe."""

@@ -67,6 +67,10 @@ class SampleWindow:
         """Weighted sum of the samples' logarithms, and the sum of the weights."""
         self._fades_ns = FOREVER_NS
         """Moment when the oldest sample becomes too old."""
+        self._faded_ns = 0
+        """Moment when the last sample that was dropped for its age became too old."""
+        self._aged: SampleWindow | None = None
+        """This window without the samples that were too old at the last read."""
         self._mean: float | None = None
         self._capped: float | None = None
         self._capped_at = 0.0
@@ -75,8 +79,7 @@ class SampleWindow:
 
     def add(self, now_ns: int, sample: float) -> None:
         """Take a sample."""
-        if now_ns > self._fades_ns:
-            self._fade(now_ns)
+        self._fade(now_ns)
         if len(self._samples) == self._size:
             self._drop_oldest()
         self._taken_ns.append(now_ns)
@@ -84,7 +87,7 @@ class SampleWindow:
         self._fades_ns = self._taken_ns[0] + self._horizon_ns
         insort(self._sorted, sample)
         self._weigh(sample)
-        self._reset_means()
+        self._reset_reads()
         self._follow_step(sample)
 
     def _follow_step(self, newest: float) -> None:
@@ -118,8 +121,9 @@ class SampleWindow:
         self._sorted = sorted(self._samples)
         self._recompute_weights()
 
-    def forget_after(self, moment_ns: int) -> None:
+    def forget_after(self, now_ns: int, moment_ns: int) -> None:
         """Remove the samples taken after `moment_ns`, and undo the steps found after it."""
+        self._fade(now_ns)
         while self._steps and self._steps[-1].found_ns > moment_ns:
             step = self._steps.pop()
             self._scale(step.first_ns, 1.0 / step.factor)
@@ -128,20 +132,19 @@ class SampleWindow:
             del self._sorted[bisect_left(self._sorted, self._samples.pop())]
         self._recompute_weights()
 
-    @property
-    def oldest_ns(self) -> int:
+    def oldest_ns(self, now_ns: int) -> int:
         """Moment when the oldest sample was taken; FOREVER_NS if there is none."""
-        return self._taken_ns[0] if self._taken_ns else FOREVER_NS
+        aged = self._at(now_ns)
+        return aged._taken_ns[0] if aged._taken_ns else FOREVER_NS
 
     def known(self, now_ns: int) -> bool:
         """Return True if there is a sample that is young enough."""
-        if now_ns > self._fades_ns:
-            self._fade(now_ns)
-        return bool(self._samples)
+        return bool(self._at(now_ns)._samples)
 
     def warmed_up(self, now_ns: int) -> bool:
         """Return True if there are enough samples to replace the whole prior."""
-        return self.known(now_ns) and len(self._samples) >= len(self._prior)
+        count = len(self._at(now_ns)._samples)
+        return 0 < count >= len(self._prior)
 
     def mean(self, now_ns: int) -> float:
         """Weighted geometric mean of the samples, or the prior's median if there are none.
@@ -149,7 +152,7 @@ class SampleWindow:
         The prior's upper samples make the quantiles careful; in a mean they would be a bias.
         """
         if now_ns > self._fades_ns:
-            self._fade(now_ns)
+            return self._at(now_ns).mean(now_ns)
         if self._mean is None:
             self._mean = (
                 self._weighted_mean() if self._samples else nearest_rank(self._prior_sorted, 0.5)
@@ -163,7 +166,7 @@ class SampleWindow:
     def quantile(self, now_ns: int, q: float) -> float:
         """Nearest-rank quantile `q` of the samples and of those of the prior not yet replaced."""
         if now_ns > self._fades_ns:
-            self._fade(now_ns)
+            return self._at(now_ns).quantile(now_ns, q)
         count = len(self._samples)
         if count >= len(self._prior):
             return nearest_rank(self._sorted, q)
@@ -172,15 +175,41 @@ class SampleWindow:
     def mean_up_to(self, now_ns: int, q: float) -> float:
         """The mean, but at most quantile `q`, so that one outlier does not lift it further."""
         if now_ns > self._fades_ns:
-            self._fade(now_ns)
+            return self._at(now_ns).mean_up_to(now_ns, q)
         if self._capped is None or self._capped_at != q:
             self._capped = min(self.mean(now_ns), self.quantile(now_ns, q))
             self._capped_at = q
         return self._capped
 
+    def _at(self, now_ns: int) -> SampleWindow:
+        """This window without the samples that are too old by now.
+
+        Reading changes no sample: a log holds no reads, so that a replay would differ otherwise.
+        """
+        if now_ns <= self._fades_ns:
+            return self
+        aged = self._aged
+        if aged is None or not aged._faded_ns < now_ns <= aged._fades_ns:
+            aged = self._copy()
+            aged._fade(now_ns)
+            self._aged = aged
+        return aged
+
+    def _copy(self) -> SampleWindow:
+        copy = SampleWindow(self._prior, self._size, self._horizon_ns)
+        copy._taken_ns, copy._samples = self._taken_ns[:], self._samples[:]
+        copy._sorted = self._sorted[:]
+        copy._log_sum, copy._weight = self._log_sum, self._weight
+        copy._fades_ns = self._fades_ns
+        return copy
+
     def _fade(self, now_ns: int) -> None:
+        """Drop the samples that are too old."""
+        if now_ns <= self._fades_ns:
+            return
         oldest = now_ns - self._horizon_ns
         while self._taken_ns and self._taken_ns[0] < oldest:
+            self._faded_ns = self._taken_ns[0] + self._horizon_ns
             self._drop_oldest()
         self._fades_ns = self._taken_ns[0] + self._horizon_ns if self._taken_ns else FOREVER_NS
 
@@ -193,7 +222,7 @@ class SampleWindow:
         self._weight -= weight
         if not self._samples:
             self._log_sum = self._weight = 0.0  # clears accumulated rounding errors
-        self._reset_means()
+        self._reset_reads()
 
     def _weigh(self, sample: float) -> None:
         """Add the newest sample with weight 1; the weights of all others shrink by FADING."""
@@ -204,11 +233,12 @@ class SampleWindow:
         self._log_sum = self._weight = 0.0
         for sample in self._samples:
             self._weigh(sample)
-        self._reset_means()
+        self._reset_reads()
 
-    def _reset_means(self) -> None:
+    def _reset_reads(self) -> None:
         self._mean = None
         self._capped = None
+        self._aged = None
 
 
 @cache

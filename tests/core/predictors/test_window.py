@@ -143,7 +143,7 @@ def test_small_changes_are_no_step():
 
 def test_a_step_that_is_forgotten_is_reverted():
     made = window(*[1.0] * 8, 10.0, 10.0, 10.0)
-    made.forget_after(7)
+    made.forget_after(11, 7)
     assert made.mean(20) == pytest.approx(1.0)
 
 
@@ -171,15 +171,29 @@ def test_quantiles_rise(samples, one, other):
 
 
 @any_samples
-@given(st.lists(st.tuples(st.integers(0, 50), st.floats(0.1, 100)), min_size=1, max_size=40))
-def test_asking_in_between_changes_nothing(steps):
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 300), st.floats(0.1, 100)),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_a_read_changes_nothing_for_whatever_moment_it_asks(steps):
     queried, quiet = SampleWindow(PRIOR, 8, 200), SampleWindow(PRIOR, 8, 200)
     now = 0
-    for delay, value in steps:
+    for delay, ahead, value in steps:
         now += delay
-        queried.mean(now)
-        queried.quantile(now, 0.5)
+        for moment in (now + ahead, now):
+            queried.mean(moment)
+            queried.mean_up_to(moment, 0.9)
+            queried.quantile(moment, 0.5)
+            queried.known(moment)
+            queried.oldest_ns(moment)
         queried.add(now, value)
         quiet.add(now, value)
-    assert queried.mean(now) == quiet.mean(now)
-    assert queried.quantile(now, 0.95) == quiet.quantile(now, 0.95)
+        assert queried.mean(now) == quiet.mean(now)
+        assert queried.mean_up_to(now, 0.9) == quiet.mean_up_to(now, 0.9)
+        assert queried.quantile(now, 0.95) == quiet.quantile(now, 0.95)
+    later = now + 150
+    assert queried.mean(later) == quiet.mean(later)
+    assert queried.oldest_ns(later) == quiet.oldest_ns(later)
