@@ -6,13 +6,15 @@ next payload is decoded.
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
 from mc_sched.core.events import Decoded, DecodeFailed
+from mc_sched.service.heartbeat import Heartbeat
 
 Decode = Callable[[bytes], torch.Tensor]
 """Turns a payload into the input of its codec's stage; ValueError if the payload is invalid."""
@@ -28,7 +30,10 @@ class PayloadDecoder:
         self._decoders = decoders
         self._deliver, self._report = deliver, report
         self._payloads: dict[str, bytes] = {}
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._jobs: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="decoder", daemon=True)
+        self.heartbeat = Heartbeat(self._worker)
+        self._worker.start()
 
     def hold(self, task_id: str, payload: bytes) -> None:
         """Keep a task's payload until it is decoded or dropped."""
@@ -40,11 +45,18 @@ class PayloadDecoder:
 
     def decode(self, task_id: str, codec: str) -> None:
         """Begin to decode a payload; Decoded or DecodeFailed is reported."""
-        self._worker.submit(self._decode, task_id, codec)
+        self._jobs.put((task_id, codec))
 
     def close(self) -> None:
-        """End the worker after the payload that it is at."""
-        self._worker.shutdown()
+        """Stop the worker after the payloads that were requested."""
+        self._jobs.put(None)
+        self._worker.join(timeout=10)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self.heartbeat.beat()
+            self._decode(*job)
+            self.heartbeat.rest()
 
     def _decode(self, task_id: str, codec: str) -> None:
         started_ns = time.monotonic_ns()

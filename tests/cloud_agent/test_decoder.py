@@ -81,3 +81,15 @@ def test_a_payload_is_freed_when_it_is_decoded_or_dropped(reports):
     reports.send("a", b"text")
     reports.decoder.close()
     assert reports.decoder._payloads == {}
+
+
+def test_the_heartbeat_tells_of_a_stuck_payload_and_of_a_dead_thread(reports, monkeypatch):
+    assert reports.decoder.heartbeat.steady
+    monkeypatch.setattr(reports.decoder.heartbeat, "_stuck_ns", 0)
+    reports.go_on.clear()
+    reports.send("a", b"text")
+    assert reports.running.wait(PATIENCE_S)
+    assert not reports.decoder.heartbeat.steady
+    reports.go_on.set()
+    reports.decoder.close()
+    assert not reports.decoder.heartbeat.steady

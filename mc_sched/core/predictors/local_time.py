@@ -110,10 +110,7 @@ class LocalTimePredictor:
         self._aborting = True
 
     def ended(self, now_ns: int, completed: bool) -> tuple[Score, ...]:
-        """The running inference ended; `whole` says that it ran to its last layer.
-
-        A whole run scores what was predicted of it.
-        """
+        """Learn from the end of the run; a run that is `completed` also scores its forecasts."""
         scores: tuple[Score, ...] = ()
         if completed and self._started_ns is not None:
             took_ns = now_ns - self._started_ns
