@@ -135,9 +135,10 @@ class CloudServicer(cloud_pb2_grpc.CloudAgentServicer):
             encoded = serde.cloud_action_to_wire(message, self._labels, held_ns, transfer_ns)
             if isinstance(message, LAST):
                 encoded.story.extend(serde.story_to_wire(call.story))
+                # before the write: an edge that has its answer may end the call at once
+                self._log_outcome(message, call.trace_id)
             await context.write(encoded)
             if isinstance(message, LAST):
-                self._log_outcome(message, call.trace_id)
                 return
 
     def _log_outcome(self, message: Refuse | Reject | Reply | Stop, trace_id: str) -> None:
