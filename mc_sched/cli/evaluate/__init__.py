@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mc_sched.cli.evaluate import policy_tables, privacy
+from mc_sched.cli.evaluate.inputs import load_inputs
 from mc_sched.cli.options.output import add_output_option
 from mc_sched.cli.options.ranges import check_range
 from mc_sched.cli.output.progress import print_progress
@@ -65,23 +66,16 @@ def run(args: argparse.Namespace) -> int:
         return privacy.run(args)
     if args.for_policies:
         return policy_tables.run(args)
-    import torch
     from mc_models.bundle.files import BundleError
-    from mc_models.bundle.load import load_bundle
     from mc_models.data.image_sets import DataError
-    from mc_models.evaluation.accuracy import evaluate, evaluation_images
+    from mc_models.evaluation.accuracy import evaluate
     from mc_models.evaluation.files import as_values
 
     from mc_sched.cli.output.progress import StageBars
 
-    if args.threads > 0:
-        torch.set_num_threads(args.threads)
     try:
-        bundle = load_bundle(args.bundle)
         with StageBars() as bars:
-            images = evaluation_images(
-                bundle, args.data, args.count, args.seed, lambda d, n: bars("read images", d, n)
-            )
+            bundle, images = load_inputs(args, bars)
             result = evaluate(bundle, images, on_progress=lambda d, n: bars("evaluate", d, n))
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error

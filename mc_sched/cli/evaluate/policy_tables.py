@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mc_sched.bundles.policy_tables import add_policy_tables
+from mc_sched.cli.evaluate.inputs import load_inputs
 from mc_sched.cli.output.tables import print_table
 from mc_sched.errors import UserError
 
@@ -16,22 +17,14 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Measure on the images of the stored table, write the bundle, and print the tables."""
-    import torch
     from mc_models.bundle.files import BundleError
-    from mc_models.bundle.load import load_bundle
     from mc_models.data.image_sets import DataError
-    from mc_models.evaluation.accuracy import evaluation_images
 
     from mc_sched.cli.output.progress import StageBars
 
-    if args.threads > 0:
-        torch.set_num_threads(args.threads)
     try:
-        bundle = load_bundle(args.bundle)
         with StageBars() as bars:
-            images = evaluation_images(
-                bundle, args.data, args.count, args.seed, lambda d, n: bars("read images", d, n)
-            )
+            bundle, images = load_inputs(args, bars)
             bundle = add_policy_tables(bundle, images, lambda d, n: bars("measure", d, n))
     except (BundleError, DataError) as error:
         raise UserError(str(error)) from error
