@@ -1,0 +1,1 @@
+"""The cloud agent's front process: sessions, routing to workers, control calls."""
