@@ -163,10 +163,10 @@ class CloudDriver:
         if isinstance(action, do.RunStage):
             self.executor.run_stage(action.task_ids, action.stage)
         elif isinstance(action, do.RunHead):
-            self.executor.run_head(action.task_id, action.exit)
+            self.executor.run_head(action.task_ids, action.exit)
         elif isinstance(action, do.Decode):
             self.decoder.decode(action.task_id, action.codec)
-        elif not isinstance(action, do.RecordScore):
+        elif not isinstance(action, (do.RecordScore, do.Grant)):
             if isinstance(action, LAST):
                 self._forget(action)
             call = self.calls.get(action.task_id)

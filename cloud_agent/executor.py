@@ -58,9 +58,9 @@ class StageExecutor:
         """Queue a stage; StageDone or ExecutorFailed is reported."""
         self._jobs.put(lambda: self._run_stage(task_ids, stage))
 
-    def run_head(self, task_id: str, exit_name: str) -> None:
+    def run_head(self, task_ids: tuple[str, ...], exit_name: str) -> None:
         """Queue a head; HeadDone or ExecutorFailed is reported."""
-        self._jobs.put(lambda: self._run_head(task_id, exit_name))
+        self._jobs.put(lambda: self._run_head(task_ids, exit_name))
 
     def close(self) -> None:
         """End the worker after its present job."""
@@ -77,31 +77,30 @@ class StageExecutor:
 
     def _run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
         started_ns = time.monotonic_ns()
-        for task_id in task_ids:
-            try:
+        try:
+            for task_id in task_ids:
                 x = self._activations[task_id]
                 self._activations[task_id] = self._stages[stage](x)
-            except Exception as error:
-                self._report(
-                    ExecutorFailed(
-                        time.monotonic_ns(), task_id, f"the network failed: {sentence(error)}"
-                    )
-                )
-                return
+        except Exception as error:
+            self._report(_failed(task_ids, error))
+            return
         now_ns = time.monotonic_ns()
         self._report(StageDone(now_ns, task_ids, stage, now_ns - started_ns))
 
-    def _run_head(self, task_id: str, exit_name: str) -> None:
+    def _run_head(self, task_ids: tuple[str, ...], exit_name: str) -> None:
         started_ns = time.monotonic_ns()
         try:
-            logits = self._heads[exit_name](self._activations[task_id])
-            prediction = Prediction(*top5_and_entropy(logits, self._temperatures[exit_name]))
-        except Exception as error:
-            self._report(
-                ExecutorFailed(
-                    time.monotonic_ns(), task_id, f"the network failed: {sentence(error)}"
-                )
+            head, temperature = self._heads[exit_name], self._temperatures[exit_name]
+            predictions = tuple(
+                Prediction(*top5_and_entropy(head(self._activations[task_id]), temperature))
+                for task_id in task_ids
             )
+        except Exception as error:
+            self._report(_failed(task_ids, error))
             return
         now_ns = time.monotonic_ns()
-        self._report(HeadDone(now_ns, task_id, exit_name, prediction, now_ns - started_ns))
+        self._report(HeadDone(now_ns, task_ids, exit_name, predictions, now_ns - started_ns))
+
+
+def _failed(task_ids: tuple[str, ...], error: Exception) -> ExecutorFailed:
+    return ExecutorFailed(time.monotonic_ns(), task_ids, f"the network failed: {sentence(error)}")

@@ -82,7 +82,9 @@ class ScheduledStages:
                 logits = self._net.heads[action.exit](x)
                 prediction = Prediction(*top5_and_entropy(logits, self._temperatures[action.exit]))
                 now_ns = time.monotonic_ns()
-                event = ev.HeadDone(now_ns, task_id, action.exit, prediction, now_ns - started_ns)
+                event = ev.HeadDone(
+                    now_ns, (task_id,), action.exit, (prediction,), now_ns - started_ns
+                )
             elif isinstance(action, do.Reply) and action.exit == self._last:
                 return action.prediction.top
             else:

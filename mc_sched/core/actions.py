@@ -48,6 +48,8 @@ class Encode:
 class SendToCloud:
     """Upload this task. `budget_ns` is the time left until the deadline when it is sent.
 
+    `wanted` is the number of further tasks that would be sent now if the cloud gave more credits.
+
     `down_ns` is the forecast of the downlink time, which the cloud must leave free. After
     `reply_in_ns` the edge may fall back to the local net, so that the cloud pursues no deeper exit
     beyond it.
@@ -60,6 +62,7 @@ class SendToCloud:
     down_ns: int
     exit_rule: ExitRule
     reply_in_ns: int
+    wanted: int = 0
 
 
 @value
@@ -155,7 +158,7 @@ class Reject:
 
 @value
 class RunStage:
-    """Run stage `stage` for these tasks; at present always one task."""
+    """Run stage `stage` for these tasks, as one batch."""
 
     task_ids: tuple[str, ...]
     stage: int
@@ -163,9 +166,9 @@ class RunStage:
 
 @value
 class RunHead:
-    """Load the head of exit `exit` and run it for this task."""
+    """Run the head of exit `exit` for these tasks, as one batch."""
 
-    task_id: str
+    task_ids: tuple[str, ...]
     exit: str
 
 
@@ -203,6 +206,15 @@ class Stop:
     failed: bool = False
 
 
+@value
+class Grant:
+    """Allow this edge to have `credits` tasks open on this node at a time."""
+
+    edge_id: str
+    credits: int
+
+
 CloudAction = (
     Decode | Accept | Refuse | Reject | RunStage | RunHead | Progress | RecordScore | Reply | Stop
-)
+    | Grant
+)  # fmt: skip

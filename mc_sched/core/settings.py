@@ -42,3 +42,9 @@ class CloudSettings:
     quantile: float = 0.95
     max_tasks: int = 64
     """Tasks waiting or running beyond which a new one is refused."""
+    max_batch: int = 32
+    """Most tasks that run one stage or head together."""
+    decoders: int = 1
+    """Payloads that are decoded at the same time."""
+    credits: bool = True
+    """If False, every edge may have `max_tasks` tasks open here, whatever the load is."""

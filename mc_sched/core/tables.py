@@ -20,6 +20,8 @@ class Exit:
     head_ns: int
     accuracy: dict[str, float]
     """Expected accuracy by codec, e.g. {"jpeg": 0.91}; none for a codec that enters behind it."""
+    head_batch_ns: tuple[int, ...] = ()
+    """Time of its head by batch, for the sizes in `CloudTable.batch_sizes`; empty if unknown."""
 
 
 @value
@@ -64,6 +66,10 @@ class CloudTable:
     splits: tuple[Codec, ...] = ()
     """Payloads of a partitioned net: the raw activation behind each stage but the last, in 8 bits.
     Only the partitioning policies see them."""
+    batch_sizes: tuple[int, ...] = (1,)
+    """Sizes of the batches whose times were measured, in ascending order from 1."""
+    stage_batch_ns: tuple[tuple[int, ...], ...] = ()
+    """Time of each stage by batch, for the sizes in `batch_sizes`; empty if unknown."""
 
     @property
     def payload_formats(self) -> tuple[Codec, ...]:

@@ -69,6 +69,8 @@ class RefusalCode(str, Enum):
     """A task of the same id is still being stopped."""
     PRIVACY = "privacy"
     """The policy would send a payload that the task's privacy forbids."""
+    NO_CREDIT = "no-credit"
+    """The client or edge has no credit for another task at present."""
     CLOUD = "cloud"
     """The cloud refused it, and the edge could not run it in time."""
 

@@ -120,7 +120,8 @@ class SimCloud:
         self._handle(ev.StageDone(self._clock.now_ns, action.task_ids, action.stage, took_ns))
 
     def _run_head(self, action: do.RunHead) -> None:
-        call = self._calls[action.task_id]
+        (task_id,) = action.task_ids
+        call = self._calls[task_id]
         exit_ = self.table.exit_named(action.exit)
         took_ns = self._took_ns(exit_.head_ns, call.image, head_piece(self.table, exit_))
         # drawn now: the call may be gone when the head is done
@@ -128,11 +129,12 @@ class SimCloud:
         prediction = call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
         self._clock.at(
             self._clock.now_ns + took_ns,
-            self._head_done, action.task_id, action.exit, prediction, took_ns,
+            self._head_done, task_id, action.exit, prediction, took_ns,
         )  # fmt: skip
 
     def _head_done(self, task_id: str, exit_: str, prediction: Prediction, took_ns: int) -> None:
-        self._handle(ev.HeadDone(self._clock.now_ns, task_id, exit_, prediction, took_ns))
+        now_ns = self._clock.now_ns
+        self._handle(ev.HeadDone(now_ns, (task_id,), exit_, (prediction,), took_ns))
 
     def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
         return self._device.took_ns(profiled_ns, image, piece, self._clock.now_ns)

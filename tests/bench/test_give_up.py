@@ -70,7 +70,7 @@ def test_a_stage_after_the_give_up_is_counted():
 
 
 def test_a_head_after_the_give_up_is_counted():
-    found = read(*AT_WORK, (4, stage_done(0)), (4, do.RunHead("t", "exit0")), (5, reply()))
+    found = read(*AT_WORK, (4, stage_done(0)), (4, do.RunHead(("t",), "exit0")), (5, reply()))
     assert found == GiveUps(1, 1, (2.0,), (4.0,))
 
 

@@ -107,8 +107,8 @@ class HandStages:
     def run_stage(self, task_ids, stage):
         self.requested.append((*task_ids, stage))
 
-    def run_head(self, task_id, exit_name):
-        self.requested.append((task_id, exit_name))
+    def run_head(self, task_ids, exit_name):
+        self.requested.extend((task_id, exit_name) for task_id in task_ids)
 
 
 class HandDecoder:

@@ -68,7 +68,7 @@ class Rig:
         self.driver.handle(ev.StageDone(time.monotonic_ns(), (key,), stage, MS))
 
     def head_done(self, key, exit_="final"):
-        self.driver.handle(ev.HeadDone(time.monotonic_ns(), key, exit_, ANSWER, MS))
+        self.driver.handle(ev.HeadDone(time.monotonic_ns(), (key,), exit_, (ANSWER,), MS))
 
     def critical(self):
         return [record for record in self.records if record["level"] == "critical"]
@@ -119,7 +119,7 @@ async def test_a_task_that_no_exit_can_serve_is_refused_and_dropped(rig):
 
 async def test_a_failing_network_stops_the_task_and_the_next_one_runs(rig):
     first, second = rig.arrive("a"), rig.arrive("b")
-    rig.driver.handle(ev.ExecutorFailed(time.monotonic_ns(), "a", "the network failed: boom"))
+    rig.driver.handle(ev.ExecutorFailed(time.monotonic_ns(), ("a",), "the network failed: boom"))
     assert (await messages_of(first))[-1].reason == "the network failed: boom"
     assert rig.stages.requested == [("a", 0), ("b", 0)]
     assert list(rig.stages.held) == ["b"]

@@ -57,19 +57,19 @@ def test_stages_continue_from_the_tasks_position_and_the_head_answers(reports):
             done = reports.next()
             assert (type(done), done.task_ids, done.stage) == (ev.StageDone, ("a",), stage)
             assert done.took_ns >= 0
-        executor.run_head("a", "final")
+        executor.run_head(("a",), "final")
         done = reports.next()
     expected = ((LOGITS + 1) * 2).softmax(1)[0]
-    assert (type(done), done.task_id, done.exit) == (ev.HeadDone, "a", "final")
-    assert done.prediction.top[0] == (1, pytest.approx(expected[1].item()))
-    assert len(done.prediction.top) == 5
+    assert (type(done), done.task_ids, done.exit) == (ev.HeadDone, ("a",), "final")
+    assert done.predictions[0].top[0] == (1, pytest.approx(expected[1].item()))
+    assert len(done.predictions[0].top) == 5
 
 
 def test_a_head_does_not_move_the_task(reports):
     """The next stage continues from the stage before, not from the head."""
     with running(reports, plus_one, heads={"e": lambda x: x * 0}) as executor:
         executor.hold("a", LOGITS)
-        executor.run_head("a", "e")
+        executor.run_head(("a",), "e")
         executor.run_stage(("a",), 0)
         reports.next()
         reports.next()
@@ -81,10 +81,10 @@ def test_each_exit_has_its_own_temperature(reports):
     with running(reports, heads=heads, temperatures={"warm": 4.0, "cool": 1.0}) as executor:
         executor.hold("a", LOGITS)
         for name in heads:
-            executor.run_head("a", name)
+            executor.run_head(("a",), name)
         warm, cool = reports.next(), reports.next()
-    assert warm.prediction.top[0] == (1, pytest.approx((LOGITS / 4).softmax(1)[0, 1].item()))
-    assert cool.prediction.top[0] == (1, pytest.approx(LOGITS.softmax(1)[0, 1].item()))
+    assert warm.predictions[0].top[0] == (1, pytest.approx((LOGITS / 4).softmax(1)[0, 1].item()))
+    assert cool.predictions[0].top[0] == (1, pytest.approx(LOGITS.softmax(1)[0, 1].item()))
 
 
 def test_jobs_run_one_at_a_time_in_the_order_asked(reports):
@@ -92,9 +92,9 @@ def test_jobs_run_one_at_a_time_in_the_order_asked(reports):
         for task_id in "abc":
             executor.hold(task_id, LOGITS)
             executor.run_stage((task_id,), 0)
-        executor.run_head("b", "final")
+        executor.run_head(("b",), "final")
         ends = [reports.next() for _ in range(4)]
-    assert [getattr(e, "task_ids", "head") for e in ends] == [("a",), ("b",), ("c",), "head"]
+    assert [e.task_ids for e in ends] == [("a",), ("b",), ("c",), ("b",)]
     times = [event.now_ns for event in ends]
     assert times == sorted(times)
 
@@ -137,9 +137,9 @@ def test_a_failure_is_one_sentence_and_the_worker_continues(reports, where):
         if where == "stage":
             executor.run_stage(("a",), 0)
         else:
-            executor.run_head("a", "bad")
+            executor.run_head(("a",), "bad")
         failed = reports.next()
-        assert (type(failed), failed.task_id) == (ev.ExecutorFailed, "a")
+        assert (type(failed), failed.task_ids) == (ev.ExecutorFailed, ("a",))
         assert failed.reason == "the network failed: RuntimeError: out of memory"
         executor.run_stage(("b",), 1)
         assert isinstance(reports.next(), ev.StageDone)

@@ -261,11 +261,11 @@ class Joined:
             for task_id in action.task_ids:
                 assert action.stage >= CLOUD.codec_named(self.sent[task_id]).stage
             if self.draw.random() < 0.01:
-                self.at(took, self.cloud_fails, action.task_ids[0])
+                self.at(took, self.cloud_fails, action.task_ids)
             else:
                 self.at(took, self.stage_done, action, took)
         elif isinstance(action, do.RunHead):
-            assert action.task_id not in self.unwanted, "a head started after the give-up"
+            assert not self.unwanted & set(action.task_ids), "a head started after the give-up"
             self.at(took // 6, self.head_done, action, took // 6)
         elif not isinstance(action, do.RecordScore):
             self.at(self.delay() if not isinstance(action, do.Accept) else MS, self.news, action)
@@ -274,10 +274,14 @@ class Joined:
         self.to_cloud(ev.StageDone(self.now, action.task_ids, action.stage, took))
 
     def head_done(self, action: do.RunHead, took: int) -> None:
-        self.to_cloud(ev.HeadDone(self.now, action.task_id, action.exit, ANSWER, took))
+        self.to_cloud(
+            ev.HeadDone(
+                self.now, action.task_ids, action.exit, (ANSWER,) * len(action.task_ids), took
+            )
+        )
 
-    def cloud_fails(self, task_id: str) -> None:
-        self.to_cloud(ev.ExecutorFailed(self.now, task_id, "out of memory"))
+    def cloud_fails(self, task_ids: tuple[str, ...]) -> None:
+        self.to_cloud(ev.ExecutorFailed(self.now, task_ids, "out of memory"))
 
     def news(self, action) -> None:
         task_id = action.task_id

@@ -75,10 +75,14 @@ class ScriptedCloud:
         now_ns = self.piece_since_ns + took_ns
         if isinstance(piece, do.RunStage):
             return self.handle(ev.StageDone(now_ns, piece.task_ids, piece.stage, took_ns))
-        return self.handle(ev.HeadDone(now_ns, piece.task_id, piece.exit, ANSWER, took_ns))
+        return self.handle(
+            ev.HeadDone(
+                now_ns, piece.task_ids, piece.exit, (ANSWER,) * len(piece.task_ids), took_ns
+            )
+        )
 
     def fail(self, ms: float, task_id: str, reason="out of memory") -> list[do.CloudAction]:
-        return self.tell(ms, ev.ExecutorFailed, task_id, reason)
+        return self.tell(ms, ev.ExecutorFailed, (task_id,), reason)
 
     # --- looking ----------------------------------------------------------------------------
 
@@ -115,7 +119,7 @@ class ScriptedCloud:
     def _check_action(self, action: do.CloudAction) -> None:
         if isinstance(action, do.RunStage | do.RunHead):
             assert self.piece is None, "two jobs for one executor"
-            ids = action.task_ids if isinstance(action, do.RunStage) else (action.task_id,)
+            ids = action.task_ids
             assert not self.unwanted & set(ids), "work on a task that nobody wants"
             self.piece, self.piece_since_ns = action, self.now_ns
         elif isinstance(action, do.Decode):
@@ -135,9 +139,8 @@ class ScriptedCloud:
             failed = ev.DecodeFailed(self.now_ns + MS, self.decoding, "the test is over", False)
             self.handle(failed)
         while self.piece is not None:
-            piece = self.piece
-            task_id = piece.task_ids[0] if isinstance(piece, do.RunStage) else piece.task_id
-            self.handle(ev.ExecutorFailed(self.now_ns + MS, task_id, "the test is over"))
+            ids = self.piece.task_ids
+            self.handle(ev.ExecutorFailed(self.now_ns + MS, ids, "the test is over"))
         assert self.machine.is_idle
         assert self.ends == self.received
 

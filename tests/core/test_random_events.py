@@ -235,25 +235,24 @@ class RandomCloud(Random):
         elif piece is not None:
             self.piece = None
             if isinstance(piece, do.RunStage):
-                (task_id,) = piece.task_ids
                 done = ev.StageDone(self.now, piece.task_ids, piece.stage, 3 * MS)
             else:
-                task_id = piece.task_id
-                done = ev.HeadDone(self.now, task_id, piece.exit, ANSWER, MS)
-            broken = ev.ExecutorFailed(self.now, task_id, "out of memory")
+                answers = (ANSWER,) * len(piece.task_ids)
+                done = ev.HeadDone(self.now, piece.task_ids, piece.exit, answers, MS)
+            broken = ev.ExecutorFailed(self.now, piece.task_ids, "out of memory")
             assert self.feed(broken if failed else done) is not None
 
     def misplaced(self):
         """A report about a task that is neither in the decoder nor in the executor."""
         now, at_work = self.now, {self.decoding, *getattr(self.piece, "task_ids", ())}
-        at_work.add(getattr(self.piece, "task_id", None))
         task_id = self.recent()
         task_id = "nobody" if task_id in at_work else task_id
         return self.draw.choice(
             (
                 ev.Decoded(now, task_id, 1), ev.DecodeFailed(now, task_id, "", True),
-                ev.StageDone(now, (task_id,), 0, MS), ev.HeadDone(now, task_id, "x", ANSWER, 1),
-                ev.ExecutorFailed(now, task_id, "out of memory"),
+                ev.StageDone(now, (task_id,), 0, MS),
+                ev.HeadDone(now, (task_id,), "x", (ANSWER,), 1),
+                ev.ExecutorFailed(now, (task_id,), "out of memory"),
             )
         )  # fmt: skip
 

@@ -123,7 +123,7 @@ def test_a_task_that_the_busy_edge_leaves_to_the_cloud_has_until_its_deadline(pa
     pair.edge.submit(52, "x", 30, policy="edge-only")  # the local net is busy until 72
     pair.cloud.step()
     messages = pair.cloud.step(took=35)  # at 54; the head takes 1 ms more
-    assert messages == [do.RunHead("a", "exit1")]
+    assert messages == [do.RunHead(("a",), "exit1")]
     assert pair.finish()[-1] == succeeded("a", Site.CLOUD)
 
 

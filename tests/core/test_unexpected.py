@@ -164,8 +164,8 @@ def test_an_answer_of_an_exit_that_the_cloud_net_lacks_is_an_error():
 
 PIECES = {
     "StageDone": lambda ms: ev.StageDone(at(ms), ("a",), 0, ns(4)),
-    "HeadDone": lambda ms: ev.HeadDone(at(ms), "a", "exit0", ANSWER, ns(1)),
-    "ExecutorFailed": lambda ms: ev.ExecutorFailed(at(ms), "a", "out of memory"),
+    "HeadDone": lambda ms: ev.HeadDone(at(ms), ("a",), "exit0", (ANSWER,), ns(1)),
+    "ExecutorFailed": lambda ms: ev.ExecutorFailed(at(ms), ("a",), "out of memory"),
 }
 
 
@@ -210,7 +210,7 @@ def test_the_end_of_another_piece_changes_nothing(history, piece):
     ("history", "event"),
     [
         (in_stage, ev.StageDone(at(6), ("a",), 3, ns(4))),
-        (in_head, ev.HeadDone(at(6), "a", "exit3", ANSWER, ns(1))),
+        (in_head, ev.HeadDone(at(6), ("a",), "exit3", (ANSWER,), ns(1))),
     ],
 )
 def test_the_end_of_a_piece_that_was_not_requested_is_an_error(history, event):

@@ -123,7 +123,8 @@ def test_the_histories_hold_every_event_and_action():
     for seed in range(60):
         logs = history(seed, loss=seed % 2 / 10, slowest=(1.2, 3.0)[seed % 2]).records
         held |= {record["name"] for records in logs.values() for record in records}
-    assert set(CLASSES) - held <= {"ExecutorFailed"}
+    credits_ = {"Grant", "EdgeJoined", "EdgeLeft", "CreditsWanted", "CreditsGranted"}
+    assert set(CLASSES) - held <= {"ExecutorFailed", *credits_}
 
 
 def test_a_replay_sends_the_same_probes_with_the_same_padding():

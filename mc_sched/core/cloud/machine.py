@@ -61,6 +61,9 @@ class CloudMachine:
             ev.GiveUpReceived: self._on_unwanted,
             ev.ClientGone: self._on_unwanted,
             ev.LinkSampled: self._downlinks.record,
+            ev.EdgeJoined: self._on_edge_joined,
+            ev.EdgeLeft: lambda event: None,
+            ev.CreditsWanted: lambda event: None,
             ev.CloudReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
@@ -219,7 +222,7 @@ class CloudMachine:
     def _answer_or_stop(self, task: CloudTask, choice: Choice, exit_: Exit | None) -> None:
         if choice is Choice.ANSWER and exit_ is not None:
             task.move("run_head")
-            self._run(task, do.RunHead(task.task_id, exit_.name), NOTHING)
+            self._run(task, do.RunHead((task.task_id,), exit_.name), NOTHING)
         else:
             task.move("stop")
             reason = "the deadline cannot be met any more"
@@ -234,8 +237,8 @@ class CloudMachine:
             self._actions.append(do.Progress(task.task_id, task.next_stage - 1, remaining_ns))
 
     def _on_head_done(self, event: ev.HeadDone) -> None:
-        expected = do.RunHead(event.task_id, event.exit)
-        task = self._finish_piece(event, event.task_id, expected).task
+        (task_id,), (prediction,) = event.task_ids, event.predictions
+        task = self._finish_piece(event, task_id, do.RunHead((task_id,), event.exit)).task
         stopped = task.state is CloudState.STOPPING
         self._worked(task, event, event.took_ns)
         if stopped:
@@ -244,14 +247,15 @@ class CloudMachine:
         del self._tasks[task.task_id]
         self._actions.append(
             do.Reply(
-                task.task_id, event.exit, event.prediction, task.compute_ns,
+                task.task_id, event.exit, prediction, task.compute_ns,
                 self._wait_ns(event.now_ns), self._times.slowdown(event.now_ns),
             )
         )  # fmt: skip
         self._times.record_task(task.took_ns)
 
     def _on_executor_failed(self, event: ev.ExecutorFailed) -> None:
-        task = self._finish_piece(event, event.task_id, None).task
+        (task_id,) = event.task_ids
+        task = self._finish_piece(event, task_id, None).task
         self._worked(task, event, 0)
         self._end(task, do.Stop(task.task_id, event.reason, task.compute_ns, failed=True))
 
@@ -298,6 +302,9 @@ class CloudMachine:
         self._most_tasks = max(self._most_tasks, event.settings.max_tasks)
         self._times.set_quantile(event.settings.quantile)
         self._schedule.set_quantile(event.settings.quantile)
+
+    def _on_edge_joined(self, event: ev.EdgeJoined) -> None:
+        self._actions.append(do.Grant(event.edge_id, self._admission.max_tasks))
 
     def _on_drain(self, event: ev.Drain) -> None:
         self._admission.draining = True

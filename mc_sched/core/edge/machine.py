@@ -99,6 +99,7 @@ class EdgeMachine:
             ev.CloudLost: call.on_lost,
             ev.CloudReached: self._probes.on_cloud_reached,
             ev.CloudFound: learning.cloud_found,
+            ev.CreditsGranted: lambda event: None,
             ev.CloudGone: self._on_cloud_gone,
             ev.LinkSampled: self._on_link_sampled,
             ev.ProbeLost: self._probes.on_probe_lost,

@@ -15,7 +15,8 @@ class Received:
     `budget_ns` is the time that is left until the reply must be back on the edge. `reply_in_ns` is
     the time that is left until the edge may fall back to the local net; None if it will not.
     `down_ns` is the edge's forecast of the downlink time. `transfer_ns` is the part of the upload
-    that this node saw, from the first part of the payload to its last byte.
+    that this node saw, from the first part of the payload to its last byte. `wanted` is the number
+    of further tasks that the edge would send now if it had credits.
     """
 
     now_ns: int
@@ -28,6 +29,7 @@ class Received:
     exit_rule: ExitRule = ExitRule.ADAPTIVE
     reply_in_ns: int | None = None
     transfer_ns: int = 0
+    wanted: int = 0
 
 
 @value
@@ -64,21 +66,24 @@ class StageDone:
 
 @value
 class HeadDone:
-    """The executor has finished the head of exit `exit` for this task."""
+    """The executor has finished the head of exit `exit` for these tasks after `took_ns`.
+
+    `predictions` are in the order of `task_ids`.
+    """
 
     now_ns: int
-    task_id: str
+    task_ids: tuple[str, ...]
     exit: str
-    prediction: Prediction
+    predictions: tuple[Prediction, ...]
     took_ns: int
 
 
 @value
 class ExecutorFailed:
-    """The executor could not run a stage or head for this task."""
+    """The executor could not run a stage or head for these tasks."""
 
     now_ns: int
-    task_id: str
+    task_ids: tuple[str, ...]
     reason: str
 
 
@@ -91,6 +96,31 @@ class GiveUpReceived:
 
 
 @value
+class EdgeJoined:
+    """An edge has opened a session; it may send tasks once it is granted credits."""
+
+    now_ns: int
+    edge_id: str
+
+
+@value
+class EdgeLeft:
+    """The session of an edge has ended; ClientGone has come for each of its open tasks."""
+
+    now_ns: int
+    edge_id: str
+
+
+@value
+class CreditsWanted:
+    """The edge has `wanted` tasks that it would send now if it had credits."""
+
+    now_ns: int
+    edge_id: str
+    wanted: int
+
+
+@value
 class CloudReconfigured:
     """Other settings from now on."""
 
@@ -100,5 +130,5 @@ class CloudReconfigured:
 
 CloudEvent = (
     Received | Decoded | DecodeFailed | StageDone | HeadDone | ExecutorFailed | GiveUpReceived
-    | ClientGone | LinkSampled | CloudReconfigured | Drain
+    | ClientGone | LinkSampled | EdgeJoined | EdgeLeft | CreditsWanted | CloudReconfigured | Drain
 )  # fmt: skip

@@ -7,7 +7,7 @@ from enum import Enum
 from mc_sched.core.events.shared import ClientGone, Drain, LinkSampled
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import CloudTable
-from mc_sched.core.task import Prediction, Task
+from mc_sched.core.task import Prediction, RefusalCode, Task
 from mc_sched.core.value import value
 
 
@@ -114,6 +114,7 @@ class CloudRefused:
     now_ns: int
     task_id: str
     reason: str
+    code: RefusalCode = RefusalCode.INFEASIBLE
 
 
 @value
@@ -178,6 +179,14 @@ class CloudFound:
 
     now_ns: int
     table: CloudTable
+
+
+@value
+class CreditsGranted:
+    """The cloud agent allows this edge to have `credits` tasks open there at a time."""
+
+    now_ns: int
+    credits: int
 
 
 @value
@@ -246,6 +255,7 @@ EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
     | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
-    | CloudReached | CloudFound | CloudGone | LinkSampled | ProbeLost | DeviceSampled | PowerSampled
-    | TimerFired | ClientGone | NotSatisfied | EdgeReconfigured | Drain
+    | CloudReached | CloudFound | CreditsGranted | CloudGone | LinkSampled | ProbeLost
+    | DeviceSampled | PowerSampled | TimerFired | ClientGone | NotSatisfied | EdgeReconfigured
+    | Drain
 )  # fmt: skip

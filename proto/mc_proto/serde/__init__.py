@@ -26,6 +26,17 @@ from mc_proto.serde.outcomes import (
     score_from_wire,
     score_to_wire,
 )
+from mc_proto.serde.sessions import (
+    TaskEvent,
+    check_session_task,
+    session_story_from_wire,
+    session_story_to_wire,
+    session_task_received,
+    session_trace,
+    task_message_from_wire,
+    task_message_to_wire,
+    task_to_session,
+)
 from mc_proto.serde.status import status_to_wire
 from mc_proto.serde.tasks import (
     MAX_IMAGE_BYTES,
@@ -40,9 +51,11 @@ __all__ = [
     "MAX_IMAGE_BYTES",
     "BadField",
     "CloudEvent",
+    "TaskEvent",
     "bad_input_to_wire",
     "check_image",
     "check_open",
+    "check_session_task",
     "check_task",
     "cloud_action_to_wire",
     "cloud_event_from_wire",
@@ -58,8 +71,15 @@ __all__ = [
     "received_from_wire",
     "score_from_wire",
     "score_to_wire",
+    "session_story_from_wire",
+    "session_story_to_wire",
+    "session_task_received",
+    "session_trace",
     "status_to_wire",
     "story_from_wire",
     "story_to_wire",
     "task_from_wire",
+    "task_message_from_wire",
+    "task_message_to_wire",
+    "task_to_session",
 ]

@@ -48,6 +48,11 @@ class CloudAgentStub:
                 request_serializer=mc__proto_dot_v1_dot_cloud__pb2.InferRequest.SerializeToString,
                 response_deserializer=mc__proto_dot_v1_dot_cloud__pb2.InferReply.FromString,
                 _registered_method=True)
+        self.Session = channel.stream_stream(
+                '/mc.v1.CloudAgent/Session',
+                request_serializer=mc__proto_dot_v1_dot_cloud__pb2.SessionRequest.SerializeToString,
+                response_deserializer=mc__proto_dot_v1_dot_cloud__pb2.SessionReply.FromString,
+                _registered_method=True)
         self.GiveUp = channel.unary_unary(
                 '/mc.v1.CloudAgent/GiveUp',
                 request_serializer=mc__proto_dot_v1_dot_cloud__pb2.GiveUpRequest.SerializeToString,
@@ -91,6 +96,24 @@ class CloudAgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Session(self, request_iterator, context):
+        """Serves all tasks of one edge, for as long as the edge runs. The edge sends `hello` first. It
+        then sends each task as one `open`, followed by the rest of its payload in chunks; the messages
+        of several tasks may alternate. No message may be larger than 256 KiB. The agent answers with
+        credits and its load at once, and later whenever they change. About each task it sends
+        `accepted`, any number of `progressed`, and one of `result`, `refused`, `rejected` and
+        `stopped`, which ends the task. Messages about a task that has ended are ignored. When the
+        session ends, on either side, its open tasks are stopped. A session ends with one of these:
+        INVALID_ARGUMENT     `hello` is missing, repeated or not valid (the message names the field)
+        FAILED_PRECONDITION  the agent hosts another bundle
+        RESOURCE_EXHAUSTED   the client has too many sessions, sends without credit all the time, or
+        does not read the agent's messages
+        PERMISSION_DENIED    the certificate may not call this agent
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GiveUp(self, request, context):
         """Stops the work on a task. Use a second connection, so that it does not wait behind image bytes.
         """
@@ -117,6 +140,11 @@ def add_CloudAgentServicer_to_server(servicer, server):
                     servicer.Infer,
                     request_deserializer=mc__proto_dot_v1_dot_cloud__pb2.InferRequest.FromString,
                     response_serializer=mc__proto_dot_v1_dot_cloud__pb2.InferReply.SerializeToString,
+            ),
+            'Session': grpc.stream_stream_rpc_method_handler(
+                    servicer.Session,
+                    request_deserializer=mc__proto_dot_v1_dot_cloud__pb2.SessionRequest.FromString,
+                    response_serializer=mc__proto_dot_v1_dot_cloud__pb2.SessionReply.SerializeToString,
             ),
             'GiveUp': grpc.unary_unary_rpc_method_handler(
                     servicer.GiveUp,
@@ -187,6 +215,33 @@ class CloudAgent:
             '/mc.v1.CloudAgent/Infer',
             mc__proto_dot_v1_dot_cloud__pb2.InferRequest.SerializeToString,
             mc__proto_dot_v1_dot_cloud__pb2.InferReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Session(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/mc.v1.CloudAgent/Session',
+            mc__proto_dot_v1_dot_cloud__pb2.SessionRequest.SerializeToString,
+            mc__proto_dot_v1_dot_cloud__pb2.SessionReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "stream_id", "image", "deadline_ns", "accuracy", "mode", "policy", "privacy", "traceparent")
+    __slots__ = ("task_id", "stream_id", "image", "deadline_ns", "accuracy", "mode", "policy", "privacy", "traceparent", "sent_ns")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class Task(_message.Message):
     POLICY_FIELD_NUMBER: _ClassVar[int]
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     stream_id: str
     image: bytes
@@ -27,7 +28,16 @@ class Task(_message.Message):
     policy: str
     privacy: str
     traceparent: str
-    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    sent_ns: int
+    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ..., traceparent: _Optional[str] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+
+class StreamReply(_message.Message):
+    __slots__ = ("outcomes", "credits")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
+    credits: int
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., credits: _Optional[int] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("task_id", "stream_id", "kind", "latency_ns", "site", "exit", "prediction", "expected_accuracy", "required_accuracy", "gave_up", "reason", "energy", "bytes_up", "cloud_ns", "predicted_ns", "error", "codec", "refusal", "total")

@@ -29,7 +29,7 @@ def test_it_starts_at_the_stage_behind_the_cut(cloud):
 
 def test_and_answers_at_an_exit_behind_it(cloud):
     arrive(cloud, 0, "a", 200, rule=EARLIEST)
-    assert cloud.step() == [RunHead("a", "exit2")]
+    assert cloud.step() == [RunHead(("a",), "exit2")]
     (reply,) = cloud.step()
     assert isinstance(reply, Reply)
     assert (reply.exit, reply.compute_ns) == ("exit2", ns(5))

@@ -20,7 +20,7 @@ def stage(number, task_id="a"):
 
 
 def head(exit_, task_id="a"):
-    return [RunHead(task_id, exit_)]
+    return [RunHead((task_id,), exit_)]
 
 
 def run(cloud, steps):

@@ -135,7 +135,7 @@ def test_a_stage_of_a_task_that_is_being_stopped_counts_until_it_ends(cloud):
 def test_a_running_head_is_all_that_is_left_of_its_task(cloud):
     cloud.arrive(0, "a", 500, rule=EARLIEST)
     cloud.step()
-    assert cloud.step() == [RunHead("a", "exit1")]
+    assert cloud.step() == [RunHead(("a",), "exit1")]
     assert cloud.queue_ms(8.5) == 0.5
 
 

@@ -117,7 +117,7 @@ def test_a_config_holds_settings_and_table(tmp_path):
         (ev.Submitted(0, TASK), "t1"),
         (do.Finish(Outcome("t1", "s", OutcomeKind.LATE, 5)), "t1"),
         (do.SendGiveUp("t1"), "t1"),
-        (do.RunHead("edge/t1", "exit2"), "edge/t1"),
+        (do.RunHead(("edge/t1",), "exit2"), "edge/t1"),
         (ev.Drain(0), None),
         (ev.LinkSampled(0, 5, edge_id="e"), None),
         (do.RunStage(("e/t1", "e/t2"), 0), None),
