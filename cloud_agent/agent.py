@@ -13,9 +13,9 @@ from mc_proto.v1 import cloud_pb2_grpc
 
 from cloud_agent import builders
 from cloud_agent.config import CloudConfig
-from cloud_agent.decoder import PayloadDecoder
 from cloud_agent.driver import CloudDriver
 from cloud_agent.servicer import CloudServicer
+from cloud_agent.worker.decoder import PayloadDecoder
 from mc_sched import __version__
 from mc_sched.bundles.tables import cloud_table
 from mc_sched.core.cloud.machine import CloudMachine

@@ -18,8 +18,8 @@ from mc_models.inference.self_test import try_cloud
 
 from cloud_agent.calls import Limits
 from cloud_agent.config import CloudConfig
-from cloud_agent.decoder import Decode
-from cloud_agent.executor import Report, StageExecutor
+from cloud_agent.worker.decoder import Decode
+from cloud_agent.worker.executor import Report, StageExecutor
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.sensors.chooser import Chooser
 from mc_sched.sensors.inventory import power_chooser

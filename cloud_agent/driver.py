@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import grpc
 
 from cloud_agent.calls import LAST, Call, CallError, Message
-from cloud_agent.decoder import PayloadDecoder
-from cloud_agent.executor import StageExecutor
+from cloud_agent.worker.decoder import PayloadDecoder
+from cloud_agent.worker.executor import StageExecutor
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.machine import CloudMachine

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cloud_agent.calls import LAST, Call, CallError
-from cloud_agent.decoder import PayloadDecoder
-from cloud_agent.executor import StageExecutor
+from cloud_agent.worker.decoder import PayloadDecoder
+from cloud_agent.worker.executor import StageExecutor
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.task import Prediction, RefusalCode

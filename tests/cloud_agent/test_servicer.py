@@ -9,9 +9,9 @@ from mc_proto.channel import bind, connect, make_server
 from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from cloud_agent.calls import Limits
-from cloud_agent.decoder import PayloadDecoder
-from cloud_agent.executor import StageExecutor
 from cloud_agent.servicer import MAX_PADDING_BYTES, CloudServicer
+from cloud_agent.worker.decoder import PayloadDecoder
+from cloud_agent.worker.executor import StageExecutor
 from mc_sched.core.task import ExitRule
 from tests.cloud_agent.cloud_rig import (
     LABELS,

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cloud_agent.decoder import PayloadDecoder
+from cloud_agent.worker.decoder import PayloadDecoder
 from mc_sched.core.events import Decoded, DecodeFailed
 from tests.cloud_agent.cloud_rig import PATIENCE_S
 

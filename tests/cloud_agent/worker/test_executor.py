@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from cloud_agent.executor import StageExecutor
+from cloud_agent.worker.executor import StageExecutor
 from mc_sched.core import events as ev
 from tests.cloud_agent.cloud_rig import LOGITS, PATIENCE_S
 
