@@ -127,12 +127,17 @@ class Decode:
 
 @value
 class Accept:
-    """Report the target exit to the edge, and in how many ns its reply is expected to leave."""
+    """Report the target exit to the edge, and in how many ns its reply is expected to leave.
+
+    `trial_after_ns` is not 0 if the task is a trial: the measured times forbid it, but nothing was
+    measured for so long.
+    """
 
     task_id: str
     exit: str
     predicted_ns: int
     queue_ns: int
+    trial_after_ns: int = 0
 
 
 @value

@@ -68,8 +68,11 @@ class ExitChoice:
         return back_ns <= task.reply_by_ns
 
     def _is_infeasible(self, now_ns: int, task: CloudTask) -> bool:
-        """Return True if even the mean time to the soonest exit ahead is too long."""
-        if task.feasible_ns == now_ns:
+        """Return True if even the mean time to the soonest exit ahead is too long.
+
+        A trial is not checked before it has measured a stage.
+        """
+        if task.trial_after_ns or task.feasible_ns == now_ns:
             return False
         infeasible = self._schedule.nearest_ns(now_ns, task) > self._left_ns(now_ns, task)
         task.feasible_ns = -1 if infeasible else now_ns

@@ -41,7 +41,9 @@ class CloudMachine:
         self._times = CloudTimePredictor(table, settings.quantile)
         self._downlinks = Downlinks()
         self._schedule = CloudSchedule(self._times, settings.quantile)
-        self._admission = CloudAdmission(table, self._times, self._downlinks, settings.max_tasks)
+        self._admission = CloudAdmission(
+            table, self._times, self._downlinks, settings.quantile, settings.max_tasks
+        )
         self._choice = ExitChoice(self._times, self._schedule, self._downlinks)
         self._decoding = DecodeQueue(table, self._times)
         self._scores = ScoreBook()
@@ -86,7 +88,9 @@ class CloudMachine:
 
     def load(self, now_ns: int) -> CloudLoad:
         """Return the load at this moment. Reading it changes nothing."""
-        return CloudLoad(self._wait_ns(now_ns), self._times.slowdown(now_ns), self._open_tasks)
+        return CloudLoad(
+            self._wait_ns(now_ns), self._times.faded_slowdown(now_ns), self._open_tasks
+        )
 
     def reliability(self) -> dict[str, Reliability]:
         """Reliability of this node's forecasts, by predictor."""
@@ -183,12 +187,17 @@ class CloudMachine:
         task.move("accept")
         task.candidates = candidates
         self._tasks[task.task_id] = task
-        alone_ns = self._times.mean_ns(now_ns, task.target, task.next_stage)
+        times = self._admission.times_for(task)
+        alone_ns = times.mean_ns(now_ns, task.target, task.next_stage)
         task.reported_end_ns = now_ns + queue_ns + alone_ns
         if queue_ns > 0:
             task.expected_wait = self._schedule.wait(now_ns, queue_ns)
-        predicted_ns = queue_ns + self._times.upper_ns(now_ns, task.target, task.next_stage)
-        self._actions.append(do.Accept(task.task_id, task.target.name, predicted_ns, queue_ns))
+        predicted_ns = queue_ns + times.upper_ns(now_ns, task.target, task.next_stage)
+        self._actions.append(
+            do.Accept(
+                task.task_id, task.target.name, predicted_ns, queue_ns, task.trial_after_ns
+            )
+        )  # fmt: skip
 
     # --- between stages ---------------------------------------------------------------------
 
@@ -199,8 +208,9 @@ class CloudMachine:
             stopped = task.state is CloudState.STOPPING
             self._worked(task, event, event.took_ns)
             score = self._times.record_stage(
-                event.now_ns, event.stage, event.took_ns, piece.expected
+                event.now_ns, event.stage, event.took_ns, piece.expected, task.trial_after_ns > 0
             )
+            task.trial_after_ns = 0
             task.took_ns[event.stage] = event.took_ns
             self._record(task, score)
             if stopped:
@@ -248,7 +258,7 @@ class CloudMachine:
         self._actions.append(
             do.Reply(
                 task.task_id, event.exit, prediction, task.compute_ns,
-                self._wait_ns(event.now_ns), self._times.slowdown(event.now_ns),
+                self._wait_ns(event.now_ns), self._times.faded_slowdown(event.now_ns),
             )
         )  # fmt: skip
         self._times.record_task(task.took_ns)
@@ -301,6 +311,7 @@ class CloudMachine:
         self._admission.max_tasks = event.settings.max_tasks
         self._most_tasks = max(self._most_tasks, event.settings.max_tasks)
         self._times.set_quantile(event.settings.quantile)
+        self._admission.set_quantile(event.settings.quantile)
         self._schedule.set_quantile(event.settings.quantile)
 
     def _on_edge_joined(self, event: ev.EdgeJoined) -> None:

@@ -30,6 +30,9 @@ class CloudTask:
         task is accepted."""
         self.next_stage = entry_stage
         """The stage that comes next; at first the one that the task's codec enters at."""
+        self.trial_after_ns = 0
+        """Time without a measurement before it was taken as a trial; 0 if it is none, and again
+        from the end of its first stage."""
         self.compute_ns = 0
         self.took_ns: dict[int, int] = {}
         """Measured time of each stage that has run."""

@@ -22,6 +22,12 @@ CORRECTION_WEIGHT = 0.05
 """Weight of the last task in a stage's correction; about the last twenty tasks count."""
 LARGEST_CORRECTION = 1.25
 """Largest factor between a stage's known time and the sample of one task."""
+LARGEST_DRIFT = 1.5
+"""Largest factor between a stage's corrected and profiled time. A burst that always hits the same
+stage must not make it look impossible."""
+FADES_AFTER_NS, HALF_LIFE_NS = 10**9, 10**9
+"""Silence after which a slowdown that is reported to others returns to the prior, and the time in
+which it loses half of its distance, as a ratio. At one task per second it is reported unchanged."""
 
 
 def _paths(table: CloudTable, codec: Codec) -> tuple[tuple[Exit, int], ...]:
@@ -51,13 +57,36 @@ class CloudTimePredictor:
         self._quantile = quantile
         self._level.set_quantile(quantile)
 
+    @property
+    def measured_ns(self) -> int:
+        """Moment of the last measurement; 0 if there is none."""
+        return self._slowdown.newest_ns
+
+    def tried(self, now_ns: int, profiled_ns: int, took_ns: int) -> None:
+        """Forget all measurements if the time of a trial agrees with the profile instead.
+
+        Call this before the time is recorded.
+        """
+        if profiled_ns > 0 and self._slowdown.is_refuted_by(now_ns, took_ns / profiled_ns):
+            self._slowdown.forget()
+            self._level.forget()
+            self._stage_ns = [float(ns) for ns in self.table.stage_ns]
+            self._until_ns = [0.0, *accumulate(self._stage_ns)]
+
     def record(self, now_ns: int, profiled_ns: float, took_ns: int) -> None:
         """Take a measured time and the profiled time of the same work."""
         if profiled_ns > 0:
             self._slowdown.add(now_ns, took_ns / profiled_ns)
 
-    def record_stage(self, now_ns: int, stage: int, took_ns: int, expected: Forecast) -> Score:
-        """Learn from a stage that took `took_ns`; return the score of its forecast."""
+    def record_stage(
+        self, now_ns: int, stage: int, took_ns: int, expected: Forecast, is_trial: bool = False
+    ) -> Score:
+        """Learn from a stage that took `took_ns`; return the score of its forecast.
+
+        The first stage of a trial may agree with the profile; then all else is forgotten.
+        """
+        if is_trial:
+            self.tried(now_ns, self.table.stage_ns[stage], took_ns)
         score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
         self._level.record(now_ns, score.held)
         self.record(now_ns, self._stage_ns[stage], took_ns)
@@ -79,7 +108,11 @@ class CloudTimePredictor:
         known_ns = self._stage_ns[stage]
         # an outlier says nothing about the stage
         share_ns = min(max(share_ns, known_ns / LARGEST_CORRECTION), known_ns * LARGEST_CORRECTION)
-        self._stage_ns[stage] += CORRECTION_WEIGHT * (share_ns - known_ns)
+        corrected_ns = known_ns + CORRECTION_WEIGHT * (share_ns - known_ns)
+        profiled_ns = self.table.stage_ns[stage]
+        self._stage_ns[stage] = min(
+            max(corrected_ns, profiled_ns / LARGEST_DRIFT), profiled_ns * LARGEST_DRIFT
+        )
 
     def stage(self, now_ns: int, stage: int) -> Forecast:
         """Forecast for a stage that starts now."""
@@ -90,6 +123,24 @@ class CloudTimePredictor:
     def slowdown(self, now_ns: int) -> float:
         """Mean ratio of measured to profiled time."""
         return self._slowdown.mean_up_to(now_ns, self._quantile)
+
+    def faded_slowdown(self, now_ns: int) -> float:
+        """Mean ratio of measured to profiled time for others, who may bring work if it is small.
+
+        Without work nothing is measured, so it returns to the prior by half per HALF_LIFE_NS.
+        """
+        return self.fade(now_ns, self.slowdown(now_ns), SLOWDOWN_PRIOR[0])
+
+    def faded_upper(self, now_ns: int, level: AdaptiveLevel | None = None) -> float:
+        """Upper quantile of that ratio, which returns to the prior's largest sample."""
+        return self.fade(now_ns, self.slowdown_upper(now_ns, level), SLOWDOWN_PRIOR[-1])
+
+    def fade(self, now_ns: int, ratio: float, prior: float) -> float:
+        """Move a ratio toward its prior by the time since the last measurement."""
+        silent_ns = now_ns - self._slowdown.newest_ns - FADES_AFTER_NS
+        if silent_ns <= 0 or ratio <= prior:
+            return ratio
+        return float(prior * (ratio / prior) ** (0.5 ** (silent_ns / HALF_LIFE_NS)))
 
     def slowdown_upper(self, now_ns: int, level: AdaptiveLevel | None = None) -> float:
         """Upper quantile of the ratio of measured to profiled time."""

@@ -52,6 +52,10 @@ class AdaptiveLevel:
         self._moving = min(self._highest, max(LOWEST, moved))
         self._target = target
 
+    def forget(self) -> None:
+        """Return to the target."""
+        self._moving, self._scored_ns = self._target, 0
+
     def record(self, now_ns: int, held: bool) -> None:
         """Take the result of a forecast: True if its upper quantile held."""
         self._move(now_ns, 0.0 if held else 1.0)

@@ -34,14 +34,28 @@ class EncodeTimePredictor:
         """Forecast for a payload whose encoding starts now."""
         return Forecast(self.mean_ns(now_ns, codec), self.upper_ns(now_ns, codec))
 
-    def ended(self, now_ns: int, codec: str, took_ns: int, expected: Forecast) -> tuple[Score, ...]:
-        """Learn from an encoding that took `took_ns`; return the score of its forecast."""
+    @property
+    def measured_ns(self) -> int:
+        """Moment of the last measurement; 0 if there is none."""
+        return self._slowdown.newest_ns
+
+    def ended(
+        self, now_ns: int, codec: str, took_ns: int, expected: Forecast, is_trial: bool = False
+    ) -> tuple[Score, ...]:
+        """Learn from an encoding that took `took_ns`; return the score of its forecast.
+
+        A trial that agrees with the profile makes the predictor forget earlier measurements.
+        """
         profiled_ns = self._profiled_ns.get(codec, 0)
         if profiled_ns <= 0:
             return ()
         score = Score(Predictor.ENCODE, expected.mean_ns, expected.upper_ns, took_ns)
         self._level.record(now_ns, score.held)
-        self._slowdown.add(now_ns, took_ns / profiled_ns)
+        ratio = took_ns / profiled_ns
+        if is_trial and self._slowdown.is_refuted_by(now_ns, ratio):
+            self._slowdown.forget()
+            self._level.forget()
+        self._slowdown.add(now_ns, ratio)
         return (score,)
 
     def mean_ns(self, now_ns: int, codec: str) -> int:

@@ -109,14 +109,26 @@ class LocalTimePredictor:
         """Note that the running inference stops behind its next layer."""
         self._aborting = True
 
-    def ended(self, now_ns: int, completed: bool) -> tuple[Score, ...]:
-        """Learn from the end of the run; a run that is `completed` also scores its forecasts."""
+    @property
+    def measured_ns(self) -> int:
+        """Moment of the last measurement of a whole run; 0 if there is none."""
+        return self._slowdown.newest_ns
+
+    def ended(self, now_ns: int, completed: bool, is_trial: bool = False) -> tuple[Score, ...]:
+        """Learn from the end of the run; a run that is `completed` also scores its forecasts.
+
+        A trial that agrees with the profile makes the predictor forget earlier measurements.
+        """
         scores: tuple[Score, ...] = ()
         if completed and self._started_ns is not None:
             took_ns = now_ns - self._started_ns
             run = _score(Predictor.LOCAL, self._expected, took_ns)
             self._level.record(now_ns, run.held)
-            self._slowdown.add(now_ns, took_ns / (self._cloud_net_ns or self._total_ns))
+            ratio = took_ns / (self._cloud_net_ns or self._total_ns)
+            if is_trial and self._slowdown.is_refuted_by(now_ns, ratio):
+                self._slowdown.forget()
+                self._level.forget()
+            self._slowdown.add(now_ns, ratio)
             scores = (run, *self._residual_scores(now_ns))
         self._started_ns = None
         return scores

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from functools import cache
-from math import exp, log
+from math import exp, log, sqrt
 
 from mc_sched.core.quantiles import nearest_rank
 from mc_sched.core.value import value
@@ -131,6 +131,31 @@ class SampleWindow:
             self._taken_ns.pop()
             del self._sorted[bisect_left(self._sorted, self._samples.pop())]
         self._recompute_weights()
+
+    def forget(self) -> None:
+        """Remove all samples, so that only the prior is left."""
+        self._taken_ns, self._samples, self._sorted = [], [], []
+        self._steps.clear()
+        self._fades_ns = FOREVER_NS
+        self._recompute_weights()
+
+    def is_refuted_by(self, now_ns: int, sample: float) -> bool:
+        """Return True if a trial's sample agrees with the prior rather than with this window.
+
+        The sample is among the prior's, or nearer to the prior's median than to the mean.
+        """
+        middle = nearest_rank(self._prior_sorted, 0.5)
+        return sample <= max(self._prior_sorted[-1], sqrt(middle * self.mean(now_ns)))
+
+    def newest(self, now_ns: int) -> float | None:
+        """The newest sample; None if there is none that is young enough."""
+        aged = self._at(now_ns)
+        return aged._samples[-1] if aged._samples else None
+
+    @property
+    def newest_ns(self) -> int:
+        """Moment when the newest sample was taken; 0 if there is none."""
+        return self._taken_ns[-1] if self._taken_ns else 0
 
     def oldest_ns(self, now_ns: int) -> int:
         """Moment when the oldest sample was taken; FOREVER_NS if there is none."""

@@ -40,7 +40,7 @@ def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | Non
     if isinstance(value, ev.Decoded):
         return Moment(name, at_ns, value.took_ns)
     if isinstance(value, do.Accept):
-        return Moment(name, at_ns, 0, value.exit)
+        return Moment(name, at_ns, 0, f"{value.exit}{_tried(value.trial_after_ns)}")
     if isinstance(value, ev.StageDone):
         return Moment(name, at_ns, value.took_ns, f"stage {value.stage}")
     if isinstance(value, ev.HeadDone):
@@ -50,3 +50,7 @@ def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | Non
     if isinstance(value, (do.Stop, do.Refuse, do.Reject, ev.ExecutorFailed)):
         return Moment(name, at_ns, 0, value.reason)
     return None
+
+
+def _tried(after_ns: int) -> str:
+    return f", tried, since nothing was measured for {after_ns / 1e6:.0f} ms" if after_ns else ""
