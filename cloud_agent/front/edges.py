@@ -1,0 +1,74 @@
+"""The edges that have sessions: their credits and their open tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloud_agent.front.recent_ids import RecentIds
+from mc_sched.core.predictors.sliding_min import SlidingMin
+
+if TYPE_CHECKING:
+    from cloud_agent.front.session import Session
+
+GRACE_NS = 1_000_000_000
+"""Time for which a withdrawn credit is still honoured, so that a task that was on its way when the
+credits shrank is served."""
+EARLY_GIVE_UPS = 1024
+EARLY_NS = 5_000_000_000
+"""Age at which a give-up that came before its task is forgotten; an id may be used again later."""
+
+
+class Edge:
+    """One edge; it exists while it has a session."""
+
+    def __init__(self, edge_id: str, owner: str) -> None:
+        """`owner` is the name on its certificate; empty without one."""
+        self.edge_id, self.owner = edge_id, owner
+        self.sessions: list[Session] = []
+        self.open_tasks = 0
+        self.wanted = 0
+        """Further tasks that it would send now, as it reported last."""
+        self.told_wanted = 0
+        """The value of `wanted` that the workers know."""
+        self._grants: dict[int, int] = {}
+        self._credits = 1
+        self._before = SlidingMin(GRACE_NS)
+        """Credits that were replaced recently, negated."""
+        self._early = RecentIds(EARLY_GIVE_UPS)
+        """Tasks that were given up before they arrived."""
+
+    @property
+    def credits(self) -> int:
+        """Tasks that the edge may have open; at least 1."""
+        return self._credits
+
+    @property
+    def share(self) -> int:
+        """Credits of each of its sessions."""
+        return max(1, self._credits // max(1, len(self.sessions)))
+
+    def grant(self, now_ns: int, worker: int, credits: int | None) -> bool:
+        """Take a worker's credits, None if it is down; return True if the sum changes."""
+        if credits is None:
+            self._grants.pop(worker, None)
+        else:
+            self._grants[worker] = credits
+        before, self._credits = self._credits, max(1, sum(self._grants.values()))
+        if self._credits < before:
+            self._before.add(now_ns, -before)
+        return self._credits != before
+
+    def has_credit(self, now_ns: int) -> bool:
+        """Return True if the highest credit of the last second allows another task."""
+        if self.open_tasks < self._credits:
+            return True
+        return self.open_tasks < -self._before.least(now_ns, 0)
+
+    def expect_no_more(self, task_id: str, now_ns: int) -> None:
+        """Remember that a task was given up that has not arrived."""
+        self._early.add(task_id, now_ns)
+
+    def gave_up_early(self, task_id: str, now_ns: int) -> bool:
+        """Return True if a task that arrives now has been given up before."""
+        added_ns = self._early.take(task_id)
+        return added_ns is not None and now_ns - added_ns < EARLY_NS
