@@ -52,9 +52,8 @@ class CloudAgent:
         first = {"format": FORMAT, "settings": settings, "table": table}
         self._log.write(time.monotonic_ns(), "config", first)
         self._driver = driver = CloudDriver(CloudMachine(settings, table), self._log)
-        precision = profile.precision
-        self._executor = builders.make_executor(bundle, driver.handle, config.threads, precision)
-        decoders = builders.make_decoders(bundle, precision)
+        self._executor = builders.make_executor(bundle, driver.handle, config.threads, profile)
+        decoders = builders.make_decoders(bundle, profile.precision)
         self._decoder = PayloadDecoder(decoders, self._executor.hold, driver.handle)
         driver.attach(self._decoder, self._executor)
         self._servicer = CloudServicer(

@@ -67,12 +67,10 @@ def load_profile(bundle: Bundle, config: CloudConfig) -> Profile:
     return host_profile(bundle, "cloud", config.threads, config.precision, file)
 
 
-def make_executor(
-    bundle: Bundle, report: Report, threads: int, precision: Precision
-) -> StageExecutor:
+def make_executor(bundle: Bundle, report: Report, threads: int, profile: Profile) -> StageExecutor:
     """Prepare and self-test the cloud net; return the worker that runs it."""
-    net = prepare_cloud(bundle, precision)
-    try_cloud(net.stages, net.heads, bundle)
+    net = prepare_cloud(bundle, profile.precision, batch_sizes=profile.batch_sizes)
+    try_cloud(net.stages, net.heads, bundle, largest_batch=profile.batch_sizes[-1])
     return StageExecutor(
         list(net.stages),
         dict(net.heads.items()),

@@ -114,5 +114,5 @@ class LocalExecutor:
             x = piece(x)
             if run.reported[index]:
                 self._note(ev.LocalLayerDone(time.monotonic_ns(), job.task_id, index))
-        prediction = Prediction(*top5_and_entropy(x, run.temperature))
-        return ev.LocalDone(time.monotonic_ns(), job.task_id, prediction)
+        [answer] = top5_and_entropy(x, run.temperature)
+        return ev.LocalDone(time.monotonic_ns(), job.task_id, Prediction(*answer))

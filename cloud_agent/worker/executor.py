@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from mc_models.inference.batches import Row, join
 from mc_models.inference.predict import top5_and_entropy
 
 from mc_sched.core.events import ExecutorFailed, HeadDone, StageDone
@@ -40,7 +41,7 @@ class StageExecutor:
         self._temperatures = temperatures
         self._report = report
         self._threads = threads
-        self._activations: dict[str, torch.Tensor] = {}
+        self._activations: dict[str, Row] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="stages", daemon=True)
         self.heartbeat = Heartbeat(self._worker)
@@ -48,7 +49,7 @@ class StageExecutor:
 
     def hold(self, task_id: str, x: torch.Tensor) -> None:
         """Keep a task's input, [1, 3, px, px], until its first stage."""
-        self._activations[task_id] = x
+        self._activations[task_id] = Row(x, 0)
 
     def drop(self, task_id: str) -> None:
         """Free the task's activation."""
@@ -78,28 +79,30 @@ class StageExecutor:
     def _run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
         started_ns = time.monotonic_ns()
         try:
-            for task_id in task_ids:
-                x = self._activations[task_id]
-                self._activations[task_id] = self._stages[stage](x)
+            y = self._stages[stage](self._batch(task_ids))
         except Exception as error:
             self._report(_failed(task_ids, error))
             return
+        for index, task_id in enumerate(task_ids):
+            self._activations[task_id] = Row(y, index)
         now_ns = time.monotonic_ns()
         self._report(StageDone(now_ns, task_ids, stage, now_ns - started_ns))
 
     def _run_head(self, task_ids: tuple[str, ...], exit_name: str) -> None:
         started_ns = time.monotonic_ns()
         try:
-            head, temperature = self._heads[exit_name], self._temperatures[exit_name]
-            predictions = tuple(
-                Prediction(*top5_and_entropy(head(self._activations[task_id]), temperature))
-                for task_id in task_ids
-            )
+            logits = self._heads[exit_name](self._batch(task_ids))
+            answers = top5_and_entropy(logits, self._temperatures[exit_name])
         except Exception as error:
             self._report(_failed(task_ids, error))
             return
+        predictions = tuple(Prediction(*answer) for answer in answers)
         now_ns = time.monotonic_ns()
         self._report(HeadDone(now_ns, task_ids, exit_name, predictions, now_ns - started_ns))
+
+    def _batch(self, task_ids: tuple[str, ...]) -> torch.Tensor:
+        """Return the tasks' activations as one tensor."""
+        return join([self._activations[task_id] for task_id in task_ids])
 
 
 def _failed(task_ids: tuple[str, ...], error: Exception) -> ExecutorFailed:

@@ -9,6 +9,8 @@ hardly affects.
   behind each / the same network in a single pass.
 - `scheduled_ratio`: the stages with a decision of the cloud machine behind each / the same network
   in a single pass. `mc-sched bench overhead` measures the agent's threads and queue in addition.
+- `batch_gain`: images per second in the profile's best batch / one image at a time, from the
+  medians of the cloud net's profile.
 - `top5_difference`: top-5 accuracy of the prepared minus that of the float32 network, in points.
 """
 
@@ -83,14 +85,17 @@ def _measure_set(
     )
     progress(f"{bundle.name}: top-5 on {len(images)} held-out images")
     points = top5_points(bundle, local, cloud, images)
+    per_image_ms = {n: ns / n / 1e6 for n, ns in cloud_profile.batch_total_ns.items()}
     speedups = {part: ratio(took_ms[f"{part}_eager"], took_ms[part]) for part in ("local", "cloud")}
     return {
         "stagewise_ratio": ratio(took_ms["staged"], took_ms["single_pass"]),
         "scheduled_ratio": ratio(took_ms["scheduled"], took_ms["single_pass"]),
         "speedup": min(speedups.values()),
+        "batch_gain": per_image_ms[1] / min(per_image_ms.values()),
         "top5_difference": max(points.values(), key=abs),
         "speedups": speedups,
         "precisions": {"local": local_profile.precision, "cloud": cloud_profile.precision},
+        "batch_ms_per_image": {str(n): ms for n, ms in per_image_ms.items()},
         "median_ms": {name: median(samples) for name, samples in took_ms.items()},
         "top5_differences": points,
         "images": len(images),

@@ -80,7 +80,8 @@ class ScheduledStages:
                 event = ev.StageDone(now_ns, (task_id,), action.stage, now_ns - started_ns)
             elif isinstance(action, do.RunHead):
                 logits = self._net.heads[action.exit](x)
-                prediction = Prediction(*top5_and_entropy(logits, self._temperatures[action.exit]))
+                [answer] = top5_and_entropy(logits, self._temperatures[action.exit])
+                prediction = Prediction(*answer)
                 now_ns = time.monotonic_ns()
                 event = ev.HeadDone(
                     now_ns, (task_id,), action.exit, (prediction,), now_ns - started_ns

@@ -48,8 +48,11 @@ def _cloud_net_on_edge(bundle: Bundle, profile: Profile) -> CloudTable:
 
 
 def _exits(bundle: Bundle, profile: Profile) -> tuple[Exit, ...]:
+    head_batch_ns = profile.head_batch_ns
     return tuple(
-        Exit(row.name, row.stage, profile.head_ns[row.name], dict(row.top5)) for row in bundle.exits
+        Exit(row.name, row.stage, times[0], dict(row.top5), times)
+        for row in bundle.exits
+        for times in [head_batch_ns[row.name]]
     )
 
 
@@ -67,7 +70,10 @@ def cloud_table(bundle: Bundle, profile: Profile) -> CloudTable:
         for row in bundle.splits
     )
     exits = _exits(bundle, profile)
-    return CloudTable(bundle.name, profile.stage_ns, exits, bundle.hash, codecs, splits)
+    return CloudTable(
+        bundle.name, profile.stage_ns, exits, bundle.hash, codecs, splits,
+        profile.batch_sizes, profile.stage_batch_ns,
+    )  # fmt: skip
 
 
 def stored_profile(

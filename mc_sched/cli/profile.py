@@ -124,6 +124,25 @@ def _print_table(profile: Profile, title: str) -> None:
     total = ("complete net", f"{profile.total_ns / 1e6:.3f}", "", "", "")
     headings = ("piece", "p50", "p95", "p99", "runs")
     print_table(headings, [*rows, total], title=title, numbers_from=1)
+    if profile.batches:
+        print()
+        _print_batches(profile)
+
+
+def _print_batches(profile: Profile) -> None:
+    """Print the median time per image by batch size."""
+    sizes = profile.batch_sizes
+    by_piece = {
+        **dict(zip(profile.stages, profile.stage_batch_ns, strict=True)),
+        **profile.head_batch_ns,
+        "complete net": tuple(profile.batch_total_ns.values()),
+    }
+    rows = [
+        (piece, *(f"{ns / size / 1e6:.3f}" for ns, size in zip(times_ns, sizes, strict=True)))
+        for piece, times_ns in by_piece.items()
+    ]
+    headings = ("piece", *(f"batch {size}" for size in sizes))
+    print_table(headings, rows, title="median time per image in ms", numbers_from=1)
 
 
 def _row(name: str, times: Times) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import torch
 from mc_models.data.image_sets import generated_set
 from mc_models.data.preprocess import to_input
 from mc_models.data.synthetic import render
-from mc_models.inference import profiler
+from mc_models.inference import batch_profiler, profiler
 from mc_models.inference.predict import top5
 from mc_models.inference.prepare import prepare_cloud
 from mc_models.inference.profile_store import host_profile
@@ -23,7 +23,8 @@ def state_home(tmp_path, monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(profiler, "BUDGET_S", 0.0)
+    for module in (profiler, batch_profiler):
+        monkeypatch.setattr(module, "BUDGET_S", 0.0)
     yield
     torch.set_num_threads(threads)
 
@@ -52,6 +53,8 @@ def test_every_figure_is_there_for_every_bundle(small_bundle):
     figures = report["sets"]["small"]
     assert figures["stagewise_ratio"] > 0
     assert figures["scheduled_ratio"] > 0
+    assert figures["batch_gain"] >= 1
+    assert figures["batch_ms_per_image"]["1"] > 0
     assert figures["speedup"] == min(figures["speedups"].values()) > 0
     outputs = ["local", *(row.name for row in small_bundle.exits)]
     assert [*figures["top5_differences"]] == outputs

@@ -77,7 +77,7 @@ def test_entropy_is_1_for_equal_probabilities_and_0_for_a_sure_answer():
 
 def test_entropy_of_two_equal_classes_among_four_is_a_half():
     logits = torch.tensor([0.0, 0.0, -1e4, -1e4])
-    top, entropy = top5_and_entropy(logits[None], 1.0)
+    [(top, entropy)] = top5_and_entropy(logits[None], 1.0)
     assert entropy == pytest.approx(0.5)
     assert top[0][1] == pytest.approx(0.5)
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from mc_models.bundle.load import load_bundle
-from mc_models.inference.profile import Profile, Times
+from mc_models.inference.profile import BatchTimes, Profile, Times
 from mc_models.inference.profile_store import keep_profiles
 
 from mc_sched.bundles.tables import cloud_table, local_table, stored_profile
@@ -23,6 +23,12 @@ def bundle():
     return load_bundle("set-a", verify=False)
 
 
+def batch_of(bundle, size, ms):
+    """A batch that takes twice as long as one image."""
+    stages = {row.name: times(2 * ms) for row in bundle.stages}
+    return BatchTimes(size, stages, {row.name: times(2 * ms / 10) for row in bundle.exits})
+
+
 def profiles(bundle, device, ms):
     about = (bundle.hash, "float32", device, 1, "host", "2.9")
     bundle_hash, precision, device, threads, host, torch = about
@@ -38,7 +44,7 @@ def profiles(bundle, device, ms):
     )  # fmt: skip
     cloud = Profile(
         bundle_hash, "cloud", precision, device, threads, host, torch,
-        images={"decode": times(1)}, codecs=codecs, **common,
+        images={"decode": times(1)}, codecs=codecs, **common, batches=(batch_of(bundle, 4, ms),),
     )  # fmt: skip
     return [edge, cloud]
 
@@ -65,6 +71,13 @@ def test_the_cloud_has_times_and_accuracies(bundle, file):
     assert table.stage_ns == (MS,) * len(bundle.stages)
     assert table.exits[-1].accuracy == bundle.exits[-1].top5
     assert table.codec_named("jpeg").decode_ns == MS
+
+
+def test_the_cloud_has_times_by_batch(bundle, file):
+    table = cloud_table(bundle, stored_profile(bundle, "cloud", file))
+    assert table.batch_sizes == (1, 4)
+    assert table.stage_batch_ns == ((MS, 2 * MS),) * len(bundle.stages)
+    assert {exit_.head_batch_ns for exit_ in table.exits} == {(MS // 10, MS // 5)}
 
 
 def test_a_split_costs_the_stages_before_it_and_packing(bundle, file):

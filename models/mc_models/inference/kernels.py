@@ -1,7 +1,8 @@
 """Layers as packed oneDNN calls on a CPU, and a faster local response normalisation.
 
 A packed layer is one oneDNN call for convolution or linear, bias, a residual sum and ReLU. Its
-weights are reordered once for the input's shape; torch's own layers reorder them in every pass.
+weights are reordered once for the input's shape; torch's own layers reorder them in every pass. It
+also takes batches of other sizes than the one it was packed for.
 The operators are those that torch.compile emits for a CPU. They are not a public interface, so
 `packed` returns None if a build of torch lacks the one for a layer. Kernels are plain objects, not
 modules: calling a module costs some microseconds, as much as running a small layer.

@@ -11,7 +11,7 @@ chosen only if it is faster, so a CPU that emulates bfloat16 stays with float32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +40,10 @@ class PreparedLocal:
 
 @dataclass(frozen=True)
 class PreparedCloud:
-    """The cloud net: stages take the previous stage's output, in any precision; heads by exit."""
+    """The cloud net: stages take the previous stage's output, in any precision; heads by exit.
+
+    Stages and heads take batches: rows [n, ...] of n images.
+    """
 
     stages: tuple[Piece, ...]
     heads: Mapping[str, Piece]
@@ -80,10 +83,17 @@ def prepare_local(
 
 @torch.inference_mode()
 def prepare_cloud(
-    bundle: Bundle, precision: Precision = "float32", device: Device | None = None
+    bundle: Bundle,
+    precision: Precision = "float32",
+    device: Device | None = None,
+    batch_sizes: Sequence[int] = (1,),
 ) -> PreparedCloud:
-    """Prepare the cloud net in `precision` for torch's present number of threads."""
-    preparer = PiecePreparer(precision, device or host_device())
+    """Prepare the cloud net in `precision` for torch's present number of threads.
+
+    The net takes batches of any size. On a GPU it has CUDA graphs for `batch_sizes` and pads other
+    batches up to the next one.
+    """
+    preparer = PiecePreparer(precision, device or host_device(), batch_sizes)
     net = bundle.cloud_net()
     x = preparer.sample(bundle.input_px)
     stages, heads = [], {}

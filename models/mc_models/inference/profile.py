@@ -42,6 +42,16 @@ class Times:
 
 
 @dataclass(frozen=True)
+class BatchTimes:
+    """Times of the cloud net for batches of `size` images, over all images of the batch."""
+
+    size: int
+    stages: Mapping[str, Times]
+    heads: Mapping[str, Times]
+    """Heads by exit; each includes making the answers of the batch."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """Times of the network `part`, and the conditions that they were measured under."""
 
@@ -67,6 +77,8 @@ class Profile:
     cloud."""
     splits: Mapping[str, Times] = field(default_factory=dict)
     """Packing each raw split's activation on the edge, unpacking it in the cloud."""
+    batches: tuple[BatchTimes, ...] = ()
+    """Stages and heads of the cloud net for batches of more than one image, in ascending size."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -90,6 +102,33 @@ class Profile:
     def head_ns(self) -> dict[str, int]:
         """Median time of each exit's head."""
         return {name: times.p50_ns for name, times in self.heads.items()}
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The measured batch sizes of the cloud net, 1 first."""
+        return (1, *[batch.size for batch in self.batches])
+
+    @property
+    def stage_batch_ns(self) -> tuple[tuple[int, ...], ...]:
+        """Median time of each stage, for each of the `batch_sizes`."""
+        return tuple(
+            (times.p50_ns, *[batch.stages[name].p50_ns for batch in self.batches])
+            for name, times in self.stages.items()
+        )
+
+    @property
+    def head_batch_ns(self) -> dict[str, tuple[int, ...]]:
+        """Median time of each exit's head, for each of the `batch_sizes`."""
+        return {
+            name: (times.p50_ns, *[batch.heads[name].p50_ns for batch in self.batches])
+            for name, times in self.heads.items()
+        }
+
+    @property
+    def batch_total_ns(self) -> dict[int, int]:
+        """Median time of the cloud net up to its last exit for one batch, by batch size."""
+        rows = (*self.stage_batch_ns, *[*self.head_batch_ns.values()][-1:])
+        return {size: sum(row[n] for row in rows) for n, size in enumerate(self.batch_sizes)}
 
     @property
     def codec_ns(self) -> dict[str, int]:

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mc_models.bundle.load import Bundle
-from mc_models.inference.profile import Part, Profile, Times, blank_profile
+from mc_models.inference.profile import BatchTimes, Part, Profile, Times, blank_profile
 from mc_models.inference.profiler import measure_profiles
 
 if TYPE_CHECKING:
     from mc_models.inference.devices import Device
 
-FORMAT = 4
+FORMAT = 5
 QUIET = 0.2
 """Largest disturbance (`Profile.disturbed`) of times that are kept."""
 GAIN = 1.05
@@ -122,5 +122,13 @@ def _add_profiles(profiles: Sequence[Profile], file: Path) -> None:
 
 def _parse(item: Mapping[str, Any]) -> Profile:
     kinds = ("layers", "stages", "heads", "images", "codecs", "splits")
-    times = {kind: {k: Times(**v) for k, v in item[kind].items()} for kind in kinds}
+    times: dict[str, Any] = {kind: _parse_times(item[kind]) for kind in kinds}
+    times["batches"] = tuple(
+        BatchTimes(batch["size"], _parse_times(batch["stages"]), _parse_times(batch["heads"]))
+        for batch in item["batches"]
+    )
     return Profile(**{**item, **times})
+
+
+def _parse_times(by_name: Mapping[str, Any]) -> dict[str, Times]:
+    return {name: Times(**times) for name, times in by_name.items()}

@@ -1,4 +1,7 @@
-"""Measure profiles: run one task's work again and again and time its pieces."""
+"""Measure profiles: run one task's work again and again and time its pieces.
+
+Batches of the cloud net follow (`batch_profiler`).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mc_models.bundle.load import Bundle
-from mc_models.bundle.rows import ExitRow
 from mc_models.data.preprocess import Pixels, decode_image, encode_jpeg, to_input
 from mc_models.data.synthetic import render
+from mc_models.inference.batch_profiler import (
+    BATCH_SIZES,
+    measure_batches,
+    time_stages_and_heads,
+)
 from mc_models.inference.predict import top5_and_entropy
-from mc_models.inference.profile import Profile, Times
+from mc_models.inference.profile import BatchTimes, Part, Profile, Times
+from mc_models.inference.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,24 +45,58 @@ def measure_profiles(blanks: Sequence[Profile], bundle: Bundle, device: Device) 
     import torch
 
     with _threads(blanks[0].threads), torch.inference_mode():
-        passes = [_pass(blank, bundle, device) for blank in blanks]
+        nets = [_prepared_cloud(blank, bundle, device) for blank in blanks]
+        passes = [
+            _pass(blank, bundle, net, device) for blank, net in zip(blanks, nets, strict=True)
+        ]
         for one_pass in passes * WARM_UP_PASSES:
-            one_pass(_Stopwatch())
-        stopwatches = [_Stopwatch() for _ in passes]
+            one_pass(Stopwatch())
         start_s, start_cpu_s = time.monotonic(), time.thread_time()
-        end_s = start_s + BUDGET_S * len(passes)
-        for number in range(MOST_PASSES):
-            if number >= LEAST_PASSES and time.monotonic() > end_s:
-                break
-            for one_pass, stopwatch in zip(passes, stopwatches, strict=True):
-                one_pass(stopwatch)
+        singles = _alternate(passes)
+        batches = _batches(blanks[0].part, bundle, nets, singles, device)
         worked_s, took_s = time.thread_time() - start_cpu_s, time.monotonic() - start_s
     # while a GPU works, this thread may be idle
     disturbed = round(max(0.0, 1 - worked_s / took_s), 3) if device == "cpu" else 0.0
     return [
-        replace(blank, disturbed=disturbed, **stopwatch.times())
-        for blank, stopwatch in zip(blanks, stopwatches, strict=True)
+        replace(blank, disturbed=disturbed, batches=several, **single)
+        for blank, several, single in zip(blanks, batches, singles, strict=True)
     ]
+
+
+def _prepared_cloud(blank: Profile, bundle: Bundle, device: Device) -> PreparedCloud | None:
+    """The cloud net as this site runs it; None for an edge that does not."""
+    from mc_models.inference.prepare import prepare_cloud
+
+    if blank.part == "cloud":
+        return prepare_cloud(bundle, blank.precision, device, BATCH_SIZES)
+    return prepare_cloud(bundle, blank.precision, device) if bundle.splits else None
+
+
+def _alternate(passes: Sequence[Callable[[Stopwatch], None]]) -> list[dict[str, Any]]:
+    """Run the passes in turns until their time is up; return the times by kind and name."""
+    stopwatches = [Stopwatch() for _ in passes]
+    end_s = time.monotonic() + BUDGET_S * len(passes)
+    for number in range(MOST_PASSES):
+        if number >= LEAST_PASSES and time.monotonic() > end_s:
+            break
+        for one_pass, stopwatch in zip(passes, stopwatches, strict=True):
+            one_pass(stopwatch)
+    return [stopwatch.times() for stopwatch in stopwatches]
+
+
+def _batches(
+    part: Part,
+    bundle: Bundle,
+    nets: Sequence[PreparedCloud | None],
+    singles: Sequence[Mapping[str, Mapping[str, Times]]],
+    device: Device,
+) -> list[tuple[BatchTimes, ...]]:
+    """The times of the cloud's batches; an edge device runs one task at a time."""
+    if part == "edge":
+        return [() for _ in nets]
+    clouds = [net for net in nets if net is not None]
+    x = to_input(render(0, 0, bundle.input_px))
+    return measure_batches(bundle, clouds, singles, x, device)
 
 
 @contextmanager
@@ -69,31 +111,11 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Stopwatch:
-    """Collects the running times of named pieces of work."""
-
-    def __init__(self) -> None:
-        self._samples: dict[str, dict[str, list[int]]] = {}
-
-    def time(self, kind: str, name: str, work: Callable[[Any], Any], x: Any) -> Any:
-        """Return `work(x)`; its running time is a sample of `name`."""
-        started = time.perf_counter_ns()
-        y = work(x)
-        took_ns = time.perf_counter_ns() - started
-        self._samples.setdefault(kind, {}).setdefault(name, []).append(took_ns)
-        return y
-
-    def times(self) -> dict[str, Any]:
-        """Quantiles by kind and name."""
-        return {
-            kind: {name: Times.of(samples) for name, samples in named.items()}
-            for kind, named in self._samples.items()
-        }
-
-
-def _pass(blank: Profile, bundle: Bundle, device: Device) -> Callable[[_Stopwatch], None]:
+def _pass(
+    blank: Profile, bundle: Bundle, cloud: PreparedCloud | None, device: Device
+) -> Callable[[Stopwatch], None]:
     """One task's work from the image to the answer, as the agent's executor does it."""
-    from mc_models.inference.prepare import prepare_cloud, prepare_local
+    from mc_models.inference.prepare import prepare_local
 
     pixels = render(0, 0, bundle.input_px)
     jpeg = encode_jpeg(pixels)
@@ -101,14 +123,12 @@ def _pass(blank: Profile, bundle: Bundle, device: Device) -> Callable[[_Stopwatc
     if blank.part == "edge":
         local = prepare_local(bundle, blank.precision, device)
         passes.insert(0, partial(_local_pass, bundle, local, pixels, jpeg))
-        if bundle.splits:
-            cloud_on_edge = prepare_cloud(bundle, blank.precision, device)
-            passes.append(partial(_cloud_net_on_edge_pass, bundle, cloud_on_edge, pixels))
-    else:
-        cloud = prepare_cloud(bundle, blank.precision, device)
+        if cloud is not None:
+            passes.append(partial(_cloud_net_on_edge_pass, bundle, cloud, pixels))
+    elif cloud is not None:
         passes.insert(0, partial(_cloud_pass, bundle, cloud, jpeg))
 
-    def run_all(stopwatch: _Stopwatch) -> None:
+    def run_all(stopwatch: Stopwatch) -> None:
         for one_pass in passes:
             one_pass(stopwatch)
 
@@ -117,7 +137,7 @@ def _pass(blank: Profile, bundle: Bundle, device: Device) -> Callable[[_Stopwatc
 
 def _codec_pass(
     blank: Profile, bundle: Bundle, device: Device, pixels: Pixels
-) -> Callable[[_Stopwatch], None]:
+) -> Callable[[Stopwatch], None]:
     """This site's half of the features codec; does nothing for a bundle without one."""
     from mc_models.codec.feature_codec import FEATURES
     from mc_models.inference.prepare import prepare_decoder, prepare_encoder
@@ -135,7 +155,7 @@ def _codec_pass(
 
 
 def _local_pass(
-    bundle: Bundle, net: PreparedLocal, pixels: Pixels, jpeg: bytes, stopwatch: _Stopwatch
+    bundle: Bundle, net: PreparedLocal, pixels: Pixels, jpeg: bytes, stopwatch: Stopwatch
 ) -> None:
     stopwatch.time("images", "decode", lambda data: decode_image(data, bundle.input_px), jpeg)
     stopwatch.time("images", "encode", encode_jpeg, pixels)
@@ -148,47 +168,26 @@ def _local_pass(
         x = stopwatch.time("layers", row.name, layer, x)
 
 
-def _cloud_pass(bundle: Bundle, net: PreparedCloud, jpeg: bytes, stopwatch: _Stopwatch) -> None:
+def _cloud_pass(bundle: Bundle, net: PreparedCloud, jpeg: bytes, stopwatch: Stopwatch) -> None:
     from mc_models.codec.splits import unpack
 
     def prepare(data: bytes) -> Tensor:
         return to_input(decode_image(data, bundle.input_px))
 
     x = stopwatch.time("images", "decode", prepare, jpeg)
-    _stages_and_heads(bundle, net.stages, net.heads, x, stopwatch)
+    time_stages_and_heads(bundle, net.stages, net.heads, x, stopwatch)
     for row in bundle.splits:
         stopwatch.time("splits", row.name, partial(unpack, row=row), bytes(row.message_bytes))
 
 
 def _cloud_net_on_edge_pass(
-    bundle: Bundle, net: PreparedCloud, pixels: Pixels, stopwatch: _Stopwatch
+    bundle: Bundle, net: PreparedCloud, pixels: Pixels, stopwatch: Stopwatch
 ) -> None:
     """The cloud net on the device: its first stage includes making the input."""
     from mc_models.codec.splits import pack
 
     first, *rest = net.stages
     stages: list[Callable[[Any], Any]] = [lambda image: first(to_input(image)), *rest]
-    activations = _stages_and_heads(bundle, stages, net.heads, pixels, stopwatch)
+    activations = time_stages_and_heads(bundle, stages, net.heads, pixels, stopwatch)
     for row in bundle.splits:
         stopwatch.time("splits", row.name, pack, activations[row.stage - 1])
-
-
-def _stages_and_heads(
-    bundle: Bundle,
-    stages: Sequence[Callable[[Any], Any]],
-    heads: Mapping[str, Callable[[Tensor], Tensor]],
-    x: Any,
-    stopwatch: _Stopwatch,
-) -> list[Tensor]:
-    """Run every stage and every head; return the stages' outputs."""
-    activations = []
-    for stage_row, stage in zip(bundle.stages, stages, strict=True):
-        x = stopwatch.time("stages", stage_row.name, stage, x)
-        activations.append(x)
-    for row, activation in zip(bundle.exits, activations, strict=True):
-        stopwatch.time("heads", row.name, partial(_head, heads[row.name], row), activation)
-    return activations
-
-
-def _head(head: Callable[[Tensor], Tensor], row: ExitRow, x: Tensor) -> object:
-    return top5_and_entropy(head(x), row.temperature)

@@ -73,7 +73,7 @@ def test_a_head_does_not_move_the_task(reports):
         executor.run_stage(("a",), 0)
         reports.next()
         reports.next()
-        assert torch.equal(executor._activations["a"], LOGITS + 1)
+        assert torch.equal(executor._activations["a"].activation, LOGITS + 1)
 
 
 def test_each_exit_has_its_own_temperature(reports):
@@ -99,13 +99,79 @@ def test_jobs_run_one_at_a_time_in_the_order_asked(reports):
     assert times == sorted(times)
 
 
-def test_a_stage_can_run_for_several_tasks(reports):
+def recording(calls, run):
+    """A piece that notes the first value of every row that it gets."""
+
+    def piece(x):
+        calls.append(x[:, 0].tolist())
+        return run(x)
+
+    return piece
+
+
+def inputs(executor, **first):
+    """Hold one task per name whose first value is the given one."""
+    for task_id, value in first.items():
+        executor.hold(task_id, torch.full((1, 6), float(value)))
+
+
+def test_a_stage_runs_once_for_all_tasks_of_a_batch(reports):
+    calls = []
+    with running(reports, recording(calls, plus_one)) as executor:
+        inputs(executor, a=1, b=2, c=3)
+        executor.run_stage(("c", "a"), 0)
+        done = reports.next()
+        assert (done.task_ids, calls) == (("c", "a"), [[3, 1]])
+        found = {i: executor._activations[i].activation[0, 0].item() for i in "abc"}
+    assert found == {"a": 2, "b": 2, "c": 4}
+
+
+def test_batches_form_anew_at_each_stage(reports):
+    calls = []
+    with running(reports, *[recording(calls, plus_one)] * 3) as executor:
+        inputs(executor, a=10, b=20, c=30)
+        batches = [("a", "b"), ("c",), ("b", "c"), ("c", "b"), ("a", "b", "c")]
+        for number, task_ids in enumerate(batches):
+            executor.run_stage(task_ids, number % 3)
+            assert reports.next().task_ids == task_ids
+    assert calls == [[10, 20], [30], [21, 31], [32, 22], [11, 23, 33]]
+
+
+def test_a_batch_that_stays_together_is_not_copied(reports):
+    seen = []
+
+    def stage(x):
+        seen.append(x.data_ptr())
+        return x
+
+    with running(reports, stage, stage, stage) as executor:
+        inputs(executor, a=1, b=2)
+        for stage_number, task_ids in enumerate([("a", "b"), ("a", "b"), ("b", "a")]):
+            executor.run_stage(task_ids, stage_number)
+            reports.next()
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_a_head_answers_every_task_of_a_batch_in_its_order(reports):
+    calls = []
+    with running(reports, heads={"final": recording(calls, lambda x: x)}) as executor:
+        executor.hold("a", LOGITS)
+        executor.hold("b", LOGITS.flip(1))
+        executor.run_head(("b", "a"), "final")
+        done = reports.next()
+        executor.run_head(("a",), "final")
+        alone = reports.next()
+    assert (type(done), done.task_ids, len(calls)) == (ev.HeadDone, ("b", "a"), 2)
+    assert [p.top[0][0] for p in done.predictions] == [LOGITS.shape[1] - 2, 1]
+    assert done.predictions[1] == alone.predictions[0]
+
+
+def test_a_payload_of_another_precision_joins_a_batch(reports):
     with running(reports, plus_one) as executor:
-        for task_id in "ab":
-            executor.hold(task_id, LOGITS)
+        executor.hold("a", LOGITS.to(torch.bfloat16))
+        executor.hold("b", LOGITS)
         executor.run_stage(("a", "b"), 0)
-        assert reports.next().task_ids == ("a", "b")
-        assert all(torch.equal(executor._activations[i], LOGITS + 1) for i in "ab")
+        assert isinstance(reports.next(), ev.StageDone)
 
 
 def test_work_is_reported_from_the_worker_without_gradients(reports):
@@ -143,6 +209,20 @@ def test_a_failure_is_one_sentence_and_the_worker_continues(reports, where):
         assert failed.reason == "the network failed: RuntimeError: out of memory"
         executor.run_stage(("b",), 1)
         assert isinstance(reports.next(), ev.StageDone)
+
+
+@pytest.mark.parametrize("where", ["stage", "head"])
+def test_a_batch_that_fails_is_one_failure_of_all_its_tasks(reports, where):
+    fails = broken(RuntimeError("out of memory"))
+    with running(reports, fails, heads={"bad": fails}) as executor:
+        inputs(executor, a=1, b=2)
+        if where == "stage":
+            executor.run_stage(("a", "b"), 0)
+        else:
+            executor.run_head(("a", "b"), "bad")
+        failed = reports.next()
+        assert (type(failed), failed.task_ids) == (ev.ExecutorFailed, ("a", "b"))
+        assert reports.empty()
 
 
 def test_a_task_that_was_dropped_fails_instead_of_being_made_up(reports):

@@ -47,6 +47,45 @@ def test_reduced_precision_stays_near_and_gives_float32_logits(small_bundle):
         assert difference(cloud[name], expected) < 0.05
 
 
+def images(count):
+    return torch.cat([to_input(render(index, 0)) for index in range(count)])
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [
+        ("float32", 1e-4),
+        pytest.param(
+            "bfloat16",
+            0.02,
+            marks=pytest.mark.skipif(not BFLOAT16, reason="this CPU has no bfloat16"),
+        ),
+    ],
+)
+@torch.inference_mode()
+def test_a_batch_gives_the_logits_of_single_images(small_bundle, count, precision, tolerance):
+    cloud = prepare_cloud(small_bundle, precision, "cpu")
+    x = images(count)
+    together = cloud.forward_all(x)
+    alone = [cloud.forward_all(x[index : index + 1]) for index in range(count)]
+    for name, found in together.items():
+        assert found.shape[0] == count
+        for index in range(count):
+            assert difference(found[index : index + 1], alone[index][name]) < tolerance
+
+
+@torch.inference_mode()
+def test_images_of_a_batch_do_not_affect_each_other(small_bundle):
+    cloud, x = prepare_cloud(small_bundle, device="cpu"), images(3)
+    other = x.clone()
+    other[1] = 1e4
+    expected, found = cloud.forward_all(x), cloud.forward_all(other)
+    for name in expected:
+        assert torch.allclose(found[name][[0, 2]], expected[name][[0, 2]], atol=1e-5)
+        assert not torch.allclose(found[name][1], expected[name][1], atol=1e-1)
+
+
 def test_a_prepared_encoder_sends_what_the_trained_one_sends(coded_bundle):
     found, expected = (
         np.frombuffer(encode(X), np.uint8).astype(int)
@@ -160,6 +199,18 @@ class TestOnAGpu:
             cloud.forward_all(-X)  # a second replay must not change what the first returned
         for name, logits in expected.items():
             assert difference(first[name].cpu(), logits) < 0.05
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+    def test_batches_give_the_logits_of_single_images(self, small_bundle, count):
+        cloud = prepare_cloud(small_bundle, "float16", "cuda", batch_sizes=(1, 2, 4))
+        x = images(count)
+        with torch.inference_mode():
+            together = cloud.forward_all(x)
+            alone = [cloud.forward_all(x[index : index + 1]) for index in range(count)]
+        for name, found in together.items():
+            for index in range(count):
+                one = alone[index][name]
+                assert difference(found[index : index + 1], one.float()) < 0.02
 
     def test_other_shapes_run_without_the_graph(self, small_bundle):
         local = prepare_local(small_bundle, "float32", "cuda")

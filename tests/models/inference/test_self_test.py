@@ -30,3 +30,23 @@ def test_each_exit_of_the_cloud_net_is_tried():
     heads = {"exit1": answers(good), "exit2": answers(bad)}
     with pytest.raises(SelfTestFailed, match="exit2 fails"):
         try_cloud([lambda x: x, lambda x: x], heads, BUNDLE, runs=1)
+
+
+def test_every_batch_size_up_to_the_largest_is_tried():
+    sizes = []
+
+    def head(x):
+        sizes.append(len(x))
+        return torch.zeros(len(x), LABELS)
+
+    try_cloud([lambda x: x], {"final": head}, BUNDLE, runs=1, largest_batch=3)
+    assert sorted(set(sizes)) == [1, 2, 3]
+
+
+def test_a_net_that_is_wrong_only_in_batches_fails():
+    def head(x):
+        return torch.zeros(1, LABELS) if len(x) == 1 else torch.full((2, LABELS), float("nan"))
+
+    try_cloud([lambda x: x], {"final": head}, BUNDLE, runs=1)
+    with pytest.raises(SelfTestFailed, match="final fails"):
+        try_cloud([lambda x: x], {"final": head}, BUNDLE, runs=1, largest_batch=2)
