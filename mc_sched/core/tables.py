@@ -6,6 +6,7 @@ expected top-5 accuracy on held-out images, per codec, as the paper measures QoR
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import field
 
 from mc_sched.core.value import value
@@ -99,12 +100,39 @@ class CloudTable:
         """Profiled time of stages `from_stage`.. up to the exit, its head included."""
         return sum(self.stage_ns[from_stage : exit_.stage + 1]) + exit_.head_ns
 
+    @property
+    def largest_batch(self) -> int:
+        """Size of the largest batch whose times are known; 1 without batch times."""
+        return self.batch_sizes[-1] if self.stage_batch_ns else 1
+
+    def stage_time_ns(self, stage: int, size: int) -> float:
+        """Profiled time of one stage for a batch of `size` tasks."""
+        if size == 1 or not self.stage_batch_ns:
+            return float(self.stage_ns[stage] * size)
+        return _interpolated(self.batch_sizes, self.stage_batch_ns[stage], size)
+
+    def head_time_ns(self, exit_: Exit, size: int) -> float:
+        """Profiled time of one exit's head for a batch of `size` tasks."""
+        if size == 1 or not exit_.head_batch_ns:
+            return float(exit_.head_ns * size)
+        return _interpolated(self.batch_sizes, exit_.head_batch_ns, size)
+
     def acceptable(self, codec: str, accuracy: float) -> tuple[Exit, ...]:
         """Exits that reach `accuracy` with `codec`, closest to the input first."""
         if codec not in [known.name for known in self.payload_formats]:
             return ()
         reached = [e for e in self.exits if codec in e.accuracy]
         return tuple([e for e in reached if e.accuracy[codec] >= accuracy])
+
+
+def _interpolated(sizes: tuple[int, ...], times_ns: tuple[int, ...], size: int) -> float:
+    """Time of a batch of `size`, linear between the measured sizes and beyond the largest."""
+    above = min(max(1, bisect_left(sizes, size)), len(sizes) - 1)
+    if above == 0:
+        return float(times_ns[0] * size)
+    low, high = sizes[above - 1], sizes[above]
+    low_ns, high_ns = times_ns[above - 1], times_ns[above]
+    return low_ns + (high_ns - low_ns) * (size - low) / (high - low)
 
 
 @value

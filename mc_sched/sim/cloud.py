@@ -113,28 +113,31 @@ class SimCloud:
 
     def _run_stage(self, action: do.RunStage) -> None:
         image = self._calls[action.task_ids[0]].image
-        took_ns = self._took_ns(self.table.stage_ns[action.stage], image, action.stage)
+        profiled_ns = round(self.table.stage_time_ns(action.stage, len(action.task_ids)))
+        took_ns = self._took_ns(profiled_ns, image, action.stage)
         self._clock.at(self._clock.now_ns + took_ns, self._stage_done, action, took_ns)
 
     def _stage_done(self, action: do.RunStage, took_ns: int) -> None:
         self._handle(ev.StageDone(self._clock.now_ns, action.task_ids, action.stage, took_ns))
 
     def _run_head(self, action: do.RunHead) -> None:
-        (task_id,) = action.task_ids
-        call = self._calls[task_id]
         exit_ = self.table.exit_named(action.exit)
-        took_ns = self._took_ns(exit_.head_ns, call.image, head_piece(self.table, exit_))
-        # drawn now: the call may be gone when the head is done
-        accuracy = exit_.accuracy[call.action.codec]
-        prediction = call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
-        self._clock.at(
-            self._clock.now_ns + took_ns,
-            self._head_done, task_id, action.exit, prediction, took_ns,
-        )  # fmt: skip
+        calls = [self._calls[task_id] for task_id in action.task_ids]
+        profiled_ns = round(self.table.head_time_ns(exit_, len(calls)))
+        took_ns = self._took_ns(profiled_ns, calls[0].image, head_piece(self.table, exit_))
+        # drawn now: a call may be gone when the head is done
+        predictions = tuple([self._answer(call, exit_) for call in calls])
+        self._clock.at(self._clock.now_ns + took_ns, self._head_done, action, predictions, took_ns)
 
-    def _head_done(self, task_id: str, exit_: str, prediction: Prediction, took_ns: int) -> None:
+    def _answer(self, call: Call, exit_: Exit) -> Prediction:
+        accuracy = exit_.accuracy[call.action.codec]
+        return call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
+
+    def _head_done(
+        self, action: do.RunHead, predictions: tuple[Prediction, ...], took_ns: int
+    ) -> None:
         now_ns = self._clock.now_ns
-        self._handle(ev.HeadDone(now_ns, (task_id,), exit_, (prediction,), took_ns))
+        self._handle(ev.HeadDone(now_ns, action.task_ids, action.exit, predictions, took_ns))
 
     def _took_ns(self, profiled_ns: int, image: int, piece: int) -> int:
         return self._device.took_ns(profiled_ns, image, piece, self._clock.now_ns)

@@ -6,6 +6,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.task import ExitRule, Privacy
 from mc_sched.core.transitions import CloudLeg, CloudState, LocalLeg
 from tests.core.round_figures import (
+    BATCHED,
     BOTH_PAYLOADS,
     ENCODING_LOCAL,
     EVERY_POLICY_LOCAL,
@@ -152,6 +153,17 @@ def waiting() -> ScriptedCloud:
     cloud = ScriptedCloud()
     cloud.arrive(0, "x", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
     cloud.arrive(0, "a", 300, accuracy=0.6, rule=ExitRule.EARLIEST)
+    return cloud
+
+
+def in_batch() -> ScriptedCloud:
+    """Tasks "a" and "b" run their first stage together, since task "x" has answered at 5 ms."""
+    cloud = ScriptedCloud(BATCHED)
+    cloud.arrive(0, "x", 200, accuracy=0.6, rule=ExitRule.EARLIEST)
+    cloud.arrive(0, "a", 300, rule=ExitRule.EARLIEST)
+    cloud.arrive(0, "b", 300, rule=ExitRule.EARLIEST)
+    cloud.step()
+    cloud.step()
     return cloud
 
 

@@ -20,7 +20,8 @@ class ScriptedCloud:
         self.table = table
         self.piece: do.RunStage | do.RunHead | None = None
         self.piece_since_ns = 0
-        self.decoding: str | None = None
+        self.decoding: list[str] = []
+        self.decoders = self.machine._state.decoding.decoders
         self.received: Counter[str] = Counter()
         self.unwanted: set[str] = set()
         self.ends: Counter[str] = Counter()
@@ -102,7 +103,7 @@ class ScriptedCloud:
 
     def entry(self, task_id: str):
         """The machine's own record of a task."""
-        return self.machine._find(task_id)
+        return self.machine._state.find(task_id)
 
     # --- the contract -----------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class ScriptedCloud:
         if isinstance(event, ev.StageDone | ev.HeadDone | ev.ExecutorFailed):
             self.piece = None
         elif isinstance(event, ev.Decoded | ev.DecodeFailed):
-            self.decoding = None
+            self.decoding.remove(event.task_id)
         elif isinstance(event, ev.Received):
             self.received[event.task_id] += 1
         elif isinstance(event, ev.GiveUpReceived | ev.ClientGone):
@@ -123,9 +124,9 @@ class ScriptedCloud:
             assert not self.unwanted & set(ids), "work on a task that nobody wants"
             self.piece, self.piece_since_ns = action, self.now_ns
         elif isinstance(action, do.Decode):
-            assert self.decoding is None, "two payloads for one decoder"
+            assert len(self.decoding) < self.decoders, "two payloads for one decoder"
             assert action.task_id not in self.unwanted, "a payload that nobody wants is decoded"
-            self.decoding = action.task_id
+            self.decoding.append(action.task_id)
         elif isinstance(action, do.Progress):
             self.news.append(action)
         elif isinstance(action, do.RecordScore):
@@ -135,8 +136,8 @@ class ScriptedCloud:
 
     def wind_up(self) -> None:
         """Fail everything that still runs; then each received task must have exactly one end."""
-        while self.decoding is not None:
-            failed = ev.DecodeFailed(self.now_ns + MS, self.decoding, "the test is over", False)
+        while self.decoding:
+            failed = ev.DecodeFailed(self.now_ns + MS, self.decoding[0], "the test is over", False)
             self.handle(failed)
         while self.piece is not None:
             ids = self.piece.task_ids
@@ -147,9 +148,10 @@ class ScriptedCloud:
     # --- before the test's clock starts -----------------------------------------------------
 
     def _profiled_ns(self, piece: do.RunStage | do.RunHead) -> int:
+        size = len(piece.task_ids)
         if isinstance(piece, do.RunStage):
-            return self.table.stage_ns[piece.stage]
-        return self.table.exit_named(piece.exit).head_ns
+            return round(self.table.stage_time_ns(piece.stage, size))
+        return round(self.table.head_time_ns(self.table.exit_named(piece.exit), size))
 
     def _warm_up(self) -> None:
         """Run stages at their profiled times until they have replaced the priors."""

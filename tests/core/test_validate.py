@@ -13,6 +13,7 @@ from tests.core.histories import (
     answered_locally_while_given_up,
     decoding,
     encoding,
+    in_batch,
     in_stage,
     queued,
     running_in_the_cloud,
@@ -81,29 +82,39 @@ EDGE_FAULTS = {
     "a is stranded": (uploading, lambda edge: plant(edge, cloud=CloudLeg.CLOSED)),
 }
 CLOUD_FAULTS = {
-    "the executor has two jobs": (
+    "a task outside the batch is at work": (
         waiting,
         lambda cloud: plant(cloud, state=CloudState.IN_STAGE),
     ),
+    "the batch is at two stages": (in_batch, lambda cloud: plant(cloud, next_stage=3)),
     "the executor's job is not recorded": (
         in_stage,
         lambda cloud: setattr(cloud.machine._schedule, "piece", None),
     ),
+    "the plan is not about the open tasks": (
+        in_stage,
+        lambda cloud: cloud.machine._schedule.order.clear(),
+    ),
+    "the plan is not in the order of the deadlines": (
+        waiting,
+        lambda cloud: cloud.machine._schedule.order.reverse(),
+    ),
+    "a planned task has no work ahead": (waiting, lambda cloud: plant(cloud, path=())),
     "more tasks than max_tasks": (in_stage, lambda cloud: overload(cloud.machine)),
     "other is filed under another name": (in_stage, lambda cloud: rename(cloud.machine)),
     "a is done and still open": (waiting, lambda cloud: plant(cloud, state=CloudState.DONE)),
     "a ran past its exits": (in_stage, lambda cloud: plant(cloud, next_stage=6)),
     "a task waits before an idle decoder": (
         queued,
-        lambda cloud: setattr(cloud.machine._decoding, "current", None),
+        lambda cloud: cloud.machine._state.decoding.current.clear(),
     ),
-    "the decoder's task is not in it": (
+    "a decoder's task is not in it": (
         decoding,
-        lambda cloud: setattr(cloud.machine._decoding.current, "state", CloudState.QUEUED),
+        lambda cloud: plant(cloud, state=CloudState.QUEUED),
     ),
-    "a task that waits for the decoder is not queued": (
+    "a task that waits for a decoder is not queued": (
         queued,
-        lambda cloud: setattr(cloud.machine._decoding.find("a"), "state", CloudState.DECODING),
+        lambda cloud: plant(cloud, state=CloudState.DECODING),
     ),
     "a task waits before an idle executor": (
         in_stage,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from mc_sched.core.cloud.downlinks import Downlinks
-from mc_sched.core.cloud.task import CloudTask
+from bisect import bisect_right
+from math import inf
+
+from mc_sched.core.cloud.plan import Plan
+from mc_sched.core.cloud.state import NodeState
+from mc_sched.core.cloud.task import CloudTask, due
 from mc_sched.core.events import Received
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.trial import may_follow
-from mc_sched.core.tables import CloudTable, Exit
+from mc_sched.core.tables import Exit
 from mc_sched.core.task import RefusalCode
 from mc_sched.core.value import value
 
@@ -20,80 +24,122 @@ class Refusal:
     reason: str
 
 
-class CloudAdmission:
-    """Algorithm II's first step: the acceptable exit closest to the input that is in time."""
+@value
+class Admission:
+    """The exits that may serve a task, and the forecast of its answer."""
 
-    def __init__(
-        self,
-        table: CloudTable,
-        times: CloudTimePredictor,
-        downlinks: Downlinks,
-        quantile: float,
-        max_tasks: int,
-    ) -> None:
-        self._table, self._times, self._downlinks = table, times, downlinks
-        self._profile = CloudTimePredictor(table, quantile)
+    candidates: tuple[Exit, ...]
+    """Acceptable exits, closest to the input first; the first is the target."""
+    start_ns: int
+    """Mean time from now until its first stage can start."""
+    end_ns: int
+    """Mean time from now until the answer of its target."""
+
+
+class CloudAdmission:
+    """Algorithm II's first step: the acceptable exit closest to the input that is in time.
+
+    A task waits for those that are due before it. It is admitted if it is in time behind them, and
+    if those that are due after it remain in time.
+    """
+
+    def __init__(self, state: NodeState, quantile: float, max_tasks: int) -> None:
+        self._state = state
+        self._profile = CloudTimePredictor(state.table, quantile)
         """Forecasts without any measurement, for trials."""
         self.max_tasks = max_tasks
         self.draining = False
 
-    def candidates(
-        self, now_ns: int, task: CloudTask, open_tasks: int, queue_ns: int
-    ) -> tuple[Exit, ...] | Refusal:
-        """Return the first acceptable exit that is in time and those behind it, or a refusal.
-
-        `open_tasks` other tasks are on this node; the task waits `queue_ns` before it runs.
-        """
+    def judge(self, task: CloudTask, ready_in_ns: int) -> Admission | Refusal:
+        """Admit the task, which can start in `ready_in_ns` at the earliest, or refuse it."""
         if self.draining:
             return Refusal(RefusalCode.DRAINING, "the agent is shutting down")
-        if open_tasks >= self.max_tasks:
+        if self._state.open_tasks >= self.max_tasks:
             return Refusal(
                 RefusalCode.TOO_MANY_TASKS,
                 f"{self.max_tasks} tasks are open already, the limit max_tasks",
             )
-        received, times = task.received, self.times_for(task)
-        accurate = self._table.acceptable(received.codec, received.accuracy)
+        received = task.received
+        accurate = self._state.table.acceptable(received.codec, received.accuracy)
         if not accurate:
             return self._inaccurate(received)
-        left_ns = task.due_ns - now_ns - queue_ns - self._downlinks.forecast_ns(received)
-        for place, exit_ in enumerate(accurate):
-            if times.upper_ns(now_ns, exit_, task.next_stage) <= left_ns:
-                return accurate[place:]
-        if not open_tasks and (tried := self._tried(now_ns, task, left_ns, accurate)):
-            return tried
-        needed_ns = min(times.upper_ns(now_ns, e, task.next_stage) for e in accurate)
+        return self._in_time(task, accurate, ready_in_ns)
+
+    def _inaccurate(self, received: Received) -> Refusal:
+        exits = self._state.table.exits
+        best = max((e.accuracy.get(received.codec, 0.0) for e in exits), default=0.0)
+        return Refusal(
+            RefusalCode.INFEASIBLE,
+            f"the best exit reaches accuracy {best:.3f}, {received.accuracy:.3f} is demanded",
+        )
+
+    def _in_time(
+        self, task: CloudTask, accurate: tuple[Exit, ...], ready_in_ns: int
+    ) -> Admission | Refusal:
+        """Choose the first exit that is in time behind the tasks that are due before."""
+        state, now_ns, times = self._state, self._state.now_ns, self.times_for(task)
+        before = bisect_right(state.schedule.order, task.due_ns, key=due)
+        plan = state.schedule.plan(now_ns)
+        state.schedule.extend(plan, now_ns, state.schedule.order[:before], False)
+        left_ns = task.leave_by_ns - now_ns
+        least = inf, 0
+        for number, exit_ in enumerate(accurate):
+            task.path = path = state.sizes.path(task.next_stage, exit_)
+            alone_ns = times.mean_ns(now_ns, exit_, task.next_stage)
+            upper_ns = times.upper_ns(now_ns, exit_, task.next_stage)
+            place = plan.place(path, path[0])
+            waits_ns = int(place.start_ns * state.times.slowdown(now_ns))
+            start_ns = max(ready_in_ns, waits_ns)
+            runs_ns = int((place.end_ns - place.start_ns) * times.slowdown(now_ns))
+            end_ns = max(ready_in_ns + alone_ns, waits_ns + runs_ns)
+            longest_ns = end_ns - alone_ns
+            if waits_ns > ready_in_ns:
+                end = state.schedule.margin.forecast(now_ns, end_ns)
+                longest_ns = max(longest_ns, end.upper_ns - upper_ns)
+            if longest_ns + upper_ns <= left_ns:
+                if self._delays_others(task, plan, before):
+                    return Refusal(RefusalCode.INFEASIBLE, "tasks that are due later would be late")
+                return Admission(accurate[number:], start_ns, end_ns)
+            least = min(least, (upper_ns, longest_ns))
+        tried = self._tried(task, left_ns - ready_in_ns, accurate)
+        if tried:
+            alone_ns = self._profile.mean_ns(now_ns, tried[0], task.next_stage)
+            return Admission(tried, ready_in_ns, ready_in_ns + alone_ns)
+        needed_ns, longest_ns = least
         return Refusal(
             RefusalCode.INFEASIBLE,
             f"the first acceptable exit needs {needed_ns / 1e6:.1f} ms, "
-            f"{max(0, left_ns) / 1e6:.1f} ms are left",
+            f"{max(0, left_ns - longest_ns) / 1e6:.1f} ms are left",
         )
+
+    def _delays_others(self, task: CloudTask, plan: Plan, before: int) -> bool:
+        """Return True if a task that is due after this one would be late because of it."""
+        schedule, now_ns = self._state.schedule, self._state.now_ns
+        if before == len(schedule.order):
+            return False
+        schedule.extend(plan, now_ns, (task,), False)
+        plan.least_spare_ns = inf
+        schedule.extend(plan, now_ns, schedule.order[before:], False)
+        return plan.least_spare_ns < 0.0
 
     # --- trials -----------------------------------------------------------------------------
 
     def times_for(self, task: CloudTask) -> CloudTimePredictor:
         """The times that a task's forecasts rest on: measured, or for a trial only profiled."""
-        return self._profile if task.trial_after_ns else self._times
+        return self._profile if task.trial_after_ns else self._state.times
 
-    def _tried(
-        self, now_ns: int, task: CloudTask, left_ns: int, accurate: tuple[Exit, ...]
-    ) -> tuple[Exit, ...]:
+    def _tried(self, task: CloudTask, left_ns: int, accurate: tuple[Exit, ...]) -> tuple[Exit, ...]:
         """Return the candidates by the profile alone if a trial may follow; else none."""
-        measured_ns = self._times.measured_ns
-        if task.trial_after_ns or not may_follow(now_ns, measured_ns):
+        now_ns, measured_ns = self._state.now_ns, self._state.times.measured_ns
+        if self._state.open_tasks or task.trial_after_ns or not may_follow(now_ns, measured_ns):
             return ()
-        for place, exit_ in enumerate(accurate):
+        for number, exit_ in enumerate(accurate):
             if self._profile.upper_ns(now_ns, exit_, task.next_stage) <= left_ns:
                 task.trial_after_ns = now_ns - measured_ns
-                return accurate[place:]
+                task.path = self._state.sizes.path(task.next_stage, exit_)
+                return accurate[number:]
         return ()
 
     def set_quantile(self, quantile: float) -> None:
         """Forecast trials at another upper quantile from now on."""
         self._profile.set_quantile(quantile)
-
-    def _inaccurate(self, received: Received) -> Refusal:
-        best = max((e.accuracy.get(received.codec, 0.0) for e in self._table.exits), default=0.0)
-        return Refusal(
-            RefusalCode.INFEASIBLE,
-            f"the best exit reaches accuracy {best:.3f}, {received.accuracy:.3f} is demanded",
-        )

@@ -1,82 +1,106 @@
-"""Tasks whose payload has arrived and is not decoded yet, in the order of arrival.
+"""Tasks whose payload has arrived and is not decoded yet, in the order of their deadlines.
 
-One decoder works beside the executor, which does not know of the payloads that wait for decoding.
-Load reports include them. Otherwise a cloud whose decoder is hundreds of images behind would look
+The decoders work beside the executor, which does not know of the payloads that wait for decoding.
+Load reports include them. Otherwise a cloud whose decoders are hundreds of images behind would look
 idle.
 """
 
 from __future__ import annotations
 
-from mc_sched.core.cloud.task import CloudTask
-from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from bisect import insort
+from heapq import heapify, heapreplace
+
+from mc_sched.core.cloud.task import CloudTask, due
+from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.tables import CloudTable
-from mc_sched.core.transitions import CloudState
+from mc_sched.core.value import value
+
+HORIZON_NS = 10**9
+"""Time for which measured times are remembered, so that a slow phase ends for a node that refuses
+all tasks because of it."""
+QUANTILE = 0.95
+
+
+@value
+class Decoding:
+    """A task in a decoder, which began at `since_ns`."""
+
+    task: CloudTask
+    since_ns: int
 
 
 class DecodeQueue:
-    """The task in the decoder, and those that wait for it."""
+    """The tasks in the decoders, and those that wait for one."""
 
-    def __init__(self, table: CloudTable, times: CloudTimePredictor) -> None:
-        self._table, self._times = table, times
-        self.queued: dict[str, CloudTask] = {}
-        """Tasks that wait for the decoder, by id, in its order."""
-        self.current: CloudTask | None = None
-        """The task in the decoder."""
-        self._since_ns = 0
-        """Moment when the decoder began with `current`."""
+    def __init__(self, table: CloudTable, decoders: int) -> None:
+        self._table = table
+        self.decoders = decoders
+        """Payloads that are decoded at the same time."""
+        self.queued: list[CloudTask] = []
+        """Tasks that wait for a decoder, by their deadlines."""
+        self.current: dict[str, Decoding] = {}
+        """The tasks in the decoders, by id."""
+        self._slowdown = SampleWindow((1.0,), horizon_ns=HORIZON_NS)
 
     def __len__(self) -> int:
-        return len(self.queued) + (self.current is not None)
+        return len(self.queued) + len(self.current)
 
     def find(self, task_id: str) -> CloudTask | None:
-        """The task of this id, waiting or in the decoder."""
-        if self.current is not None and self.current.task_id == task_id:
-            return self.current
-        return self.queued.get(task_id)
+        """The task of this id, waiting or in a decoder."""
+        decoding = self.current.get(task_id)
+        if decoding is not None:
+            return decoding.task
+        for task in self.queued:
+            if task.task_id == task_id:
+                return task
+        return None
 
     def add(self, task: CloudTask) -> None:
-        """Append a task whose payload has arrived."""
-        received = task.received
-        task.decode_ns = self.decode_ns(received.codec)
-        all_ns = self._times.shortest_ns(received.now_ns, received.codec, received.accuracy)
-        task.path_ns = max(0, all_ns - task.decode_ns)
-        self.queued[task.task_id] = task
+        """Take a task whose payload has arrived."""
+        insort(self.queued, task, key=due)
 
     def remove(self, task: CloudTask) -> None:
         """Remove a task that still waits."""
-        del self.queued[task.task_id]
+        self.queued.remove(task)
 
     def begin_next(self, now_ns: int) -> CloudTask | None:
-        """Hand the longest waiting task to the decoder; None if it is busy or no task waits."""
-        if self.current is not None or not self.queued:
+        """Hand the task that is due first to a decoder; None if all are busy or no task waits."""
+        if not self.queued or len(self.current) >= self.decoders:
             return None
-        task_id = next(iter(self.queued))
-        self.current, self._since_ns = self.queued.pop(task_id), now_ns
-        return self.current
-
-    def finish(self, task_id: str) -> CloudTask | None:
-        """Take the task out of the decoder; None if the decoder holds another."""
-        task = self.current
-        if task is None or task.task_id != task_id:
-            return None
-        self.current = None
+        task = self.queued.pop(0)
+        self.current[task.task_id] = Decoding(task, now_ns)
         return task
 
-    def decode_ns(self, codec: str) -> int:
-        """Profiled time of decoding one payload."""
-        return self._table.codec_named(codec).decode_ns
+    def finish(self, task_id: str) -> CloudTask | None:
+        """Take the task out of its decoder; None if no decoder holds it."""
+        decoding = self.current.pop(task_id, None)
+        return None if decoding is None else decoding.task
 
-    def wait_ns(self, now_ns: int, executor_ns: int) -> int:
-        """Time that a payload which arrives now waits for the decoder and then for the executor.
+    def record(self, now_ns: int, codec: str, took_ns: int) -> None:
+        """Learn from a payload that was decoded in `took_ns`."""
+        profiled_ns = self._table.codec_named(codec).decode_ns
+        if profiled_ns > 0 and took_ns > 0:
+            self._slowdown.add(now_ns, took_ns / profiled_ns)
 
-        `executor_ns` is the remaining work of the executor, which runs in parallel to the decoder.
+    def decode_ns(self, now_ns: int, codec: str) -> int:
+        """Mean time of decoding one payload."""
+        profiled_ns = self._table.codec_named(codec).decode_ns
+        return int(profiled_ns * self._slowdown.mean_up_to(now_ns, QUANTILE))
+
+    def wait_ns(self, now_ns: int, due_ns: int | None) -> int:
+        """Time until a payload that arrives now gets a decoder.
+
+        Those that are due until `due_ns` come before it; all of those that wait for None.
         """
-        current = self.current
-        if current is None:
-            return executor_ns
-        decoding_ns = current.decode_ns - (now_ns - self._since_ns)
-        path_ns = 0 if current.state is CloudState.DROPPED else current.path_ns
-        for task in self.queued.values():
-            decoding_ns += task.decode_ns
-            path_ns += task.path_ns
-        return max(decoding_ns, executor_ns + path_ns)
+        free_in_ns = [self._left_ns(now_ns, decoding) for decoding in self.current.values()]
+        free_in_ns += [0] * (self.decoders - len(free_in_ns))
+        heapify(free_in_ns)
+        for task in self.queued:
+            if due_ns is not None and task.due_ns > due_ns:
+                break
+            heapreplace(free_in_ns, free_in_ns[0] + self.decode_ns(now_ns, task.received.codec))
+        return free_in_ns[0]
+
+    def _left_ns(self, now_ns: int, decoding: Decoding) -> int:
+        decode_ns = self.decode_ns(now_ns, decoding.task.received.codec)
+        return max(0, decode_ns - (now_ns - decoding.since_ns))

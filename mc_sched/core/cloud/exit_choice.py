@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 
-from mc_sched.core.cloud.downlinks import Downlinks
 from mc_sched.core.cloud.schedule import CloudSchedule
 from mc_sched.core.cloud.task import CloudTask
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
@@ -27,18 +25,19 @@ class Choice(Enum):
 class ExitChoice:
     """Algorithm II, steps 3 and 4, and the deadline check between two stages."""
 
-    def __init__(
-        self, times: CloudTimePredictor, schedule: CloudSchedule, downlinks: Downlinks
-    ) -> None:
-        self._times, self._schedule, self._downlinks = times, schedule, downlinks
+    def __init__(self, times: CloudTimePredictor, schedule: CloudSchedule) -> None:
+        self._times, self._schedule = times, schedule
 
     def behind_stage(
-        self, now_ns: int, task: CloudTask, exit_: Exit | None, others: Sequence[CloudTask]
+        self, now_ns: int, task: CloudTask, exit_: Exit | None, batch: tuple[CloudTask, ...]
     ) -> Choice:
-        """Choose when a stage is done. `exit_` is the acceptable exit behind it, if any."""
+        """Choose when a stage is done for all tasks of `batch`.
+
+        `exit_` is the acceptable exit behind the stage, if any.
+        """
         if self._is_infeasible(now_ns, task) and not self._can_answer(now_ns, task, exit_):
             return Choice.STOP
-        if exit_ is None or self._continues(now_ns, task, exit_, others):
+        if exit_ is None or self._continues(now_ns, task, exit_, batch):
             return Choice.CONTINUE
         return Choice.ANSWER
 
@@ -53,19 +52,16 @@ class ExitChoice:
         return Choice.ANSWER if self._can_answer(now_ns, task, exit_) else Choice.STOP
 
     def _continues(
-        self, now_ns: int, task: CloudTask, exit_: Exit, others: Sequence[CloudTask]
+        self, now_ns: int, task: CloudTask, exit_: Exit, batch: tuple[CloudTask, ...]
     ) -> bool:
         """Return True if a better exit behind `exit_` is pursued."""
         rule = task.received.exit_rule
         following = task.next_exit(exit_)
         if following is None or rule is ExitRule.EARLIEST:
             return False
-        if rule is ExitRule.ADAPTIVE and others:
+        if rule is ExitRule.ADAPTIVE and self._schedule.others_wait(batch):
             return False
-        ahead_ns = self._schedule.ahead_ns(now_ns, others, task.due_ns)
-        to_next_ns = ahead_ns + self._times.upper_ns(now_ns, following, task.next_stage)
-        back_ns = now_ns + to_next_ns + self._downlinks.forecast_ns(task.received)
-        return back_ns <= task.reply_by_ns
+        return self._schedule.may_pursue(now_ns, task, following, batch)
 
     def _is_infeasible(self, now_ns: int, task: CloudTask) -> bool:
         """Return True if even the mean time to the soonest exit ahead is too long.
@@ -74,7 +70,7 @@ class ExitChoice:
         """
         if task.trial_after_ns or task.feasible_ns == now_ns:
             return False
-        infeasible = self._schedule.nearest_ns(now_ns, task) > self._left_ns(now_ns, task)
+        infeasible = self._schedule.nearest_ns(now_ns, task) > task.leave_by_ns - now_ns
         task.feasible_ns = -1 if infeasible else now_ns
         return infeasible
 
@@ -83,7 +79,4 @@ class ExitChoice:
         if exit_ is None:
             return False
         head_ns = self._times.mean_ns(now_ns, exit_, task.next_stage)
-        return head_ns <= self._left_ns(now_ns, task)
-
-    def _left_ns(self, now_ns: int, task: CloudTask) -> int:
-        return task.due_ns - now_ns - self._downlinks.forecast_ns(task.received)
+        return head_ns <= task.leave_by_ns - now_ns

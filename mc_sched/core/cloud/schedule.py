@@ -1,33 +1,38 @@
 """Forecasts of the work on the cloud: the running piece, the rest of each task, the queue.
 
 All are mean times. A task is expected to answer at its target. A task that is past its target is
-expected to answer at the next exit if it is adaptive and another task waits, else at the last exit.
+expected to answer at the next exit if another task is open, else at the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Collection, Iterable
+from math import inf
 
 from mc_sched.core import actions as do
-from mc_sched.core.cloud.task import CloudTask
+from mc_sched.core.cloud.margin import FinishMargin
+from mc_sched.core.cloud.plan import Plan
+from mc_sched.core.cloud.task import CloudTask, due
+from mc_sched.core.predictors.batch_time import BatchTimes
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
-from mc_sched.core.scores import Forecast, Predictor, Score
+from mc_sched.core.scores import NOTHING, Forecast, Predictor, Score
 from mc_sched.core.tables import Exit
-from mc_sched.core.task import ExitRule
 from mc_sched.core.transitions import CloudState
 from mc_sched.core.value import value
 
 WAIT_PRIOR = (1.0, 1.0, 1.2, 1.5)
 """Prior ratio of measured to forecast wait, with one mean stage added to both."""
+READY = (CloudState.WAITING, CloudState.IN_STAGE)
 
 
 @value
 class Piece:
-    """The stage or head that the executor runs."""
+    """The stage or head that the executor runs, for a batch of tasks."""
 
-    task: CloudTask
+    tasks: tuple[CloudTask, ...]
     action: do.RunStage | do.RunHead
     since_ns: int
     expected: Forecast
@@ -46,61 +51,141 @@ class CloudLoad:
 class CloudSchedule:
     """Work on one executor, in time."""
 
-    def __init__(self, times: CloudTimePredictor, quantile: float) -> None:
-        self._times = times
+    def __init__(self, times: CloudTimePredictor, sizes: BatchTimes, quantile: float) -> None:
+        self._times, self._sizes = times, sizes
         self._wait_level = AdaptiveLevel(quantile)
         self._waits = SampleWindow(WAIT_PRIOR, horizon_ns=30 * 10**9)
         stages_ns = times.table.stage_ns
         self._grain_ns = sum(stages_ns) // len(stages_ns)
         """One mean stage, added to waits so that short ones are judged by absolute error."""
+        self.margin = FinishMargin(quantile, self._grain_ns)
+        self.order: list[CloudTask] = []
+        """Tasks that need the executor, now or later, by their deadlines."""
         self.piece: Piece | None = None
+        self._typical: tuple[int, ...] = ()
+        """Pieces of work of the last task that was admitted."""
 
     def set_quantile(self, quantile: float) -> None:
         """Forecast waits at another upper quantile from now on."""
         self._wait_level.set_quantile(quantile)
+        self.margin.set_quantile(quantile)
 
-    def ahead_ns(
-        self, now_ns: int, tasks: Iterable[CloudTask], due_ns: int | None, pressed: bool = True
-    ) -> int:
-        """Work to be done before a task due at `due_ns`; all of the work for None.
+    def add(self, task: CloudTask, exit_: Exit) -> None:
+        """Take a task that is expected to answer at `exit_`."""
+        task.path = self._sizes.path(task.next_stage, exit_)
+        self._typical = task.path
+        insort(self.order, task, key=due)
 
-        `pressed`: that task waits on this node, so that adaptive tasks answer sooner.
+    def advance(self, task: CloudTask) -> None:
+        """Take a task that continues behind a stage, past its target or not."""
+        if len(task.path) == 1:
+            ahead = task.exits_ahead() or task.candidates[-1:]
+            task.path = self._sizes.path(task.next_stage, ahead[0])
+
+    def remove(self, task: CloudTask) -> None:
+        """Remove a task that needs no further work, or only the piece that runs."""
+        if task.path:
+            task.path = ()
+            self.order.remove(task)
+
+    # --- the plan -----------------------------------------------------------------------------
+
+    def plan(self, now_ns: int) -> Plan:
+        """Return a plan that holds the running piece and the heads that follow it, no more."""
+        return Plan(self._sizes, self.busy_ns(now_ns) / self._times.slowdown(now_ns))
+
+    def extend(self, plan: Plan, now_ns: int, tasks: Iterable[CloudTask], now: bool) -> None:
+        """Add tasks, ordered by their deadlines, to the plan.
+
+        `now`: a batch is formed now, so that tasks that are not decoded cannot join it.
         """
-        ahead_ns = self.piece_left_ns(now_ns)
+        rise, base = self.margin.line(now_ns, self._times.slowdown(now_ns))
         for task in tasks:
-            goes_first = due_ns is None or task.due_ns <= due_ns or self._head_follows(task)
-            if goes_first:
-                ahead_ns += self.rest_ns(now_ns, task, pressed)
-        return ahead_ns
+            path = task.path
+            if len(path) == 1:
+                continue  # only its head is left, which follows the running stage
+            group = path[0]
+            if now and task.state not in READY:
+                group = ~group
+            plan.add(task, task.leave_by_ns * rise + base, group)
 
-    def piece_left_ns(self, now_ns: int) -> int:
-        """Time until the executor is free; 0 if it is, or should be by the forecast."""
+    def answer_in_ns(self, now_ns: int, task: CloudTask, plan: Plan) -> int:
+        """Mean time until the answer of a waiting task.
+
+        A task that is past its target and alone on this node is expected to pursue the last exit.
+        """
+        if len(self.order) == 1 and task.next_stage > task.target.stage:
+            return self._times.mean_ns(now_ns, task.candidates[-1], task.next_stage)
+        return int(plan.ends_in_ns(task.task_id) * self._times.slowdown(now_ns))
+
+    def wait_behind_all_ns(self, now_ns: int) -> int:
+        """Time until a task like the last one could start that is due after all open tasks."""
+        plan = self.full_plan(now_ns)
+        start_ns = plan.end_ns
+        if self._typical:
+            start_ns = plan.place(self._typical, self._typical[0]).start_ns
+        return int(start_ns * self._times.slowdown(now_ns))
+
+    def full_plan(self, now_ns: int) -> Plan:
+        """Return the plan of all open tasks."""
+        plan = self.plan(now_ns)
+        self.extend(plan, now_ns, self.order, False)
+        return plan
+
+    def others_wait(self, batch: Collection[CloudTask]) -> bool:
+        """Return True if a task that is not in the batch waits for the executor."""
+        return any(task.state is CloudState.WAITING and task not in batch for task in self.order)
+
+    def may_pursue(
+        self, now_ns: int, task: CloudTask, exit_: Exit, batch: Collection[CloudTask]
+    ) -> bool:
+        """Return True if this task, with the others of its batch, may continue to `exit_`.
+
+        It has to answer there before the edge may fall back, and no other task may become late.
+        """
+        others = [other for other in self.order if other not in batch]
+        place = bisect_right(others, task.due_ns, key=due)
+        plan = self.plan(now_ns)
+        self.extend(plan, now_ns, others[:place], False)
+        path = self._sizes.path(task.next_stage, exit_)
+        together_ns = self._sizes.path_ns(path, len(batch))
+        share = together_ns / self._sizes.path_ns(path, 1)
+        upper_ns = int(self._times.upper_ns(now_ns, exit_, task.next_stage) * share)
+        end_ns = now_ns + int(plan.end_ns * self._times.slowdown(now_ns)) + upper_ns
+        if end_ns + (task.due_ns - task.leave_by_ns) > task.reply_by_ns:
+            return False
+        plan.end_ns += together_ns
+        plan.least_spare_ns = inf
+        self.extend(plan, now_ns, others[place:], False)
+        return plan.least_spare_ns >= 0.0
+
+    def busy_ns(self, now_ns: int) -> int:
+        """Mean time until the executor can take another task.
+
+        A task's head follows its last stage, whoever waits.
+        """
         piece = self.piece
         if piece is None:
             return 0
-        action = piece.action
+        left_ns = self._piece_left_ns(now_ns, piece)
+        heads: dict[int, int] = {}
+        for task in piece.tasks:
+            if len(task.path) == 1:
+                heads[task.path[0]] = heads.get(task.path[0], 0) + 1
+        known_ns = sum([self._sizes.cost_ns(head, tasks) for head, tasks in heads.items()])
+        return left_ns + int(known_ns * self._times.slowdown(now_ns))
+
+    def _piece_left_ns(self, now_ns: int, piece: Piece) -> int:
+        """Time until the piece ends; 0 if it should have ended by the forecast."""
+        action, size = piece.action, len(piece.tasks)
         if isinstance(action, do.RunStage):
-            mean_ns = self._times.stage_mean_ns(now_ns, action.stage)
+            known_ns = self._sizes.stage_ns(action.stage, size)
         else:
-            mean_ns = self._times.head_mean_ns(now_ns, action.exit)
+            known_ns = self._sizes.head_ns(self._times.table.exit_named(action.exit), size)
+        mean_ns = int(known_ns * self._times.slowdown(now_ns))
         return max(0, mean_ns - (now_ns - piece.since_ns))
 
-    def rest_ns(self, now_ns: int, task: CloudTask, pressed: bool) -> int:
-        """Time from the end of the running piece to this task's reply, if no other task ran."""
-        if task.state in (CloudState.STOPPING, CloudState.IN_HEAD):
-            return 0
-        return self._times.mean_ns(now_ns, _answers_at(task, pressed), task.stage_ahead)
-
-    def remaining_ns(self, now_ns: int, task: CloudTask, others: Sequence[CloudTask]) -> int:
-        """Time until a waiting task's reply leaves, with `others` on the same executor."""
-        ahead_ns = self.ahead_ns(now_ns, others, task.due_ns)
-        return ahead_ns + self.rest_ns(now_ns, task, pressed=bool(others))
-
-    def _head_follows(self, task: CloudTask) -> bool:
-        """Return True if the task's last stage runs; then its head comes before all others."""
-        return (
-            task.state is CloudState.IN_STAGE and _answers_at(task, True).stage < task.stage_ahead
-        )
+    # --- waits --------------------------------------------------------------------------------
 
     def wait(self, now_ns: int, ahead_ns: int) -> Forecast:
         """Forecast of the wait of a task that has `ahead_ns` of work ahead of it."""
@@ -116,23 +201,21 @@ class CloudSchedule:
         self._waits.add(now_ns, (took_ns + self._grain_ns) / (expected.mean_ns + self._grain_ns))
         return score
 
+    def reached_target(self, task: CloudTask, now_ns: int) -> None:
+        """Learn how long a task took up to its target, whether it answers there or not."""
+        if task.expected_end is not NOTHING:
+            head_ns = self._times.mean_ns(now_ns, task.target, task.next_stage)
+            self.margin.record(now_ns, task.expected_end, now_ns - task.decoded_ns + head_ns)
+            task.expected_end = NOTHING
+
+    def unanswered(self, task: CloudTask, now_ns: int, overdue: bool) -> None:
+        """Learn from a task that ends before its target, if that is known to take too long."""
+        expected, took_ns = task.expected_end, now_ns - task.decoded_ns
+        if expected is not NOTHING and (overdue or took_ns > expected.upper_ns):
+            self.margin.record(now_ns, expected, max(took_ns, expected.upper_ns + 1))
+            task.expected_end = NOTHING
+
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
         """Mean time to a waiting task's soonest exit ahead, or to its last exit if it is past."""
         exits = task.exits_ahead() or task.candidates[-1:]
         return self._times.nearest_ns(now_ns, exits, task.next_stage)
-
-
-def first_due(tasks: Iterable[CloudTask]) -> CloudTask | None:
-    """The waiting task with the earliest deadline, if any task waits."""
-    first: CloudTask | None = None
-    for task in tasks:
-        if task.state is CloudState.WAITING and (first is None or task.due_ns < first.due_ns):
-            first = task
-    return first
-
-
-def _answers_at(task: CloudTask, pressed: bool) -> Exit:
-    ahead = task.exits_ahead()
-    if ahead[0] is task.target or (pressed and task.received.exit_rule is ExitRule.ADAPTIVE):
-        return ahead[0]
-    return ahead[-1]

@@ -18,11 +18,12 @@ class CloudTask:
         """The task's id on this node."""
         self.due_ns = received.now_ns + received.budget_ns
         """Deadline for the reply to be back on the edge, on this node's clock."""
+        self.leave_by_ns = self.due_ns
+        """Moment at which the reply has to leave this node, by the forecast of its transfer."""
         self.state = CloudState.QUEUED
-        self.decode_ns = 0
-        """Profiled time of decoding its payload."""
-        self.path_ns = 0
-        """Mean time to the soonest acceptable exit, forecast when the payload arrived."""
+        self.path: tuple[int, ...] = ()
+        """Pieces of work ahead, behind the running one, up to the head of the expected exit. Empty
+        if the task needs no work behind the running piece."""
         self.decoded_ns = 0
         """Moment when the decoder was done with it."""
         self.candidates: tuple[Exit, ...] = ()
@@ -35,9 +36,12 @@ class CloudTask:
         from the end of its first stage."""
         self.compute_ns = 0
         self.took_ns: dict[int, int] = {}
-        """Measured time of each stage that has run."""
+        """Measured time of each stage that has run for this task alone."""
         self.expected_wait = NOTHING
         """Forecast of the wait for its first stage, if other tasks come first; reset after it."""
+        self.expected_end = NOTHING
+        """Forecast of the time until its target's answer, if it waited at its acceptance; reset
+        when the target is reached."""
         self.feasible_ns = -1
         """Last moment at which it was found feasible; it is not checked twice at one moment."""
         self.reported_end_ns = 0
@@ -48,11 +52,6 @@ class CloudTask:
     def target(self) -> Exit:
         """The candidate closest to the input."""
         return self.candidates[0]
-
-    @property
-    def stage_ahead(self) -> int:
-        """The stage that follows the running one, or the next one while none runs."""
-        return self.next_stage + (self.state is CloudState.IN_STAGE)
 
     def exits_ahead(self) -> tuple[Exit, ...]:
         """Acceptable exits that lie ahead: behind the running stage, the next one, or later."""
@@ -105,3 +104,8 @@ class CloudTask:
                 for at, what in self.story
             ),
         )
+
+
+def due(task: CloudTask) -> int:
+    """Sort key of tasks by their deadlines."""
+    return task.due_ns

@@ -3,7 +3,8 @@
 Both nodes use it. The cloud measures each stage. The profile was measured stage by stage, and a
 stage may take a little longer or shorter between other stages. So each stage has a lasting
 correction, from its share of a task's time. The slowdown is common to all stages and follows the
-moment, for example other load. The edge learns from the time between acceptance and reply.
+moment, for example other load. The edge learns from the time between acceptance and reply. Times of
+batches stand in `batch_time.py`.
 """
 
 from __future__ import annotations
@@ -78,22 +79,21 @@ class CloudTimePredictor:
         if profiled_ns > 0:
             self._slowdown.add(now_ns, took_ns / profiled_ns)
 
-    def record_stage(
-        self, now_ns: int, stage: int, took_ns: int, expected: Forecast, is_trial: bool = False
-    ) -> Score:
+    def record_stage(self, now_ns: int, known_ns: float, took_ns: int, expected: Forecast) -> Score:
         """Learn from a stage that took `took_ns`; return the score of its forecast.
 
-        The first stage of a trial may agree with the profile; then all else is forgotten.
+        `known_ns` is its corrected time without the slowdown.
         """
-        if is_trial:
-            self.tried(now_ns, self.table.stage_ns[stage], took_ns)
         score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
         self._level.record(now_ns, score.held)
-        self.record(now_ns, self._stage_ns[stage], took_ns)
+        self.record(now_ns, known_ns, took_ns)
         return score
 
     def record_task(self, took_ns: dict[int, int]) -> None:
-        """Correct the stages of a task by their shares of its time, which no slowdown changes."""
+        """Correct the stages of a task by their shares of its time, which no slowdown changes.
+
+        `took_ns` holds the stages that ran for this task alone.
+        """
         all_ns, known_ns = 0, 0.0
         for stage, ns in took_ns.items():
             all_ns += ns
@@ -114,11 +114,18 @@ class CloudTimePredictor:
             max(corrected_ns, profiled_ns / LARGEST_DRIFT), profiled_ns * LARGEST_DRIFT
         )
 
-    def stage(self, now_ns: int, stage: int) -> Forecast:
-        """Forecast for a stage that starts now."""
-        corrected_ns = self._stage_ns[stage]
-        upper_ns = corrected_ns * self._level.upper(self._slowdown, now_ns)
-        return Forecast(int(corrected_ns * self.slowdown(now_ns)), int(upper_ns))
+    def alone_ns(self, stage: int) -> float:
+        """Corrected time of a stage for a single task, without the slowdown."""
+        return self._stage_ns[stage]
+
+    def forecast(self, now_ns: int, known_ns: float) -> Forecast:
+        """Forecast for a stage that starts now; `known_ns` is its time without the slowdown."""
+        upper_ns = known_ns * self._level.upper(self._slowdown, now_ns)
+        return Forecast(int(known_ns * self.slowdown(now_ns)), int(upper_ns))
+
+    def measured(self, now_ns: int) -> bool:
+        """Return True if the slowdown rests on a measured time."""
+        return self._slowdown.known(now_ns)
 
     def slowdown(self, now_ns: int) -> float:
         """Mean ratio of measured to profiled time."""
@@ -162,14 +169,6 @@ class CloudTimePredictor:
         paths = self.exit_paths_ns.get(codec, ())
         fit = [ns for exit_, ns in paths if exit_.accuracy[codec] >= accuracy]
         return int(min(fit) * self.slowdown(now_ns)) if fit else 0
-
-    def stage_mean_ns(self, now_ns: int, stage: int) -> int:
-        """Mean time of one stage."""
-        return int(self._stage_ns[stage] * self.slowdown(now_ns))
-
-    def head_mean_ns(self, now_ns: int, exit_name: str) -> int:
-        """Mean time of one exit's head."""
-        return int(self.table.exit_named(exit_name).head_ns * self.slowdown(now_ns))
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Upper quantile of the time from stage `from_stage` to the exit, its head included."""

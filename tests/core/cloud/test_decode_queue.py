@@ -34,13 +34,13 @@ def test_a_payload_is_decoded_at_once_by_an_idle_decoder(cloud):
     assert receive(cloud, 0, "a") == [Decode("a", "jpeg")]
 
 
-def test_payloads_are_decoded_one_by_one_as_they_came(cloud):
+def test_payloads_are_decoded_one_by_one_by_their_deadlines(cloud):
     receive(cloud, 0, "a")
     assert receive(cloud, 1, "b", budget=300) == receive(cloud, 2, "c") == []
     *_, following = cloud.decoded(10, "a")
-    assert following == Decode("b", "jpeg")
-    assert cloud.decoded(20, "b")[-1] == Decode("c", "jpeg")
-    assert isinstance(cloud.decoded(30, "c")[0], Accept)
+    assert following == Decode("c", "jpeg")
+    assert cloud.decoded(20, "c")[-1] == Decode("b", "jpeg")
+    assert isinstance(cloud.decoded(30, "b")[0], Accept)
 
 
 def test_a_payload_that_waits_for_the_decoder_is_work_that_waits(cloud):
@@ -70,14 +70,14 @@ def test_the_time_in_the_decoder_is_taken_off_the_budget(cloud):
 
 
 def test_a_task_that_would_be_late_behind_the_decoder_is_refused_before_it_costs_time(cloud):
-    receive(cloud, 0, "a")
-    receive(cloud, 0, "b")
+    receive(cloud, 0, "a", budget=40)
+    receive(cloud, 0, "b", budget=40)
     needed = 20 + 10 + 9 + 5
     assert receive(cloud, 0, "c", budget=needed) == []
     refused = refusal(receive(cloud, 0, "d", budget=needed + 9))
     assert "ms are left" in refused.reason
     assert refused.code is RefusalCode.INFEASIBLE
-    assert cloud.machine._decoding.find("d") is None
+    assert cloud.machine._state.decoding.find("d") is None
 
 
 # --- give-ups ---------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def test_a_payload_that_is_given_up_while_it_waits_is_never_decoded(cloud, event
     receive(cloud, 0, "a")
     receive(cloud, 0, "b")
     assert cloud.tell(1, event, "a") == [Stop("a", GIVEN_UP, 0)]
-    assert cloud.machine._decoding.find("a") is None
+    assert cloud.machine._state.decoding.find("a") is None
     assert cloud.queue_ms(1) == 19
     assert cloud.decoded(10, "x")[-1] == Decode("b", "jpeg")
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mc_sched.core.cloud.schedule import CloudSchedule
+from mc_sched.core.predictors.batch_time import BatchTimes
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.scores import Predictor
 from tests.core.round_figures import CLOUD, MS, START_NS
@@ -15,7 +16,8 @@ class Waits:
     """Tasks that wait one after another, half a second apart."""
 
     def __init__(self):
-        self.schedule = CloudSchedule(CloudTimePredictor(CLOUD, 0.95), 0.95)
+        times = CloudTimePredictor(CLOUD, 0.95)
+        self.schedule = CloudSchedule(times, BatchTimes(times, max_batch=1), 0.95)
         self.now_ns = START_NS
 
     def one(self, ahead_ms, took_ms):

@@ -1,3 +1,0 @@
-import pytest
-
-pytest.register_assert_rewrite("tests.edge_agent.edge_rig", "tests.proto.session.fake_cloud_agent")
