@@ -124,6 +124,7 @@ class RandomEdge(Random):
                 ev.CloudReached(now), ev.CloudFound(now, CLOUD), ev.CloudFound(now, CLOUD),
                 ev.CloudGone(now, "cut"), ev.ProbeLost(now, "no answer"),
                 ev.LinkSampled(now, draw.randrange(40 * MS), 0, 1.0, "", 0, *padding),
+                ev.CloudLoadSampled(now, draw.randrange(40 * MS), draw.uniform(0.5, 3.0)),
             )
         )  # fmt: skip
 

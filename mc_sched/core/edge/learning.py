@@ -64,6 +64,10 @@ class EdgeLearning:
         """Use no cloud agent, and forget what the link showed at its end."""
         self._forecast.cloud_gone(event.now_ns, event.reason)
 
+    def cloud_load_sampled(self, event: ev.CloudLoadSampled) -> None:
+        """Take the load that the cloud agent reports in the session."""
+        self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
+
     def probed(self, event: ev.LinkSampled) -> None:
         """Learn a rate from a padded probe, or the round trip from one without padding."""
         link, took_ns = self._forecast.link, event.rtt_ns - event.held_ns

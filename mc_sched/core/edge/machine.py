@@ -56,7 +56,7 @@ from mc_sched.core.transitions import CloudLeg
 
 PROGRESS = frozenset(
     (ev.LocalStarted, ev.LocalLayerDone, ev.CloudProgressed, ev.CloudReached, ev.ProbeLost,
-     ev.DeviceSampled, ev.PowerSampled)
+     ev.CloudLoadSampled, ev.DeviceSampled, ev.PowerSampled)
 )  # fmt: skip
 """Events after which no queued work can start that could not start before."""
 
@@ -100,6 +100,7 @@ class EdgeMachine:
             ev.CloudReached: self._probes.on_cloud_reached,
             ev.CloudFound: learning.cloud_found,
             ev.CreditsGranted: lambda event: None,
+            ev.CloudLoadSampled: learning.cloud_load_sampled,
             ev.CloudGone: self._on_cloud_gone,
             ev.LinkSampled: self._on_link_sampled,
             ev.ProbeLost: self._probes.on_probe_lost,

@@ -190,6 +190,18 @@ class CreditsGranted:
 
 
 @value
+class CloudLoadSampled:
+    """The cloud agent's load, as it reports it in the session.
+
+    `queue_ns` is the work now waiting there; `slowdown` is measured over profiled time.
+    """
+
+    now_ns: int
+    queue_ns: int
+    slowdown: float
+
+
+@value
 class CloudGone:
     """No cloud agent can be used: it is unreachable, draining, or has another bundle."""
 
@@ -255,7 +267,7 @@ EdgeEvent = (
     Submitted | LocalStarted | LocalLayerDone | LocalDone | LocalAborted | LocalFailed
     | Encoded | EncodeFailed
     | CloudAccepted | CloudRefused | CloudProgressed | CloudReplied | CloudStopped | CloudLost
-    | CloudReached | CloudFound | CreditsGranted | CloudGone | LinkSampled | ProbeLost
-    | DeviceSampled | PowerSampled | TimerFired | ClientGone | NotSatisfied | EdgeReconfigured
-    | Drain
+    | CloudReached | CloudFound | CreditsGranted | CloudLoadSampled | CloudGone | LinkSampled
+    | ProbeLost | DeviceSampled | PowerSampled | TimerFired | ClientGone | NotSatisfied
+    | EdgeReconfigured | Drain
 )  # fmt: skip

@@ -111,6 +111,12 @@ def test_work_that_waits_in_the_cloud_adds_to_the_predicted_time(edge):
     assert edge.submit(0, "b", 45, accuracy=0.9)[-1] == sent("b", budget=40, accuracy=0.9)
 
 
+def test_the_session_reports_the_work_that_waits_in_the_cloud(edge):
+    edge.tell(0, ev.CloudLoadSampled, ns(8), 1.0)
+    assert edge.submit(0, "a", 44, accuracy=0.9) == [refused("a")]
+    assert edge.submit(0, "b", 45, accuracy=0.9)[-1] == sent("b", budget=40, accuracy=0.9)
+
+
 def test_a_reply_also_reports_the_work_that_waits_in_the_cloud(edge):
     edge.submit(0, "a", 84, accuracy=0.9)
     edge.accepted(20, "a", "exit3")

@@ -1,0 +1,3 @@
+import pytest
+
+pytest.register_assert_rewrite("tests.edge_agent.edge_rig", "tests.proto.session.fake_cloud_agent")
