@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 from mc_proto import serde
+from mc_proto.quota import Quota
 from mc_proto.serde.fields import check_id
 
 from cloud_agent.front.edges import Edge
@@ -54,11 +55,12 @@ class Front:
         """`on_serving` is called when a part, such as `worker-1`, comes up or goes down."""
         self.tasks = OpenTasks(limits)
         self.pool = WorkerPool(workers)
+        self.quota = Quota(limits.sessions_per_client, "sessions")
+        """Sessions of each client, those included that were cut and wait to be read."""
         self.draining = False
         self.ends: Counter[tuple[str, str]] = Counter()
         """(last message, code of a refusal) -> tasks that the front itself ended."""
         self._edges: dict[str, Edge] = {}
-        self._sessions_of: Counter[str] = Counter()
         self._log, self._logger, self._on_serving = log, logger, on_serving
         self._lag = LoopLag(asyncio.get_running_loop())
         self._sweep: asyncio.TimerHandle | None = None
@@ -71,6 +73,7 @@ class Front:
     def set_limits(self, limits: Limits) -> None:
         """Use other limits from now on."""
         self.tasks.limits = limits
+        self.quota.most = limits.sessions_per_client
 
     @property
     def sessions(self) -> list[Session]:
@@ -126,17 +129,17 @@ class Front:
         """Open a session; SessionError if it cannot be opened as it is."""
         now_ns = time.monotonic_ns()
         edge = self._edges.get(hello.edge_id)
-        self._check_hello(hello, client, owner, edge)
+        self._check_hello(hello, owner, edge)
         if edge is None:
             edge = self._edges[hello.edge_id] = Edge(hello.edge_id, owner)
             self.pool.broadcast(ev.EdgeJoined(now_ns, edge.edge_id))
         session = Session(self, edge, client, now_ns)
         edge.sessions.append(session)
-        self._sessions_of[client] += 1
+        self._tell_credits(edge)
         self.note_session(session, f"opened by {client}", "info")
         return session
 
-    def _check_hello(self, hello: Any, client: str, owner: str, edge: Edge | None) -> None:
+    def _check_hello(self, hello: Any, owner: str, edge: Edge | None) -> None:
         try:
             check_id("hello.edge_id", hello.edge_id, required=True)
         except serde.BadField as error:
@@ -151,12 +154,6 @@ class Front:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "hello.edge_id: belongs to another certificate; give each edge an id of its own",
             )
-        most = self.limits.sessions_per_client
-        if self._sessions_of[client] >= most:
-            raise SessionError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"overload: {client} has {most} sessions open already, the limit per client",
-            )
 
     @property
     def table(self) -> CloudTable:
@@ -170,9 +167,6 @@ class Front:
         for task in list(session.tasks.values()):
             self.end(task, None, now_ns)
         edge.sessions.remove(session)
-        self._sessions_of[session.client] -= 1
-        if not self._sessions_of[session.client]:
-            del self._sessions_of[session.client]
         if edge.sessions:
             self._tell_credits(edge)
         else:

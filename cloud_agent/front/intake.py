@@ -96,6 +96,8 @@ class Intake:
 
     def _add(self, task: OpenTask, part: bytes, now_ns: int) -> None:
         """Take the next bytes of a payload; a complete one goes to a worker."""
+        if not part:
+            return
         front, announced = self._front, task.opened.payload_bytes
         missing = 0 if task.worker is not None else announced - task.held_bytes
         if len(part) > missing:

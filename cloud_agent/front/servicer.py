@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 from mc_proto import serde
 from mc_proto.gate import certified_name, client_of
+from mc_proto.quota import QuotaExceeded
 from mc_proto.v1 import cloud_pb2
 
 from cloud_agent.front.front import Front
@@ -87,16 +88,27 @@ class CloudServicer:
         return cloud_pb2.GiveUpReply(known=known)
 
     async def session(self, requests: Any, context: Context) -> None:
-        """Serve one session, from its `hello` to its end."""
+        """Serve one session, from its `hello` to its end.
+
+        A client that has been cut gets the status when it reads; until then it counts as a session.
+        """
+        client = client_of(context)
         try:
-            hello = await self._hello(context)
-            session = self._front.join(hello, client_of(context), certified_name(context))
-            try:
-                await session.run(context.read, context.write)
-            finally:
-                self._front.leave(session)
-        except SessionError as error:
-            await context.abort(error.code, str(error))
+            with self._front.quota.one(client):
+                try:
+                    await self._serve(client, context)
+                except SessionError as error:
+                    await context.abort(error.code, str(error))
+        except QuotaExceeded as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+
+    async def _serve(self, client: str, context: Context) -> None:
+        hello = await self._hello(context)
+        session = self._front.join(hello, client, certified_name(context))
+        try:
+            await session.run(context.read, context.write)
+        finally:
+            self._front.leave(session)
 
     async def _hello(self, context: Context) -> cloud_pb2.SessionRequest.Hello:
         """Return a session's first message."""

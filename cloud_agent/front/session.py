@@ -63,6 +63,7 @@ class Session:
         finally:
             for loop in loops:
                 loop.cancel()
+            self.outbox.clear()
 
     def cut(self, reason: str) -> None:
         """End the session because of its client."""

@@ -92,6 +92,8 @@ class Client:
         """Messages by task; all credits; all loads."""
         self.replies = 0
         self.reading = None
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     async def send(self, *requests):
         for request in requests:
@@ -99,8 +101,12 @@ class Client:
         if self.reading is None:
             self.reading = asyncio.create_task(self._read_all())
 
+    async def _read(self):
+        await self.reads.wait()
+        return await self.call.read()
+
     async def _read_all(self):
-        while (reply := await self.call.read()) is not EOF:
+        while (reply := await self._read()) is not EOF:
             self.replies += 1
             if reply.HasField("credits"):
                 self.credits.append(reply.credits)

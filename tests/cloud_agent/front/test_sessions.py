@@ -1,10 +1,12 @@
 """Sessions over real connections, with a worker that a test holds up."""
 
 import asyncio
+import gc
 
 import grpc
 import pytest
 
+from cloud_agent.front.tasks import OpenTask
 from mc_sched.core import events as ev
 from tests.cloud_agent.cloud_rig import S, until
 from tests.cloud_agent.front.fake_worker import FakeWorker
@@ -238,3 +240,28 @@ async def test_a_client_has_a_limited_number_of_sessions(start):
     await until(lambda: len(agent.front.sessions) == 1)
     fourth = await agent.join("four")
     await until(lambda: fourth.credits)
+
+
+async def test_ten_thousand_tasks_whose_clients_vanish_leave_nothing(start):
+    many = 10_000
+    agent = await start(FakeWorker(credits=many), max_open=many, tasks_per_client=many)
+    clients = [await agent.join(f"edge {n}") for n in range(10)]
+    await until(lambda: all(c.credits and c.credits[-1] == many for c in clients))
+    for number in range(many):
+        payload = bytes(2000 + number % 7)
+        await clients[number % 10].send(
+            opened(f"t{number}", payload, head=1000 + 1000 * (number % 3))
+        )
+    await until(lambda: len(agent.front.tasks) == many)
+    working = len(agent.worker.tasks)
+    for client in clients:
+        client.call.cancel()
+    await until(agent.is_free)
+    assert agent.worker.count(ev.ClientGone) == working
+    await until(lambda: agent.worker.count(ev.EdgeLeft) == 10)
+    assert agent.front.sessions == []
+    del client
+    clients.clear()
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert [o for o in gc.get_objects() if type(o) is OpenTask] == []
