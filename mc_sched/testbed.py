@@ -44,9 +44,9 @@ class Testbed:
         self.directory = Path(directory or self._temporary.name)  # type: ignore[union-attr]
         self._processes: dict[str, Process] = {}
         self.edge_address, self.cloud_address, self.link_address = (
-            _free_address() for _ in range(3)
+            free_address() for _ in range(3)
         )
-        self.edge_http, self.cloud_http = _free_address(), _free_address()
+        self.edge_http, self.cloud_http = free_address(), free_address()
 
     @property
     def edge_log(self) -> Path:
@@ -182,7 +182,8 @@ def _tail(path: Path, start: int) -> str:
         return file.read()[-2000:].decode(errors="replace").strip()
 
 
-def _free_address() -> str:
+def free_address() -> str:
+    """Return an address of this host, with a port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

@@ -22,6 +22,7 @@ GIVE_UP = "Measure the work that the cloud still does after a give-up."
 NETS = "Compare prepared networks with plain torch, and stages with a single forward pass."
 SIMULATOR = "Measure tasks per second and memory of the simulator, in short runs and a long one."
 PREDICTORS = "Compare forecasts with what happened, with and without disturbances."
+LOAD = "Measure goodput from half to ten times capacity, and recovery, of both agents."
 LOGGING = "Measure the cost of logging per task, the lost lines, and the time of a query."
 
 
@@ -52,12 +53,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     logging = job("logging", LOGGING, "--output json")
     _add_number(logging, "rounds", 300, "images to measure")
     _add_number(logging, "lines", 1_000_000, "lines of the store that is queried")
-    for parser_ in (overhead, give_up, predictors, logging):
+    load = job("load", LOAD, "--accuracy 0.95 --figure load.png")
+    _add_load_options(load)
+    for parser_ in (overhead, give_up, predictors, logging, load):
         parser_.add_argument("--bundle", default="set-a", metavar="BUNDLE",
             help="name or directory of the bundle (default: %(default)s)")  # fmt: skip
-    for parser_ in (give_up, nets, predictors):
+    for parser_ in (give_up, nets, predictors, load):
         _add_number(parser_, "seed", 0, "seed of images and random moments")
-    for parser_ in (overhead, give_up, nets, simulator, predictors, logging):
+    for parser_ in (overhead, give_up, nets, simulator, predictors, logging, load):
         add_output_option(parser_)
 
 
@@ -79,10 +82,28 @@ def _add_predictor_options(parser: argparse.ArgumentParser) -> None:
         help="keep both agents' event logs in this directory")  # fmt: skip
 
 
+def _add_load_options(parser: argparse.ArgumentParser) -> None:
+    _add_number(parser, "rounds", 3, "times that every load is measured, in turn")
+    _add_number(parser, "edges", 4, "edges, or clients, that share the load")
+    add = parser.add_argument
+    add("--seconds", type=float, default=5.0, metavar="S",
+        help="length of each measurement (default: %(default)s)")  # fmt: skip
+    add("--deadline", default="84ms", metavar="TIME",
+        help="deadline of every task (default: %(default)s)")  # fmt: skip
+    add("--accuracy", type=float, default=0.75, metavar="QOR",
+        help="least acceptable accuracy of every task (default: %(default)s)")  # fmt: skip
+    add("--no-variants", action="store_true",
+        help="do not compare batches with singles, and two workers with one")  # fmt: skip
+    add("--figure", metavar="FILE",
+        help="draw goodput against offered load to a .png, .svg or .pdf file")  # fmt: skip
+
+
 def run(args: argparse.Namespace) -> int:
     """Run one benchmark and print its measurements."""
     if args.benchmark == "predictors":
         return _predictors(args)
+    if args.benchmark == "load":
+        return _load(args)
     benchmarks = {"overhead": _overhead, "give-up": _give_up, "nets": _nets,
                   "simulator": _simulator, "logging": _logging}  # fmt: skip
     report = benchmarks[args.benchmark](args)
@@ -127,6 +148,37 @@ def _predictors(args: argparse.Namespace) -> int:
         print_table(HEADINGS, rows(scores), numbers_from=2)
     if args.figure:
         draw_scores(only_scores(scores), Path(args.figure))
+    return 0
+
+
+def _load(args: argparse.Namespace) -> int:
+    from mc_sched.bench.load.figure import draw_load
+    from mc_sched.bench.load.measure import measure_load
+    from mc_sched.bench.load.plan import LoadPlan
+    from mc_sched.bench.load.report import HEADINGS, point_rows, summary_rows
+    from mc_sched.cli.output.load_table import LoadTable
+    from mc_sched.obs.report.figure import check_figure
+    from mc_sched.units import parse_duration
+
+    for name in ("rounds", "edges"):
+        check_range(args, name, 1)
+    require(args.seconds > 0, f"--seconds {args.seconds} is out of range; choose more than 0")
+    require(0 <= args.accuracy <= 1, f"--accuracy {args.accuracy} is outside 0 to 1")
+    if args.figure:
+        check_figure(args.figure)
+    plan = LoadPlan(
+        args.bundle, args.accuracy, parse_duration(args.deadline), args.seconds, args.rounds,
+        args.seed, args.edges, not args.no_variants,
+    )  # fmt: skip
+    with LoadTable() as table:
+        report = asyncio.run(measure_load(plan, table.show))
+    if args.output == "json":
+        print(json.dumps(report))
+    else:
+        print_table(HEADINGS, point_rows(report), numbers_from=1)
+        print_fields(summary_rows(report))
+    if args.figure:
+        draw_load(report, Path(args.figure))
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Senders of tasks to each kind of server."""
