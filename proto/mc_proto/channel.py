@@ -15,6 +15,10 @@ MAX_MESSAGE_BYTES = MAX_IMAGE_BYTES + 2**20
 """Largest message of an edge agent: the largest image and its constraints."""
 MAX_CHUNK_BYTES = 2**18
 """Largest message that a cloud agent accepts: a chunk of a payload, or a padded probe."""
+UNREAD_BYTES = 2**18
+"""Bytes of one call that a client may have under way to a server. gRPC would estimate a window from
+the link's rate and round trip, but the bytes that wait in the link's own buffers lengthen the round
+trip. A slow link then held 1.5 MB of an upload that was given up."""
 CALLS_PER_CONNECTION = 1024
 """Limit of open calls per connection; gRPC has none by default."""
 
@@ -28,6 +32,8 @@ _SERVER = [
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
     ("grpc.so_reuseport", 0),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
 ]
 _CLIENT = [
     *_KEEPALIVE,

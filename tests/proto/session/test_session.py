@@ -7,6 +7,7 @@ from collections import Counter
 
 import grpc
 import pytest
+from mc_proto.channel import UNREAD_BYTES
 from mc_proto.session import (
     CHUNK_BYTES,
     ENDS,
@@ -17,6 +18,8 @@ from mc_proto.session import (
 )
 from mc_proto.v1 import cloud_pb2
 
+from mc_sched.link.model import ConstantRate, LinkSpec
+from mc_sched.link.relay import Relay
 from tests.edge_agent.edge_rig import CLOUD, MS, PATIENCE_S, S, until
 from tests.proto.session.fake_cloud_agent import (
     ACCEPTED,
@@ -87,8 +90,8 @@ async def agent():
 
 
 @contextlib.asynccontextmanager
-async def opened(agent):
-    connections = CloudConnections(agent.address)
+async def opened(address):
+    connections = CloudConnections(address)
     edge = Edge(connections)
     try:
         await edge.session.open(PATIENCE_S)
@@ -102,7 +105,7 @@ async def opened(agent):
 
 
 async def test_open_returns_with_the_first_credits(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         assert edge.credits == [8]
         assert [hello.edge_id for hello in agent.hellos] == ["robot"]
 
@@ -110,7 +113,7 @@ async def test_open_returns_with_the_first_credits(agent):
 async def test_a_session_that_cannot_be_opened_says_why(agent):
     agent.refusal = (grpc.StatusCode.FAILED_PRECONDITION, "another bundle")
     with pytest.raises(SessionEnded, match="another bundle") as caught:
-        async with opened(agent):
+        async with opened(agent.address):
             pass
     assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
 
@@ -120,7 +123,7 @@ async def test_an_address_without_an_agent_gives_no_session():
     await agent.start()
     await agent.crash()
     with pytest.raises(SessionEnded, match="the connection broke") as caught:
-        async with opened(agent):
+        async with opened(agent.address):
             pass
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
@@ -141,7 +144,7 @@ async def test_a_session_that_gives_no_credits_is_closed(agent):
 
 async def test_a_payload_arrives_complete_and_its_answer_comes_back(agent):
     payload = bytes(number % 251 for number in range(300_000))
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a", payload)
         await edge.end("a")
         assert edge.kinds("a") == ["accepted", "progressed", "result"]
@@ -151,7 +154,7 @@ async def test_a_payload_arrives_complete_and_its_answer_comes_back(agent):
 
 
 async def test_messages_say_when_they_were_sent(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         opened_ns = time.monotonic_ns()
         edge.send("a")
         await edge.end("a")
@@ -165,7 +168,7 @@ async def test_messages_say_when_they_were_sent(agent):
 
 async def test_the_upload_that_is_due_first_overtakes_the_others_chunk_by_chunk(agent):
     agent.infer, agent.chunk_s = is_silent, 0.001
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         large = bytes(200 * CHUNK_BYTES)
         edge.send("last", large, budget_ns=30 * S)
         await until(lambda: "last" in agent.uploads)
@@ -182,7 +185,7 @@ async def test_the_upload_that_is_due_first_overtakes_the_others_chunk_by_chunk(
 
 async def test_a_task_whose_time_is_over_is_not_sent(agent):
     agent.infer, agent.chunk_s = is_silent, 0.02
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("large", bytes(100 * CHUNK_BYTES), budget_ns=1 * MS)
         edge.send("late", budget_ns=2 * MS)
         assert await edge.end("late") == "stopped"
@@ -192,7 +195,7 @@ async def test_a_task_whose_time_is_over_is_not_sent(agent):
 
 
 async def test_a_task_id_cannot_be_used_twice_at_a_time(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a")
         with pytest.raises(ValueError, match="task a is open already"):
             edge.send("a")
@@ -206,7 +209,7 @@ async def test_a_task_id_cannot_be_used_twice_at_a_time(agent):
 
 async def test_an_agent_that_never_reads_holds_no_memory_for_tasks_that_were_given_up(agent):
     agent.chunk_s = 3600
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("first")
         for number in range(300):
             edge.send(f"t{number}", bytes(2**20))
@@ -220,12 +223,27 @@ async def test_an_agent_that_never_reads_holds_no_memory_for_tasks_that_were_giv
         assert sent <= 2
 
 
+async def test_a_slow_link_holds_little_of_an_upload(agent):
+    """What has left the device cannot be stopped: at 1 Mbps, 256 KiB are two seconds."""
+    agent.infer = is_silent
+    relay = Relay(LinkSpec(up=ConstantRate(1e6), down=ConstantRate(1e9), rtt_ns=20 * MS))
+    port = await relay.start("127.0.0.1", 0, "127.0.0.1", agent.port)
+    async with opened(f"127.0.0.1:{port}") as edge:
+        edge.send("a", bytes(8 * 2**20))
+        await until(lambda: "a" in agent.uploads)
+        await asyncio.sleep(1.0)
+        upload = edge.session._tasks["a"]
+        under_way = upload.sent_bytes - len(agent.uploads["a"].payload)
+        assert 0 < under_way <= UNREAD_BYTES + 2 * CHUNK_BYTES
+    await relay.close()
+
+
 # --- give up ----------------------------------------------------------------------------------
 
 
 async def test_a_give_up_stops_an_upload_at_its_next_chunk(agent):
     agent.infer, agent.chunk_s = is_silent, 0.001
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a", bytes(64 * 2**20))
         await until(lambda: "a" in agent.uploads and agent.uploads["a"].messages > 3)
         edge.session.give_up("a")
@@ -240,7 +258,7 @@ async def test_a_give_up_stops_an_upload_at_its_next_chunk(agent):
 
 
 async def test_a_task_that_is_given_up_before_it_was_sent_costs_nothing(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a")
         edge.session.give_up("a")
         assert edge.kinds("a") == []  # not while the caller is still at work
@@ -254,7 +272,7 @@ async def test_a_task_that_is_given_up_before_it_was_sent_costs_nothing(agent):
 async def test_a_give_up_that_has_overtaken_its_task_is_repeated(agent, monkeypatch):
     monkeypatch.setattr(give_ups, "AGAIN_S", 0.001)
     agent.infer, agent.forgetful_give_ups = is_silent, 3
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a")
         await until(lambda: "a" in agent.uploads)
         edge.session.give_up("a")
@@ -268,7 +286,7 @@ async def test_a_give_up_that_has_overtaken_its_task_is_repeated(agent, monkeypa
 
 async def test_many_give_ups_at_once_all_arrive(agent):
     agent.infer = is_silent
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         for number in range(500):
             edge.send(f"t{number}")
         await until(lambda: len(agent.uploads) == 500)
@@ -282,7 +300,7 @@ async def test_many_give_ups_at_once_all_arrive(agent):
 async def test_an_unconfirmed_give_up_ends_the_task_after_a_grace(agent, monkeypatch):
     monkeypatch.setattr("mc_proto.session.session.GRACE_S", 0.05)
     agent.infer = is_silent
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a")
         await until(lambda: "a" in agent.uploads)
         edge.session.give_up("a")
@@ -298,7 +316,7 @@ async def test_an_unconfirmed_give_up_ends_the_task_after_a_grace(agent, monkeyp
 
 
 async def test_messages_about_unknown_tasks_are_ignored(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         for message in (ACCEPTED, RESULT, STOPPED, {}):
             await agent.sessions[0].send(about("nobody", message))
         edge.send("a")
@@ -328,7 +346,7 @@ async def test_a_task_ends_once_whatever_the_agent_sends(agent, messages, kinds)
             await upload.send(ACCEPTED, RESULT)
 
     agent.infer = infer
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a")
         await edge.end("a")
         edge.send("b")
@@ -343,7 +361,7 @@ async def test_an_answer_to_half_a_payload_is_not_taken(agent):
         await upload.send(ACCEPTED, RESULT)
 
     agent.infer, agent.chunk_s = infer, 0.001
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.send("a", bytes(64 * 2**20))
         assert await edge.end("a") == "lost"
         assert "before the payload was complete" in edge.lost[0][1]
@@ -353,7 +371,7 @@ async def test_an_answer_to_half_a_payload_is_not_taken(agent):
 
 
 async def test_a_listener_that_fails_ends_the_session_and_each_task(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         edge.on_load = lambda load: 1 / 0
         agent.infer = is_silent
         edge.send("a")
@@ -369,7 +387,7 @@ async def test_a_listener_that_fails_ends_the_session_and_each_task(agent):
 @pytest.mark.parametrize("how", ["crash", "abort", "close"])
 async def test_each_open_task_is_lost_once_and_after_the_end_of_the_session(agent, how):
     agent.infer, agent.chunk_s = is_silent, 0.001
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         for number in range(20):
             edge.send(f"t{number}", bytes((number + 1) * 100_000))
         await until(lambda: agent.uploads)
@@ -394,7 +412,7 @@ async def test_each_open_task_is_lost_once_and_after_the_end_of_the_session(agen
 
 
 async def test_a_task_that_is_sent_from_a_callback_is_sent(agent):
-    async with opened(agent) as edge:
+    async with opened(agent.address) as edge:
         note = edge.on_message
 
         def answer(message, kind):
