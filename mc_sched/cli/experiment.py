@@ -24,7 +24,7 @@ DESCRIPTIONS = {
     "table2": "E3 under QoR and QoS constraints, the paper's table 2",
     "case-study": "one task as a timeline, the paper's case study",
     "oracle": "every system against the oracle, on constant links and traces",
-    "capacity": "number of edges that one cloud agent can serve",
+    "capacity": "number of edges that one cloud agent can serve, one by one and in batches",
     "fidelity": "real daemons against the simulator; needs an idle host",
     "all": "everything but fidelity, with one page of all results",
 }

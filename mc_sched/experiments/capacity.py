@@ -3,13 +3,17 @@
 Every edge has its own Wi-Fi link, so only the cloud is shared. The number is found to 5% by growth
 and bisection. A trial is long enough for about `TRIAL_TASKS` tasks, but at least 2 s and at most
 20 s; its first half is for learning and is not counted.
+
+The policies are compared on the profile of the experiment. With the paper's networks a second
+comparison follows on a server with a T4 (`t4_networks`): the scheduler with batches, without them,
+and whole networks in batches. Its edges cannot run the cloud net themselves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,12 +22,14 @@ from mc_sched.core.task import Mode, OutcomeKind
 from mc_sched.experiments.cells import Cell, scenario_of
 from mc_sched.experiments.figures.curves import draw_capacity
 from mc_sched.experiments.findings import Figure, Findings, Table
+from mc_sched.experiments.headline import grouped
 from mc_sched.experiments.setting import SETS, Setting
-from mc_sched.experiments.systems import System
+from mc_sched.experiments.systems import System, cloud_settings
 from mc_sched.experiments.worker_pool import WorkerPool
 from mc_sched.obs.report.summary import TaskResult
+from mc_sched.sim import t4_networks
 from mc_sched.sim.build import world_of
-from mc_sched.sim.scenario import Tables
+from mc_sched.sim.scenario import Scenario, Tables
 from mc_sched.sim.spec import EdgeSpec
 from mc_sched.sim.world import simulate
 
@@ -31,56 +37,92 @@ MAX_EDGES, MAX_EDGES_OF_ALL = 10_000, 1_000
 """Largest number tried; the second one if all experiments are run."""
 REQUIRED_SHARE = 0.99
 QORS, QOS_NS = (0.75, 0.85), 84_000_000
-COMPARED = ("server", "ddnn", "mc-paper", "mc")
 TRIAL_TASKS, SHORTEST_S, LONGEST_S = 6_000, 2.0, 20.0
 GROWTH, PRECISION = 4, 1.05
 
 
 @dataclass(frozen=True)
+class Contender:
+    """A system: the policy of the edges, and settings of the cloud agent that differ."""
+
+    name: str
+    policy: str
+    cloud: Mapping[str, object] = field(default_factory=dict)
+
+
+COMPARED = tuple(
+    Contender(policy, policy, cloud_settings(policy))
+    for policy in ("mc", "ddnn", "mc-paper", "server")
+    if policy in POLICIES
+)
+T4_QOR = 0.85
+T4_CLOUD = {"decoders": t4_networks.DECODERS, "max_tasks": 256}
+"""A full batch of 32 may run while others wait, are decoded and are on the link."""
+WITH_BATCHES, ONE_BY_ONE = "mc, batches", "mc, one by one"
+ON_T4 = (
+    Contender(WITH_BATCHES, "mc", T4_CLOUD),
+    Contender(ONE_BY_ONE, "mc", {**T4_CLOUD, "max_batch": 1}),
+    Contender("whole network, batches", "server", T4_CLOUD),
+)
+
+
+@dataclass(frozen=True)
 class Job:
-    """One search: a policy at one QoR, with the networks' tables."""
+    """One search: a system at one QoR, with the networks' tables."""
 
     setting: Setting
     tables: Tables
     cell: Cell
-    policy: str
+    contender: Contender
     max_edges: int
 
 
 def findings(setting: Setting, max_edges: int, pool: WorkerPool) -> Findings:
-    """Find the capacity for both sets at two QoRs."""
-    jobs = [
-        Job(setting, setting.tables(net_set), Cell(net_set, "wifi", qor, QOS_NS), policy, max_edges)
-        for qor in QORS
-        for net_set in SETS
-        for policy in reversed(COMPARED)  # the slowest first
-        if policy in POLICIES
+    """Find the capacity for both sets at two QoRs, and on a T4."""
+    jobs = _jobs(setting, QORS, COMPARED, max_edges)
+    t4_jobs: list[Job] = []
+    if setting.profile == "paper":
+        t4_jobs = _jobs(replace(setting, profile="t4"), (T4_QOR,), ON_T4, max_edges)
+    found = pool.run("capacity", capacity, jobs + t4_jobs)
+    curves, t4_curves = found[: len(jobs)], found[len(jobs) :]
+    report: dict[str, Any] = {
+        "profile": setting.profile,
+        "privacy": setting.privacy.value,
+        "max_edges": max_edges,
+        "curves": curves,
+    }
+    figures = [
+        _figure("capacity", "Frames in time against the number of edges on one cloud agent", curves)
     ]
-    curves = pool.run("capacity", capacity, jobs)
+    if t4_curves:
+        report["t4"] = {"curves": t4_curves, "batch_gain": batch_gain(t4_curves)}
+        figures.append(
+            _figure("capacity-t4", "Frames in time on a T4, with and without batches", t4_curves)
+        )
     return Findings(
         name="capacity",
         title="Edges that one cloud agent carries, 12 frames per second each, 99% within 84 ms",
-        report={
-            "profile": setting.profile,
-            "privacy": setting.privacy.value,
-            "max_edges": max_edges,
-            "curves": curves,
-        },
-        table=_table(curves),
+        report=report,
+        table=_table(curves, COMPARED),
+        more_tables=[("on a server with a T4", _t4_table(t4_curves))] if t4_curves else [],
         notes=(f"energy mode; the largest number tried is {max_edges}",),
         rows=[
-            {**{k: v for k, v in curve.items() if k != "trials"}, "edges": n, "in_time": share}
-            for curve in curves
-            for n, share in curve["trials"]
+            *_rows(setting.profile, curves),
+            *_rows("t4", t4_curves),
         ],
-        figures=[
-            Figure(
-                "capacity",
-                "Frames in time against the number of edges on one cloud agent",
-                partial(draw_capacity, curves, REQUIRED_SHARE),
-            )
-        ],
+        figures=figures,
     )
+
+
+def _jobs(
+    setting: Setting, qors: Sequence[float], systems: Sequence[Contender], max_edges: int
+) -> list[Job]:
+    return [
+        Job(setting, setting.tables(name), Cell(name, "wifi", qor, QOS_NS), contender, max_edges)
+        for qor in qors
+        for name in SETS
+        for contender in systems  # the slowest first
+    ]
 
 
 def capacity(job: Job) -> dict[str, Any]:
@@ -94,7 +136,8 @@ def capacity(job: Job) -> dict[str, Any]:
     return {
         "set": job.cell.net_set,
         "qor": job.cell.qor,
-        "policy": job.policy,
+        "system": job.contender.name,
+        "policy": job.contender.policy,
         "carried": largest_carried(carries, job.max_edges),
         "trials": sorted(trials.items()),
     }
@@ -121,29 +164,69 @@ def share_in_time(job: Job, edges: int) -> float:
     """Return the share of the frames in time, in the second half of a trial."""
     rate = edges * job.cell.fps
     seconds = min(LONGEST_S, max(SHORTEST_S, TRIAL_TASKS / rate))
-    frames = math.ceil(seconds * job.cell.fps)
-    system = System(job.policy, Mode.ENERGY)
-    scenario = scenario_of(job.cell, job.setting.with_tasks(frames), system, seed=0)
-    group = scenario.edges[0].model_copy(update={"count": edges})
-    begins_s, counted = group.stream.start / 1e9, {True: 0, False: 0}
+    scenario = _scenario(job, edges, frames=math.ceil(seconds * job.cell.fps))
+    begins_s, counted = scenario.edges[0].stream.start / 1e9, {True: 0, False: 0}
 
     def enter(edge: EdgeSpec, result: TaskResult) -> None:
         if result.submitted_s >= begins_s + seconds / 2:
             counted[result.outcome.kind is OutcomeKind.SUCCEEDED] += 1
 
-    simulate(world_of(scenario.model_copy(update={"edges": [group]}), job.tables), enter)
+    simulate(world_of(scenario, job.tables), enter)
     return counted[True] / (counted[True] + counted[False])
 
 
-def _table(curves: Sequence[dict[str, Any]]) -> Table:
-    policies = [policy for policy in COMPARED if policy in POLICIES]
-    lines: Table = [("set", "QoR", *policies)]
-    for net_set in SETS:
-        for qor in QORS:
-            carried = {
-                curve["policy"]: str(curve["carried"])
-                for curve in curves
-                if (curve["set"], curve["qor"]) == (net_set, qor)
-            }
-            lines.append((net_set, f"{qor:.0%}", *(carried[policy] for policy in policies)))
+def _scenario(job: Job, edges: int, frames: int) -> Scenario:
+    """Return the scenario of a trial with so many edges and frames of each."""
+    system = System(job.contender.policy, Mode.ENERGY)
+    scenario = scenario_of(job.cell, job.setting.with_tasks(frames), system, seed=0)
+    alone = job.setting.profile != "t4"
+    group = scenario.edges[0].model_copy(update={"count": edges, "cloud_net_on_edge": alone})
+    cloud = scenario.clouds[0].model_copy(update=dict(job.contender.cloud))
+    return scenario.model_copy(update={"edges": [group], "clouds": [cloud]})
+
+
+def batch_gain(curves: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """Return, by set, how many times as many edges are carried with batches as without.
+
+    None if none is carried without.
+    """
+    carried = {(curve["set"], curve["system"]): curve["carried"] for curve in curves}
+    return {
+        name: carried[name, WITH_BATCHES] / carried[name, ONE_BY_ONE]
+        if carried[name, ONE_BY_ONE]
+        else None
+        for name in SETS
+    }
+
+
+# --- tables and figures ---------------------------------------------------------------------------
+
+
+def _table(curves: Sequence[dict[str, Any]], systems: Sequence[Contender]) -> Table:
+    lines: Table = [("set", "QoR", *(contender.name for contender in systems))]
+    for cell in grouped(curves, lambda curve: (curve["set"], curve["qor"])):
+        carried = {curve["system"]: str(curve["carried"]) for curve in cell}
+        row = (carried[contender.name] for contender in systems)
+        lines.append((cell[0]["set"], f"{cell[0]['qor']:.0%}", *row))
     return lines
+
+
+def _t4_table(curves: Sequence[dict[str, Any]]) -> Table:
+    heads, *lines = _table(curves, ON_T4)
+    gains = batch_gain(curves)
+    texts = ("-" if gain is None else f"{gain:.1f}" for gain in gains.values())
+    return [
+        (*heads, "gain of batches"),
+        *((*line, text) for line, text in zip(lines, texts, strict=True)),
+    ]
+
+
+def _rows(profile: str, curves: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for curve in curves:
+        keys = {name: value for name, value in curve.items() if name != "trials"}
+        for edges, share in curve["trials"]:
+            yield {"profile": profile, **keys, "edges": edges, "in_time": share}
+
+
+def _figure(name: str, caption: str, curves: Sequence[dict[str, Any]]) -> Figure:
+    return Figure(name, caption, partial(draw_capacity, curves, REQUIRED_SHARE))

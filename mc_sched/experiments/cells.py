@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mc_sched.config import parse_config
 from mc_sched.core.task import ExitRule
 from mc_sched.experiments.setting import JPEG_BYTES, NOISE, SIZE_DISPERSION, Setting
-from mc_sched.experiments.systems import System
+from mc_sched.experiments.systems import System, cloud_settings
 from mc_sched.experiments.traces import Kind, TracePair
 from mc_sched.sim.scenario import Scenario
 
@@ -65,7 +65,8 @@ def scenario_of(cell: Cell, setting: Setting, system: System, seed: int) -> Scen
         "exit_rule": cell.exit_rule,
         "cloud_net_on_edge": True,  # as for the partitioning systems, which need it
     }
-    world = {"seed": seed, "edges": [camera], "clouds": [{"device": device}]}
+    cloud = {"device": device, **cloud_settings(system.policy)}
+    world = {"seed": seed, "edges": [camera], "clouds": [cloud]}
     return parse_config({**world, **setting.networks(cell.net_set)}, Scenario, "experiment")
 
 

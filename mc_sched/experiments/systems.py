@@ -13,6 +13,9 @@ PAPER_BASELINES = ("ddnn", "server", "jointdnn")
 """The paper's baselines, section "Experimental setup"."""
 MODE_DEPENDENT = frozenset({"mc", "mc-paper", "jointdnn", "neurosurgeon"})
 """Policies that depend on the mode."""
+AS_PUBLISHED: dict[str, object] = {"max_batch": 1, "credits": False}
+"""Settings of the cloud agent for the systems of the literature, the paper's included: it runs one
+task at a time, and every edge may send what it likes."""
 _ORDER = (*OURS, *PAPER_BASELINES, "neurosurgeon", "edgent", "edge-only")
 
 
@@ -27,6 +30,11 @@ class System:
     def name(self) -> str:
         """Name in legends and tables."""
         return f"{self.policy}, {self.mode.value}" if self.policy in MODE_DEPENDENT else self.policy
+
+
+def cloud_settings(policy: str) -> dict[str, object]:
+    """Return the settings of the cloud agent that edges with this policy use."""
+    return {} if policy == "mc" else AS_PUBLISHED
 
 
 def systems() -> tuple[System, ...]:

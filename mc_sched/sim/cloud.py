@@ -1,8 +1,9 @@
 """The simulator's driver of a cloud machine, which does in virtual time what `cloud_agent` does.
 
-It performs the machine's actions and reports the events that follow. The decoder and the executor
-each do one piece of work at a time. Two things are left out: an upload's timeouts, because the edge
-has given the upload up before they pass, and payloads that cannot be decoded.
+It performs the machine's actions and reports the events that follow. The executor runs one batch at
+a time; payloads are decoded as the machine orders them, several at a time if there are several
+decoders. Two things are left out: an upload's timeouts, because the edge has given the upload up
+before they pass, and payloads that cannot be decoded.
 """
 
 from __future__ import annotations

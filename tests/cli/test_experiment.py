@@ -51,7 +51,7 @@ def test_all_of_it_leaves_a_page_and_the_figures(tmp_path, capsys):
     names = {path.name for path in tmp_path.iterdir()}
     figures = {
         "figures-set-a", "figures-set-b", "table2-set-a", "table2-set-b", "case-study", "oracle",
-        "capacity",
+        "capacity", "capacity-t4",
     }  # fmt: skip
     assert names >= {f"{name}.png" for name in figures} | {f"{name}.pdf" for name in figures}
     assert names >= {"report.md", "figures.csv", "table2.csv", "oracle.csv", "capacity.csv"}

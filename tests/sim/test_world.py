@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.policies import POLICIES
+from mc_sched.core.tables import Codec
 from mc_sched.core.task import Mode, OutcomeKind, Privacy, Site
 from mc_sched.link.model import LinkSpec, mbps
 from mc_sched.sim.step_function import Phase, scripted_slowdown
-from tests.core.round_figures import LOCAL_MS
+from tests.core.round_figures import BATCHED, CLOUD, LOCAL_MS
 from tests.sim.worlds import MS, S, Story, dark, edge, world
 
 PERFORMANCE = {"mode": Mode.PERFORMANCE}
@@ -196,6 +197,54 @@ def test_tasks_beyond_the_clouds_capacity_are_refused():
     reasons = [a.reason for a in story.actions(do.Refuse)]
     assert any("max_tasks" in reason for reason in reasons)
     assert len(story.outcomes) == 12 * 60
+
+
+def crowd(table=BATCHED, **settings):
+    """Run twelve edges that send to one cloud agent at the same moments."""
+    edges = [edge(f"e{n}", settings={"policy": "server"}, deadline_ns=150 * MS) for n in range(12)]
+    return Story(world(*edges, table=table, **settings))
+
+
+def test_tasks_that_meet_at_a_stage_run_as_a_batch_in_the_time_of_the_profile():
+    story = crowd()
+    runs = story.events(ev.StageDone)
+    for run in runs:
+        profiled_ns = BATCHED.stage_time_ns(run.stage, len(run.task_ids))
+        assert run.took_ns == pytest.approx(profiled_ns, abs=1)
+    assert max(len(run.task_ids) for run in runs) >= 6
+    heads = story.events(ev.HeadDone)
+    assert max(len(head.task_ids) for head in heads) >= 2
+    assert all(len(head.predictions) == len(head.task_ids) for head in heads)
+
+
+def test_batches_serve_more_tasks_in_time():
+    batches, singles = crowd(), crowd(max_batch=1)
+    assert {len(run.task_ids) for run in singles.events(ev.StageDone)} == {1}
+    count = {story: story.kinds().count("succeeded") for story in (batches, singles)}
+    assert count[batches] > 1.5 * count[singles]
+
+
+def test_every_image_of_a_batch_has_its_own_answer():
+    right = [
+        (result.correct, result.outcome.exit)
+        for _, result in crowd().results
+        if result.correct is not None
+    ]
+    shares = sum(correct for correct, _ in right) / len(right)
+    assert {exit_ for _, exit_ in right} == {"exit4"}
+    assert shares == pytest.approx(0.94, abs=0.04)
+
+
+@pytest.mark.parametrize("decoders", [1, 3])
+def test_so_many_payloads_are_decoded_at_a_time(decoders):
+    slow = replace(CLOUD, codecs=(Codec("jpeg", decode_ns=5 * MS),))
+    story, most, now = crowd(slow, decoders=decoders), 0, 0
+    for node, event, actions in story.steps:
+        if node == "cloud-0":
+            now += sum(isinstance(action, do.Decode) for action in actions)
+            now -= isinstance(event, ev.Decoded)
+            most = max(most, now)
+    assert most == decoders
 
 
 def test_two_clouds_share_the_edges():

@@ -37,9 +37,12 @@ def edge(
     )  # fmt: skip
 
 
-def world(*edges, clouds=1, seed=0, noise=0.0, slowdown=STEADY, max_tasks=64):
+def world(
+    *edges, clouds=1, seed=0, noise=0.0, slowdown=STEADY, max_tasks=64, table=CLOUD, **settings
+):
+    """Return a world; further arguments are settings of the cloud agents."""
     device = DeviceSpec(lognormal(noise, f"{seed}-cloud"), slowdown)
-    cloud = CloudSpec(CLOUD, CloudSettings(max_tasks=max_tasks), device)
+    cloud = CloudSpec(table, CloudSettings(max_tasks=max_tasks, **settings), device)
     return WorldSpec(tuple(edges) or (edge(),), (cloud,) * clouds, seed)
 
 

@@ -37,9 +37,9 @@ def draw_capacity(curves: Sequence[dict[str, Any]], required: float, path: Path)
 
 def _draw(axes: Axes, panel: Sequence[dict[str, Any]], required: float) -> None:
     for curve in panel:
-        style = style_of(curve["policy"])
+        style = style_of(curve["system"])
         edges, shares = zip(*curve["trials"], strict=True)
-        label = curve["policy"]
+        label = curve["system"]
         axes.plot(edges, shares, color=style.colour, marker=style.marker, ms=5, lw=1.2, label=label)
     axes.axhline(required, color="black", lw=0.8, ls="--", label=f"{required:.0%}")
     axes.set_xscale("log", base=2)

@@ -1,4 +1,4 @@
-"""The common style of the experiments' figures: a colour, a hatch and a marker for each policy.
+"""The common style of the experiments' figures: a colour, a hatch and a marker for each system.
 
 Colour-blind readers can distinguish the colours (Okabe and Ito 2008); in greyscale, hatches and
 markers differ.
@@ -29,6 +29,9 @@ class Style:
 
 
 _STYLES = {
+    "mc, batches": Style("#0072B2", "", "o"),
+    "mc, one by one": Style("#56B4E9", "///", "s"),
+    "whole network, batches": Style("#D55E00", "xxx", "X"),
     "mc": Style("#0072B2", "", "o"),
     "mc-paper": Style("#56B4E9", "///", "s"),
     "ddnn": Style("#E69F00", "...", "^"),
@@ -42,9 +45,9 @@ _OTHER = Style("#000000", "**", "*")
 GREY = "#BBBBBB"
 
 
-def style_of(policy: str) -> Style:
-    """Return the style of a policy; a policy without one is drawn in black."""
-    return _STYLES.get(policy, _OTHER)
+def style_of(system: str) -> Style:
+    """Return the style of a policy or system; one without a style is drawn in black."""
+    return _STYLES.get(system, _OTHER)
 
 
 @contextmanager

@@ -114,7 +114,16 @@ class CloudGroupConfig(Config):
     device: DeviceConfig = DeviceConfig()
     quantile: float = Field(default=CloudSettings.quantile, ge=0.5, lt=1.0)
     max_tasks: int = Field(default=CloudSettings.max_tasks, ge=1, le=10_000)
+    max_batch: int = Field(default=CloudSettings.max_batch, ge=1, le=1024)
+    decoders: int = Field(default=CloudSettings.decoders, ge=1, le=256)
+    credits: bool = CloudSettings.credits
 
     def settings(self) -> CloudSettings:
         """Return the core's settings of a cloud agent of this group."""
-        return CloudSettings(quantile=self.quantile, max_tasks=self.max_tasks)
+        return CloudSettings(
+            quantile=self.quantile,
+            max_tasks=self.max_tasks,
+            max_batch=self.max_batch,
+            decoders=self.decoders,
+            credits=self.credits,
+        )

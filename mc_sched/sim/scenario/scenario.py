@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mc_sched.config import Config, load_config
-from mc_sched.sim import paper_networks
+from mc_sched.sim import paper_networks, t4_networks
 from mc_sched.sim.scenario.groups import CloudGroupConfig, EdgeGroupConfig
 from mc_sched.sim.scenario.networks import BundleConfig, NetworksConfig, Tables
 
@@ -17,7 +17,7 @@ class Scenario(Config):
     """Edges and cloud agents, with their networks."""
 
     seed: int = 0
-    networks: Literal["paper-a", "paper-b"] | None = None
+    networks: Literal["paper-a", "paper-b", "t4-a", "t4-b"] | None = None
     tables: NetworksConfig | None = None
     bundle: BundleConfig | None = None
     edges: list[EdgeGroupConfig] = Field(default_factory=lambda: [EdgeGroupConfig()], min_length=1)
@@ -46,7 +46,7 @@ class Scenario(Config):
             return None
         if self.tables is not None:
             return self.tables.tables()
-        return paper_networks.SETS[self.networks or "paper-a"]
+        return {**paper_networks.SETS, **t4_networks.SETS}[self.networks or "paper-a"]
 
 
 def load_scenario(path: str | Path) -> Scenario:

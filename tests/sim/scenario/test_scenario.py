@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mc_sched.core.energy.radio import RADIOS
+from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import Mode
 from mc_sched.errors import UserError
 from mc_sched.link.model import KINDS, TraceRate
@@ -52,6 +53,13 @@ def test_an_empty_scenario_is_one_edge_over_wifi(tmp_path):
 def test_a_link_brings_the_radio_of_its_kind(tmp_path):
     (edge,) = built(tmp_path, "edges: [{link: {kind: 3g}}]").edges
     assert edge.settings.energy.radio == RADIOS["3g"]
+
+
+def test_a_cloud_agent_has_the_settings_of_its_group(tmp_path):
+    text = "clouds: [{max_tasks: 9, max_batch: 4, decoders: 3, credits: false}, {}]"
+    given, default = (cloud.settings for cloud in built(tmp_path, text).clouds)
+    assert given == CloudSettings(max_tasks=9, max_batch=4, decoders=3, credits=False)
+    assert default == CloudSettings()
 
 
 def test_a_stream_may_begin_after_the_agents(tmp_path):
