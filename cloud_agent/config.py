@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
-from mc_sched.config import Address
+from pydantic import BeforeValidator, Field
+
+from cloud_agent.devices import Wanted, parse_devices
+from mc_sched.config import Address, Notation
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
 from mc_sched.service.config import AgentConfig
@@ -20,13 +23,27 @@ class CloudConfig(AgentConfig):
         default="127.0.0.1:7071", validate_default=True, examples=["0.0.0.0:7071"]
     )
     """gRPC address for edge agents; beyond loopback it needs `tls`."""
+    devices: Annotated[Wanted, BeforeValidator(parse_devices), Notation("`auto` or list")] = Field(
+        default="auto", examples=[["cuda:0", "cuda:1"]]
+    )
+    """Devices that run networks, each with a process of its own; `auto` for every GPU, or the CPU
+    once. A list may name one twice, such as `[cpu, cpu]`."""
+    decoders: int = Field(default=1, ge=1, le=64, examples=[4])
+    """Threads per device that decode payloads."""
+    max_batch: int = Field(default=32, ge=1, le=1024, examples=[8])
+    """Most tasks that run one stage together; 1 for no batches."""
     exit_rule: ExitRule = Field(default=ExitRule.ADAPTIVE, examples=["earliest"])
     """Exit rule of a task that names none; see the edge agent's key."""
     max_tasks: int = Field(default=64, ge=1, le=10_000, examples=[128])
-    """Waiting and running tasks; further ones are refused."""
+    """Waiting and running tasks per device; further ones are refused."""
     max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20, examples=[1_048_576])
     """Largest payload of a task, in bytes."""
 
     def settings(self) -> CloudSettings:
         """Return the settings of the cloud machine."""
-        return CloudSettings(quantile=self.quantile, max_tasks=self.max_tasks)
+        return CloudSettings(
+            quantile=self.quantile,
+            max_tasks=self.max_tasks,
+            max_batch=self.max_batch,
+            decoders=self.decoders,
+        )

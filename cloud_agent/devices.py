@@ -18,6 +18,8 @@ from mc_sched.errors import UserError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The variable that selects GPUs (CUDA C Programming Guide, section "Environment Variables")."""
+Wanted = Literal["auto"] | tuple[str, ...]
+"""Value of `devices:`."""
 _GPU_FILE = re.compile(r"nvidia\d+")
 _NAME = re.compile(r"cpu|cuda:\d{1,3}")
 
@@ -37,15 +39,20 @@ class Device:
         return {**os.environ, **own}
 
 
-def check_name(name: str) -> str:
-    """Return the name of a device. Raises ValueError if it is not one."""
-    if _NAME.fullmatch(name) is None:
-        raise ValueError("must be auto, or a list of cpu, cuda:0, cuda:1 and so on")
-    return name
+def parse_devices(value: object) -> Wanted:
+    """Return the value of `devices:`. Raises ValueError if it is not one."""
+    if value == "auto":
+        return "auto"
+    names = value.split(",") if isinstance(value, str) else value
+    if isinstance(names, Sequence) and names:
+        devices = tuple(str(name).strip() for name in names)
+        if all(_NAME.fullmatch(name) for name in devices):
+            return devices
+    raise ValueError("must be auto, or a list of cpu, cuda:0, cuda:1 and so on")
 
 
 def find_devices(
-    wanted: Literal["auto"] | Sequence[str],
+    wanted: Wanted,
     environment: Mapping[str, str] = os.environ,
     count_gpus: Callable[[], int] | None = None,
 ) -> tuple[Device, ...]:
@@ -54,7 +61,7 @@ def find_devices(
     Raises UserError for a GPU that this machine does not have.
     """
     gpus = _visible_gpus(environment, count_gpus or count_gpus_of_machine)
-    if wanted == "auto":
+    if isinstance(wanted, str):
         found = tuple(Device(f"cuda:{number}", gpu) for number, gpu in enumerate(gpus))
         # a Jetson's GPU is in no list, but torch finds it
         return found or (Device("auto", None),)

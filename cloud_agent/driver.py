@@ -150,7 +150,7 @@ class CloudDriver:
         if not self._lock.acquire(timeout=LOCK_PATIENCE_S):
             return False
         self._lock.release()
-        return self.decoder.heartbeat.steady and self.executor.heartbeat.steady
+        return not (self.decoder.stuck or self.executor.stuck)
 
     async def drain(self) -> None:
         """Refuse new tasks and wait until the running ones are over."""

@@ -38,9 +38,7 @@ class Kind(IntEnum):
     """Front: another event of the machine."""
     PING = 4
     """Front: ask for a PONG."""
-    LEVEL = 5
-    """Front: log messages from this level on."""
-    STOP = 6
+    STOP = 5
     """Front: write the log and exit."""
     READY = 33
     """Worker: it serves."""
@@ -68,9 +66,11 @@ class Start:
     threads: int
     precision: str
     settings: CloudSettings
+    profiles: list[dict[str, Any]]
+    """Profiles that workers of this agent have used. A worker that starts again under load must
+    not measure."""
     logged: bool
     """True if the front writes an event log."""
-    log_level: str
 
 
 def start_frame(start: Start) -> bytes:
@@ -116,9 +116,10 @@ class Ready:
     table: CloudTable
     bundle: str
     """Name of the bundle."""
-    hardware: str
-    """The device as profiles name it, such as `cpu (AVX512)`."""
-    precision: str
+    kind: str
+    """`cpu` or `cuda`."""
+    profile: dict[str, Any]
+    """The profile in use."""
 
 
 @dataclass(frozen=True)

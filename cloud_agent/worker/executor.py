@@ -1,7 +1,7 @@
-"""The worker that runs stages and heads, one at a time, on a thread of its own.
+"""The thread that runs stages and heads, one at a time.
 
-torch releases the interpreter while it computes, so the agent's loop stays free. Results are
-reported from the worker's thread, so that the next stage starts without waiting for the loop.
+torch releases the interpreter while it computes, so that the other threads go on. Results are
+reported from this thread, so that the next stage starts without waiting for another one.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ class StageExecutor:
         self._threads = threads
         self._activations: dict[str, Row] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._worker = threading.Thread(target=self._work, name="stages", daemon=True)
-        self.heartbeat = Heartbeat(self._worker)
-        self._worker.start()
+        self._thread = threading.Thread(target=self._work, name="executor", daemon=True)
+        self._heartbeat = Heartbeat(self._thread)
+        self._thread.start()
+
+    @property
+    def stuck(self) -> str:
+        """Name of the thread if it hangs or has died, else empty."""
+        return "" if self._heartbeat.steady else self._thread.name
 
     def hold(self, task_id: str, x: torch.Tensor) -> None:
         """Keep a task's input, [1, 3, px, px], until its first stage."""
@@ -64,17 +69,17 @@ class StageExecutor:
         self._jobs.put(lambda: self._run_head(task_ids, exit_name))
 
     def close(self) -> None:
-        """End the worker after its present job."""
+        """End the thread after its present job."""
         self._jobs.put(None)
-        self._worker.join(timeout=10)
+        self._thread.join(timeout=10)
 
     def _work(self) -> None:
         torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (job := self._jobs.get()) is not None:
-                self.heartbeat.beat()
+                self._heartbeat.beat()
                 job()
-                self.heartbeat.rest()
+                self._heartbeat.rest()
 
     def _run_stage(self, task_ids: tuple[str, ...], stage: int) -> None:
         started_ns = time.monotonic_ns()

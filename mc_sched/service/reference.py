@@ -226,7 +226,10 @@ def _metadata(field: FieldInfo) -> Iterator[Any]:
 
 
 def _value_type(annotation: Any) -> Any:
-    """Return the type of a value that is set: X for `X | None` and for `Annotated[X, ...]`."""
+    """Return the type of a value that is set: X for `X | None` and for `Annotated[X, ...]`.
+
+    It is the last one of several, such as the list in `Literal["auto"] | tuple[str, ...]`.
+    """
     if get_origin(annotation) in (Union, UnionType):
-        (annotation,) = (part for part in get_args(annotation) if part is not type(None))
+        annotation = [part for part in get_args(annotation) if part is not type(None)][-1]
     return annotation.__origin__ if get_origin(annotation) is Annotated else annotation

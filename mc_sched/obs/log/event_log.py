@@ -4,8 +4,11 @@ Writing an entry puts it on a bounded queue, which takes about a microsecond. A 
 writes the queued entries a few times per second, to a file, to the log store, or to both. It sleeps
 between the writes, so that writing an entry wakes nobody, and it lets other threads run every few
 lines. When the queue is full, lines are dropped and counted; a task never waits for its log. The
-first record of a log has kind `config` and holds what is needed to build the same machine again,
-so that the log can be replayed through the core.
+first record of a machine has kind `config` and holds what is needed to build the same machine
+again, so that the log can be replayed through the core.
+
+A cloud agent has a machine in each worker process. A worker encodes its own lines, with its number
+in the field `worker`, and the front process adds them to the agent's log.
 """
 
 from __future__ import annotations
@@ -31,12 +34,13 @@ from mc_sched.obs.log.levels import level_of
 from mc_sched.obs.log.log_file import LogFile, Sink
 from mc_sched.obs.log.trace import TaskTraces
 
-FORMAT = 2
+FORMAT = 3
 """Format of the log, written in its config records. Another format means another version."""
 Record = dict[str, Any]
 Kind = Literal["event", "action", "config", "note"]
-Entry = tuple[int, int, Kind, Any, str]
-"""The node's clock, the wall clock, kind, value, and level ("" for the value's own)."""
+Entry = tuple[int, int, Kind, Any, str] | bytes
+"""The node's clock, the wall clock, kind, value, and level ("" for the value's own); or a line that
+another process encoded."""
 MAX_QUEUE = 10_000
 """Lines that may wait for the disk: several seconds' worth at 200 tasks per second."""
 GATHER_S = 0.05
@@ -79,9 +83,11 @@ class EventLog:
         node: str,
         max_queue: int = MAX_QUEUE,
         store: Sink | None = None,
+        worker: int | None = None,
     ) -> None:
+        """`worker` is the number of the process whose machine this is, if the node has several."""
         self.dropped = 0
-        self._node = node
+        self._about = {"node": node} if worker is None else {"node": node, "worker": worker}
         self._max_queue = max_queue
         self._watchers: list[Callable[[Record], None]] = []
         self._entries: deque[Entry] = deque()
@@ -121,17 +127,34 @@ class EventLog:
             return
         self._entries.append(entry)
 
+    @property
+    def has_readers(self) -> bool:
+        """True if lines go anywhere."""
+        return self._thread is not None or bool(self._watchers)
+
+    def add_lines(self, lines: Sequence[bytes], dropped: int = 0) -> None:
+        """Log lines that another process encoded, and count those that it had to drop."""
+        for watcher in tuple(self._watchers):
+            for line in lines:
+                watcher(orjson.loads(line))
+        room = max(0, self._max_queue - len(self._entries)) if self._thread is not None else 0
+        self._entries.extend(lines[:room])
+        if self._thread is not None and (lost := dropped + max(0, len(lines) - room)):
+            self._drop(lost)
+
     def _drop(self, lines: int) -> None:
         """Count lines that are not written. Thread-safe."""
         with self._dropping:
             self.dropped += lines
 
     def _encoded(self, entry: Entry) -> bytes:
+        if isinstance(entry, bytes):
+            return entry
         now_ns, wall_ns, kind, value, level = entry
         record: Record = {
             "t_ns": now_ns,
             "wall": _wall(wall_ns),
-            "node": self._node,
+            **self._about,
             "level": level or level_of(value),
             "kind": kind,
             "name": type(value).__name__ if dataclasses.is_dataclass(value) else kind,

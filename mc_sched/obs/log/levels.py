@@ -23,9 +23,10 @@ _TIMERS = {
 _LEVELS: dict[type, str] = {
     # many times per second; nobody reads these one by one
     **dict.fromkeys(
-        (ev.LinkSampled, ev.CloudLoadSampled, ev.CreditsGranted, ev.DeviceSampled, ev.PowerSampled,
-         ev.LocalLayerDone, ev.CloudProgressed, ev.StageDone, do.SendProbe, do.SetTimer,
-         do.CancelTimer, do.RecordScore, do.Decode, do.RunStage, do.Progress),
+        (ev.LinkSampled, ev.CloudLoadSampled, ev.CreditsGranted, ev.CreditsWanted,
+         ev.DeviceSampled, ev.PowerSampled, ev.LocalLayerDone, ev.CloudProgressed, ev.StageDone,
+         do.SendProbe, do.SetTimer, do.CancelTimer, do.RecordScore, do.Decode, do.RunStage,
+         do.Progress, do.Grant),
         "debug",
     ),
     # the task did not go as planned

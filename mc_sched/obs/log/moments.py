@@ -42,9 +42,10 @@ def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | Non
     if isinstance(value, do.Accept):
         return Moment(name, at_ns, 0, f"{value.exit}{_tried(value.trial_after_ns)}")
     if isinstance(value, ev.StageDone):
-        return Moment(name, at_ns, value.took_ns, f"stage {value.stage}")
+        detail = f"stage {value.stage}{_others(value.task_ids)}"
+        return Moment(name, at_ns, value.took_ns, detail)
     if isinstance(value, ev.HeadDone):
-        return Moment(name, at_ns, value.took_ns, value.exit)
+        return Moment(name, at_ns, value.took_ns, f"{value.exit}{_others(value.task_ids)}")
     if isinstance(value, (do.Reply, ev.GiveUpReceived)):
         return Moment(name, at_ns)
     if isinstance(value, (do.Stop, do.Refuse, do.Reject, ev.ExecutorFailed)):
@@ -54,3 +55,9 @@ def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | Non
 
 def _tried(after_ns: int) -> str:
     return f", tried, since nothing was measured for {after_ns / 1e6:.0f} ms" if after_ns else ""
+
+
+def _others(task_ids: tuple[str, ...]) -> str:
+    """Return the size of a batch, as the end of a detail; empty for a task alone."""
+    others = len(task_ids) - 1
+    return f" with {others} other{'s' * (others > 1)}" if others else ""

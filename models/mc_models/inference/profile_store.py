@@ -47,18 +47,23 @@ def host_profile(
     precision: str = "auto",
     file: Path | None = None,
     device: Device | None = None,
+    known: Sequence[Profile] = (),
 ) -> Profile:
     """This host's profile of a network, in the precision that the setting `precision` selects.
 
-    Profiles missing from `file` (default: the user's) are measured, which takes seconds, and kept
-    there unless the host was busy. Raises DeviceError, and OSError if a given `file` cannot be
-    written.
+    The first fitting one of the `known` profiles is used. Without one, profiles missing from `file`
+    (default: the user's) are measured, which takes seconds, and kept there unless the host was
+    busy. Raises DeviceError, and OSError if a given `file` cannot be written.
     """
     from mc_models.inference.devices import host_device, precisions
 
     device = device or host_device()
     choices = precisions(precision, device)
     wanted = [blank_profile(bundle, part, threads, choice, device) for choice in choices]
+    identities = {blank.identity for blank in wanted}
+    for profile in known:
+        if profile.identity in identities:
+            return profile
     stored = stored_profiles(wanted, file or default_file(bundle))
     if len(stored) < len(wanted):
         # all of them again: only times of the same minute can be compared
@@ -105,7 +110,7 @@ def read_profiles(file: Path | None) -> list[Profile]:
         return []
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
-        return [_parse(item) for item in raw["profiles"]] if raw["format"] == FORMAT else []
+        return [parse_profile(item) for item in raw["profiles"]] if raw["format"] == FORMAT else []
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -120,7 +125,8 @@ def _add_profiles(profiles: Sequence[Profile], file: Path) -> None:
     partial.replace(file)
 
 
-def _parse(item: Mapping[str, Any]) -> Profile:
+def parse_profile(item: Mapping[str, Any]) -> Profile:
+    """Return the profile whose fields `item` holds as JSON values. Raises KeyError or TypeError."""
     kinds = ("layers", "stages", "heads", "images", "codecs", "splits")
     times: dict[str, Any] = {kind: _parse_times(item[kind]) for kind in kinds}
     times["batches"] = tuple(

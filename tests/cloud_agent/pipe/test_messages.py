@@ -21,7 +21,7 @@ RECEIVED = ev.Received(
     5, "robot/a", "robot", 0.75, 80_000_000, 1_000_000, "jpeg", ExitRule.PURSUE, None, 3_000, 2
 )
 START = on_pipe.Start(
-    1, "cpu", "set-a", None, 2, "auto", CloudSettings(max_tasks=8, decoders=2), True, "info"
+    1, "cpu", "set-a", None, 2, "auto", CloudSettings(max_tasks=8, decoders=2), [{"a": 1}], True
 )
 REPORT = on_pipe.Report(
     WorkerLoad(10, 2_000_000, 1.5, 3, 40),
@@ -82,7 +82,7 @@ def test_log_lines():
 
 
 def test_ready_failed_and_pong():
-    ready = on_pipe.Ready(TABLE, "set-a", "cpu (AVX512)", "float32")
+    ready = on_pipe.Ready(TABLE, "set-a", "cpu", {"a": [1]})
     assert on_pipe.read_ready(sent(on_pipe.message_frame(Kind.READY, ready))) == ready
     failed = on_pipe.Failed("no such bundle")
     assert on_pipe.read_failed(sent(on_pipe.message_frame(Kind.FAILED, failed))) == failed

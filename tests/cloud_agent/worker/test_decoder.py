@@ -1,4 +1,4 @@
-"""The cloud's decoder: one payload at a time, and what it reports."""
+"""A worker's decoder: its threads, and what they report."""
 
 import threading
 
@@ -83,13 +83,25 @@ def test_a_payload_is_freed_when_it_is_decoded_or_dropped(reports):
     assert reports.decoder._payloads == {}
 
 
-def test_the_heartbeat_tells_of_a_stuck_payload_and_of_a_dead_thread(reports, monkeypatch):
-    assert reports.decoder.heartbeat.steady
-    monkeypatch.setattr(reports.decoder.heartbeat, "_stuck_ns", 0)
+def test_several_payloads_are_decoded_at_the_same_time():
+    together = threading.Barrier(2, timeout=PATIENCE_S)
+    events = []
+    decoder = PayloadDecoder({"text": lambda _: together.wait()}, lambda *_: None, events.append, 2)
+    for task_id in "ab":
+        decoder.hold(task_id, b"text")
+        decoder.decode(task_id, "text")
+    decoder.close()
+    assert sorted(event.task_id for event in events) == ["a", "b"]
+    assert {type(event) for event in events} == {Decoded}
+
+
+def test_a_thread_that_hangs_or_has_died_is_named(reports, monkeypatch):
+    assert reports.decoder.stuck == ""
+    monkeypatch.setattr(reports.decoder._threads[0].heartbeat, "_stuck_ns", 0)
     reports.go_on.clear()
     reports.send("a", b"text")
     assert reports.running.wait(PATIENCE_S)
-    assert not reports.decoder.heartbeat.steady
+    assert reports.decoder.stuck == "decoder 0"
     reports.go_on.set()
     reports.decoder.close()
-    assert not reports.decoder.heartbeat.steady
+    assert reports.decoder.stuck == "decoder 0"

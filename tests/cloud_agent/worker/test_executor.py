@@ -188,7 +188,7 @@ def test_work_is_reported_from_the_worker_without_gradients(reports):
     executor.hold("a", LOGITS)
     executor.run_stage(("a",), 0)
     executor.close()
-    assert (seen, reports) == ([("stages", True)], ["stages"])
+    assert (seen, reports) == ([("executor", True)], ["executor"])
 
 
 # --- failures ---------------------------------------------------------------------------------
