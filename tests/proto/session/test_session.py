@@ -10,13 +10,10 @@ import pytest
 from mc_proto.channel import UNREAD_BYTES
 from mc_proto.session import (
     CHUNK_BYTES,
-    ENDS,
     CloudConnections,
-    CloudSession,
     SessionEnded,
     give_ups,
 )
-from mc_proto.v1 import cloud_pb2
 
 from mc_sched.link.model import ConstantRate, LinkSpec
 from mc_sched.link.relay import Relay
@@ -32,53 +29,7 @@ from tests.proto.session.fake_cloud_agent import (
     about,
     is_silent,
 )
-
-Open = cloud_pb2.SessionRequest.Open
-
-
-class Edge:
-    """A session's listener, which notes all that happens."""
-
-    def __init__(self, connections):
-        self.session = CloudSession(connections, "robot", "the bundle", self)
-        self.messages, self.lost, self.credits, self.loads, self.ends = [], [], [], [], []
-        self.happened = []
-
-    def on_message(self, message, kind):
-        self.messages.append((message.task_id, kind, message))
-        self.happened.append((message.task_id, kind))
-
-    def on_lost(self, task_id, reason):
-        self.lost.append((task_id, reason))
-        self.happened.append((task_id, "lost"))
-
-    def on_credits(self, count):
-        self.credits.append(count)
-
-    def on_load(self, load):
-        self.loads.append(load)
-
-    def on_ended(self, end):
-        self.ends.append(end)
-        self.happened.append(("", "ended"))
-
-    def send(self, task_id, payload=b"jpeg", budget_ns=30 * S):
-        opened = Open(
-            task_id=task_id, codec="jpeg", payload_bytes=len(payload), budget_ns=budget_ns
-        )
-        self.session.send(opened, payload)
-
-    def kinds(self, task_id):
-        return [kind for about, kind in self.happened if about == task_id]
-
-    def ended(self, task_id):
-        return bool({*ENDS, "lost"} & {*self.kinds(task_id)})
-
-    async def end(self, task_id):
-        """Return how the task ended, and check that it ended once."""
-        await until(lambda: self.ended(task_id))
-        (end,) = [kind for kind in self.kinds(task_id) if kind in (*ENDS, "lost")]
-        return end
+from tests.proto.session.noting_edge import Edge, opened
 
 
 @pytest.fixture
@@ -87,18 +38,6 @@ async def agent():
     await agent.start()
     yield agent
     await agent.crash()
-
-
-@contextlib.asynccontextmanager
-async def opened(address):
-    connections = CloudConnections(address)
-    edge = Edge(connections)
-    try:
-        await edge.session.open(PATIENCE_S)
-        yield edge
-    finally:
-        await edge.session.close()
-        await connections.close()
 
 
 # --- the start --------------------------------------------------------------------------------
