@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from itertools import chain, pairwise
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -66,38 +65,65 @@ class Step:
 def replay(records: Iterable[Record]) -> Iterator[Step]:
     """Feed each event of one node's log, in order, to the machine of its `config` record.
 
-    A `config` record starts a new machine, so a log may span restarts of its daemon. An event that
-    the machine does not allow becomes a step with `error`; as in the daemon, the replay continues
-    after it. Warn if a daemon's last event lacks its last actions. Raise ValueError if the records
-    are not the beginning of one node's log, or if another version wrote them. The message has the
-    line number if the records are `numbered`.
+    A cloud agent's log holds the records of several workers, each with a machine of its own. Their
+    records may alternate; the steps of each worker come in order.
+
+    A `config` record starts a new machine, so a log may span restarts of its daemon or worker. An
+    event that the machine does not allow becomes a step with `error`; as in the daemon, the replay
+    continues after it. Warn if a machine's last event lacks its last actions. Raise ValueError if
+    the records are not the beginning of one node's log, or if another version wrote them. The
+    message has the line number if the records are `numbered`.
     """
-    machine: Machine | None = None
-    node = ""
-    ended: list[tuple[Record, tuple[Action, ...]]] = [({"kind": "config"}, ())]
-    for (opening, recorded), (following, _) in pairwise(chain(turns(records), ended)):
-        if opening["kind"] == "config":
-            machine, node = machine_of(opening), opening["node"]
-        elif machine is None:
+    players: dict[int | None, _Player] = {}
+    for opening, recorded in turns(records):
+        worker = opening.get("worker")
+        if worker not in players:
+            players[worker] = _Player()
+        yield from players[worker].take(opening, recorded)
+    for player in players.values():
+        yield from player.take(None)
+
+
+class _Player:
+    """Replays the records of one machine, and of those that follow it after a restart."""
+
+    def __init__(self) -> None:
+        self._machine: Machine | None = None
+        self._node = ""
+        self._waiting: tuple[Record, tuple[Action, ...]] | None = None
+        """The last record with its actions; whether it is cut shows in the next one."""
+
+    def take(self, opening: Record | None, recorded: tuple[Action, ...] = ()) -> Iterator[Step]:
+        """Take the next record with its actions, None for the end; yield the step before it."""
+        waiting, self._waiting = self._waiting, None if opening is None else (opening, recorded)
+        if waiting is None:
+            return
+        record, actions = waiting
+        if record["kind"] == "config":
+            self._machine, self._node = machine_of(record), record["node"]
+            return
+        yield self._step(record, actions, last=opening is None or opening["kind"] == "config")
+
+    def _step(self, record: Record, recorded: tuple[Action, ...], last: bool) -> Step:
+        if self._machine is None:
             raise ValueError(
                 "the log has no config record before its first event; pass the complete log"
             )
-        elif opening.get("node") != node:
-            with _at(opening):
+        if record.get("node") != self._node:
+            with _at(record):
                 raise ValueError(
-                    f"the log mixes {node} and {opening.get('node')}; pass the log of one node"
+                    f"the log mixes {self._node} and {record.get('node')}; pass the log of one node"
                 )
-        else:
-            event = value_of(opening)
-            replayed, error = _handled(machine, event)
-            cut = following["kind"] == "config" and _lacks_last(recorded, replayed)
-            if cut:
-                warnings.warn(
-                    f"{_line(opening)}the log ends before the last of the actions that follow "
-                    f"{type(event).__name__}; the agent was killed or still runs",
-                    stacklevel=2,
-                )
-            yield Step(event, recorded, replayed, error, opening.get(LINE, 0), cut)
+        event = value_of(record)
+        replayed, error = _handled(self._machine, event)
+        cut = last and _lacks_last(recorded, replayed)
+        if cut:
+            warnings.warn(
+                f"{_line(record)}the log ends before the last of the actions that follow "
+                f"{type(event).__name__}; the agent was killed or still runs",
+                stacklevel=2,
+            )
+        return Step(event, recorded, replayed, error, record.get(LINE, 0), cut)
 
 
 def _lacks_last(recorded: tuple[Action, ...], replayed: tuple[Action, ...]) -> bool:
@@ -158,23 +184,26 @@ def config_of(config: Record) -> tuple[Any, Any]:
 
 
 def turns(records: Iterable[Record]) -> Iterator[tuple[Record, tuple[Action, ...]]]:
-    """Yield each event or config record with the actions that follow it; skip notes."""
-    opening: Record | None = None
-    recorded: list[Action] = []
+    """Yield each event or config record with the actions that follow it; skip notes.
+
+    The actions of a worker follow its own event, with records of other workers in between.
+    """
+    open_turns: dict[int | None, tuple[Record, list[Action]]] = {}
     for record in records:
-        kind = record.get("kind")
+        kind, worker = record.get("kind"), record.get("worker")
         if kind in ("event", "config"):
-            if opening is not None:
+            if worker in open_turns:
+                opening, recorded = open_turns[worker]
                 yield opening, tuple(recorded)
-            opening, recorded = record, []
+            open_turns[worker] = (record, [])
         elif kind == "action":
-            if opening is None:
+            if worker not in open_turns:
                 raise ValueError("the log begins with an action; pass the complete log")
-            recorded.append(value_of(record))
+            open_turns[worker][1].append(value_of(record))
         elif kind != "note":
             with _at(record):
                 raise ValueError(f"an event log has no records of kind {kind!r}")
-    if opening is not None:
+    for opening, recorded in open_turns.values():
         yield opening, tuple(recorded)
 
 

@@ -236,7 +236,7 @@ def test_a_log_of_another_format_names_both(run, log):
     ran = run("replay", log)
     assert (
         ran.code,
-        "line 1: the log has format 99, but this version reads format 2" in ran.err,
+        "line 1: the log has format 99, but this version reads format 3" in ran.err,
     ) == (1, True)
 
 

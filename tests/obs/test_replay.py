@@ -190,6 +190,43 @@ def test_a_log_that_spans_a_restart_replays():
     assert len(steps) == sum(record["kind"] == "event" for record in first + second)
 
 
+def of_worker(index, seed):
+    """A cloud machine's log, with the number of its worker."""
+    records = history(seed, tasks=20).records["cloud"]
+    return [{**record, "worker": index} for record in json.loads(json.dumps(records))]
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@given(draw=st.randoms(use_true_random=False))
+def test_the_logs_of_several_workers_replay_each_on_its_machine(draw):
+    """Their lines alternate anywhere, and one worker is started again."""
+    logs = [of_worker(0, 1), of_worker(1, 2) + of_worker(1, 3), of_worker(2, 4)]
+    mixed, left = [], [list(reversed(log)) for log in logs]
+    while any(left):
+        log = draw.choice([log for log in left if log])
+        mixed += [log.pop() for _ in range(min(len(log), draw.randint(1, 5)))]
+    steps = list(replay(mixed))
+    assert all(step.same and not step.error for step in steps)
+    assert len(steps) == sum(record["kind"] == "event" for log in logs for record in log)
+
+
+def test_a_wrong_action_of_one_worker_shows_at_its_event():
+    records = [*of_worker(0, 1), *of_worker(1, 2)]
+    stages = [at for at, record in enumerate(records) if record["name"] == "RunStage"]
+    records[stages[-1]]["data"]["stage"] += 1
+    (different,) = (step for step in replay(records) if not step.same)
+    assert "RunStage" in names(different.recorded)
+
+
+def test_a_killed_worker_is_a_warning_and_its_successor_replays():
+    first, other = of_worker(0, 1), of_worker(1, 2)
+    cut = max(at for at, record in enumerate(first) if record["name"] == "RunStage")
+    with pytest.warns(UserWarning, match="the log ends before the last"):
+        steps = list(replay([*first[:cut], *other, *of_worker(0, 3)]))
+    assert all(step.same for step in steps)
+    assert sum(step.cut for step in steps) == 1
+
+
 def test_an_event_whose_actions_a_kill_cut_off_is_the_same_with_a_warning():
     whole, second = history(1).records["edge"], history(2).records["edge"]
     event = max(at for at, record in enumerate(whole) if record["name"] == "SendToCloud") - 1

@@ -22,7 +22,7 @@ METADATA = (
     ("trace_id", "trace_id"),
     ("stream_id", "task.stream_id"),
     ("stream_id", "outcome.stream_id"),
-    *((name, name) for name in ("name", "kind", "site", "outcome", "exit")),
+    *((name, name) for name in ("name", "kind", "site", "outcome", "exit", "worker")),
 )
 """Name of a metadata entry and the store's field that holds it; the first field found counts."""
 _ALIASES = {"detected_level": "level", "task_id": "task", "component": "node", "__error__": ""}

@@ -35,6 +35,8 @@ class Labels(NamedTuple):
     site: str = ""
     outcome: str = ""
     exit: str = ""
+    worker: str = ""
+    """Number of the cloud agent's worker whose machine wrote the line."""
 
 
 @value
@@ -81,9 +83,11 @@ def index(line: bytes, now_ns: int) -> Indexed:
 
 
 def _labels_of(record: dict[str, Any], outcome: dict[str, Any]) -> Labels:
+    worker = record.get("worker")
     return _labels(
         record["node"], record["level"], record["kind"], record["name"],
         outcome.get("site"), outcome.get("kind"), outcome.get("exit"),
+        None if worker is None else str(worker),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from mc_sched.obs.store.patterns import has_match
 
-VERSION = 4
+VERSION = 5
 """Version of the tables and of the records in them. A reader refuses a store of another version; a
 writer renames it and begins a new one.
 """
@@ -32,8 +32,8 @@ LARGEST_WAL_BYTES = 16_000_000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS streams (
     id INTEGER PRIMARY KEY,
-    node TEXT, level TEXT, kind TEXT, name TEXT, site TEXT, outcome TEXT, exit TEXT,
-    UNIQUE (node, level, kind, name, site, outcome, exit)
+    node TEXT, level TEXT, kind TEXT, name TEXT, site TEXT, outcome TEXT, exit TEXT, worker TEXT,
+    UNIQUE (node, level, kind, name, site, outcome, exit, worker)
 );
 CREATE TABLE IF NOT EXISTS fields (
     field TEXT, stream INTEGER, PRIMARY KEY (field, stream)

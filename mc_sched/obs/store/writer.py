@@ -27,7 +27,7 @@ REMEMBERED = 10_000
 CLOCK_STEP_NS = 10**9
 """If the wall clock goes back by more, it was set; if by less, lines keep their order instead."""
 KEPT = ("config", "CloudFound")
-"""The last record of each name is never deleted: a replay begins with them."""
+"""The last record of each name and worker is never deleted: a replay begins with them."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class StoreWriter:
         execute = self._connection.execute
         kept = (
             "SELECT max(lines.id) FROM lines JOIN streams ON streams.id = stream "
-            "WHERE name IN (?, ?) GROUP BY name"
+            "WHERE name IN (?, ?) GROUP BY name, worker"
         )
         rows = execute(
             f"SELECT id, stream, body FROM lines WHERE id < ? AND id NOT IN ({kept}) "

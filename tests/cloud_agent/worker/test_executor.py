@@ -261,4 +261,4 @@ def test_close_waits_for_the_job_at_hand(reports):
         executor.hold("a", LOGITS)
         executor.run_stage(("a",), 0)
     assert isinstance(reports.next(), ev.StageDone)
-    assert not executor._worker.is_alive()
+    assert not executor._thread.is_alive()

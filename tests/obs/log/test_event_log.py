@@ -170,6 +170,63 @@ def test_a_log_without_a_file_writes_nothing(tmp_path, monkeypatch):
     assert log.dropped == 0
 
 
+# --- several processes ------------------------------------------------------------------------
+
+
+class Lines:
+    """A sink that keeps its lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def append(self, lines):
+        self.lines += lines
+        return True
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_worker_names_itself_in_each_record():
+    sink = Lines()
+    log = EventLog(None, "cloud", store=sink, worker=2)
+    log.write(0, "event", ev.Drain(0))
+    log.close()
+    record = json.loads(sink.lines[0])
+    assert (record["node"], record["worker"]) == ("cloud", 2)
+
+
+def test_lines_of_another_process_are_written_as_they_are(tmp_path):
+    lines = [b'{"n":1}', b'{"n":2}']
+    log = EventLog(tmp_path / "log", "cloud")
+    seen = []
+    log.subscribe(seen.append)
+    log.add_lines(lines)
+    log.write(0, "event", ev.Drain(0))
+    log.close()
+    assert (tmp_path / "log").read_bytes().splitlines()[:2] == lines
+    assert seen[:2] == [{"n": 1}, {"n": 2}]
+    assert seen[2]["name"] == "Drain"
+
+
+def test_lines_that_another_process_dropped_or_that_find_no_room_are_counted(tmp_path):
+    log = EventLog(tmp_path / "log", "cloud", max_queue=3)
+    log.add_lines([b"{}"] * 50, dropped=7)
+    log.close()
+    written_lines = len((tmp_path / "log").read_bytes().splitlines())
+    assert written_lines >= 3
+    assert log.dropped == 50 - written_lines + 7
+
+
+def test_a_log_without_a_reader_says_so(tmp_path):
+    nowhere, somewhere = EventLog(None, "cloud"), EventLog(tmp_path / "log", "cloud")
+    assert (nowhere.has_readers, somewhere.has_readers) == (False, True)
+    nowhere.add_lines([b"{}"], dropped=3)
+    somewhere.close()
+    nowhere.subscribe(lambda record: None)
+    assert nowhere.has_readers
+
+
 def test_a_log_can_be_closed_twice_and_writes_nothing_afterwards(tmp_path):
     log = EventLog(tmp_path / "log", "edge")
     log.write(0, "event", ev.Drain(0))

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 
+import orjson
 import pytest
 
 from mc_sched.errors import UserError
@@ -291,6 +292,29 @@ def test_the_oldest_lines_are_deleted_when_the_store_is_full(tmp_path):
     assert [one.record["name"] for one in found[:2]] == list(KEPT)
     assert numbers(found[2:]) == list(range(5 * PRUNE_EVERY_LINES))[-(lines - 2) :]
     assert len(stores.lines(Query(words=("xx*",)), 99_999)) == lines - 2
+    writer.close()
+
+
+def of_worker(number, text):
+    """A line with the number of a worker."""
+    return orjson.dumps({**orjson.loads(text), "worker": number})
+
+
+def test_lines_are_found_by_the_worker_that_wrote_them():
+    stores = stores_of(line(0, n=0), *(of_worker(n % 2, line(n + 1, n=n + 1)) for n in range(4)))
+    assert numbers(stores.lines(where("worker=0"), 9)) == [3, 1]
+    assert numbers(stores.lines(where("worker!=0"), 9)) == [4, 2, 0]
+    assert stores.label_values("worker") == ["0", "1"]
+
+
+def test_the_last_config_of_each_worker_is_never_deleted(tmp_path):
+    writer = StoreWriter(tmp_path / "s.db", Limits(max_bytes=1_000_000))
+    lines = [of_worker(number, line(0, "config", n=-1, kind="config")) for number in range(3)]
+    assert writer.append(lines)
+    filled(writer, 4 * PRUNE_EVERY_LINES)
+    stores = Stores([StoreReader(writer.connection)])
+    kept = [one.record["worker"] for one in stores.each(where("name=config"))]
+    assert kept == [0, 1, 2]
     writer.close()
 
 

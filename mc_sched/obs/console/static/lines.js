@@ -5,7 +5,7 @@ import { condition, go, hash, read } from "./state.js";
 import { request } from "./api.js";
 import { clock, milliseconds, stamp, zone } from "./time.js";
 
-export const LABELS = ["node", "level", "kind", "name", "site", "outcome", "exit"];
+export const LABELS = ["node", "level", "kind", "name", "site", "outcome", "exit", "worker"];
 // labels that come from the record's outcome -> their key in it
 const OUTCOME_LABELS = { site: "site", outcome: "kind", exit: "exit" };
 const LONGEST = 2000;
@@ -17,7 +17,7 @@ export function fields(record) {
   const found = [];
   for (const label of LABELS) {
     const value = label in OUTCOME_LABELS ? record.data?.outcome?.[OUTCOME_LABELS[label]] : record[label];
-    if (value) found.push([label, value]);
+    if (value || value === 0) found.push([label, String(value)]);
   }
   if (record.task_id) found.push(["task", record.task_id]);
   if (record.trace_id) found.push(["trace_id", record.trace_id]);
