@@ -17,6 +17,7 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.admission import CloudAdmission
 from mc_sched.core.cloud.arrivals import Arrivals
+from mc_sched.core.cloud.credits import CreditPool
 from mc_sched.core.cloud.dispatch import Dispatch
 from mc_sched.core.cloud.exit_choice import ExitChoice
 from mc_sched.core.cloud.invariants import check_count, check_decoding, check_order, check_tasks
@@ -41,6 +42,7 @@ class CloudMachine:
         self._arrivals = arrivals = Arrivals(state, self._admission)
         stages = StageEvents(state, choice)
         self._dispatch = Dispatch(state, choice, stages)
+        self._credits = CreditPool(settings, state.times)
         self._most_tasks = settings.max_tasks
         """Highest max_tasks so far; tasks that a lower one would refuse may still be open."""
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -53,9 +55,9 @@ class CloudMachine:
             ev.GiveUpReceived: self._on_unwanted,
             ev.ClientGone: self._on_unwanted,
             ev.LinkSampled: self._on_link_sampled,
-            ev.EdgeJoined: self._on_edge_joined,
-            ev.EdgeLeft: lambda event: None,
-            ev.CreditsWanted: lambda event: None,
+            ev.EdgeJoined: _ignore,
+            ev.EdgeLeft: _ignore,
+            ev.CreditsWanted: _ignore,
             ev.CloudReconfigured: self._on_reconfigured,
             ev.Drain: self._on_drain,
         }
@@ -74,6 +76,7 @@ class CloudMachine:
             self._dispatch.advance()
         if state.decoding.queued:
             self._arrivals.decode_next()
+        state.actions += self._credits.follow(event, state.actions)
         return state.actions
 
     def load(self, now_ns: int) -> CloudLoad:
@@ -89,6 +92,10 @@ class CloudMachine:
     def took(self) -> dict[str, Histogram]:
         """Measured durations of everything that was forecast, by predictor."""
         return self._state.scores.took()
+
+    def wanted_not_granted(self, now_ns: int) -> int:
+        """Credits that the edges could use and do not have. Reading it changes nothing."""
+        return self._credits.wanted_not_granted(now_ns)
 
     @property
     def is_idle(self) -> bool:
@@ -122,12 +129,10 @@ class CloudMachine:
             if task.received.edge_id == event.edge_id:
                 task.leave_by_ns = task.due_ns - downlinks.forecast_ns(task.received)
 
-    def _on_edge_joined(self, event: ev.EdgeJoined) -> None:
-        self._state.actions.append(do.Grant(event.edge_id, self._admission.max_tasks))
-
     def _on_reconfigured(self, event: ev.CloudReconfigured) -> None:
         settings, state = event.settings, self._state
         self._admission.max_tasks = settings.max_tasks
+        self._credits.reconfigure(settings)
         self._most_tasks = max(self._most_tasks, settings.max_tasks)
         state.times.set_quantile(settings.quantile)
         self._admission.set_quantile(settings.quantile)
@@ -147,3 +152,7 @@ class CloudMachine:
         check_decoding(state.decoding)
         check_order(state)
         check_count(state.open_tasks, self._most_tasks)
+
+
+def _ignore(event: ev.CloudEvent) -> None:
+    """Leave an event to the credits, which follow every event."""

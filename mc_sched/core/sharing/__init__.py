@@ -1,0 +1,1 @@
+"""Fair division of the places in the cloud among the edges."""
