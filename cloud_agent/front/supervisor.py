@@ -46,6 +46,12 @@ class Supervisor:
         if not any(worker.up for worker in self.workers):
             await self.stop()
             raise UserError(next(reason for reason in failures if reason))
+        for worker, reason in zip(self.workers, failures, strict=True):
+            if reason:
+                self._log_failure(worker, reason)
+
+    def _log_failure(self, worker: RemoteWorker, reason: str) -> None:
+        self._logger.error("%s cannot start: %s", name_of(worker), reason)
 
     async def _start(self, worker: RemoteWorker) -> str:
         """Start to keep a worker; return the reason if it does not come up at once."""
@@ -69,10 +75,10 @@ class Supervisor:
             reason = await worker.run(self._start_of(worker))
             if self._stopping:
                 return
-            if worker.times_up == before:
-                self._logger.error("%s cannot start: %s", name_of(worker), reason)
             if not failed.done():
-                failed.set_result(reason)
+                failed.set_result(reason)  # `start` reports it
+            elif worker.times_up == before:
+                self._log_failure(worker, reason)
             if loop.time() - began_s > STEADY_S:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s)

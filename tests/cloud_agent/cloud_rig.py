@@ -6,13 +6,7 @@ import time
 
 import torch
 
-from cloud_agent.driver import CloudDriver
-from mc_sched.core import events as ev
-from mc_sched.core.cloud.machine import CloudMachine
-from mc_sched.core.settings import CloudSettings
 from mc_sched.core.tables import CloudTable, Codec, Exit
-from mc_sched.core.task import ExitRule
-from mc_sched.obs.log.event_log import EventLog
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -38,13 +32,6 @@ async def until(condition):
     while not condition():
         assert time.monotonic() - start < PATIENCE_S, "it never came true"
         await asyncio.sleep(0.002)
-
-
-def received(task_id, accuracy=0.9, budget_s=60.0, rule=ExitRule.EARLIEST, edge_id="robot"):
-    """An event: the payload of a task has arrived."""
-    return ev.Received(
-        time.monotonic_ns(), task_id, edge_id, accuracy, int(budget_s * S), MS, "jpeg", rule
-    )
 
 
 class Net:
@@ -125,14 +112,3 @@ class HandDecoder:
 
     def decode(self, task_id, codec):
         self.begun.append((task_id, codec))
-
-
-def make_driver(decoder=None, executor=None, **settings):
-    """A driver with its machine, and the records of its log."""
-    machine = CloudMachine(CloudSettings(**settings), TABLE)
-    log, records = EventLog(None, "cloud"), []
-    log.subscribe(records.append)
-    driver = CloudDriver(machine, log)
-    if executor is not None:
-        driver.attach(decoder, executor)
-    return driver, machine, records
