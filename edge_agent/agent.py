@@ -18,11 +18,13 @@ from edge_agent import builders
 from edge_agent.admission import Admission
 from edge_agent.config import EdgeConfig
 from edge_agent.driver import EdgeDriver
+from edge_agent.intake import Intake
 from edge_agent.servicer import EdgeServicer
 from edge_agent.submission import Submissions
 from edge_agent.traces import TaskTraces
 from mc_sched import __version__
 from mc_sched.bundles.tables import local_table
+from mc_sched.core.client_credits import ClientCredits
 from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.events import EdgeReconfigured
 from mc_sched.core.policies import PARTITIONERS
@@ -32,6 +34,7 @@ from mc_sched.obs.metrics.edge import EdgeCollector
 from mc_sched.obs.web.serving import on_loop
 from mc_sched.service.grpc_port import GrpcPort, identity_for
 from mc_sched.service.logger import set_level
+from mc_sched.service.loop_lag import LoopLag
 
 SERVICE = "mc.v1.EdgeAgent"
 CLOUD_LINK = "cloud-link"
@@ -57,8 +60,10 @@ class EdgeAgent:
         profile = builders.load_profile(self._bundle, config)
         self._log = open_log(config, "edge")
         self._driver = self._make_driver(profile)
+        self._credits = ClientCredits()
         self._connect_workers(profile)
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="admit")
+        self._lag = LoopLag(asyncio.get_running_loop())
         self._submissions = Submissions(
             self._driver,
             Admission(self._bundle.input_px, self._decoding),
@@ -67,6 +72,7 @@ class EdgeAgent:
             config.limits.tasks_per_client,
             logger,
         )
+        self._intake = Intake(self._submissions, self._credits, self._lag)
         self._servicer = self._make_servicer()
 
     def _make_driver(self, profile: Profile) -> EdgeDriver:
@@ -82,7 +88,9 @@ class EdgeAgent:
         self._executor = builders.make_executor(*nets, self._cloud_net)
         self._cloud = builders.make_cloud_client(config, bundle, driver)
         self._encoder = builders.make_encoder(*nets, self._cloud_net)
-        driver.attach(self._executor, self._cloud, self._on_cloud_state, self._encoder)
+        driver.attach(
+            self._executor, self._cloud, self._on_cloud_state, self._encoder, self._on_start
+        )
         self._sampler = builders.make_sampler(config.sensors, driver, self._log, self._logger)
 
     def _make_servicer(self) -> EdgeServicer:
@@ -93,7 +101,7 @@ class EdgeAgent:
         if self.expires is not None:
             about.certificate_expires_s = int(self.expires.timestamp())
         store = store_file(config, "edge")
-        return EdgeServicer(self._driver, self._log, self._submissions, about, store)
+        return EdgeServicer(self._driver, self._log, self._intake, about, store, self._logger)
 
     @property
     def expires(self) -> datetime | None:
@@ -125,6 +133,7 @@ class EdgeAgent:
     async def start(self) -> None:
         """Look for the cloud agent and take tasks."""
         self._sampler.start()
+        self._lag.start()
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(self._servicer, self._port.server)
         await self._port.start()
         await self._port.health.set_part(False, CLOUD_LINK)
@@ -137,12 +146,16 @@ class EdgeAgent:
         await self._port.stop(self._driver.drain())
         if self._cloud is not None:
             await self._cloud.close()
+        self._lag.stop()
         self._decoding.shutdown()
         self._sampler.close()
         self._executor.close()
         if self._encoder is not None:
             self._encoder.close()
         self._log.close()
+
+    def _on_start(self, wait_ns: int, deadline_ns: int) -> None:
+        self._credits.started(time.monotonic_ns(), wait_ns, deadline_ns)
 
     def _on_cloud_state(self, up: bool, reason: str) -> None:
         self._logger.info(

@@ -11,7 +11,7 @@ import itertools
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -33,6 +33,18 @@ from mc_sched.obs.metrics.edge import EdgeMetricsInput
 CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 REMEMBERED_IMAGES = 64
 """Finished tasks whose image is kept, so that a "not satisfied" can run it again."""
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """End of a task whose image turned out to be damaged when it was decoded."""
+
+    reason: str
+    """A sentence that says what to change."""
+
+
+Done = Callable[[Outcome | BadImage], None]
+"""Receives the end of a task, on the loop; called at most once."""
 
 
 class Cloud(Protocol):
@@ -63,13 +75,16 @@ class EdgeDriver:
         self._images: dict[str, Admitted] = {}
         self._payloads: dict[str, bytes] = {}
         """Encoded payloads of open tasks, other than jpeg."""
-        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[str, Done] = {}
         self._finished: OrderedDict[str, tuple[Task, Admitted]] = OrderedDict()
         self._tasks: dict[str, Task] = {}
         self._executor: LocalExecutor | None = None
         self._encoder: PayloadEncoder | None = None
         self._cloud: Cloud | None = None
         self._on_cloud_state: Callable[[bool, str], None] = lambda up, why: None
+        self._on_start: Callable[[int, int], None] = lambda wait_ns, deadline_ns: None
+        self._unstarted: set[str] = set()
+        """Open tasks that wait for their first site."""
 
     def attach(
         self,
@@ -77,15 +92,19 @@ class EdgeDriver:
         cloud: Cloud | None,
         on_cloud_state: Callable[[bool, str], None] | None = None,
         encoder: PayloadEncoder | None = None,
+        on_start: Callable[[int, int], None] | None = None,
     ) -> None:
         """Connect the workers.
 
         `on_cloud_state` is called with True when the cloud can be used, and with False and the
-        reason when it no longer can. The `encoder` must have `encoded` as its `report`.
+        reason when it no longer can. `on_start` is called once per task that starts at a site, with
+        its wait and its deadline in ns. The `encoder` must have `encoded` as its `report`.
         """
         self._executor, self._cloud, self._encoder = executor, cloud, encoder
         if on_cloud_state is not None:
             self._on_cloud_state = on_cloud_state
+        if on_start is not None:
+            self._on_start = on_start
 
     def report(self, event: ev.EdgeEvent) -> None:
         """Feed an event from another thread."""
@@ -107,6 +126,8 @@ class EdgeDriver:
     def handle(self, event: ev.EdgeEvent) -> None:
         """Feed one event, on the loop's thread, and perform the machine's actions."""
         self._feed_noted(event.now_ns)
+        if isinstance(event, (ev.LocalFailed, ev.EncodeFailed)):
+            self._end_damaged(event.task_id)
         self._feed(event)
 
     def _feed_noted(self, now_ns: int) -> None:
@@ -134,35 +155,50 @@ class EdgeDriver:
         """Return True if a task of this id is open."""
         return task_id in self._waiting
 
-    async def submit(self, task: Task, image: Admitted) -> Outcome:
-        """Run one task to its outcome; cancelling the call means that the client has left."""
-        return await self._run(ev.Submitted(time.monotonic_ns(), task), task, image)
+    def submit(self, task: Task, image: Admitted, done: Done) -> None:
+        """Run one task; `done` is called with its end, perhaps before this returns."""
+        self._run(ev.Submitted(time.monotonic_ns(), task), task, image, done)
+
+    def leave(self, task_id: str) -> None:
+        """Stop the work on a task that nobody waits for any more."""
+        if task_id in self._waiting:
+            self._waiting[task_id] = _ignore
+            self.handle(ev.ClientGone(time.monotonic_ns(), task_id))
 
     async def again(self, task_id: str) -> Outcome | None:
-        """Run the image of a finished task at a higher QoR; None if it is forgotten."""
+        """Run the image of a finished task at a higher QoR; None if it is forgotten.
+
+        Cancelling the call means that the client has left.
+        """
         found = self._finished.get(task_id)
         if found is None:
             return None
         now_ns = time.monotonic_ns()
-        task = replace(found[0], task_id=self._free_id(task_id), submitted_ns=now_ns)
-        return await self._run(ev.NotSatisfied(now_ns, task_id, task), task, found[1])
+        again = replace(found[0], task_id=self._free_id(task_id), submitted_ns=now_ns)
+        waiting: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def done(end: Outcome | BadImage) -> None:
+            if not waiting.done() and isinstance(end, Outcome):
+                waiting.set_result(end)
+
+        self._run(ev.NotSatisfied(now_ns, task_id, again), again, found[1], done)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            self.leave(again.task_id)
+            raise
 
     def _free_id(self, task_id: str) -> str:
         """Return an id for another run of `task_id`: the first of +1, +2, .. that is free."""
         names = (f"{task_id}+{number}" for number in itertools.count(1))
         return next(n for n in names if n not in self._waiting and n not in self._finished)
 
-    async def _run(self, event: ev.EdgeEvent, task: Task, image: Admitted) -> Outcome:
-        waiting: asyncio.Future[Outcome] = self._loop.create_future()
+    def _run(self, event: ev.EdgeEvent, task: Task, image: Admitted, done: Done) -> None:
         task_id = task.task_id
-        self._waiting[task_id], self._images[task_id], self._tasks[task_id] = waiting, image, task
+        self._waiting[task_id], self._images[task_id], self._tasks[task_id] = done, image, task
+        self._unstarted.add(task_id)
         self._log.note_trace(task_id, task.trace_id)
         self.handle(event)
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            self.handle(ev.ClientGone(time.monotonic_ns(), task_id))
-            raise
 
     def snapshot(self) -> EdgeSnapshot:
         """Return the state that `mc-sched status` shows."""
@@ -198,17 +234,19 @@ class EdgeDriver:
     def _perform(self, action: do.EdgeAction) -> None:
         if isinstance(action, do.StartLocal):
             assert self._executor is not None
-            pixels = self._images[action.task_id].pixels
-            self._executor.start(action.task_id, lambda: self._prepare(pixels), action.exit)
+            self._note_start(action.task_id)
+            image = self._images[action.task_id]
+            self._executor.start(action.task_id, lambda: self._prepare(image.pixels), action.exit)
         elif isinstance(action, do.AbortLocal):
             assert self._executor is not None
             self._executor.abort(action.task_id)
         elif isinstance(action, do.Encode):
             assert self._encoder is not None
-            pixels = self._images[action.task_id].pixels
-            self._encoder.start(action.task_id, action.codec, pixels)
+            image = self._images[action.task_id]
+            self._encoder.start(action.task_id, action.codec, image)
         elif isinstance(action, do.SendToCloud):
             assert self._cloud is not None
+            self._note_start(action.task_id)
             trace_id = self._tasks[action.task_id].trace_id
             self._cloud.send(action, self._payload(action), trace_id)
         elif isinstance(action, do.SendGiveUp):
@@ -223,6 +261,13 @@ class EdgeDriver:
             self._timers.pop((action.task_id, action.kind)).cancel()
         elif isinstance(action, do.Finish):
             self._finish(action.outcome)
+
+    def _note_start(self, task_id: str) -> None:
+        """Measure the wait of a task that starts at its first site."""
+        if task_id in self._unstarted:
+            self._unstarted.discard(task_id)
+            task = self._tasks[task_id]
+            self._on_start(time.monotonic_ns() - task.submitted_ns, task.deadline_ns)
 
     def _payload(self, action: do.SendToCloud) -> bytes:
         encoded = self._payloads.get(action.task_id)
@@ -241,15 +286,26 @@ class EdgeDriver:
 
     def _finish(self, outcome: Outcome) -> None:
         if outcome.task_id not in self._tasks:
-            return  # it ended when the machine raised an error
-        task, image = self._tasks.pop(outcome.task_id), self._images.pop(outcome.task_id)
-        self._payloads.pop(outcome.task_id, None)
+            return  # it ended when the machine raised an error, or its image was damaged
+        task, image, done = self._forget(outcome.task_id)
         self._finished[outcome.task_id] = (task, image)
         if len(self._finished) > REMEMBERED_IMAGES:
             self._finished.popitem(last=False)
-        waiting = self._waiting.pop(outcome.task_id)
-        if not waiting.done():
-            waiting.set_result(outcome)
+        done(outcome)
+
+    def _forget(self, task_id: str) -> tuple[Task, Admitted, Done]:
+        """Remove an open task; return it with its image and the one who waits for its end."""
+        self._payloads.pop(task_id, None)
+        self._unstarted.discard(task_id)
+        return self._tasks.pop(task_id), self._images.pop(task_id), self._waiting.pop(task_id)
+
+    def _end_damaged(self, task_id: str) -> None:
+        """End a task whose image could not be decoded; the machine ends it as well."""
+        image = self._images.get(task_id)
+        if image is not None and image.damage:
+            _, _, done = self._forget(task_id)
+            done(BadImage(image.damage))
+            self._feed(ev.ClientGone(time.monotonic_ns(), task_id))
 
     def _fail(self, event: ev.EdgeEvent, error: MachineError) -> None:
         """Log an error of the machine and end the task that the event is about as failed."""
@@ -268,3 +324,7 @@ class EdgeDriver:
         self._feed(ev.ClientGone(event.now_ns, task_id))
         if isinstance(event, CALL_ENDS):
             self._feed(ev.CloudLost(event.now_ns, task_id, "the reply could not be processed"))
+
+
+def _ignore(end: Outcome | BadImage) -> None:
+    """Take the end of a task that nobody waits for."""

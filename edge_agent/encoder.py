@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from mc_models.data.preprocess import Pixels
 
+from edge_agent.admission import Admitted
 from mc_sched.core import events as ev
 from mc_sched.errors import sentence
 from mc_sched.service.heartbeat import Heartbeat
@@ -27,14 +28,14 @@ class PayloadEncoder:
         self._encoders = encoders
         self._report = report
         self._threads = threads
-        self._jobs: queue.SimpleQueue[tuple[str, str, Pixels] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[str, str, Admitted] | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="encoder", daemon=True)
         self.heartbeat = Heartbeat(self._worker)
         self._worker.start()
 
-    def start(self, task_id: str, codec: str, pixels: Pixels) -> None:
+    def start(self, task_id: str, codec: str, image: Admitted) -> None:
         """Encode an image; `report` is called when that is done or has failed."""
-        self._jobs.put((task_id, codec, pixels))
+        self._jobs.put((task_id, codec, image))
 
     def close(self) -> None:
         """Stop the worker after its current payload."""
@@ -49,11 +50,11 @@ class PayloadEncoder:
             self.heartbeat.rest()
 
     def _encode(
-        self, task_id: str, codec: str, pixels: Pixels
+        self, task_id: str, codec: str, image: Admitted
     ) -> tuple[ev.Encoded | ev.EncodeFailed, bytes]:
         started_ns = time.monotonic_ns()
         try:
-            payload = self._encoders[codec](pixels)
+            payload = self._encoders[codec](image.pixels)
         except Exception as error:
             return ev.EncodeFailed(time.monotonic_ns(), task_id, sentence(error)), b""
         now_ns = time.monotonic_ns()

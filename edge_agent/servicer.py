@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +15,12 @@ from mc_proto import serde
 from mc_proto.gate import client_of
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
+from edge_agent.client_stream import ClientStream, Cut
 from edge_agent.driver import EdgeDriver
-from edge_agent.submission import Caller, Submissions
+from edge_agent.intake import Intake
+from edge_agent.submission import End
 from edge_agent.traces import traceparent_of
+from mc_sched.core.task import Outcome, OutcomeKind
 from mc_sched.errors import UserError
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.obs.store.live import DEFAULT_LINES, follow_store, stored_lines
@@ -27,10 +31,6 @@ WATCH_QUEUE = 1000
 Context = Any
 
 
-def _caller(context: Context) -> Caller:
-    return Caller(client_of(context), traceparent_of(context))
-
-
 class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     """Serves the calls of one agent's clients."""
 
@@ -38,70 +38,63 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         self,
         driver: EdgeDriver,
         log: EventLog,
-        submissions: Submissions,
+        intake: Intake,
         about: edge_pb2.StatusReply,
         store: Path | None = None,
+        logger: logging.Logger | None = None,
     ) -> None:
         """`about` is the part of the status that never changes, `store` the log store's file."""
         self.store = store
         self._driver = driver
         self._log = log
-        self._submissions = submissions
+        self._intake = intake
+        self._logger = logger or logging.getLogger(__name__)
+        self._loop = asyncio.get_running_loop()
         self._about = about
         self._labels = list(about.labels)
         self._started_ns = time.monotonic_ns()
 
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
         """Run one image to its outcome."""
-        arrived_ns = time.monotonic_ns()
+        line = self._intake.line_of_calls(client_of(context))
+        waiting: asyncio.Future[Outcome | serde.BadField] = self._loop.create_future()
+
+        def ended(end: End) -> None:
+            if end is not None and not waiting.done():
+                waiting.set_result(end)
+
+        submission = self._intake.take(line, request, ended, traceparent_of(context))
         try:
-            outcome = await self._submissions.outcome(request, arrived_ns, _caller(context))
-        except serde.BadField as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            end = await waiting
+        except asyncio.CancelledError:
+            if submission is not None:
+                self._intake.leave(submission)
             raise
-        return serde.outcome_to_wire(outcome, self._labels)
-
-    async def Stream(self, requests: Any, context: Context) -> AsyncIterator[edge_pb2.Outcome]:
-        """Run a stream of images; outcomes are sent in the order in which tasks end."""
-        outcomes: asyncio.Queue[edge_pb2.Outcome | None] = asyncio.Queue()
-        running: set[asyncio.Task[None]] = set()
-        caller = _caller(context)
-
-        async def run(request: edge_pb2.Task, arrived_ns: int) -> None:
-            await outcomes.put(await self._outcome_or_error(request, arrived_ns, caller))
-
-        async def read() -> None:
-            async for request in requests:
-                task = asyncio.create_task(run(request, time.monotonic_ns()))
-                running.add(task)
-                task.add_done_callback(running.discard)
-            await asyncio.gather(*running)
-            await outcomes.put(None)
-
-        reader = asyncio.create_task(read())
-        try:
-            while (outcome := await outcomes.get()) is not None:
-                yield outcome
         finally:
-            reader.cancel()
-            for task in running:
-                task.cancel()
+            self._intake.close(line)
+        if isinstance(end, serde.BadField):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(end))
+            raise end
+        return serde.outcome_to_wire(end, self._labels)
 
-    async def _outcome_or_error(
-        self, request: edge_pb2.Task, arrived_ns: int, caller: Caller
-    ) -> edge_pb2.Outcome:
-        """Encode bad input as an outcome, so that the other tasks of a stream continue."""
+    async def Stream(self, requests: Any, context: Context) -> None:
+        """Run a stream of images; outcomes are sent in the order in which tasks end."""
+        client = client_of(context)
+        line = self._intake.open_stream(client)
+        traceparent = traceparent_of(context)
         try:
-            outcome = await self._submissions.outcome(request, arrived_ns, caller)
-        except serde.BadField as error:
-            return serde.bad_input_to_wire(request, request.task_id, error)
-        return serde.outcome_to_wire(outcome, self._labels)
+            await ClientStream(context, self._intake, line, self._labels, traceparent).serve()
+        except Cut as error:
+            self._logger.warning("the stream of %s was cut: %s", client, error)
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        finally:
+            self._intake.close(line)
 
     async def Feedback(
         self, request: edge_pb2.FeedbackRequest, context: Context
     ) -> edge_pb2.Outcome:
         """Run a finished image again, at a QoR one step higher."""
-        outcome = await self._submissions.again(request.task_id)
+        outcome = await self._driver.again(request.task_id)
         if outcome is None:
             await context.abort(
                 grpc.StatusCode.NOT_FOUND,
@@ -116,6 +109,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
         reply.MergeFrom(self._about)
         reply.uptime_ns = time.monotonic_ns() - self._started_ns
         reply.log_dropped = self._log.dropped
+        reply.outcomes[OutcomeKind.REFUSED.value] += self._intake.refused.total()
         return reply
 
     async def Watch(

@@ -1,13 +1,19 @@
-"""A client of an edge agent: one image, or a stream of them with open-loop arrivals."""
+"""A client of an edge agent: single images, or streams of them with open-loop arrivals.
+
+All tasks go over one long-lived stream (`task_stream.py`), which is opened when it is first needed.
+A task is sent only if the agent has granted a credit for it. Without one, the caller chooses: a
+patient task waits, another one is refused at once, which costs the agent nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -16,37 +22,25 @@ from mc_proto.channel import connect
 from mc_proto.tls import Identity
 from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
-from mc_sched.core.task import MAX_DEADLINE_NS, Outcome, OutcomeKind, RefusalCode
+from mc_sched.core.task import RefusalCode
 from mc_sched.errors import ConnectError, UserError
 from mc_sched.obs.store.query import Query
 from mc_sched.obs.store.wire import query_to_wire
+from mc_sched.task_stream import (
+    CONNECT_TIMEOUT_S,
+    LONGEST_TASK_S,
+    Answer,
+    Constraints,
+    TaskStream,
+    answer_of,
+    lost,
+    task_message,
+    without_credit,
+)
 
-CONNECT_TIMEOUT_S = 5.0
+__all__ = ["Answer", "Constraints", "EdgeClient", "logs_of"]
+
 RETRY_S = 0.5
-GRACE_S = 10.0
-"""A running agent has sent every outcome this long after the last deadline."""
-LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S
-
-
-@dataclass(frozen=True)
-class Constraints:
-    """Constraints of every frame of a stream; empty or None for the agent's setting."""
-
-    deadline_ns: int
-    accuracy: float | None = None
-    mode: str = ""
-    policy: str = ""
-    privacy: str = ""
-    stream_id: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Outcome of a frame, with the top-5 labels; `error` is set if the input was invalid."""
-
-    outcome: Outcome
-    labels: tuple[str, ...] = ()
-    error: str = ""
 
 
 class EdgeClient:
@@ -55,6 +49,8 @@ class EdgeClient:
     def __init__(self, address: str, identity: Identity | None = None) -> None:
         self._address = address
         self._identity = identity
+        self._tasks: TaskStream | None = None
+        self._connecting = asyncio.Lock()
         self.lost_reason = ""
         """Reason why the last stream ended before all answers had come; "" if it did not."""
 
@@ -64,6 +60,8 @@ class EdgeClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._tasks is not None:
+            await self._tasks.close()
         await self._channel.close(None)
 
     async def status(self) -> edge_pb2.StatusReply:
@@ -77,17 +75,44 @@ class EdgeClient:
             raise _no_agent(self._address, error) from None
         return reply
 
-    async def submit(self, image: bytes, constraints: Constraints, task_id: str = "") -> Answer:
-        """Submit one image and wait for its outcome. Raises ValueError for invalid input."""
+    async def tasks(self) -> TaskStream:
+        """Return the open stream; open one if there is none. Raises ConnectError."""
+        async with self._connecting:
+            if self._tasks is None or self._tasks.lost_reason:
+                tasks = TaskStream(self._stub, self._address)
+                await tasks.connect(CONNECT_TIMEOUT_S)
+                self._tasks = tasks
+        return self._tasks
+
+    async def submit(
+        self, image: bytes, constraints: Constraints, task_id: str = "", *, patient: bool = True
+    ) -> Answer:
+        """Submit one image and wait for its outcome.
+
+        Without a credit a `patient` task waits for one, another is refused. Raises ValueError for
+        invalid input, ConnectError if the agent cannot be reached or is lost.
+        """
+        due_ns = time.monotonic_ns()
         serde.check_image(image)
-        try:
-            message = _message(image, constraints, task_id)
-            timeout_s = constraints.deadline_ns / 1e9 + GRACE_S
-            return _answer(await self._stub.Submit(message, timeout=timeout_s))
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-                raise ValueError(error.details()) from None
-            raise ConnectError(f"{self._address}: {error.details()}") from None
+        tasks = await self.tasks()
+        task_id = task_id or tasks.new_id()
+        if patient:
+            await tasks.credit()
+        elif not tasks.has_credit:
+            return without_credit(task_id, constraints)
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def done(answer: Answer) -> None:
+            if not waiting.done():
+                waiting.set_result(answer)
+
+        await tasks.send(task_id, image, constraints, due_ns, done)
+        answer = await waiting
+        if answer.error:
+            raise ValueError(answer.error)
+        if tasks.lost_reason and answer.outcome.reason == tasks.lost_reason:
+            raise ConnectError(f"{self._address}: {tasks.lost_reason}")
+        return answer
 
     async def stream(
         self,
@@ -95,34 +120,35 @@ class EdgeClient:
         due_s: Sequence[float],
         constraints: Constraints,
         reconnect_s: float = 0.0,
+        *,
+        patient: bool = False,
     ) -> AsyncIterator[Answer]:
         """Send each (task id, image) at its time and yield the answers as they come.
 
-        Times are seconds from now, and arrivals are open loop: no frame waits for another's
-        outcome. If the agent fails, every frame without an outcome ends as `failed`. With
-        `reconnect_s`, that holds only for the frames that were sent; the others are sent once the
-        agent is back within that time. A frame that every agent would reject is not sent, as it
-        could end the call for all frames.
+        Times are seconds from the moment when the agent is reached, and arrivals are open loop: no
+        frame waits for another's outcome. A frame without a credit is refused here; if `patient`,
+        it and the following ones wait. If the agent fails, every frame without an outcome ends as
+        `failed`. With `reconnect_s`, that holds only for the frames that were sent; the others are
+        sent once the agent is back within that time. A frame that every agent would reject is not
+        sent.
         """
+        self.lost_reason = ""
         invalid = dict(_invalid_frames(frames, constraints))
         for answer in invalid.values():
             yield answer
-        start_s = asyncio.get_running_loop().time()
         moments = zip(frames, due_s, strict=True)
-        left = deque(
-            _Frame(*frame, start_s + at_s) for frame, at_s in moments if frame[0] not in invalid
-        )
-        while left:
-            call = _StreamCall(self._stub, left, constraints, retry=reconnect_s > 0)
-            async for answer in call.answers():
-                yield answer
-            self.lost_reason = call.lost_reason
-            if left and not await self._is_back(reconnect_s):
-                for frame in left:
-                    yield _lost(frame, constraints, call.lost_reason)
-                return
+        left = deque(_Frame(*frame, at_s) for frame, at_s in moments if frame[0] not in invalid)
+        run = _Run(self, left, constraints, reconnect_s, patient=patient)
+        pump = asyncio.create_task(run.pump())
+        pump.add_done_callback(lambda _: run.answers.put_nowait(None))
+        try:
+            while (answered := await run.answers.get()) is not None:
+                yield answered
+            await pump
+        finally:
+            pump.cancel()
 
-    async def _is_back(self, patience_s: float) -> bool:
+    async def is_back(self, patience_s: float) -> bool:
         """Return True once an agent answers and takes new tasks, False after `patience_s`."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + patience_s
@@ -141,7 +167,7 @@ class EdgeClient:
         """
         request = edge_pb2.FeedbackRequest(task_id=task_id)
         try:
-            return _answer(await self._stub.Feedback(request, timeout=LONGEST_TASK_S))
+            return answer_of(await self._stub.Feedback(request, timeout=LONGEST_TASK_S))
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise UserError(error.details() or "no such task") from None
@@ -193,78 +219,95 @@ def _no_agent(address: str, error: grpc.aio.AioRpcError) -> ConnectError:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame and the time at which it is sent, on the loop's clock."""
+    """A frame and the time at which it is due, in seconds from the start of its stream."""
 
     task_id: str
     image: bytes
     at_s: float
 
 
-class _StreamCall:
-    """One Stream call: sends the frames of `left` at their times until the call ends."""
+class _Run:
+    """One run of frames over the client's stream, and over the next one if the agent restarts."""
 
     def __init__(
-        self, stub: Any, left: deque[_Frame], constraints: Constraints, *, retry: bool
+        self,
+        client: EdgeClient,
+        left: deque[_Frame],
+        constraints: Constraints,
+        reconnect_s: float,
+        *,
+        patient: bool,
     ) -> None:
-        """If `retry`, end the call and put the frame back when a draining agent refuses one."""
-        self._stub = stub
-        self._left = left
-        self._constraints = constraints
-        self._retry = retry
-        self._sent: dict[str, _Frame] = {}
-        self._over = False
-        """True once nothing more is sent in this call."""
-        self.lost_reason = ""
-        """Reason why the call ended before all answers had come; "" if it did not."""
+        self.answers: asyncio.Queue[Answer | None] = asyncio.Queue()
+        """Answers as they come; None behind the last one."""
+        self._client, self._left, self._constraints = client, left, constraints
+        self._reconnect_s, self._patient = reconnect_s, patient
+        self._open = 0
+        self._start_ns: int | None = None
+        """Moment from which the frames' times count; None until the agent is reached."""
+        self._wake = asyncio.Event()
+        self._refused = False
+        """True once a draining agent has refused a frame, which is sent again later."""
 
-    async def answers(self) -> AsyncIterator[Answer]:
-        """Yield the answer to each sent frame as it comes."""
-        reason = "the edge agent ended the stream"
+    async def pump(self) -> None:
+        """Send all frames at their times, and see to it that each has an answer."""
+        while self._left or self._open:
+            try:
+                reason = await self._send_all(await self._client.tasks())
+            except ConnectError as error:
+                reason = str(error)
+            self._client.lost_reason = reason
+            if self._left and not await self._client.is_back(self._reconnect_s):
+                while self._left:
+                    frame = self._left.popleft()
+                    self.answers.put_nowait(lost(frame.task_id, self._constraints, reason))
+
+    async def _send_all(self, tasks: TaskStream) -> str:
+        """Send frames until all are answered or the agent leaves; return why it has left."""
         loop = asyncio.get_running_loop()
-        last_s = max(0.0, self._left[-1].at_s - loop.time())
-        patience_s = last_s + self._constraints.deadline_ns / 1e9 + GRACE_S
-        try:
-            async for message in self._stub.Stream(self._requests(), timeout=patience_s):
-                frame = self._sent.pop(message.task_id, None)
-                if self._retry and frame and message.refusal == RefusalCode.DRAINING:
-                    self._left.appendleft(frame)
-                    self._over = True
-                else:
-                    yield _answer(message)
-        except grpc.aio.AioRpcError as error:
-            reason = f"the edge agent was lost: {error.details() or error.code().name.lower()}"
-        self._over = True
-        self.lost_reason = reason if self._sent or self._left else ""
-        for frame in self._sent.values():
-            yield _lost(frame, self._constraints, reason)
+        self._refused = False
+        tasks.on_lost.append(self._wake.set)
+        if self._start_ns is None:
+            self._start_ns = time.monotonic_ns()
+        while not tasks.lost_reason and not self._refused and (self._left or self._open):
+            self._wake.clear()
+            if not self._left:
+                await self._wake.wait()
+                continue
+            due_ns = self._start_ns + int(self._left[0].at_s * 1e9)
+            wait_s = (due_ns - time.monotonic_ns()) / 1e9
+            if wait_s > 0:
+                timer = loop.call_later(wait_s, self._wake.set)
+                await self._wake.wait()
+                timer.cancel()
+            else:
+                await self._send(tasks, self._left.popleft(), due_ns)
+        if not self._refused:
+            return tasks.lost_reason
+        while self._open and not tasks.lost_reason:  # the agent still ends what it has taken
+            self._wake.clear()
+            await self._wake.wait()
+        await tasks.close()
+        return "the edge agent is shutting down"
 
-    async def _requests(self) -> AsyncIterator[edge_pb2.Task]:
-        loop = asyncio.get_running_loop()
-        while self._left:
-            await asyncio.sleep(max(0.0, self._left[0].at_s - loop.time()))
-            if self._over:
-                return
-            frame = self._left.popleft()
-            self._sent[frame.task_id] = frame
-            yield _message(frame.image, self._constraints, frame.task_id)
+    async def _send(self, tasks: TaskStream, frame: _Frame, due_ns: int) -> None:
+        if self._patient:
+            await tasks.credit()
+        elif not tasks.has_credit:
+            self.answers.put_nowait(without_credit(frame.task_id, self._constraints))
+            return
+        self._open += 1
 
+        def done(answer: Answer) -> None:
+            self._open -= 1
+            if self._reconnect_s and answer.outcome.refusal is RefusalCode.DRAINING:
+                self._left.appendleft(frame)
+                self._refused = True
+            else:
+                self.answers.put_nowait(answer)
+            self._wake.set()
 
-def _lost(frame: _Frame, constraints: Constraints, reason: str) -> Answer:
-    kind = OutcomeKind.FAILED
-    return Answer(Outcome(frame.task_id, constraints.stream_id, kind, 0, reason=reason))
-
-
-def _message(image: bytes, constraints: Constraints, task_id: str) -> edge_pb2.Task:
-    return edge_pb2.Task(
-        task_id=task_id,
-        stream_id=constraints.stream_id,
-        image=image,
-        deadline_ns=constraints.deadline_ns,
-        accuracy=constraints.accuracy,
-        mode=constraints.mode,
-        policy=constraints.policy,
-        privacy=constraints.privacy,
-    )
+        await tasks.send(frame.task_id, frame.image, self._constraints, due_ns, done)
 
 
 def _invalid_frames(
@@ -275,13 +318,5 @@ def _invalid_frames(
         try:
             serde.check_image(image)
         except serde.BadField as error:
-            message = _message(b"", constraints, task_id)
-            yield task_id, _answer(serde.bad_input_to_wire(message, task_id, error))
-
-
-def _answer(message: edge_pb2.Outcome) -> Answer:
-    outcome = serde.outcome_from_wire(message)
-    labels = tuple(label.name for label in message.prediction.top)
-    if message.error:
-        outcome = replace(outcome, reason=message.error)
-    return Answer(outcome, labels, message.error)
+            message = task_message(b"", constraints, task_id)
+            yield task_id, answer_of(serde.bad_input_to_wire(message, task_id, error))

@@ -10,7 +10,7 @@ import pytest
 from mc_proto.channel import bind, make_server
 from mc_proto.v1 import edge_pb2
 
-from mc_sched import client
+from mc_sched import client, task_stream
 from mc_sched.client import Constraints, EdgeClient
 from mc_sched.core.task import OutcomeKind, RefusalCode, Site
 from mc_sched.errors import ConnectError, UserError
@@ -172,24 +172,84 @@ async def test_a_stream_without_an_agent_fails_every_frame(nobody):
     assert {answer.outcome.kind for answer in answers.values()} == {OutcomeKind.FAILED}
 
 
-async def test_no_frame_waits_for_anothers_outcome():
+async def test_no_frame_waits_for_anothers_outcome(monkeypatch):
+    monkeypatch.setattr(task_stream, "GRACE_S", 0.5)
     async with FakeEdge("mute").serving() as agent:
         answers = await asyncio.wait_for(streamed(agent, frames(9)), PATIENCE_S)
         assert len(agent.seen) == 9
     assert {answer.outcome.kind for answer in answers.values()} == {OutcomeKind.FAILED}
 
 
-async def test_frames_leave_at_their_times(monkeypatch):
-    slept_s = []
-
-    async def sleep(delay_s):
-        slept_s.append(delay_s)
-
-    clock = types.SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
-    monkeypatch.setattr(client, "asyncio", clock)
+async def test_frames_leave_at_their_times_and_say_so():
     async with FakeEdge().serving() as agent:
-        await streamed(agent, frames(4), [0.0, 100.0, 300.0, 300.0])
-    assert slept_s == pytest.approx([0.0, 100.0, 300.0, 300.0], abs=20)
+        await streamed(agent, frames(3), [0.0, 0.1, 0.15])
+    first, second, third = (task.sent_ns / 1e9 for task in agent.seen)
+    assert second - first == pytest.approx(0.1, abs=0.001)
+    assert third - first == pytest.approx(0.15, abs=0.001)
+
+
+async def test_a_frame_without_credit_is_refused_here_and_not_sent():
+    async with FakeEdge("mute", after=0, credits=2).serving() as agent:
+        async with EdgeClient(agent.address) as it:
+            stream = it.stream(frames(5), [0.0] * 5, DEMANDS)
+            answers = [await anext(stream) for _ in range(3)]
+        assert [task.task_id for task in agent.seen] == ["f0", "f1"]
+    assert [a.outcome.task_id for a in answers] == ["f2", "f3", "f4"]
+    assert {a.outcome.refusal for a in answers} == {RefusalCode.NO_CREDIT}
+
+
+async def test_patient_frames_wait_for_a_credit():
+    async with FakeEdge(credits=1).serving() as agent, EdgeClient(agent.address) as it:
+        stream = it.stream(frames(20), [0.0] * 20, DEMANDS, patient=True)
+        answers = [answer async for answer in stream]
+    assert {a.outcome.kind for a in answers} == {OutcomeKind.SUCCEEDED}
+    # a frame that waited was due when the stream started
+    assert answers[-1].seen_ns >= answers[0].seen_ns
+
+
+async def test_an_impatient_image_without_credit_is_refused_at_once():
+    async with FakeEdge("mute", credits=1).serving() as agent, EdgeClient(agent.address) as it:
+        waiting = asyncio.ensure_future(it.submit(b"jpeg", DEMANDS))
+        while not agent.seen:
+            await asyncio.sleep(0.01)
+        refused = await it.submit(b"jpeg", DEMANDS, patient=False)
+        assert refused.outcome.refusal is RefusalCode.NO_CREDIT
+        waiting.cancel()
+
+
+async def test_all_tasks_go_over_one_stream():
+    calls = []
+
+    class Counting(FakeEdge):
+        async def Stream(self, requests, context):  # noqa: N802 - the wire's name
+            calls.append(context)
+            async for reply in super().Stream(requests, context):
+                yield reply
+
+    async with Counting().serving() as agent, EdgeClient(agent.address) as it:
+        await asyncio.gather(*(it.submit(b"jpeg", DEMANDS) for _ in range(5)))
+        assert [a async for a in it.stream(frames(3), [0.0] * 3, DEMANDS)]
+    assert len(calls) == 1
+
+
+async def test_the_way_back_of_outcomes_is_sent_along():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        # the fake agent claims 20 ms, which is more than it takes
+        for _ in range(2):
+            await it.submit(b"jpeg", DEMANDS)
+        assert [task.return_ns for task in agent.seen] == [0, 0]
+        agent.claimed_ns = 1
+        for _ in range(2):
+            answer = await it.submit(b"jpeg", DEMANDS)
+    assert agent.seen[-2].return_ns == 0
+    assert 0 < agent.seen[-1].return_ns < answer.seen_ns * 100
+
+
+async def test_the_latency_that_the_client_has_seen_counts_from_the_due_moment():
+    async with FakeEdge().serving() as agent, EdgeClient(agent.address) as it:
+        answer = await it.submit(b"jpeg", DEMANDS)
+    assert 0 < answer.seen_ns < PATIENCE_S * 1e9
+    assert answer.outcome.latency_ns == 20_000_000
 
 
 async def test_a_client_that_leaves_frees_its_work():
@@ -239,14 +299,16 @@ class Restarting(FakeEdge):
     async def Stream(self, requests, context):  # noqa: N802 - the wire's name
         self.calls += 1
         if self.calls > 1:
-            async for outcome in super().Stream(requests, context):
-                yield outcome
+            async for reply in super().Stream(requests, context):
+                yield reply
             return
+        yield edge_pb2.StreamReply(credits=10)
         async for request in requests:
             if self.leaves == "refusing":
-                yield edge_pb2.Outcome(
+                outcome = edge_pb2.Outcome(
                     task_id=request.task_id, kind="refused", refusal=RefusalCode.DRAINING.value
                 )
+                yield edge_pb2.StreamReply(outcomes=[outcome])
             else:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 

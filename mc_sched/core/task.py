@@ -79,7 +79,8 @@ class RefusalCode(str, Enum):
 class Task:
     """One image with its constraints. The driver keeps the image itself.
 
-    `submitted_ns` is on the edge's clock; the deadline counts from it. `accuracy` is the least
+    `submitted_ns` is on the edge's clock: the moment when the client sent the task, as far as the
+    driver can tell. The deadline counts from it. `accuracy` is the least
     acceptable expected accuracy in [0, 1], or None for the stream's basic QoR.
     """
 
@@ -97,11 +98,13 @@ class Task:
     """Time that encoding the image took before the task was submitted."""
     trace_id: str = ""
     """Id of its trace, which appears in logs only."""
+    return_ns: int = 0
+    """Part of the deadline that the outcome needs for its way to the client."""
 
     @property
     def due_ns(self) -> int:
-        """The moment of the deadline, on the edge's clock."""
-        return self.submitted_ns + self.deadline_ns
+        """The moment on the edge's clock at which the outcome must leave to meet the deadline."""
+        return self.submitted_ns + self.deadline_ns - self.return_ns
 
     @property
     def may_leave(self) -> bool:

@@ -19,18 +19,26 @@ class Quota:
         self._plural = plural
         self._open: Counter[str] = Counter()
 
-    @contextmanager
-    def one(self, client: str) -> Iterator[None]:
-        """Count one for the duration of the block; QuotaExceeded if the limit is reached."""
+    def enter(self, client: str) -> None:
+        """Count one more until `leave`; QuotaExceeded if the limit is reached."""
         if self._open[client] >= self.most:
             raise QuotaExceeded(
                 f"overload: {client} has {self.most} {self._plural} open already, "
                 "the limit per client"
             )
         self._open[client] += 1
+
+    def leave(self, client: str) -> None:
+        """Count one less."""
+        self._open[client] -= 1
+        if not self._open[client]:
+            del self._open[client]
+
+    @contextmanager
+    def one(self, client: str) -> Iterator[None]:
+        """Count one for the duration of the block; QuotaExceeded if the limit is reached."""
+        self.enter(client)
         try:
             yield
         finally:
-            self._open[client] -= 1
-            if not self._open[client]:
-                del self._open[client]
+            self.leave(client)

@@ -28,8 +28,10 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
     (INTERNAL), "mute" (further images are accepted and not answered) or None.
     """
 
-    def __init__(self, end=None, after=0):
-        self.end, self.after = end, after
+    def __init__(self, end=None, after=0, credits=1000):
+        self.end, self.after, self.credits = end, after, credits
+        self.claimed_ns = 20_000_000
+        """Latency in each outcome."""
         self.address = ""
         self.seen = []
         self.stream_over = asyncio.Event()
@@ -56,10 +58,11 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
     async def Stream(self, requests, context):  # noqa: N802
         """Answer images until `after`, then end the stream as `end` names it."""
         context.add_done_callback(lambda _: self.stream_over.set())
+        yield edge_pb2.StreamReply(credits=self.credits)
         async for request in requests:
             self.seen.append(request)
             if not self.end or len(self.seen) <= self.after:
-                yield self._outcome(request)
+                yield edge_pb2.StreamReply(outcomes=[self._outcome(request)])
             elif self.end != "mute":
                 await self._end(context)
                 return
@@ -115,8 +118,9 @@ class FakeEdge(edge_pb2_grpc.EdgeAgentServicer):
             for i, name in enumerate(LABELS)
         ]
         return edge_pb2.Outcome(
-            task_id=task.task_id, stream_id=task.stream_id, kind="succeeded", latency_ns=20_000_000,
-            site="edge", exit="local", prediction=common_pb2.Prediction(top=top),
+            task_id=task.task_id, stream_id=task.stream_id, kind="succeeded",
+            latency_ns=self.claimed_ns, site="edge", exit="local",
+            prediction=common_pb2.Prediction(top=top),
             expected_accuracy=0.8, required_accuracy=task.accuracy,
             energy=edge_pb2.Energy(compute_j=0.25),
         )  # fmt: skip

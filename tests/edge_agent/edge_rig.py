@@ -44,7 +44,7 @@ async def until(condition):
 def admitted(payload_bytes=300):
     """An image after admission."""
     pixels = np.zeros((32, 32, 3), np.uint8)
-    return Admitted(pixels, encode_jpeg(pixels).ljust(payload_bytes, b"\0"))
+    return Admitted(encode_jpeg(pixels).ljust(payload_bytes, b"\0"), pixels)
 
 
 def task(task_id, deadline=60.0, **fields):
@@ -118,9 +118,21 @@ class Rig:
 
     def submit(self, task_id, deadline=60.0, **fields):
         """Submit a task; return the future of its outcome."""
-        return asyncio.ensure_future(
-            self.driver.submit(task(task_id, deadline, **fields), admitted())
-        )
+        return self.run(task(task_id, deadline, **fields), admitted())
+
+    def run(self, submitted, image):
+        """Submit a task; return the future of its end, which a leaving client cancels."""
+
+        async def run():
+            waiting = asyncio.get_running_loop().create_future()
+            self.driver.submit(submitted, image, waiting.set_result)
+            try:
+                return await waiting
+            except asyncio.CancelledError:
+                self.driver.leave(submitted.task_id)
+                raise
+
+        return asyncio.ensure_future(run())
 
     async def outcome(self, waiting):
         return await asyncio.wait_for(waiting, PATIENCE_S)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,14 +13,14 @@ from mc_models.data.preprocess import ImageError
 from PIL import Image, PngImagePlugin
 
 from edge_agent import admission
-from edge_agent.admission import MAX_WAITING, SMALL_BYTES, Admission, Overloaded
+from edge_agent.admission import MAX_WAITING, Admission, Overloaded
 from tests.edge_agent.edge_rig import PATIENCE_S
 from tests.edge_agent.made_images import TEXT, cut_jpeg, huge_png, image_bytes
 
 PX = 32
 SECRET = b"52.5200N 13.4050E"
 LARGE = image_bytes(size=(300, 300))
-"""An image with more pixels than are decoded inline."""
+"""An image of another size than the nets' input."""
 
 
 @pytest.fixture
@@ -39,6 +40,21 @@ def busy(pool):
         release.set()
 
 
+def grey_jpeg():
+    """Return a JPEG of one component."""
+    buffer = io.BytesIO()
+    Image.new("L", (PX, PX)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def twice_framed():
+    """Return a JPEG with a second frame of another size."""
+    whole = image_bytes(size=(PX, PX))
+    at = whole.index(b"\xff\xc0")
+    frame = whole[at : at + 19]
+    return whole[:at] + frame[:5] + b"\x7f\xff" + frame[7:] + whole[at:]
+
+
 def with_segment(jpeg, marker, content):
     """Return the JPEG with one more segment after its start."""
     return jpeg[:2] + segment(marker, content) + jpeg[2:]
@@ -48,8 +64,28 @@ def segment(marker, content):
     return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
 
 
-async def admit(data, pool=None):
-    return await asyncio.wait_for(Admission(PX, pool).admit(data), PATIENCE_S)
+FOREVER_NS = 2**63
+
+
+async def admit(data, pool=None, door=None, due_ns=FOREVER_NS):
+    """Admit an image as the agent does: undecoded if that is possible, else over the pool."""
+    door = door or Admission(PX, pool)
+    return door.at_once(data) or await asyncio.wait_for(decoding(door, data, due_ns), PATIENCE_S)
+
+
+def decoding(door, data, due_ns=FOREVER_NS):
+    """Start to decode an image; return the future of the result, which may be cancelled."""
+    waiting = asyncio.get_running_loop().create_future()
+
+    def then(result):
+        if isinstance(result, Exception):
+            waiting.set_exception(result)
+        else:
+            waiting.set_result(result)
+
+    job = door.decode(data, True, due_ns, then)
+    waiting.add_done_callback(lambda future: future.cancelled() and job.cancel())
+    return waiting
 
 
 # --- the result -------------------------------------------------------------------------------
@@ -76,18 +112,18 @@ async def test_a_bare_jpeg_of_the_right_size_is_sent_unchanged():
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "YCbCr"])
-async def test_a_jpeg_of_another_colour_space_becomes_rgb(mode):
+async def test_a_jpeg_of_another_colour_space_becomes_rgb(pool, mode):
     buffer = io.BytesIO()
     Image.new(mode, (PX, PX)).save(buffer, "JPEG")
-    image = await admit(buffer.getvalue())
+    image = await admit(buffer.getvalue(), pool)
     assert image.pixels.shape == (PX, PX, 3)
     assert Image.open(io.BytesIO(image.jpeg)).mode == "RGB"
 
 
-async def test_a_png_with_transparency_becomes_rgb():
+async def test_a_png_with_transparency_becomes_rgb(pool):
     buffer = io.BytesIO()
     Image.new("RGBA", (PX, PX), (10, 20, 30, 0)).save(buffer, "PNG")
-    assert (await admit(buffer.getvalue())).pixels.shape == (PX, PX, 3)
+    assert (await admit(buffer.getvalue(), pool)).pixels.shape == (PX, PX, 3)
 
 
 # --- metadata never leaves --------------------------------------------------------------------
@@ -123,23 +159,23 @@ SCANS = image_bytes(size=(PX, PX), progressive=True).rpartition(b"\xff\xda")
 BETWEEN_SCANS = SCANS[0] + segment(0xFE, SECRET) + b"".join(SCANS[1:])
 
 
-async def check_no_metadata_is_left(data):
+async def check_no_metadata_is_left(data, pool):
     assert SECRET in data
-    image = await admit(data)
+    image = await admit(data, pool)
     assert SECRET not in image.jpeg
     assert Image.open(io.BytesIO(image.jpeg)).size == (PX, PX)
 
 
 @pytest.mark.parametrize("kind", TELLING)
-async def test_metadata_never_leaves(kind):
-    await check_no_metadata_is_left(TELLING[kind])
+async def test_metadata_never_leaves(pool, kind):
+    await check_no_metadata_is_left(TELLING[kind], pool)
 
 
 @pytest.mark.parametrize(
     "data", [BARE[:-2] + segment(0xFE, SECRET) + BARE[-2:], BETWEEN_SCANS], ids=["last", "between"]
 )
-async def test_metadata_behind_a_scan_never_leaves(data):
-    await check_no_metadata_is_left(data)
+async def test_metadata_behind_a_scan_never_leaves(pool, data):
+    await check_no_metadata_is_left(data, pool)
 
 
 async def test_a_bare_progressive_jpeg_is_sent_unchanged():
@@ -147,21 +183,37 @@ async def test_a_bare_progressive_jpeg_is_sent_unchanged():
     assert (await admit(data)).jpeg is data
 
 
-# --- inline or on the pool --------------------------------------------------------------------
+# --- at once or on the pool --------------------------------------------------------------------
 
 
-async def test_a_small_image_is_admitted_at_once_even_if_the_pool_is_busy(pool):
-    with busy(pool):
-        assert (await admit(image_bytes(size=(64, 64)), pool)).pixels.shape == (PX, PX, 3)
+async def test_a_small_bare_jpeg_is_admitted_undecoded():
+    image = Admission(PX, None).at_once(BARE)
+    assert (image.jpeg, image.is_decoded) == (BARE, False)
+    assert image.pixels.shape == (PX, PX, 3)
+    assert image.is_decoded
 
 
 @pytest.mark.parametrize(
-    "large", [LARGE, image_bytes("PNG", (200, 200), noise=True)], ids=["pixels", "bytes"]
-)
-async def test_a_large_image_waits_for_the_pool_and_not_on_the_loop(pool, large):
-    assert len(large) > SMALL_BYTES or large is LARGE
+    "other",
+    [image_bytes("PNG"), image_bytes(size=(33, 32)), image_bytes(size=(PX, PX), comment=SECRET),
+     BARE[:-2], TEXT, b"", grey_jpeg(), twice_framed()],
+    ids=["png", "size", "comment", "cut", "text", "nothing", "grey", "two frames"],
+)  # fmt: skip
+async def test_nothing_else_is(other):
+    assert Admission(PX, None).at_once(other) is None
+
+
+async def test_an_image_whose_pixels_cannot_be_decoded_says_so():
+    broken = BARE.replace(b"\xff\xdb", b"\xff\xdd", 1)  # a quantisation table is missing
+    image = Admission(PX, None).at_once(broken)
+    with pytest.raises(ImageError, match="damaged"):
+        image.pixels  # noqa: B018
+    assert "damaged" in image.damage
+
+
+async def test_an_image_waits_for_the_pool_and_not_on_the_loop(pool):
     with busy(pool):
-        waiting = asyncio.create_task(Admission(PX, pool).admit(large))
+        waiting = decoding(Admission(PX, pool), LARGE)
         await asyncio.sleep(0.02)  # the loop is free meanwhile
         assert not waiting.done()
     assert (await asyncio.wait_for(waiting, PATIENCE_S)).pixels.shape == (PX, PX, 3)
@@ -170,25 +222,48 @@ async def test_a_large_image_waits_for_the_pool_and_not_on_the_loop(pool, large)
 async def test_too_many_waiting_images_are_an_overload_and_the_others_are_admitted(pool):
     door = Admission(PX, pool)
     with busy(pool):
-        waiting = [asyncio.create_task(door.admit(LARGE)) for _ in range(MAX_WAITING)]
-        await asyncio.sleep(0)
+        waiting = [decoding(door, LARGE) for _ in range(MAX_WAITING)]
         with pytest.raises(Overloaded, match=f"overload: {MAX_WAITING} images wait"):
-            await door.admit(LARGE)
-        assert (await door.admit(image_bytes())).jpeg  # a small one needs no place
+            decoding(door, LARGE)
+        assert door.at_once(BARE)  # which needs no place
     assert len(await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_S)) == MAX_WAITING
-    assert (await door.admit(LARGE)).jpeg  # and there is room again
+    assert (await admit(LARGE, door=door)).jpeg  # and there is room again
+
+
+async def test_too_many_waiting_bytes_are_an_overload(pool, monkeypatch):
+    monkeypatch.setattr(admission, "MAX_WAITING_BYTES", 2 * len(LARGE))
+    door = Admission(PX, pool)
+    with busy(pool):
+        waiting = [decoding(door, LARGE) for _ in range(2)]
+        with pytest.raises(Overloaded, match="bytes wait to be decoded"):
+            decoding(door, LARGE)
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_S)
+
+
+async def test_an_image_that_would_wait_longer_than_its_task_is_an_overload(pool):
+    door = Admission(PX, pool)
+    await admit(LARGE, door=door)  # measures the time
+    with busy(pool):
+        waiting = decoding(door, LARGE)
+        with pytest.raises(Overloaded, match="ms to be decoded"):
+            decoding(door, LARGE, time.monotonic_ns() + 1)
+    await asyncio.wait_for(waiting, PATIENCE_S)
+
+
+async def test_an_image_whose_task_is_over_is_not_decoded(pool):
+    with pytest.raises(Overloaded, match="was due"):
+        await admit(LARGE, pool, due_ns=time.monotonic_ns())
 
 
 async def test_a_client_that_left_frees_its_place(pool, monkeypatch):
     monkeypatch.setattr(admission, "MAX_WAITING", 1)
     door = Admission(PX, pool)
     with busy(pool):
-        waiting = asyncio.create_task(door.admit(LARGE))
-        await asyncio.sleep(0)
+        waiting = decoding(door, LARGE)
         waiting.cancel()
-        await asyncio.wait([waiting])
-        again = asyncio.create_task(door.admit(LARGE))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        again = decoding(door, LARGE)
+        await asyncio.sleep(0.01)
         assert not again.done()
     assert (await asyncio.wait_for(again, PATIENCE_S)).jpeg
 
@@ -198,8 +273,8 @@ async def test_a_damaged_image_frees_its_place(pool, monkeypatch):
     door = Admission(PX, pool)
     for _ in range(3):
         with pytest.raises(ImageError):
-            await door.admit(cut_jpeg((300, 300)))
-    assert (await door.admit(LARGE)).jpeg
+            await admit(cut_jpeg((300, 300)), door=door)
+    assert (await admit(LARGE, door=door)).jpeg
 
 
 # --- damaged images ---------------------------------------------------------------------------
@@ -235,7 +310,7 @@ async def test_an_image_that_is_cut_anywhere_is_an_image_or_an_image_error(pool,
     refused = 0
     for length in range(0, len(data), 37):
         try:
-            assert (await door.admit(data[:length])).pixels.shape == (PX, PX, 3)
+            assert (await admit(data[:length], door=door)).pixels.shape == (PX, PX, 3)
         except ImageError:
             refused += 1
     assert refused > len(data) // 37 - 5

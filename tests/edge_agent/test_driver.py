@@ -56,8 +56,8 @@ async def test_the_net_gets_the_pixels_and_the_cloud_the_jpeg(rig):
     rig.driver._prepare = prepared.append
     rig.net.start = lambda task_id, prepare, exit_: prepare()
     image = admitted()
-    on_edge = asyncio.ensure_future(rig.driver.submit(task("a", policy="edge-only"), image))
-    on_cloud = asyncio.ensure_future(rig.driver.submit(task("b", policy="server"), image))
+    on_edge = rig.run(task("a", policy="edge-only"), image)
+    on_cloud = rig.run(task("b", policy="server"), image)
     await until(lambda: prepared and rig.cloud.sent)
     assert prepared[0] is image.pixels
     assert rig.cloud.sent["b"][1] is image.jpeg
@@ -197,7 +197,7 @@ async def test_a_status_counts_the_progress_made_so_far(rig):
 
 async def test_not_satisfied_runs_the_same_image_at_a_higher_qor(rig):
     image = admitted()
-    first = asyncio.ensure_future(rig.driver.submit(task("a", policy="edge-only"), image))
+    first = rig.run(task("a", policy="edge-only"), image)
     await until(lambda: rig.net.started)
     rig.net.done("a")
     await first

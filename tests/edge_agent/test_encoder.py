@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import types
 
 import pytest
 
@@ -35,9 +36,14 @@ def bench():
         each.encoder.close()
 
 
+def image(pixels):
+    """Return an image with these pixels."""
+    return types.SimpleNamespace(pixels=pixels)
+
+
 def test_a_payload_has_its_encoding_time(bench):
     made = bench(lambda pixels: b"payload of " + pixels)
-    made.encoder.start("a", "features", b"pixels")
+    made.encoder.start("a", "features", image(b"pixels"))
     event, payload = made.next()
     assert (type(event), event.task_id, payload) == (ev.Encoded, "a", b"payload of pixels")
     assert event.took_ns >= 0
@@ -53,7 +59,7 @@ def test_payloads_are_encoded_one_after_the_other_in_order(bench):
 
     made = bench(encode)
     for name in "abc":
-        made.encoder.start(name, "features", name.encode())
+        made.encoder.start(name, "features", image(name.encode()))
     assert [made.next()[1] for _ in range(3)] == [b"a", b"b", b"c"]
 
 
@@ -67,7 +73,7 @@ def test_the_loop_is_free_meanwhile(bench):
         return b""
 
     made = bench(encode)
-    made.encoder.start("a", "features", b"")
+    made.encoder.start("a", "features", image(b""))
     go_on.set()
     made.next()
     assert where[0] is not threading.current_thread()
@@ -80,8 +86,8 @@ def test_a_failure_is_one_sentence_and_the_next_payload_is_encoded(bench):
         return pixels
 
     made = bench(encode)
-    made.encoder.start("a", "features", b"bad")
-    made.encoder.start("b", "features", b"good")
+    made.encoder.start("a", "features", image(b"bad"))
+    made.encoder.start("b", "features", image(b"good"))
     event, payload = made.next()
     assert (type(event), payload) == (ev.EncodeFailed, b"")
     assert "out of memory" in event.reason
@@ -91,11 +97,11 @@ def test_a_failure_is_one_sentence_and_the_next_payload_is_encoded(bench):
 
 def test_each_codec_has_its_own_encoder(bench):
     made = bench(lambda pixels: pixels)
-    made.encoder.start("a", "split1", b"pixels")
+    made.encoder.start("a", "split1", image(b"pixels"))
     assert made.next()[1] == b"split of pixels"
 
 
 def test_a_codec_without_an_encoder_fails(bench):
     made = bench(lambda pixels: pixels)
-    made.encoder.start("a", "split9", b"pixels")
+    made.encoder.start("a", "split9", image(b"pixels"))
     assert isinstance(made.next()[0], ev.EncodeFailed)

@@ -14,12 +14,15 @@ from PIL import Image, UnidentifiedImageError
 
 from edge_agent.admission import Admission
 from edge_agent.encoder import PayloadEncoder
+from edge_agent.intake import Intake
 from edge_agent.servicer import EdgeServicer
 from edge_agent.submission import Submissions
 from edge_agent.traces import TaskTraces
 from mc_sched.core import events as ev
+from mc_sched.core.client_credits import ClientCredits
 from mc_sched.core.tables import CloudTable, Codec, Exit, LocalTable
 from mc_sched.core.task import OutcomeKind, Privacy
+from mc_sched.service.loop_lag import LoopLag
 from tests.edge_agent.edge_rig import (
     CLOUD,
     LABELS,
@@ -87,7 +90,7 @@ async def rig():
 def submit(rig, task_id, image=None, **fields):
     sizes = {"jpeg": 300, "features": MESSAGE_BYTES}
     fields = {"payload_bytes": sizes, **DEMANDING, **fields}
-    return asyncio.ensure_future(rig.driver.submit(task(task_id, **fields), image or admitted()))
+    return rig.run(task(task_id, **fields), image or admitted())
 
 
 # --- the driver -------------------------------------------------------------------------------
@@ -156,7 +159,9 @@ class PrivateAgent(PrivateRig):
         submissions = Submissions(
             self.driver, Admission(32, pool), TaskTraces(self.log), {"features": MESSAGE_BYTES}
         )
-        servicer = EdgeServicer(self.driver, self.log, submissions, about)
+        lag = LoopLag(asyncio.get_running_loop())
+        intake = Intake(submissions, ClientCredits(), lag)
+        servicer = EdgeServicer(self.driver, self.log, intake, about)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, self.server)
         self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
         await self.server.start()
@@ -252,15 +257,17 @@ async def test_no_jpeg_is_encoded_that_could_leave(agent, privacy, monkeypatch):
 
 
 async def test_a_private_image_is_decoded_like_any_other():
-    private = await Admission(32, None).admit(JPEG, as_jpeg=False)
+    private = Admission(32, None).at_once(JPEG, as_jpeg=False)
     assert private.jpeg is None
     assert (private.pixels == decode_image(JPEG, 32)).all()
 
 
 async def test_encoding_a_jpeg_is_charged_and_sending_the_original_is_not():
-    door = Admission(32, None)
-    assert (await door.admit(PNG)).encoding_ns > 0
-    assert (await door.admit(JPEG)).encoding_ns == 0
+    with ThreadPoolExecutor(1) as pool:
+        door, waiting = Admission(32, pool), asyncio.get_running_loop().create_future()
+        door.decode(PNG, as_jpeg=True, due_ns=2**63, then=waiting.set_result)
+        assert (await waiting).encoding_ns > 0
+        assert door.at_once(JPEG).encoding_ns == 0
 
 
 async def test_an_agent_without_encoder_refuses_features(agent):

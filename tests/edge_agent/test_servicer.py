@@ -3,84 +3,19 @@
 import asyncio
 import contextlib
 import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from mc_proto.channel import bind, connect, make_server
-from mc_proto.v1 import edge_pb2, edge_pb2_grpc
+from mc_proto.v1 import edge_pb2
 
 from edge_agent import admission
-from edge_agent.admission import Admission
-from edge_agent.servicer import EdgeServicer
-from edge_agent.submission import Submissions
-from edge_agent.traces import TaskTraces
 from mc_sched.core import events as ev
 from mc_sched.obs.log.trace import is_trace_id
 from mc_sched.obs.store.writer import StoreWriter
-from tests.edge_agent.edge_rig import FAST_LOCAL, LABELS, PATIENCE_S, Rig, S, until
-from tests.edge_agent.made_images import TEXT, cut_jpeg, huge_png, image_bytes
-
-JPEG = image_bytes()
-LARGE = image_bytes(size=(300, 300))
-ABOUT = edge_pb2.StatusReply(
-    version="0.0.1", bundle="small", bundle_hash="the bundle", labels=LABELS
-)
-
-
-def new_task(task_id="", image=JPEG, deadline=60.0, **fields):
-    """A task as a client sends it."""
-    fields.setdefault("policy", "edge-only")
-    return edge_pb2.Task(task_id=task_id, image=image, deadline_ns=int(deadline * S), **fields)
-
-
-class Agent(Rig):
-    """The service around a driver. The local net answers at once unless `patient`."""
-
-    patient = False
-
-    async def start(self, pool):
-        self.find_cloud()
-        self.pool, self.door = pool, Admission(32, pool)
-        started, note = self.net.started, self.net.start
-
-        def start(task_id, prepare, exit_):
-            note(task_id, prepare, exit_)
-            if not self.patient:
-                asyncio.get_running_loop().call_soon(self.net.done, started[-1])
-
-        self.net.start = start
-        self.server = make_server()
-        self.submissions = Submissions(self.driver, self.door, TaskTraces(self.log))
-        self.servicer = EdgeServicer(self.driver, self.log, self.submissions, ABOUT)
-        edge_pb2_grpc.add_EdgeAgentServicer_to_server(self.servicer, self.server)
-        self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
-        await self.server.start()
-        self.stub = edge_pb2_grpc.EdgeAgentStub(self.channel)
-
-    async def stop(self):
-        await self.channel.close(None)
-        await self.server.stop(None)
-
-    @contextlib.contextmanager
-    def busy_pool(self):
-        """Keep the pool busy, so that no large image is decoded."""
-        release = threading.Event()
-        self.pool.submit(release.wait, PATIENCE_S)
-        try:
-            yield
-        finally:
-            release.set()
-
-    async def ask(self, message):
-        """Submit one task."""
-        return await self.stub.Submit(message, timeout=PATIENCE_S)
-
-    async def stream(self, messages):
-        """Return a stream's outcomes in the order they came."""
-        call = self.stub.Stream(iter(messages), timeout=PATIENCE_S)
-        return [outcome async for outcome in call]
+from tests.edge_agent.edge_rig import FAST_LOCAL, LABELS, PATIENCE_S, S, until
+from tests.edge_agent.made_images import TEXT, cut_jpeg, huge_png
+from tests.edge_agent.service_rig import JPEG, LARGE, Agent, new_task, next_outcome
 
 
 @pytest.fixture
@@ -174,7 +109,7 @@ async def test_the_deadline_counts_from_the_messages_arrival(agent):
     """The time in which the image waits to be decoded counts."""
     with agent.busy_pool():
         waiting = asyncio.ensure_future(agent.ask(new_task("a", LARGE)))
-        await until(lambda: agent.door._waiting == 1)
+        await until(lambda: agent.door.waiting == 1)
         await asyncio.sleep(0.1)
     assert (await waiting).latency_ns >= 0.1 * S
 
@@ -230,7 +165,7 @@ async def test_a_duplicate_in_a_stream_is_an_error_and_both_have_one_outcome(age
 
 
 async def _both_wait(agent):
-    await until(lambda: agent.door._waiting == 2)
+    await until(lambda: agent.door.waiting == 2)
 
 
 async def test_duplicates_that_wait_to_be_decoded_have_one_outcome_each(agent):
@@ -291,10 +226,11 @@ async def test_outcomes_come_while_the_stream_is_open(agent):
     call = agent.stub.Stream()
     for task_id in "abc":
         await call.write(new_task(task_id))
-        outcome = await asyncio.wait_for(call.read(), PATIENCE_S)
+        outcome = await next_outcome(call)
         assert outcome.task_id == task_id
     await call.done_writing()
-    assert await asyncio.wait_for(call.read(), PATIENCE_S) is grpc.aio.EOF
+    while await asyncio.wait_for(call.read(), PATIENCE_S) is not grpc.aio.EOF:
+        pass
     assert await call.code() is grpc.StatusCode.OK
 
 
@@ -336,11 +272,11 @@ async def test_a_draining_agent_refuses_what_comes_and_the_stream_stays_open(age
     await until(lambda: agent.net.started == ["a"])
     drain = asyncio.create_task(agent.driver.drain())
     await call.write(new_task("b"))
-    outcome = await asyncio.wait_for(call.read(), PATIENCE_S)
+    outcome = await next_outcome(call)
     assert (outcome.task_id, outcome.kind) == ("b", "refused")
     assert "shutting down" in outcome.reason
     agent.net.done("a")
-    assert (await asyncio.wait_for(call.read(), PATIENCE_S)).kind == "succeeded"
+    assert (await next_outcome(call)).kind == "succeeded"
     await asyncio.wait_for(drain, PATIENCE_S)
     assert (await agent.stub.Status(edge_pb2.StatusRequest())).draining
     call.cancel()
@@ -373,7 +309,7 @@ async def test_a_task_belongs_to_the_trace_that_its_submitter_names(agent):
     call = agent.stub.Stream(metadata=metadata)
     await call.write(new_task("c"))
     await call.done_writing()
-    assert (await call.read()).task_id == "c"
+    assert (await next_outcome(call)).task_id == "c"
     assert traces(agent) == {"a": {TRACE}, "b": {OTHER}, "c": {TRACE}}
     (submitted,) = (r for r in agent.logged("Submitted") if r["task_id"] == "a")
     assert submitted["data"]["task"]["trace_id"] == TRACE

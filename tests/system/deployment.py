@@ -162,7 +162,7 @@ class Stream:
 
     async def _go(self, address, due_s, demands):
         async with EdgeClient(address) as client:
-            async for answer in client.stream(self.batch, due_s, demands):
+            async for answer in client.stream(self.batch, due_s, demands, patient=True):
                 self.answers.append(answer)
 
     async def answered(self, count):

@@ -16,13 +16,12 @@ def task_from_wire(
     message: edge_pb2.Task,
     task_id: str,
     submitted_ns: int,
-    policies: Collection[str],
     payload_bytes: dict[str, int],
     encoding_ns: int = 0,
     trace_id: str = "",
+    return_ns: int = 0,
 ) -> Task:
-    """Return a request as a task; BadField if a field is not valid."""
-    check_task(message, policies)
+    """Return a request that has been checked as a task."""
     return Task(
         task_id=task_id,
         stream_id=message.stream_id,
@@ -35,6 +34,7 @@ def task_from_wire(
         payload_bytes=payload_bytes,
         encoding_ns=encoding_ns,
         trace_id=trace_id,
+        return_ns=return_ns,
     )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "stream_id", "image", "deadline_ns", "accuracy", "mode", "policy", "privacy", "traceparent", "sent_ns")
+    __slots__ = ("task_id", "stream_id", "image", "deadline_ns", "accuracy", "mode", "policy", "privacy", "traceparent", "sent_ns", "return_ns")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class Task(_message.Message):
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_NS_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     stream_id: str
     image: bytes
@@ -29,7 +30,8 @@ class Task(_message.Message):
     privacy: str
     traceparent: str
     sent_ns: int
-    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ..., traceparent: _Optional[str] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+    return_ns: int
+    def __init__(self, task_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., image: _Optional[bytes] = ..., deadline_ns: _Optional[int] = ..., accuracy: _Optional[float] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., privacy: _Optional[str] = ..., traceparent: _Optional[str] = ..., sent_ns: _Optional[int] = ..., return_ns: _Optional[int] = ...) -> None: ...
 
 class StreamReply(_message.Message):
     __slots__ = ("outcomes", "credits")

@@ -46,7 +46,7 @@ class EdgeAgentStub:
         self.Stream = channel.stream_stream(
                 '/mc.v1.EdgeAgent/Stream',
                 request_serializer=mc__proto_dot_v1_dot_edge__pb2.Task.SerializeToString,
-                response_deserializer=mc__proto_dot_v1_dot_edge__pb2.Outcome.FromString,
+                response_deserializer=mc__proto_dot_v1_dot_edge__pb2.StreamReply.FromString,
                 _registered_method=True)
         self.Feedback = channel.unary_unary(
                 '/mc.v1.EdgeAgent/Feedback',
@@ -88,7 +88,10 @@ class EdgeAgentServicer:
 
     def Stream(self, request_iterator, context):
         """Classifies a stream of images. Each gets exactly one outcome, in the order in which they end.
-        An image that is not valid gets an outcome with `error`, and the stream continues.
+        An image that is not valid gets an outcome with `error`, and the stream continues. The agent
+        sends credits at once, and later whenever they change. It reads the tasks of a client that
+        often sends without credit more slowly, and ends the stream of a client that does not read its
+        outcomes: RESOURCE_EXHAUSTED, with the reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +137,7 @@ def add_EdgeAgentServicer_to_server(servicer, server):
             'Stream': grpc.stream_stream_rpc_method_handler(
                     servicer.Stream,
                     request_deserializer=mc__proto_dot_v1_dot_edge__pb2.Task.FromString,
-                    response_serializer=mc__proto_dot_v1_dot_edge__pb2.Outcome.SerializeToString,
+                    response_serializer=mc__proto_dot_v1_dot_edge__pb2.StreamReply.SerializeToString,
             ),
             'Feedback': grpc.unary_unary_rpc_method_handler(
                     servicer.Feedback,
@@ -214,7 +217,7 @@ class EdgeAgent:
             target,
             '/mc.v1.EdgeAgent/Stream',
             mc__proto_dot_v1_dot_edge__pb2.Task.SerializeToString,
-            mc__proto_dot_v1_dot_edge__pb2.Outcome.FromString,
+            mc__proto_dot_v1_dot_edge__pb2.StreamReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,7 +58,7 @@ def test_any_other_payload_is_refused_and_the_field_is_named(fields, sentence):
 def test_the_privacy_of_a_task(text, privacy):
     message = edge_pb2.Task(image=b"i", deadline_ns=1, privacy=text)
     assert serde.privacy_from_wire(message) is privacy
-    task = serde.task_from_wire(message, "a", 0, (), {"features": 3_136}, encoding_ns=7)
+    task = serde.task_from_wire(message, "a", 0, {"features": 3_136}, encoding_ns=7)
     assert (task.privacy, task.payload_bytes, task.encoding_ns) == (privacy, {"features": 3_136}, 7)
 
 

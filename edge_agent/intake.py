@@ -1,0 +1,160 @@
+"""Decisions about a task before the scheduler sees it: its clock, its credit, its chance.
+
+The deadline counts from the moment when the client sent the task. A task that has waited too long
+on its way, or whose client has no credit, is refused before anything looks at its image.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from mc_proto.v1 import edge_pb2
+
+from edge_agent.submission import Arrival, End, Ended, Submission, Submissions
+from mc_sched.core.client_credits import ClientCredits
+from mc_sched.core.predictors.sliding_min import SlidingMin
+from mc_sched.core.predictors.transit_delay import TransitDelay
+from mc_sched.core.task import Outcome, OutcomeKind, RefusalCode
+from mc_sched.service.loop_lag import LoopLag
+
+LEAST_RETURN_NS = 500_000
+"""Time kept for the way back while nothing is known about it: that of an outcome over loopback."""
+RETURN_PART = 4
+"""The way back gets at most this part of a deadline."""
+RECENT_NS = 1_000_000_000
+"""Age at which the way back of an outcome no longer counts."""
+
+
+@dataclass
+class Line:
+    """The way between one client and the agent."""
+
+    key: str
+    """Name under which it has credits: a stream of its own, or all single calls of a client."""
+    client: str
+    """The name on the client's certificate, or its host."""
+    opened_ns: int
+    transit: TransitDelay = field(default_factory=TransitDelay)
+    returns: SlidingMin = field(default_factory=lambda: SlidingMin(RECENT_NS))
+    """Recent times from the end of a task until its outcome had left the agent, negated."""
+    open: int = 0
+    unsent_since_ns: int | None = None
+    """Moment when the first task ended whose outcome has not left the agent."""
+
+    def ended(self, at_ns: int) -> None:
+        """Note that a task has ended, and that its outcome has to leave the agent."""
+        if self.unsent_since_ns is None:
+            self.unsent_since_ns = at_ns
+
+    def sent(self, now_ns: int) -> None:
+        """Note that all outcomes have left the agent."""
+        if self.unsent_since_ns is not None:
+            self.returns.add(now_ns, self.unsent_since_ns - now_ns)
+            self.unsent_since_ns = None
+
+    def return_ns(self, now_ns: int, request: edge_pb2.Task) -> int:
+        """Return the part of the deadline that the outcome needs for its way back."""
+        own_ns = -int(self.returns.least(now_ns, 0))
+        most_ns = request.deadline_ns // RETURN_PART
+        return min(most_ns, max(LEAST_RETURN_NS, own_ns, request.return_ns))
+
+
+class Intake:
+    """Takes tasks from all clients."""
+
+    def __init__(self, submissions: Submissions, credits: ClientCredits, lag: LoopLag) -> None:
+        self._submissions, self._credits, self._lag = submissions, credits, lag
+        self._lines: dict[str, Line] = {}
+        self._numbers = itertools.count(1)
+        self.refused: Counter[RefusalCode] = Counter()
+        """Tasks that the scheduler has not seen, by the reason."""
+
+    # --- clients ----------------------------------------------------------------------------
+
+    def open_stream(self, client: str) -> Line:
+        """Return the line of a new stream; it must be closed."""
+        return self._opened(f"stream {next(self._numbers)}", client)
+
+    def line_of_calls(self, client: str) -> Line:
+        """Return the line that all single calls of a client share; each call must close it."""
+        key = f"calls {client}"
+        return self._lines.get(key) or self._opened(key, client)
+
+    def _opened(self, key: str, client: str) -> Line:
+        line = self._lines[key] = Line(key, client, time.monotonic_ns())
+        self._credits.joined(key)
+        return line
+
+    def close(self, line: Line) -> None:
+        """Forget a line that has no open task."""
+        if not line.open and self._lines.pop(line.key, None) is not None:
+            self._credits.left(line.key)
+
+    def grant(self, line: Line) -> int:
+        """Return the number of tasks that the client may have open, to be sent to it."""
+        return self._credits.grant(time.monotonic_ns(), line.key)
+
+    # --- tasks ------------------------------------------------------------------------------
+
+    def take(
+        self, line: Line, request: edge_pb2.Task, ended: Ended, traceparent: str = ""
+    ) -> Submission | None:
+        """Take a request; `ended` is called once, perhaps before this returns.
+
+        A task that names no trace belongs to that of its call, `traceparent`.
+        Return None if the task has been refused here.
+        """
+        now_ns = time.monotonic_ns()
+        self._lag.touch()
+        lag_ns = self._lag.recent_ns()
+        # a client that gives no times may have waited for this loop at least
+        hidden_ns = lag_ns
+        if request.sent_ns:
+            hidden_ns = line.transit.hidden_ns(now_ns - line.opened_ns, request.sent_ns)
+        sent_ns, return_ns = now_ns - hidden_ns, line.return_ns(now_ns, request)
+        left_ns = request.deadline_ns - hidden_ns - return_ns
+        if left_ns <= lag_ns and request.deadline_ns:
+            reason = (
+                f"overload: the task has waited {hidden_ns / 1e6:.1f} ms on its way, and the agent "
+                f"lags {lag_ns / 1e6:.1f} ms"
+            )
+            ended(self._refusal(request, RefusalCode.INFEASIBLE, reason))
+            return None
+        if not self._credits.came(now_ns, line.key):
+            reason = f"the client has {line.open} tasks open, and no credit for another"
+            ended(self._refusal(request, RefusalCode.NO_CREDIT, reason))
+            return None
+        line.open += 1
+
+        def end(result: End) -> None:
+            line.open -= 1
+            now_ns = time.monotonic_ns()
+            if isinstance(result, Outcome):
+                self._credits.ended(now_ns, line.key, result)
+                line.ended(sent_ns + result.latency_ns)
+                result = _honest(result, now_ns - sent_ns, request.deadline_ns)
+            else:
+                self._credits.ended(now_ns, line.key, None)
+            ended(result)
+
+        arrival = Arrival(line.client, traceparent, sent_ns, return_ns)
+        return self._submissions.begin(request, arrival, end)
+
+    def leave(self, submission: Submission) -> None:
+        """Stop the work on a task whose client has left."""
+        self._submissions.leave(submission)
+
+    def _refusal(self, request: edge_pb2.Task, code: RefusalCode, reason: str) -> Outcome:
+        self.refused[code] += 1
+        return self._submissions.refused(request, code, reason)
+
+
+def _honest(outcome: Outcome, since_sent_ns: int, deadline_ns: int) -> Outcome:
+    """Return an outcome as late if the agent has noticed its success after the deadline."""
+    if outcome.kind is not OutcomeKind.SUCCEEDED or since_sent_ns <= deadline_ns:
+        return outcome
+    reason = "the outcome left the agent after the deadline"
+    return replace(outcome, kind=OutcomeKind.LATE, latency_ns=since_sent_ns, reason=reason)
