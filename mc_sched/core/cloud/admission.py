@@ -15,6 +15,9 @@ from mc_sched.core.tables import Exit
 from mc_sched.core.task import RefusalCode
 from mc_sched.core.value import value
 
+GAP_WEIGHT = 0.1
+"""Weight of the last gap between two arrivals in their mean; about the last ten gaps count."""
+
 
 @value
 class Refusal:
@@ -47,6 +50,8 @@ class CloudAdmission:
         self._state = state
         self._profile = CloudTimePredictor(state.table, quantile)
         """Forecasts without any measurement, for trials."""
+        self._arrived_ns, self._mean_gap_ns = 0, 1e9
+        """Moment of the last arrival, and the mean time between the last ones."""
         self.max_tasks = max_tasks
         self.draining = False
 
@@ -94,8 +99,9 @@ class CloudAdmission:
             end_ns = max(ready_in_ns + alone_ns, waits_ns + runs_ns)
             longest_ns = end_ns - alone_ns
             if waits_ns > ready_in_ns:
-                end = state.schedule.margin.forecast(now_ns, end_ns)
-                longest_ns = max(longest_ns, end.upper_ns - upper_ns)
+                joiners_ns = self._joiners_ns(path, waits_ns) if place.opens else 0
+                latest_ns = state.schedule.margin.upper_ns(now_ns, end_ns + joiners_ns)
+                longest_ns = max(longest_ns + joiners_ns, latest_ns - upper_ns)
             if longest_ns + upper_ns <= left_ns:
                 if self._delays_others(task, plan, before):
                     return Refusal(RefusalCode.INFEASIBLE, "tasks that are due later would be late")
@@ -111,6 +117,28 @@ class CloudAdmission:
             f"the first acceptable exit needs {needed_ns / 1e6:.1f} ms, "
             f"{max(0, left_ns - longest_ns) / 1e6:.1f} ms are left",
         )
+
+    def _joiners_ns(self, path: tuple[int, ...], waits_ns: int) -> int:
+        """Time by which the tasks that are expected to come meanwhile lengthen a task's batch.
+
+        A batch is as large as its first task can bear. Tasks that can only bear a small one would
+        make an overloaded node run many small batches, and serve fewer tasks.
+        """
+        sizes = self._state.sizes
+        expected = 1 + int(waits_ns / max(1, self._gap_ns()))
+        size = min(sizes.limits[path[0]], expected)
+        more_ns = sizes.path_ns(path, size) - sizes.path_ns(path, 1)
+        return int(more_ns * self._state.times.slowdown(self._state.now_ns))
+
+    def arrived(self) -> None:
+        """Note the arrival of a payload."""
+        now_ns = self._state.now_ns
+        self._mean_gap_ns += GAP_WEIGHT * (now_ns - self._arrived_ns - self._mean_gap_ns)
+        self._arrived_ns = now_ns
+
+    def _gap_ns(self) -> int:
+        """Mean time between two arrivals."""
+        return int(max(self._mean_gap_ns, self._state.now_ns - self._arrived_ns))
 
     def _delays_others(self, task: CloudTask, plan: Plan, before: int) -> bool:
         """Return True if a task that is due after this one would be late because of it."""

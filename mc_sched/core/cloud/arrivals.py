@@ -29,6 +29,7 @@ class Arrivals:
         decoding = state.decoding
         wait_ns = decoding.wait_ns(event.now_ns, task.due_ns)
         ready_in_ns = wait_ns + decoding.decode_ns(event.now_ns, event.codec)
+        self._admission.arrived()
         judged = self._admission.judge(task, ready_in_ns)
         if isinstance(judged, Refusal):
             self._refuse(task, judged)
@@ -109,8 +110,8 @@ class Arrivals:
         upper_ns = start_ns + times.upper_ns(now_ns, task.target, task.next_stage)
         if start_ns > 0:
             task.expected_wait = state.schedule.wait(now_ns, start_ns)
-            task.expected_end = state.schedule.margin.forecast(now_ns, admission.end_ns)
-            upper_ns = max(upper_ns, task.expected_end.upper_ns)
+            task.waiting = state.schedule.begin_wait(now_ns)
+            upper_ns = max(upper_ns, state.schedule.margin.upper_ns(now_ns, admission.end_ns))
         state.actions.append(
             do.Accept(task.task_id, task.target.name, upper_ns, start_ns, task.trial_after_ns)
         )

@@ -82,8 +82,9 @@ class Dispatch:
             task.move("run_stage")
             task.path = task.path[1:]
         action = do.RunStage(tuple([task.task_id for task in batch]), stage)
-        expected = state.times.forecast(now_ns, state.sizes.stage_ns(stage, len(batch)))
-        state.schedule.piece = Piece(batch, action, now_ns, expected)
+        known_ns = state.sizes.stage_ns(stage, len(batch))
+        expected = state.times.forecast(now_ns, known_ns)
+        state.schedule.piece = Piece(batch, action, now_ns, known_ns, expected)
         state.actions.append(action)
 
     def _report(self, continuing: list[CloudTask], plan: Plan) -> None:

@@ -114,7 +114,6 @@ class CloudMachine:
         if task.state is CloudState.QUEUED:
             self._arrivals.give_up(task)
             return
-        state.schedule.unanswered(task, event.now_ns, overdue=False)
         if task.state is CloudState.WAITING:
             task.move("stop")
             state.end(task, do.Stop(task.task_id, "given up", task.compute_ns))

@@ -24,8 +24,10 @@ class Batch:
         self.tasks: list[CloudTask] = []
         self.counts = [0] * pieces
         """Number of tasks that need each piece of work."""
+        self.bears_ns = inf
+        """Delay that its tasks can just bear, so that others may join it."""
         self.spare_ns = inf
-        """Time by which its end may be delayed before one of its tasks is late."""
+        """Delay after which one of its tasks might be late, by the upper quantile."""
         self.delay_ns = 0.0
         """Delay by the tasks that joined it, or an earlier batch, after its own tasks."""
 
@@ -36,6 +38,8 @@ class Place:
 
     start_ns: float
     end_ns: float
+    opens: bool
+    """True if it would begin a batch."""
 
 
 class Plan:
@@ -52,16 +56,18 @@ class Plan:
         """Group of tasks -> the batch that its next task may join."""
         self._ends_ns: dict[str, tuple[float, Batch]] = {}
 
-    def add(self, task: CloudTask, left_ns: float, group: int) -> float:
-        """Add the task that is due next; return the time from now until its answer.
+    def add(self, task: CloudTask, left_ns: float, bears_ns: float, group: int) -> None:
+        """Add the task that is due next.
 
-        Tasks of one `group` may form a batch. After `left_ns` the task is late.
+        Tasks of one `group` may form a batch. The task might be late after `left_ns`, by the upper
+        quantile; others may delay it until `bears_ns` by joining its batch, or one before it.
         """
         path = task.path
         batch = self._open_batch(path, group)
         more_ns = 0.0 if batch is None else self._more_ns(path, batch)
-        if batch is not None and self._may_join(batch, more_ns):
+        if batch is not None and self._bear(batch, more_ns):
             for later in self.batches[batch.place :]:
+                later.bears_ns -= more_ns
                 later.spare_ns -= more_ns
                 later.delay_ns += more_ns
         else:
@@ -74,22 +80,22 @@ class Plan:
         for piece in path:
             counts[piece] += 1
         self.end_ns += more_ns
-        spare_ns = left_ns - self.end_ns
-        if left_ns >= more_ns:  # it could be in time as the first one
-            batch.spare_ns = min(batch.spare_ns, spare_ns)
-            self.least_spare_ns = min(self.least_spare_ns, spare_ns)
         self._ends_ns[task.task_id] = (self.end_ns - batch.delay_ns, batch)
-        return self.end_ns
+        if bears_ns >= self.end_ns:  # one that is late in any case must not make batches small
+            batch.bears_ns = min(batch.bears_ns, bears_ns - self.end_ns)
+        if left_ns >= more_ns:  # it could be in time as the first one
+            batch.spare_ns = min(batch.spare_ns, left_ns - self.end_ns)
+            self.least_spare_ns = min(self.least_spare_ns, left_ns - self.end_ns)
 
     def place(self, path: tuple[int, ...], group: int) -> Place:
         """Return the place of a task with these pieces of work, if it was added now."""
         batch = self._open_batch(path, group)
         if batch is not None:
             more_ns = self._more_ns(path, batch)
-            if self._may_join(batch, more_ns):
+            if min([later.spare_ns for later in self.batches[batch.place :]]) >= more_ns:
                 end_ns = self.end_ns + more_ns
-                return Place(max(0.0, end_ns - self._length_ns(path, batch)), end_ns)
-        return Place(self.end_ns, self.end_ns + self._alone_ns(path))
+                return Place(max(0.0, end_ns - self._length_ns(path, batch)), end_ns, False)
+        return Place(self.end_ns, self.end_ns + self._alone_ns(path), True)
 
     def ends_in_ns(self, task_id: str) -> float:
         """Time from now until the answer of a task that is in the plan."""
@@ -102,9 +108,9 @@ class Plan:
             return None
         return batch
 
-    def _may_join(self, batch: Batch, more_ns: float) -> bool:
-        """Return True if neither the batch nor any behind it is late after `more_ns` more."""
-        return min([later.spare_ns for later in self.batches[batch.place :]]) >= more_ns
+    def _bear(self, batch: Batch, more_ns: float) -> bool:
+        """Return True if the batch and all behind it bear a delay."""
+        return min([later.bears_ns for later in self.batches[batch.place :]]) >= more_ns
 
     def _more_ns(self, path: tuple[int, ...], batch: Batch) -> float:
         """Time by which one more task with this path lengthens the batch."""

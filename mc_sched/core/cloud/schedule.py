@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable
 from math import inf
 
 from mc_sched.core import actions as do
-from mc_sched.core.cloud.margin import FinishMargin
+from mc_sched.core.cloud.margin import PlanMargin, Waiting
 from mc_sched.core.cloud.plan import Plan
 from mc_sched.core.cloud.task import CloudTask, due
 from mc_sched.core.predictors.batch_time import BatchTimes
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
-from mc_sched.core.scores import NOTHING, Forecast, Predictor, Score
+from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CloudState
 from mc_sched.core.value import value
@@ -35,6 +35,8 @@ class Piece:
     tasks: tuple[CloudTask, ...]
     action: do.RunStage | do.RunHead
     since_ns: int
+    known_ns: float
+    """Mean time without the slowdown."""
     expected: Forecast
     """Forecast of its time; NOTHING for a head."""
 
@@ -58,12 +60,16 @@ class CloudSchedule:
         stages_ns = times.table.stage_ns
         self._grain_ns = sum(stages_ns) // len(stages_ns)
         """One mean stage, added to waits so that short ones are judged by absolute error."""
-        self.margin = FinishMargin(quantile, self._grain_ns)
+        self.margin = PlanMargin(quantile, self._grain_ns)
         self.order: list[CloudTask] = []
         """Tasks that need the executor, now or later, by their deadlines."""
         self.piece: Piece | None = None
+        self._work_ns = 0.0
+        """Time without the slowdown of all pieces that have ended."""
         self._typical: tuple[int, ...] = ()
         """Pieces of work of the last task that was admitted."""
+        self._batch_ns = 0.0
+        """Time without the slowdown of a full batch of such tasks."""
 
     def set_quantile(self, quantile: float) -> None:
         """Forecast waits at another upper quantile from now on."""
@@ -74,6 +80,7 @@ class CloudSchedule:
         """Take a task that is expected to answer at `exit_`."""
         task.path = self._sizes.path(task.next_stage, exit_)
         self._typical = task.path
+        self._batch_ns = self._sizes.path_ns(task.path, self._sizes.limits[task.path[0]])
         insort(self.order, task, key=due)
 
     def advance(self, task: CloudTask) -> None:
@@ -98,8 +105,16 @@ class CloudSchedule:
         """Add tasks, ordered by their deadlines, to the plan.
 
         `now`: a batch is formed now, so that tasks that are not decoded cannot join it.
+
+        All are to be in time by the margin. But a batch may grow until its tasks keep only the
+        margin of one batch: smaller batches would make more tasks late.
         """
-        rise, base = self.margin.line(now_ns, self._times.slowdown(now_ns))
+        slowdown, factor = self._times.slowdown(now_ns), self.margin.factor(now_ns)
+        grain_ns = self._grain_ns
+        bears_rise = 1.0 / slowdown
+        bears_base = (1.0 - self.margin.usual(now_ns)) * self._batch_ns - now_ns * bears_rise
+        rise = bears_rise / factor
+        base = (grain_ns - now_ns) * rise - grain_ns * bears_rise
         for task in tasks:
             path = task.path
             if len(path) == 1:
@@ -107,7 +122,11 @@ class CloudSchedule:
             group = path[0]
             if now and task.state not in READY:
                 group = ~group
-            plan.add(task, task.leave_by_ns * rise + base, group)
+            left_ns = task.leave_by_ns * rise + base
+            bears_ns = left_ns
+            if now:
+                bears_ns = max(left_ns, task.leave_by_ns * bears_rise + bears_base)
+            plan.add(task, left_ns, bears_ns, group)
 
     def answer_in_ns(self, now_ns: int, task: CloudTask, plan: Plan) -> int:
         """Mean time until the answer of a waiting task.
@@ -177,13 +196,14 @@ class CloudSchedule:
 
     def _piece_left_ns(self, now_ns: int, piece: Piece) -> int:
         """Time until the piece ends; 0 if it should have ended by the forecast."""
-        action, size = piece.action, len(piece.tasks)
-        if isinstance(action, do.RunStage):
-            known_ns = self._sizes.stage_ns(action.stage, size)
-        else:
-            known_ns = self._sizes.head_ns(self._times.table.exit_named(action.exit), size)
-        mean_ns = int(known_ns * self._times.slowdown(now_ns))
+        mean_ns = int(piece.known_ns * self._times.slowdown(now_ns))
         return max(0, mean_ns - (now_ns - piece.since_ns))
+
+    def end_piece(self) -> None:
+        """Take the end of the running piece."""
+        if self.piece is not None:
+            self._work_ns += self.piece.known_ns
+            self.piece = None
 
     # --- waits --------------------------------------------------------------------------------
 
@@ -201,19 +221,26 @@ class CloudSchedule:
         self._waits.add(now_ns, (took_ns + self._grain_ns) / (expected.mean_ns + self._grain_ns))
         return score
 
+    def begin_wait(self, now_ns: int) -> Waiting:
+        """Return the mark of a task that begins to wait for the running piece and others."""
+        slowdown, done_ns = self._times.slowdown(now_ns), self._work_ns
+        if self.piece is not None:
+            done_ns += self.piece.known_ns - self._piece_left_ns(now_ns, self.piece) / slowdown
+        return Waiting(now_ns, done_ns, slowdown, self.margin.factor(now_ns))
+
     def reached_target(self, task: CloudTask, now_ns: int) -> None:
         """Learn how long a task took up to its target, whether it answers there or not."""
-        if task.expected_end is not NOTHING:
+        if task.waiting is not None:
             head_ns = self._times.mean_ns(now_ns, task.target, task.next_stage)
-            self.margin.record(now_ns, task.expected_end, now_ns - task.decoded_ns + head_ns)
-            task.expected_end = NOTHING
+            late = now_ns + head_ns > task.leave_by_ns
+            self.margin.record(now_ns, task.waiting, self._work_ns, late)
+            task.waiting = None
 
-    def unanswered(self, task: CloudTask, now_ns: int, overdue: bool) -> None:
-        """Learn from a task that ends before its target, if that is known to take too long."""
-        expected, took_ns = task.expected_end, now_ns - task.decoded_ns
-        if expected is not NOTHING and (overdue or took_ns > expected.upper_ns):
-            self.margin.record(now_ns, expected, max(took_ns, expected.upper_ns + 1))
-            task.expected_end = NOTHING
+    def unanswered(self, task: CloudTask, now_ns: int) -> None:
+        """Learn from a waiting task that is stopped because it would be late."""
+        if task.waiting is not None and self.piece is None:
+            self.margin.record(now_ns, task.waiting, self._work_ns, late=True)
+            task.waiting = None
 
     def nearest_ns(self, now_ns: int, task: CloudTask) -> int:
         """Mean time to a waiting task's soonest exit ahead, or to its last exit if it is past."""

@@ -86,7 +86,7 @@ class StageEvents:
         if expected is not None and expected != piece.action:
             story = piece.tasks[0].format_story()
             raise UnexpectedEvent("cloud", f"at {piece.action}", f"{event}", story)
-        state.schedule.piece = None
+        state.schedule.end_piece()
         return piece
 
     def _worked(self, task: CloudTask, event: ev.CloudEvent, took_ns: int) -> None:
@@ -139,7 +139,7 @@ class StageEvents:
         """Stop a task whose deadline cannot be met any more."""
         state = self._state
         task.move("stop")
-        state.schedule.unanswered(task, state.now_ns, overdue=True)
+        state.schedule.unanswered(task, state.now_ns)
         reason = "the deadline cannot be met any more"
         state.end(task, do.Stop(task.task_id, reason, task.compute_ns))
 
@@ -150,5 +150,6 @@ class StageEvents:
             task.move("run_head")
             state.schedule.remove(task)
         action = do.RunHead(tuple([task.task_id for task in tasks]), exit_.name)
-        state.schedule.piece = Piece(tasks, action, state.now_ns, NOTHING)
+        known_ns = state.sizes.head_ns(exit_, len(tasks))
+        state.schedule.piece = Piece(tasks, action, state.now_ns, known_ns, NOTHING)
         state.actions.append(action)

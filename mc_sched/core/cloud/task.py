@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mc_sched.core.cloud.margin import Waiting
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import Received
 from mc_sched.core.scores import NOTHING, Score, format_story_line
@@ -39,9 +40,8 @@ class CloudTask:
         """Measured time of each stage that has run for this task alone."""
         self.expected_wait = NOTHING
         """Forecast of the wait for its first stage, if other tasks come first; reset after it."""
-        self.expected_end = NOTHING
-        """Forecast of the time until its target's answer, if it waited at its acceptance; reset
-        when the target is reached."""
+        self.waiting: Waiting | None = None
+        """When it began to wait, if it waited at its acceptance; reset at its target."""
         self.feasible_ns = -1
         """Last moment at which it was found feasible; it is not checked twice at one moment."""
         self.reported_end_ns = 0

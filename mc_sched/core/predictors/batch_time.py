@@ -2,7 +2,7 @@
 
 The slowdown of the moment is common to all pieces of work and is not part of these times. Each
 stage has one correction per measured batch size, relative to the stage's time for a single task.
-The first batch of a size counts in full, later ones less and less. So a device on which batches
+The first batches of a size count most. So a device on which batches
 gain less than the profile promises shows it with its first batches, and the machine runs single
 tasks. A correction that is not measured any more returns to the profile, so that batches are tried
 again.
@@ -21,6 +21,9 @@ LEAST_GAIN = 0.05
 the later answers of the batch's first tasks."""
 RETRY_NS = 4 * 10**9
 """Time without a measurement after which a correction and its weight are halved."""
+KEPT = 0.995
+"""Share of a correction that each measurement keeps. If only batches of one size run, a correction
+cannot be told from the slowdown; then it passes into the slowdown."""
 NOTICED = 0.01
 """Relative change of a time from which the costs are computed again."""
 
@@ -35,8 +38,9 @@ class _Correction:
     def record(self, now_ns: int, ratio: float) -> None:
         """Take a measured time relative to the uncorrected one."""
         self.count += 1.0
-        weight = max(CORRECTION_WEIGHT, 1.0 / self.count)
+        weight = max(CORRECTION_WEIGHT, 1.0 / (1.0 + self.count))
         self.log += weight * (log(ratio) - self.log)
+        self.log *= KEPT
         self.measured_ns = now_ns
 
     def fade(self) -> None:
