@@ -1,16 +1,15 @@
-"""The state of a cloud agent at a scrape: that of its workers, added up."""
+"""The state of a cloud agent at a scrape."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent import futures
+from contextlib import suppress
 
 from cloud_agent.front.remote_worker import RemoteWorker
-from mc_sched.core.cloud.schedule import CloudLoad
-from mc_sched.core.histogram import Histogram
-from mc_sched.core.scores import Reliability
-from mc_sched.obs.metrics.cloud import CloudMetricsInput
+from mc_sched.obs.metrics.cloud import CloudMetricsInput, WorkerState
 
 PATIENCE_S = 0.5
 """Longest wait of a scrape for the figures of busy workers; then the last ones are shown."""
@@ -24,34 +23,27 @@ def read_metrics(
     loop: asyncio.AbstractEventLoop,
 ) -> CloudMetricsInput:
     """Return the state of the agent; called from the scraper's thread."""
-    waiting = [
-        asyncio.run_coroutine_threadsafe(worker.fresh_metrics(PATIENCE_S), loop)
-        for worker in workers
-    ]
-    for future in waiting:
-        future.result(2 * PATIENCE_S)
-    outcomes: Counter[tuple[str, ...]] = Counter()
-    for worker in workers:
-        outcomes.update(worker.ends)
+    refreshed = asyncio.run_coroutine_threadsafe(_refresh(workers), loop)
+    with suppress(futures.TimeoutError):  # the loop is busy; the last figures are shown
+        refreshed.result(2 * PATIENCE_S)
+    ends: Counter[str] = Counter()
     for (message, _), number in front_ends.items():
-        outcomes[message, ""] += number
-    up = [worker.load for worker in workers if worker.up]
-    load = CloudLoad(
-        min((load.queue_ns for load in up), default=0),
-        max((load.slowdown for load in up), default=1.0),
-        sum(load.tasks for load in up),
+        ends[message] += number
+    return CloudMetricsInput([_state_of(w) for w in workers], ends, rails_w, log_dropped)
+
+
+async def _refresh(workers: Sequence[RemoteWorker]) -> None:
+    await asyncio.gather(*(worker.fresh_metrics(PATIENCE_S) for worker in workers))
+
+
+def _state_of(worker: RemoteWorker) -> WorkerState:
+    return WorkerState(
+        worker=str(worker.index),
+        device=worker.device,
+        up=worker.up,
+        restarts=max(0, worker.times_up - 1),
+        load=worker.load,
+        reliability=worker.metrics.reliability,
+        took=worker.metrics.took,
+        ends=dict(worker.ends),
     )
-    reliability: dict[str, Reliability] = {}
-    took: dict[str, Histogram] = {}
-    for worker in workers:
-        reliability |= worker.metrics.reliability
-        for part, found in worker.metrics.took.items():
-            took[part] = _sum(took.get(part), found)
-    return CloudMetricsInput(load, reliability, took, outcomes, rails_w, log_dropped)
-
-
-def _sum(one: Histogram | None, two: Histogram) -> Histogram:
-    if one is None:
-        return two.copy()
-    counts = [first + second for first, second in zip(one.counts, two.counts, strict=True)]
-    return Histogram(one.bounds_ns, counts, one.sum_ns + two.sum_ns)

@@ -45,7 +45,8 @@ class EdgeCollector(AgentCollector[EdgeMetricsInput]):
         if state.has_cloud:
             yield from _link(state.snapshot)
         yield from _energy(state)
-        yield from of.forecasts(state.snapshot.predictors)
+        found = [((name,), r) for name, r in state.snapshot.predictors.items()]
+        yield from of.forecasts(("predictor",), found)
 
 
 def _tasks(state: EdgeMetricsInput) -> Iterator[Metric]:
@@ -58,7 +59,7 @@ def _tasks(state: EdgeMetricsInput) -> Iterator[Metric]:
     yield of.histograms(
         "mc_task_latency_seconds",
         "Time from submission to outcome of answered tasks (total), and duration of each part.",
-        "stage", {"total": tally.latency, **state.took},
+        ("stage",), [(("total",), tally.latency), *(((k,), h) for k, h in state.took.items())],
     )  # fmt: skip
     yield of.histogram(
         "mc_deadline_slack_seconds", "Time left at the outcome; negative if late.", tally.slack

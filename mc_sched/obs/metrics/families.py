@@ -25,9 +25,16 @@ def gauge(name: str, about: str, value: float) -> Metric:
 
 def gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
     """Build a gauge with one label."""
-    family = GaugeMetricFamily(name, about, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
+    return labelled(name, about, (label,), [((key,), value) for key, value in values.items()])
+
+
+def labelled(
+    name: str, about: str, labels: Iterable[str], values: Iterable[tuple[Sequence[str], float]]
+) -> Metric:
+    """Build a gauge with labels."""
+    family = GaugeMetricFamily(name, about, labels=list(labels))
+    for key, value in values:
+        family.add_metric(list(key), value)
     return family
 
 
@@ -51,11 +58,13 @@ def counters(
     return family
 
 
-def histograms(name: str, about: str, label: str, values: Mapping[str, Histogram]) -> Metric:
-    """Build a histogram of durations in seconds, with one label."""
-    family = HistogramMetricFamily(name, about, labels=[label])
-    for key, found in values.items():
-        family.add_metric([key], _buckets(found), found.sum_ns / 1e9)
+def histograms(
+    name: str, about: str, labels: Iterable[str], values: Iterable[tuple[Sequence[str], Histogram]]
+) -> Metric:
+    """Build a histogram of durations in seconds, with labels."""
+    family = HistogramMetricFamily(name, about, labels=list(labels))
+    for key, found in values:
+        family.add_metric(list(key), _buckets(found), found.sum_ns / 1e9)
     return family
 
 
@@ -74,15 +83,17 @@ def info(values: Mapping[str, str]) -> Metric:
     return InfoMetricFamily("mc_agent", "Properties of this agent.", value=dict(values))
 
 
-def forecasts(found: Mapping[str, Reliability]) -> Iterator[Metric]:
+def forecasts(
+    labels: Sequence[str], found: Sequence[tuple[Sequence[str], Reliability]]
+) -> Iterator[Metric]:
     """Yield the quality of each predictor's recent forecasts."""
-    yield gauges(
+    yield labelled(
         "mc_prediction_error_ratio", "Mean absolute relative error of the last forecasts.",
-        "predictor", {name: r.mape for name, r in found.items()},
+        labels, [(key, r.mape) for key, r in found],
     )  # fmt: skip
-    yield gauges(
+    yield labelled(
         "mc_prediction_coverage_ratio", "Share of the last forecasts whose upper quantile held.",
-        "predictor", {name: r.coverage for name, r in found.items()},
+        labels, [(key, r.coverage) for key, r in found],
     )  # fmt: skip
 
 

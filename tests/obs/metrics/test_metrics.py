@@ -1,7 +1,6 @@
 """/metrics: names, units and values, read from the state at scrape time."""
 
 import ssl
-from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
@@ -10,10 +9,10 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mc_sched.core.cloud.schedule import CloudLoad
+from mc_sched.core.cloud.routing import WorkerLoad
 from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram
 from mc_sched.core.scores import Reliability
-from mc_sched.obs.metrics.cloud import CloudCollector, CloudMetricsInput
+from mc_sched.obs.metrics.cloud import CloudCollector, CloudMetricsInput, WorkerState
 from mc_sched.obs.metrics.edge import EdgeCollector, EdgeMetricsInput
 from mc_sched.obs.web.config import HttpConfig
 from mc_sched.obs.web.http import Request
@@ -106,18 +105,28 @@ def test_no_task_id_becomes_a_label(edge):
 def test_a_cloud_agent(edge):
     took = Histogram(LATENCY_BOUNDS_NS)
     took.add(4_000_000)
-    state = CloudMetricsInput(
-        CloudLoad(12_000_000, 1.25, 2), {"stage": Reliability(9, 0.9, 0.1, 0.2)}, {"stage": took},
-        Counter({("reply", "exit2"): 5, ("refuse", ""): 1}), {"gpu0": 61.5}, 0,
+    load = WorkerLoad(1, 12_000_000, 1.25, 2)
+    one = WorkerState(
+        "0", "cuda:0", True, 0, load, {"stage": Reliability(9, 0.9, 0.1, 0.2)}, {"stage": took},
+        {("result", "exit2"): 5},
     )  # fmt: skip
+    two = WorkerState("1", "cuda:1", False, 3, WorkerLoad())
+    state = CloudMetricsInput([one, two], {"refused": 4}, {"gpu0": 61.5}, 0)
     now = [state]
     collector = CloudCollector(lambda: now[0], {"node": "cloud"})
     _, samples = scraped(collector)
-    assert samples[("mc_cloud_tasks_total", ("exit", "exit2"), ("message", "reply"))] == 5
-    assert samples[("mc_queue_seconds",)] == pytest.approx(0.012)
-    assert samples[("mc_slowdown_ratio",)] == 1.25
+    tasks = "mc_cloud_tasks_total"
+    assert samples[(tasks, ("exit", "exit2"), ("message", "result"), ("worker", "0"))] == 5
+    assert samples[(tasks, ("exit", ""), ("message", "refused"), ("worker", ""))] == 4
+    assert samples[("mc_queue_seconds", ("worker", "0"))] == pytest.approx(0.012)
+    assert samples[("mc_slowdown_ratio", ("worker", "0"))] == 1.25
+    for device, up, restarts in (("cuda:0", 1, 0), ("cuda:1", 0, 3)):
+        labels = (("device", device), ("worker", device[-1]))
+        assert samples[("mc_worker_up", *labels)] == up
+        assert samples[("mc_worker_restarts_total", *labels)] == restarts
     assert samples[("mc_power_watts", ("rail", "gpu0"))] == 61.5
-    assert samples[("mc_task_latency_seconds_bucket", ("le", "0.005"), ("stage", "stage"))] == 1
+    bucket = ("mc_task_latency_seconds_bucket", ("le", "0.005"), ("stage", "stage"))
+    assert samples[(*bucket, ("worker", "0"))] == 1
     now[0] = replace(state, log_dropped=7)
     assert scraped(collector)[1][("mc_log_lines_dropped_total",)] == 7
 
