@@ -7,13 +7,26 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from cloud_agent.devices import Wanted, parse_devices
-from mc_sched.config import Address, Notation
+from mc_sched.config import Address, Notation, Size
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule
-from mc_sched.service.config import AgentConfig
+from mc_sched.service.config import AgentConfig, LimitsConfig
 
 LIVE = frozenset({"exit_rule", "quantile", "max_tasks", "max_payload_bytes", "limits", "log_level"})
 """Keys that change on SIGHUP."""
+
+
+class CloudLimitsConfig(LimitsConfig):
+    """Limits per client, and on the memory that sessions may hold."""
+
+    sessions_per_client: int = Field(default=64, ge=1, le=10_000, examples=[4])
+    """Open sessions of one client; an edge agent has one."""
+    session_upload: Size = Field(default=64_000_000, ge=1_000_000, examples=["16MB"])
+    """Bytes of unfinished payloads of one session; a task beyond them is refused."""
+    all_uploads: Size = Field(default=512_000_000, ge=1_000_000, examples=["128MB"])
+    """Bytes of unfinished payloads of all sessions."""
+    unread: Size = Field(default=1_000_000, ge=64_000, examples=["4MB"])
+    """Bytes of messages that a client may leave unread; then its session is cut."""
 
 
 class CloudConfig(AgentConfig):
@@ -38,6 +51,9 @@ class CloudConfig(AgentConfig):
     """Waiting and running tasks per device; further ones are refused."""
     max_payload_bytes: int = Field(default=8 * 2**20, ge=1024, le=8 * 2**20, examples=[1_048_576])
     """Largest payload of a task, in bytes."""
+
+    limits: CloudLimitsConfig = CloudLimitsConfig()
+    """Limits per client."""
 
     def settings(self) -> CloudSettings:
         """Return the settings of the cloud machine."""

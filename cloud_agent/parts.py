@@ -37,6 +37,10 @@ def limits_of(config: CloudConfig, workers: int) -> Limits:
         max_payload_bytes=config.max_payload_bytes,
         max_open=OPEN_PER_TASK * config.max_tasks * workers,
         tasks_per_client=config.limits.tasks_per_client,
+        sessions_per_client=config.limits.sessions_per_client,
+        session_upload_bytes=config.limits.session_upload,
+        upload_bytes=config.limits.all_uploads,
+        unread_bytes=config.limits.unread,
         upload_ns=config.limits.upload,
     )
 
