@@ -27,7 +27,8 @@ from cloud_agent.front.open_tasks import OpenTasks
 from cloud_agent.front.pool import WorkerPool, name_of
 from cloud_agent.front.session import Session
 from cloud_agent.front.tasks import OpenTask
-from cloud_agent.front.worker_link import TaskEnd, Worker
+from cloud_agent.front.worker_link import Worker
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.task import RefusalCode

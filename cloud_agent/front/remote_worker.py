@@ -15,11 +15,12 @@ from mc_proto.v1 import cloud_pb2
 
 from cloud_agent.devices import Device
 from cloud_agent.front.endings import Ending
-from cloud_agent.front.worker_link import TaskEnd, WorkerEvents
+from cloud_agent.front.worker_link import WorkerEvents
 from cloud_agent.front.worker_pipe import WorkerPipe, socket_pair
 from cloud_agent.pipe import messages as on_pipe
 from cloud_agent.pipe.frames import BadFrame, Frame
 from cloud_agent.pipe.messages import Kind, Pong, Ready, Start, TaskMessage, WorkerMetrics
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.routing import WorkerLoad
 from mc_sched.core.tables import CloudTable

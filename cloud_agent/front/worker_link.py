@@ -7,24 +7,12 @@ Everything runs on the front's event loop and returns at once. All moments are r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.routing import WorkerLoad
 from mc_sched.core.tables import CloudTable
-
-
-@dataclass(frozen=True)
-class TaskEnd:
-    """The end of a task on its worker, for the front's log."""
-
-    message: str
-    """Name of the last message: `result`, `refused`, `rejected` or `stopped`."""
-    detail: str
-    """The exit that answered, or the reason."""
-    failed: bool = False
-    """True because of a fault of this agent."""
 
 
 class Worker(Protocol):

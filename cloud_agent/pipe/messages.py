@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloud_agent.front.worker_link import TaskEnd
 from cloud_agent.pipe.frames import BadFrame, Frame, frame_start
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.routing import WorkerLoad
 from mc_sched.core.histogram import Histogram

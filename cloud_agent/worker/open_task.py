@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from mc_proto import serde
 from mc_proto.v1 import cloud_pb2
 
-from cloud_agent.front.worker_link import TaskEnd
 from cloud_agent.pipe.messages import TaskMessage
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.obs.log.moments import Moment, moment_of

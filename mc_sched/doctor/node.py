@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cloud_agent.config import CloudConfig
+from cloud_agent.devices import Wanted, find_devices
 from edge_agent.config import EdgeConfig
 from mc_sched.config import load_config
 from mc_sched.doctor.check import Check, CheckFunction, failed, ok, warning
@@ -62,6 +63,9 @@ def _checks(node: Node) -> list[CheckFunction]:
         lambda: check_unit(node),
         lambda: check_port(node),
     ]
+    if isinstance(node.config, CloudConfig):
+        devices = node.config.devices
+        checks.insert(1, lambda: check_devices(devices))
     if isinstance(node.config, EdgeConfig):
         from mc_sched.doctor.peer import check_peer
 
@@ -81,6 +85,17 @@ def check_bundle(node: Node) -> Check:
         return failed("bundle", str(error), "name another bundle, or copy it again")
     facts = {"name": bundle.name, "hash": bundle.hash}
     return ok("bundle", f"{bundle.name}, hash {bundle.hash[:12]}, weights verified", facts)
+
+
+def check_devices(wanted: Wanted) -> Check:
+    """Check that this machine has the devices of the cloud agent's workers."""
+    try:
+        names = [device.name for device in find_devices(wanted)]
+    except UserError as error:
+        return failed("devices", str(error), "change the key devices in the configuration")
+    workers = "1 worker" if len(names) == 1 else f"{len(names)} workers"
+    shown = "the device that torch finds" if names == ["auto"] else ", ".join(names)
+    return ok("devices", f"{workers}: {shown}", {"devices": names})
 
 
 def check_profile(node: Node) -> Check:

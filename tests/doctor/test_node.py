@@ -56,6 +56,14 @@ def test_the_bundle_is_verified(place, tmp_path):
     assert node.check_bundle(place(bundle=str(tmp_path))).state == "failed"
 
 
+def test_the_devices_of_a_cloud_agent_are_looked_for():
+    check = node.check_devices(("cpu", "cpu"))
+    assert (check.state, check.detail) == ("ok", "2 workers: cpu, cpu")
+    check = node.check_devices(("cuda:99",))
+    assert check.state == "failed"
+    assert check.detail.startswith("devices: cuda:99: this machine has ")
+
+
 def test_a_missing_profile_is_a_warning(place, tmp_path):
     check = node.check_profile(place(profile=str(tmp_path / "none.json")))
     assert (check.state, check.facts) == ("warning", {})

@@ -6,7 +6,7 @@ import time
 from mc_proto import serde
 from mc_proto.v1 import cloud_pb2
 
-from cloud_agent.front.worker_link import TaskEnd
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.routing import WorkerLoad

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from mc_proto.v1 import cloud_pb2
 
-from cloud_agent.front.worker_link import TaskEnd
 from cloud_agent.pipe import messages as on_pipe
 from cloud_agent.pipe.messages import Kind
+from cloud_agent.pipe.task_end import TaskEnd
 from cloud_agent.worker.parent import die_with_parent, ignore_signals
 from cloud_agent.worker.pipe_end import PipeEnd
 from mc_sched.core.cloud.routing import WorkerLoad

@@ -12,8 +12,8 @@ from mc_proto.v1 import cloud_pb2
 from cloud_agent.devices import Device
 from cloud_agent.front import remote_worker
 from cloud_agent.front.remote_worker import RemoteWorker
-from cloud_agent.front.worker_link import TaskEnd
 from cloud_agent.pipe.messages import Start
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.settings import CloudSettings
 from mc_sched.core.task import ExitRule

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_agent.front.worker_link import TaskEnd
 from cloud_agent.pipe import messages as on_pipe
 from cloud_agent.pipe.frames import BadFrame, Frame, FrameReader
 from cloud_agent.pipe.messages import Kind
+from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.routing import WorkerLoad
 from mc_sched.core.histogram import LATENCY_BOUNDS_NS, Histogram

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cloud_agent.front.worker_link import TaskEnd
+from cloud_agent.pipe.task_end import TaskEnd
 from cloud_agent.worker.decoder import PayloadDecoder
 from cloud_agent.worker.executor import StageExecutor
 from mc_sched.core import events as ev
