@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,9 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from mc_proto.channel import connect
-from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
-
+from mc_sched.bench.cloud_tasks import CloudTasks
 from mc_sched.testbed import Testbed
 
 PERIOD_S = 4.0
@@ -96,26 +95,11 @@ async def _step(testbed: Testbed) -> None:
 
 async def _second_edge(address: str, image: bytes, seed: int) -> None:
     draw = random.Random(seed)
-    channel = connect(address)
-    stub: Any = cloud_pb2_grpc.CloudAgentStub(channel)
-    try:
-        table = await stub.Describe(cloud_pb2.DescribeRequest(), timeout=10)
-        number = 0
-        while True:
-            number += 1
-            opened = cloud_pb2.InferRequest.Open(
-                task_id=f"busy-{number}", edge_id="second", codec="jpeg",
-                payload_bytes=len(image), budget_ns=BUSY_BUDGET_NS, head=image,
-                accuracy=table.exits[-1].accuracy["jpeg"], bundle_hash=table.bundle_hash,
-                exit_rule=common_pb2.EXIT_RULE_EARLIEST,
-            )  # fmt: skip
-            call = stub.Infer(timeout=10)
-            await call.write(cloud_pb2.InferRequest(open=opened))
-            async for _ in call:
-                pass
+    async with CloudTasks(address, "second") as tasks:
+        for number in itertools.count(1):
+            tasks.send(f"busy-{number}", image, BUSY_BUDGET_NS)
+            await tasks.end(f"busy-{number}")
             await asyncio.sleep(draw.expovariate(1 / BUSY_PAUSE_S))
-    finally:
-        await channel.close(None)
 
 
 def wandering_trace(seed: str, seconds: int, median_mbps: float) -> str:

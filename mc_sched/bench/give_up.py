@@ -14,17 +14,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-from mc_proto.channel import connect
-from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
-
+from mc_sched.bench.cloud_tasks import CloudTasks
 from mc_sched.bench.stats import median, quantile
 from mc_sched.obs.log.event_log import read_log
 from mc_sched.testbed import Testbed
 
 BUDGET_NS = 10_000_000_000
 EDGE_ID = "bench"
-EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -56,13 +52,13 @@ async def measure_give_up(
     """Give up `tasks` tasks while a real cloud agent works on them, and read its log."""
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as directory:
         async with Testbed(bundle=bundle, link=None, directory=directory) as testbed:  # noqa: SIM117
-            async with _Client(testbed.cloud_address) as client:
-                await _until_given_up(client, testbed, tasks, seed, progress)
+            async with CloudTasks(testbed.cloud_address, EDGE_ID) as sender:
+                await _until_given_up(sender, tasks, seed, progress)
         return read_give_ups(read_log(testbed.cloud_log))
 
 
 async def _until_given_up(
-    client: _Client, testbed: Testbed, tasks: int, seed: int, progress: Callable[[str], None]
+    sender: CloudTasks, tasks: int, seed: int, progress: Callable[[str], None]
 ) -> None:
     """Send tasks until enough were given up in time; some replies are faster than the give-up."""
     from mc_models.data.preprocess import encode_jpeg
@@ -72,54 +68,21 @@ async def _until_given_up(
     draw = random.Random(seed)
     number = caught = 0
     while caught < tasks:
-        caught += await client.give_up_one(f"give-up-{number}", image, draw)
+        caught += await _give_up_one(sender, f"give-up-{number}", image, draw)
         number += 1
         if number % 200 == 0:
             progress(f"{caught} of {tasks} tasks given up during their work")
 
 
-class _Client:
-    """Talks to a cloud agent as an edge does, with separate connections for images and control."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    async def __aenter__(self) -> _Client:
-        self._data, self._control = connect(self._address), connect(self._address)
-        self._infer: Any = cloud_pb2_grpc.CloudAgentStub(self._data)
-        self._control_stub: Any = cloud_pb2_grpc.CloudAgentStub(self._control)
-        self._table = await self._control_stub.Describe(cloud_pb2.DescribeRequest(), timeout=10)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._data.close(None)
-        await self._control.close(None)
-
-    async def give_up_one(self, task_id: str, image: bytes, draw: random.Random) -> bool:
-        """Send a task and give it up at a random moment; return True if that stopped its work."""
-        last = self._table.exits[-1]
-        call = self._infer.Infer(timeout=30)
-        opened = cloud_pb2.InferRequest.Open(
-            task_id=task_id,
-            edge_id=EDGE_ID,
-            codec="jpeg",
-            payload_bytes=len(image),
-            accuracy=last.accuracy["jpeg"],
-            budget_ns=BUDGET_NS,
-            exit_rule=common_pb2.EXIT_RULE_EARLIEST,
-            bundle_hash=self._table.bundle_hash,
-            head=image,
-        )
-        await call.write(cloud_pb2.InferRequest(open=opened))
-        first = await call.read()
-        await asyncio.sleep(draw.random() * first.accepted.predicted_ns / 1e9)
-        await self._control_stub.GiveUp(
-            cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=EDGE_ID), timeout=10
-        )
-        stopped = False
-        while (message := await call.read()) is not EOF:
-            stopped = stopped or message.WhichOneof("message") == "stopped"
-        return stopped
+async def _give_up_one(tasks: CloudTasks, task_id: str, image: bytes, draw: random.Random) -> bool:
+    """Send a task and give it up at a random moment; return True if that stopped its work."""
+    tasks.send(task_id, image, BUDGET_NS)
+    kind, accepted = await tasks.next_message(task_id)
+    if kind != "accepted":
+        return False
+    await asyncio.sleep(draw.random() * accepted.predicted_ns / 1e9)
+    tasks.give_up(task_id)
+    return await tasks.end(task_id) == "stopped"
 
 
 def read_give_ups(records: Iterable[dict[str, Any]]) -> GiveUps:

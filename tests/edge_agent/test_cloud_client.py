@@ -8,21 +8,23 @@ import pytest
 from mc_proto.v1 import common_pb2
 
 from edge_agent import cloud_client
-from edge_agent.cloud_client import CHUNK_BYTES, CloudClient
+from edge_agent.cloud_client import CloudClient
 from mc_sched.core import events as ev
 from mc_sched.core.actions import SendProbe, SendToCloud
 from mc_sched.core.predictors.probing import Padding
-from mc_sched.core.task import ExitRule
+from mc_sched.core.task import ExitRule, RefusalCode
 from mc_sched.obs.log.moments import CloudStory, Moment
 from tests.edge_agent.edge_rig import CLOUD, PATIENCE_S, S, until
-from tests.edge_agent.fake_cloud_agent import (
+from tests.proto.session.fake_cloud_agent import (
     ACCEPTED,
-    PROGRESSED,
+    EMPTY,
     REFUSED,
+    REJECTED,
     RESULT,
     STOPPED,
     FakeCloudAgent,
     Reply,
+    about,
     is_silent,
 )
 
@@ -50,10 +52,10 @@ class Link:
         padding = next(self.paddings, Padding())
         self.client.probe(SendProbe(padding.up_bytes, padding.down_bytes, bare[-1] if bare else 0))
 
-    def send(self, task_id, payload=b"jpeg", budget_s=30.0):
+    def send(self, task_id, payload=b"jpeg", budget_s=30.0, wanted=0):
         action = SendToCloud(
             task_id=task_id, codec="jpeg", accuracy=0.75, budget_ns=int(budget_s * S), down_ns=3,
-            exit_rule=ExitRule.PURSUE, reply_in_ns=5,
+            exit_rule=ExitRule.PURSUE, reply_in_ns=5, wanted=wanted,
         )  # fmt: skip
         self.client.send(action, payload)
 
@@ -90,7 +92,7 @@ async def linked(agent, **options):
     finally:
         await link.client.close()
         await agent.crash()
-        assert link.client._calls == {}
+        assert link.client._session is None
 
 
 @pytest.fixture
@@ -104,8 +106,11 @@ async def agent():
 async def test_the_cloud_is_found_after_a_first_probe(agent):
     async with linked(agent) as link:
         await link.found()
-        kinds = [ev.CloudReached, ev.LinkSampled, ev.CloudFound]
-        assert [type(event) for event in link.events[:3]] == kinds
+        kinds = [ev.CloudReached, ev.LinkSampled, ev.CreditsGranted, ev.CloudFound]
+        assert [type(event) for event in link.events[:4]] == kinds
+        assert link.of(ev.CreditsGranted)[0].credits == agent.credits
+        (hello,) = agent.hellos
+        assert (hello.edge_id, hello.bundle_hash) == ("robot", "the bundle")
         (found,) = link.of(ev.CloudFound)
         assert (found.table.stage_ns, found.table.exits) == (CLOUD.stage_ns, CLOUD.exits)
 
@@ -164,6 +169,36 @@ async def test_the_right_bundle_is_used_once_it_is_installed(agent):
         assert link.states() == ["CloudGone", "CloudFound"]
 
 
+async def test_a_session_without_credits_is_not_used(agent, monkeypatch):
+    monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.1)
+    agent.credits = 0
+    async with linked(agent) as link:
+        await until(lambda: link.states() == ["CloudGone"])
+        (gone,) = link.of(ev.CloudGone)
+        expected = "the cloud agent gave no credits within 0.1 s"
+        assert gone.reason == f"{agent.address} ended the session: {expected}"
+        agent.credits = 3
+        await link.found()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("RESOURCE_EXHAUSTED", "{} ended the session: the sentence"),
+        ("INVALID_ARGUMENT", "{} ended the session: the sentence"),
+        ("PERMISSION_DENIED", "{} refuses this node's certificate: the sentence"),
+    ],
+)
+async def test_a_refused_session_is_reported_once_with_its_reason(agent, status, reason):
+    agent.refusal = (grpc.StatusCode[status], "the sentence")
+    async with linked(agent) as link:
+        await until(lambda: link.states())
+        await asyncio.sleep(2.5 * cloud_client.RETRY_S)
+        assert [gone.reason for gone in link.of(ev.CloudGone)] == [reason.format(agent.address)]
+        agent.refusal = None
+        await link.found()
+
+
 # --- one task ---------------------------------------------------------------------------------
 
 
@@ -177,161 +212,124 @@ async def test_the_clouds_messages_become_events_in_order(agent):
         assert (accepted.exit, accepted.predicted_ns) == ("final", 5)
         assert (accepted.queue_ns, accepted.held_ns) == (2, 1)
         assert (end.exit, end.prediction.top, end.compute_ns) == ("final", ((3, 1.0),), 7)
-        assert (end.slowdown, end.reply_bytes) == (1.5, RESULT.ByteSize())
+        assert (end.slowdown, end.reply_bytes) == (1.5, about("a", RESULT).messages[0].ByteSize())
 
 
 async def test_the_open_message_has_the_constraints(agent):
     async with linked(agent) as link:
-        link.send("a", b"a payload", budget_s=2.0)
+        await link.found()
+        link.send("a", b"a payload", budget_s=2.0, wanted=5)
         await link.end("a")
         opened = agent.uploads["a"].opened
-        assert (opened.task_id, opened.edge_id, opened.codec) == ("a", "robot", "jpeg")
-        assert (opened.accuracy, opened.budget_ns, opened.down_ns) == (0.75, 2 * S, 3)
-        assert (opened.reply_in_ns, opened.exit_rule) == (5, common_pb2.EXIT_RULE_PURSUE)
-        assert (opened.bundle_hash, opened.payload_bytes) == ("the bundle", len(b"a payload"))
+        assert (opened.task_id, opened.codec, opened.accuracy) == ("a", "jpeg", 0.75)
+        assert (opened.down_ns, opened.exit_rule) == (3, common_pb2.EXIT_RULE_PURSUE)
+        assert (opened.payload_bytes, opened.wanted) == (len(b"a payload"), 5)
+        assert 1.9 * S < opened.budget_ns <= 2 * S
+        assert opened.HasField("reply_in_ns")
 
 
 @pytest.mark.parametrize(
-    ("size", "messages"),
-    [(1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (5 * CHUNK_BYTES, 5), (300_000, 19)],
-)
-async def test_a_payload_arrives_complete_with_its_head_in_the_first_message(agent, size, messages):
-    payload = bytes(number % 251 for number in range(size))
-    async with linked(agent) as link:
-        link.send("a", payload)
-        await link.end("a")
-        upload = agent.uploads["a"]
-        assert bytes(upload.payload) == payload
-        assert upload.messages == messages
-        assert len(upload.opened.head) == min(size, CHUNK_BYTES)
-
-
-@pytest.mark.parametrize(
-    ("replies", "end", "reason"),
+    ("messages", "end", "reason"),
     [
         ((REFUSED,), ev.CloudRefused, "too busy"),
         ((STOPPED,), ev.CloudStopped, "infeasible"),
         ((ACCEPTED, STOPPED), ev.CloudStopped, "infeasible"),
-        ((ACCEPTED, PROGRESSED), ev.CloudLost, "the cloud sent no answer"),
-        ((), ev.CloudLost, "the cloud sent no answer"),
+        ((REJECTED,), ev.CloudLost, "open.codec: 'webp' is not a codec"),
+        ((ACCEPTED, REJECTED), ev.CloudLost, "open.codec: 'webp' is not a codec"),
+        ((EMPTY,), ev.CloudLost, "the cloud sent a message without content"),
+        ((RESULT,), ev.CloudLost, "the cloud sent `result` before `accepted`"),
     ],
 )
-async def test_every_end_of_a_call(agent, replies, end, reason):
+async def test_every_end_of_a_task(agent, messages, end, reason):
     async def infer(upload):
         await upload.read_all()
-        await upload.send(*replies)
+        await upload.send(*messages)
 
     agent.infer = infer
     async with linked(agent) as link:
+        await link.found()
         link.send("a")
         got = await link.end("a")
         assert (type(got), got.reason) == (end, reason)
 
 
-async def test_messages_after_the_last_one_are_ignored(agent):
+async def test_a_refusal_has_its_code(agent):
     async def infer(upload):
-        await upload.read_all()
-        await upload.send(REFUSED, RESULT)
+        await upload.send(REFUSED)
 
     agent.infer = infer
+    async with linked(agent) as link:
+        await link.found()
+        link.send("a")
+        assert (await link.end("a")).code is RefusalCode.NO_CREDIT
+
+
+async def test_a_task_without_a_session_is_lost(agent):
     async with linked(agent) as link:
         link.send("a")
-        await link.end("a")
-        link.send("b")
-        await link.end("b")
-        assert link.story("a") == ["CloudRefused"]
-
-
-async def rejected(agent, task_ids):
-    async with linked(agent) as link:
-        for task_id in task_ids:
-            link.send(task_id, bytes(500_000))
-        return {(type(end), end.reason) for end in [await link.end(i) for i in task_ids]}
-
-
-async def test_a_rejected_call_is_lost_with_the_clouds_reason(agent):
-    async def infer(upload):
-        await upload.read_all()
-        await upload.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 256 calls")
-
-    agent.infer = infer
-    assert await rejected(agent, "abc") == {(ev.CloudLost, "overload: 256 calls")}
-
-
-async def test_a_call_that_is_rejected_during_its_upload_is_lost(agent):
-    """The reason is known only if gRPC passes it on: a failed write may hide the status."""
-
-    async def infer(upload):
-        await upload.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "overload: 256 calls")
-
-    agent.infer = infer
-    task_ids = [f"t{number}" for number in range(24)]
-    assert {kind for kind, _ in await rejected(agent, task_ids)} == {ev.CloudLost}
-
-
-async def test_an_empty_message_loses_only_its_task(agent):
-    async def infer(upload):
-        await upload.read_all()
-        await upload.send(Reply() if upload.opened.task_id == "a" else RESULT)
-
-    agent.infer = infer
-    async with linked(agent) as link:
-        link.send("a")
-        link.send("b")
-        assert isinstance(await link.end("a"), ev.CloudLost)
-        assert isinstance(await link.end("b"), ev.CloudReplied)
-
-
-async def test_a_task_in_a_silent_cloud_is_lost_when_its_budget_is_over(agent, monkeypatch):
-    monkeypatch.setattr(cloud_client, "GIVE_UP_GRACE_S", 0.05)
-    agent.infer = is_silent
-    async with linked(agent) as link:
-        link.send("a", budget_s=0.05)
-        assert isinstance(await link.end("a"), ev.CloudLost)
+        assert link.story("a") == []  # not while the machine's actions are being performed
+        assert (await link.end("a")).reason == "no cloud agent was found yet"
 
 
 async def test_many_tasks_at_once_end_once_each(agent):
     async with linked(agent) as link:
+        await link.found()
         for number in range(40):
             link.send(f"t{number}", bytes(40_000))
         for number in range(40):
             assert isinstance(await link.end(f"t{number}"), ev.CloudReplied)
+        assert len(agent.sessions) == 1
+
+
+async def test_the_clouds_part_of_the_story_is_logged(agent):
+    stories = []
+
+    async def with_story(upload):
+        await upload.read_all()
+        story = [Reply.Moment(name="StageDone", at_ns=7, took_ns=3, detail="stage 0")]
+        await upload.send(ACCEPTED, {**RESULT, "story": story})
+
+    agent.infer = with_story
+    async with linked(agent, log_story=stories.append) as link:
+        await link.found()
+        link.send("a")
+        await link.end("a")
+    assert stories == [CloudStory("a", (Moment("StageDone", 7, 3, "stage 0"),))]
+
+
+# --- credits and load -------------------------------------------------------------------------
+
+
+async def test_changed_credits_are_fed(agent):
+    async with linked(agent) as link:
+        await link.found()
+        for credits in (20, 1):
+            await agent.sessions[0].send(Reply(credits=credits))
+        await until(lambda: [e.credits for e in link.of(ev.CreditsGranted)] == [8, 20, 1])
+
+
+async def test_the_load_is_fed(agent):
+    async with linked(agent) as link:
+        await link.found()
+        await agent.sessions[0].send(Reply(load=Reply.Load(queue_ns=9, slowdown=1.5)))
+        await until(lambda: link.of(ev.CloudLoadSampled))
+        (load,) = link.of(ev.CloudLoadSampled)
+        assert (load.queue_ns, load.slowdown) == (9, 1.5)
+        assert link.states() == ["CloudFound"]
 
 
 # --- give up ----------------------------------------------------------------------------------
 
 
-async def test_a_give_up_during_an_upload_stops_the_upload(agent):
-    payload, under_way = bytes(8 * 2**20), asyncio.Event()
-
-    async def infer(upload):
-        while await upload.read():
-            if upload.messages == 4:
-                under_way.set()
-            await asyncio.sleep(0.001)
-
-    agent.infer = infer
-    async with linked(agent) as link:
-        link.send("a", payload)
-        await asyncio.wait_for(under_way.wait(), PATIENCE_S)
-        link.client.give_up("a")
-        end = await link.end("a")
-        assert (type(end), end.reason) == (ev.CloudStopped, "the upload was stopped")
-        upload = agent.uploads["a"]
-        await asyncio.wait_for(upload.hung_up.wait(), PATIENCE_S)
-        assert 4 * CHUNK_BYTES <= len(upload.payload) < len(payload) // 2
-        await until(lambda: agent.given_up == ["robot/a"])
-
-
 async def test_a_give_up_of_an_accepted_task_waits_for_the_clouds_confirmation(agent):
     async def infer(upload):
-        await upload.read_all()
         await upload.send(ACCEPTED)
         await until(lambda: agent.given_up)
         await upload.send(STOPPED)
 
     agent.infer = infer
     async with linked(agent) as link:
+        await link.found()
         link.send("a")
         await until(lambda: link.of(ev.CloudAccepted))
         link.client.give_up("a")
@@ -341,39 +339,43 @@ async def test_a_give_up_of_an_accepted_task_waits_for_the_clouds_confirmation(a
 
 async def test_a_reply_that_crosses_the_give_up_is_used(agent):
     async def infer(upload):
-        await upload.read_all()
         await upload.send(ACCEPTED)
         await until(lambda: agent.given_up)
         await upload.send(RESULT)
 
     agent.infer = infer
     async with linked(agent) as link:
+        await link.found()
         link.send("a")
         await until(lambda: link.of(ev.CloudAccepted))
         link.client.give_up("a")
         assert isinstance(await link.end("a"), ev.CloudReplied)
 
 
-async def test_a_give_up_that_is_not_confirmed_cuts_the_call(agent, monkeypatch):
-    monkeypatch.setattr(cloud_client, "GIVE_UP_GRACE_S", 0.1)
-
-    async def infer(upload):
-        await upload.read_all()
-        await upload.send(ACCEPTED)
-        await asyncio.sleep(3600)
-
-    agent.infer = infer
+async def test_a_give_up_that_is_not_confirmed_ends_the_task_but_not_the_session(
+    agent, monkeypatch
+):
+    monkeypatch.setattr("mc_proto.session.session.GRACE_S", 0.1)
+    agent.infer = is_silent
     async with linked(agent) as link:
+        await link.found()
         link.send("a")
-        await until(lambda: link.of(ev.CloudAccepted))
+        await until(lambda: "a" in agent.uploads)
         link.client.give_up("a")
         end = await link.end("a")
-        assert (type(end), end.reason) == (ev.CloudLost, "the connection was cut")
-        await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
+        assert type(end) is ev.CloudStopped
+        assert end.reason == "the cloud did not confirm the give-up"
+        await agent.uploads["a"].send(STOPPED)  # too late
+        agent.infer = FakeCloudAgent(CLOUD).infer
+        link.send("b")
+        assert isinstance(await link.end("b"), ev.CloudReplied)
+        assert link.story("a") == ["CloudStopped"]
+        assert len(agent.sessions) == 1
 
 
 async def test_a_give_up_of_an_ended_task_sends_nothing(agent):
     async with linked(agent) as link:
+        await link.found()
         link.send("a")
         await link.end("a")
         link.client.give_up("a")
@@ -395,19 +397,10 @@ async def test_give_ups_and_probes_never_share_a_connection_with_images(agent):
         assert agent.control_peers.isdisjoint(agent.data_peers)
 
 
-async def test_a_task_that_is_given_up_when_it_is_sent_ends_too(agent):
-    async with linked(agent) as link:
-        await link.found()
-        link.send("a")
-        link.client.give_up("a")
-        assert isinstance(await link.end("a"), ev.CloudStopped)
-        assert "a" not in agent.uploads
-
-
 # --- losing the cloud -------------------------------------------------------------------------
 
 
-async def test_calls_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is_back(agent):
+async def test_tasks_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is_back(agent):
     agent.infer = is_silent
     async with linked(agent) as link:
         await link.found()
@@ -417,6 +410,8 @@ async def test_calls_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is
         await agent.crash()
         assert [type(await link.end(task_id)) for task_id in "abc"] == [ev.CloudLost] * 3
         await until(lambda: link.states() == ["CloudFound", "CloudGone"])
+        names = [type(event).__name__ for event in link.events]
+        assert names.index("CloudGone") < names.index("CloudLost")  # no task may be sent between
         link.send("d")
         assert isinstance(await link.end("d"), ev.CloudLost)
         agent.infer = FakeCloudAgent(CLOUD).infer
@@ -424,6 +419,42 @@ async def test_calls_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is
         await link.found(times=2)
         link.send("e")
         assert isinstance(await link.end("e"), ev.CloudReplied)
+
+
+async def test_a_session_that_the_cloud_ends_is_replaced(agent):
+    ending = asyncio.Event()
+
+    async def infer(upload):
+        await upload.read_all()
+        await ending.wait()
+        await upload.session.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "it sends without credit")
+
+    agent.infer = infer
+    async with linked(agent) as link:
+        await link.found()
+        link.send("a")
+        await until(lambda: "a" in agent.uploads)
+        ending.set()
+        assert (await link.end("a")).reason == "it sends without credit"
+        reason = f"{agent.address} ended the session: it sends without credit"
+        assert link.of(ev.CloudGone)[0].reason == reason
+        await link.found(times=2)
+        assert link.states() == ["CloudFound", "CloudGone", "CloudFound"]
+        assert len(link.of(ev.CreditsGranted)) == 2
+
+
+async def test_a_session_that_takes_no_bytes_is_replaced(agent, monkeypatch):
+    monkeypatch.setattr(cloud_client, "STALLED_NS", 0.2 * S)
+    agent.chunk_s = 3600
+    async with linked(agent) as link:
+        await link.found()
+        link.send("small")  # the agent reads this, and then nothing more
+        link.send("large", bytes(64 * 2**20))
+        assert isinstance(await link.end("large"), ev.CloudLost)
+        (gone,) = link.of(ev.CloudGone)
+        assert gone.reason == f"{agent.address} takes no bytes, although it answers probes"
+        agent.chunk_s = 0
+        await link.found(times=2)
 
 
 async def test_one_missed_probe_does_not_lose_the_cloud(agent, monkeypatch):
@@ -439,7 +470,7 @@ async def test_one_missed_probe_does_not_lose_the_cloud(agent, monkeypatch):
         assert lost.reason == f"{agent.address} does not answer (deadline_exceeded)"
 
 
-async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, monkeypatch):
+async def test_missed_probes_in_a_row_lose_the_cloud_and_its_session(agent, monkeypatch):
     monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.3)
     agent.infer = is_silent
     async with linked(agent) as link:
@@ -448,19 +479,20 @@ async def test_missed_probes_in_a_row_lose_the_cloud_and_cut_its_calls(agent, mo
         await until(lambda: "a" in agent.uploads)
         agent.deaf_probes = cloud_client.MISSED_PROBES
         end = await link.end("a")
-        assert (type(end), end.reason) == (ev.CloudLost, "the connection was cut")
-        (gone,) = link.of(ev.CloudGone)
-        assert gone.reason == f"{agent.address} does not answer (deadline_exceeded)"
+        reason = f"{agent.address} does not answer (deadline_exceeded)"
+        assert (type(end), end.reason) == (ev.CloudLost, reason)
+        assert [gone.reason for gone in link.of(ev.CloudGone)] == [reason]
         assert len(link.of(ev.ProbeLost)) == cloud_client.MISSED_PROBES - 1
-        await asyncio.wait_for(agent.uploads["a"].hung_up.wait(), PATIENCE_S)
+        await until(lambda: agent.sessions[0].over)
         await link.found(times=2)  # it answers again
 
 
-async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent):
+@pytest.mark.parametrize("in_session", [True, False])
+async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent, in_session):
     going_on = asyncio.Event()
 
     async def infer(upload):
-        await upload.read_all()
+        await upload.send(ACCEPTED)
         await going_on.wait()
         await upload.send(RESULT)
 
@@ -468,10 +500,13 @@ async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent):
     async with linked(agent) as link:
         await link.found()
         link.send("a")
-        await until(lambda: "a" in agent.uploads)
+        await until(lambda: link.of(ev.CloudAccepted))
         agent.draining = True
+        if in_session:
+            await agent.sessions[0].send(Reply(load=Reply.Load(slowdown=1, draining=True)))
         await until(lambda: link.of(ev.CloudGone))
-        assert link.of(ev.CloudGone)[0].reason == "the cloud agent is shutting down"
+        await asyncio.sleep(2 * cloud_client.RETRY_S)
+        assert [gone.reason for gone in link.of(ev.CloudGone)] == [cloud_client.DRAINING]
         going_on.set()
         assert isinstance(await link.end("a"), ev.CloudReplied)
 
@@ -492,11 +527,12 @@ async def test_close_ends_every_task_and_leaves_nothing_running(agent):
     before = asyncio.all_tasks()
     async with linked(agent) as link:
         await link.found()
-        for task_id in "ab":
-            link.send(task_id)
-        await until(lambda: len(agent.uploads) == 2)
+        for task_id in "abc":
+            link.send(task_id, bytes(100_000))
+        await until(lambda: len(agent.uploads) == 3)
         link.client.give_up("b")
-    assert [link.story(task_id) for task_id in "ab"] == [["CloudLost"], ["CloudStopped"]]
+        link.send("d")
+    assert [link.story(task_id) for task_id in "abcd"] == [["CloudLost"]] * 4
     await until(lambda: asyncio.all_tasks() <= before)
 
 
@@ -517,20 +553,3 @@ async def test_the_round_trip_of_a_padded_probe_is_not_sent_to_the_cloud(agent):
         await until(lambda: len(agent.probes) > 3)
     assert len(agent.probes[0].padding) == 5_000
     assert agent.probes[1].last_rtt_ns == 0
-
-
-async def test_the_clouds_part_of_the_story_is_logged(agent):
-    stories = []
-
-    async def with_story(upload):
-        await upload.read_all()
-        moments = [Reply.Moment(name="StageDone", at_ns=7, took_ns=3, detail="stage 0")]
-        reports = Reply(story=moments)
-        reports.MergeFrom(RESULT)
-        await upload.send(ACCEPTED, reports)
-
-    agent.infer = with_story
-    async with linked(agent, log_story=stories.append) as link:
-        link.send("a")
-        await link.end("a")
-    assert stories == [CloudStory("a", (Moment("StageDone", 7, 3, "stage 0"),))]

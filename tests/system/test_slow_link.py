@@ -17,8 +17,20 @@ def names_by_task(records):
     return by_task
 
 
-def check_that_no_call_is_forgotten(records):
-    """Every call ends, and a call still open at its task's outcome was given up."""
+async def log_of_ended(deployment, stream_id):
+    """Return a stream's records once each offload has ended: a give-up is confirmed later."""
+
+    async def ended():
+        records = await deployment.edge_log_of(stream_id)
+        stories = names_by_task(records).values()
+        waiting = any("SendToCloud" in names and not ENDS & {*names} for names in stories)
+        return None if waiting else records
+
+    return await until(ended)
+
+
+def check_that_no_offload_is_forgotten(records):
+    """Every offload ends, and one still open at its task's outcome was given up."""
     for names in names_by_task(records).values():
         assert names.count("Finish") == 1
         if "SendToCloud" in names:
@@ -43,8 +55,8 @@ async def test_a_link_that_turns_slow_is_given_up_and_the_local_net_answers(depl
     assert taken_back
     assert "succeeded" in kinds(taken_back)
     assert kinds(outcomes)["succeeded"] >= 35
-    records = await deployment.edge_log_of("slow")
-    check_that_no_call_is_forgotten(records)
+    records = await log_of_ended(deployment, "slow")
+    check_that_no_offload_is_forgotten(records)
     by_task = names_by_task(records)
     for outcome in taken_back:
         names = by_task[outcome.task_id]
@@ -59,7 +71,7 @@ async def test_over_3g_tasks_run_on_the_device(deployment):
     outcomes = await deployment.stream("far", count=20, deadline_s=0.1).outcomes()
     assert sites(outcomes)["cloud"] == 0
     assert sites(outcomes)["edge"] > 0
-    check_that_no_call_is_forgotten(await deployment.edge_log_of("far"))
+    check_that_no_offload_is_forgotten(await log_of_ended(deployment, "far"))
 
 
 async def test_a_task_that_is_sent_over_3g_anyway_is_given_up_at_its_deadline(deployment):
@@ -68,10 +80,11 @@ async def test_a_task_that_is_sent_over_3g_anyway_is_given_up_at_its_deadline(de
     stream = deployment.stream("stubborn", count=10, deadline_s=0.084, policy="server")
     outcomes = await stream.outcomes()
     assert kinds(outcomes) == {"late": 10}
-    records = await deployment.edge_log_of("stubborn")
-    check_that_no_call_is_forgotten(records)
+    records = await log_of_ended(deployment, "stubborn")
+    check_that_no_offload_is_forgotten(records)
     for names in names_by_task(records).values():
-        assert ("SendGiveUp" in names) == ("SendToCloud" in names)
+        # the forecast of the round trip may leave no time at all: then nothing is sent
+        assert "SendToCloud" not in names or {"SendGiveUp", "CloudStopped"} & {*names}
     assert sum("SendGiveUp" in names for names in names_by_task(records).values()) > 0
 
 
