@@ -56,8 +56,10 @@ COMPARED = tuple(
     if policy in POLICIES
 )
 T4_QOR = 0.85
-T4_CLOUD = {"decoders": t4_networks.DECODERS, "max_tasks": 256}
-"""A full batch of 32 may run while others wait, are decoded and are on the link."""
+T4_CLOUD: dict[str, object] = {
+    "decoders": t4_networks.DECODERS, "max_tasks": 256, "max_batch": 32, "credits": True,
+}  # fmt: skip
+"""A full batch may run while others wait, are decoded and are on the link."""
 WITH_BATCHES, ONE_BY_ONE = "mc, batches", "mc, one by one"
 ON_T4 = (
     Contender(WITH_BATCHES, "mc", T4_CLOUD),

@@ -64,10 +64,11 @@ def test_a_server_carries_one_edge_and_not_forty(edges, carried):
 
 @pytest.mark.usefixtures("short_trials")
 def test_on_a_t4_batches_carry_three_times_the_edges():
-    batches, one_by_one, _ = ON_T4
+    batches, one_by_one, whole_network = ON_T4
     t4 = Setting(profile="t4")
     assert trial(t4, "b", T4_QOR, one_by_one, 20) < REQUIRED_SHARE
     assert trial(t4, "b", T4_QOR, batches, 60) >= REQUIRED_SHARE
+    assert trial(t4, "b", T4_QOR, whole_network, 30) >= REQUIRED_SHARE  # 13 without batches
 
 
 def test_the_gain_of_batches_is_a_ratio_of_edges():
