@@ -29,7 +29,7 @@ _KEEPALIVE = [
 ]
 _SERVER = [
     *_KEEPALIVE,
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
     ("grpc.so_reuseport", 0),
     ("grpc.http2.bdp_probe", 0),

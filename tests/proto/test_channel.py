@@ -103,7 +103,7 @@ def test_both_ends_notice_a_dead_peer(options, end):
 
 
 def test_a_client_never_pings_more_often_than_a_server_allows(options):
-    allowed_ms = options["server"]["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    allowed_ms = options["server"]["grpc.http2.min_ping_interval_without_data_ms"]
     assert options["client"]["grpc.keepalive_time_ms"] >= allowed_ms
     assert options["client"]["grpc.http2.max_pings_without_data"] == 0  # no limit
 

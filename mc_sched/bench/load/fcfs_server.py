@@ -15,6 +15,9 @@ import grpc
 
 from mc_sched.bench.load.targets.fcfs import METHOD
 
+OPTIONS = [("grpc.so_reuseport", 0), ("grpc.http2.min_ping_interval_without_data_ms", 5_000)]
+"""The port is this server's alone; clients that wait for long may ping."""
+
 
 def serve(bundle_name: str, address: str) -> None:
     """Serve until the process is stopped."""
@@ -33,7 +36,7 @@ def serve(bundle_name: str, address: str) -> None:
 
     _, service, method = METHOD.split("/")
     handler = grpc.unary_unary_rpc_method_handler(classify)
-    server = grpc.server(ThreadPoolExecutor(1), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(ThreadPoolExecutor(1), options=OPTIONS)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service, {method: handler}),)
     )
