@@ -47,11 +47,15 @@ class Answer:
     """Outcome of a task, with the top-5 labels; `error` is set if the input was invalid."""
 
     outcome: Outcome
-    """The outcome as the agent reports it."""
+    """The outcome as the client saw it.
+
+    Its latency counts from the moment when the task was due until the outcome was here. It is late
+    if that is longer than the deadline.
+    """
     labels: tuple[str, ...] = ()
     error: str = ""
-    seen_ns: int = 0
-    """Time from the moment when the task was due until its outcome was here."""
+    claimed: Outcome | None = None
+    """The outcome as the agent reports it; None if it comes from the client alone."""
 
 
 Done = Callable[[Answer], None]
@@ -181,7 +185,7 @@ class TaskStream:
             seen_ns = now_ns - sent.due_ns
             if message.HasField("prediction"):
                 self._returns.add(now_ns, message.latency_ns - seen_ns)
-            sent.done(answer_of(message, seen_ns))
+            sent.done(answer_of(message, seen_ns, sent.constraints.deadline_ns))
         if self.has_credit:
             self._may_send.set()
 
@@ -210,19 +214,32 @@ def task_message(image: bytes, constraints: Constraints, task_id: str) -> edge_p
     )
 
 
-def answer_of(message: edge_pb2.Outcome, seen_ns: int = 0) -> Answer:
-    """Return an outcome that the agent sent, and that was here `seen_ns` after the task was due."""
-    outcome = serde.outcome_from_wire(message)
+def answer_of(
+    message: edge_pb2.Outcome, seen_ns: int | None = None, deadline_ns: int = MAX_DEADLINE_NS
+) -> Answer:
+    """Return an outcome that the agent sent, and that was here `seen_ns` after the task was due.
+
+    Without `seen_ns` it is taken as the agent reports it.
+    """
+    claimed = serde.outcome_from_wire(message)
     labels = tuple(label.name for label in message.prediction.top)
     if message.error:
-        outcome = replace(outcome, reason=message.error)
-    return Answer(outcome, labels, message.error, seen_ns)
+        claimed = replace(claimed, reason=message.error)
+    seen = claimed if seen_ns is None else _seen(claimed, seen_ns, deadline_ns)
+    return Answer(seen, labels, message.error, claimed)
+
+
+def _seen(claimed: Outcome, seen_ns: int, deadline_ns: int) -> Outcome:
+    if claimed.kind is OutcomeKind.SUCCEEDED and seen_ns > deadline_ns:
+        reason = "the outcome reached the client after the deadline"
+        return replace(claimed, kind=OutcomeKind.LATE, latency_ns=seen_ns, reason=reason)
+    return replace(claimed, latency_ns=seen_ns)
 
 
 def lost(task_id: str, constraints: Constraints, reason: str, seen_ns: int = 0) -> Answer:
     """Return the answer to a task whose agent was lost."""
-    kind = OutcomeKind.FAILED
-    return Answer(Outcome(task_id, constraints.stream_id, kind, 0, reason=reason), seen_ns=seen_ns)
+    failed = OutcomeKind.FAILED
+    return Answer(Outcome(task_id, constraints.stream_id, failed, seen_ns, reason=reason))
 
 
 def without_credit(task_id: str, constraints: Constraints) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mc_sched.obs.report.summary import TaskResult
+from mc_sched.obs.report.summary import TaskResult, claim_of
 from mc_sched.sim.scenario import EdgeGroupConfig, Scenario
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ async def _stream(
     constraints = Constraints(stream.deadline, stream.accuracy, privacy=stream.privacy.value)
     answers = client.stream(frames, list(due_s.values()), constraints)
     return [
-        TaskResult(answer.outcome, None, answer.error, due_s[answer.outcome.task_id])
+        TaskResult(
+            answer.outcome,
+            None,
+            answer.error,
+            due_s[answer.outcome.task_id],
+            claim_of(answer.claimed),
+        )
         async for answer in answers
     ]
 

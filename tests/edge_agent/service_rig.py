@@ -56,7 +56,8 @@ class Agent(Rig):
         self.intake = Intake(self.submissions, self.credits, self.lag)
         self.servicer = EdgeServicer(self.driver, self.log, self.intake, ABOUT)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(self.servicer, self.server)
-        self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")
+        self.channel_port = bind(self.server, "127.0.0.1:0")
+        self.channel = connect(f"127.0.0.1:{self.channel_port}")
         await self.server.start()
         self.stub = edge_pb2_grpc.EdgeAgentStub(self.channel)
 

@@ -91,7 +91,7 @@ def test_a_demo_prints_one_object_and_exits_well(demo):
     assert demo.code == 0
     assert "Traceback" not in demo.err
     summary = demo.summary
-    assert summary["schema"] == "mc-sched/summary/1"
+    assert summary["schema"] == "mc-sched/summary/2"
     assert (summary["tasks"], sum(summary["outcomes"].values())) == (FRAMES, FRAMES)
     assert summary["link"] == "wifi"
 

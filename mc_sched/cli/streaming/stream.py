@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mc_sched.cli.streaming.frames import Frame
 from mc_sched.errors import ConnectError
-from mc_sched.obs.report.summary import TaskResult
+from mc_sched.obs.report.summary import TaskResult, claim_of
 
 if TYPE_CHECKING:
     from mc_proto.v1.edge_pb2 import StatusReply
@@ -67,4 +67,4 @@ def result_of(answer: Answer, label: str | None, submitted_s: float = 0.0) -> Ta
     """Return the answer as a result, checked against the true label if that is known."""
     known = label is not None and answer.outcome.prediction is not None
     correct = label in answer.labels if known else None
-    return TaskResult(answer.outcome, correct, answer.error, submitted_s)
+    return TaskResult(answer.outcome, correct, answer.error, submitted_s, claim_of(answer.claimed))

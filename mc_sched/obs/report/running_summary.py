@@ -2,6 +2,10 @@
 
 It is built result by result, so that memory does not grow with the run.
 
+- `outcomes`, `deadline_met` and `latency_ms` are as the client saw them: from the moment when a
+  task was due until its outcome was there. `agent_latency_ms` is as the agent reports it, and
+  `claimed_minus_seen` the number of tasks that the agent claims in time and the client saw late. In
+  the simulator, client and agent are one.
 - `deadline_met` is the share of all submitted tasks; a refused task counts as not met.
 - Latency, accuracy and expected accuracy are over answered tasks: those with a prediction, in time
   or not.
@@ -23,7 +27,7 @@ from typing import Any
 from mc_sched.core.task import Energy, OutcomeKind, Site
 from mc_sched.obs.report.summary import RunInfo, TaskResult
 
-SCHEMA = "mc-sched/summary/1"
+SCHEMA = "mc-sched/summary/2"
 _DIGITS = 11
 _EXACT = 4096
 """Number of different latencies up to which they are not rounded."""
@@ -52,7 +56,8 @@ class RunningSummary:
         self._labelled = False
         self._expected = 0.0
         self._computed = self._cloud_ns = 0
-        self._latency = LatencyCounts()
+        self._latency, self._agent_latency = LatencyCounts(), LatencyCounts()
+        self._unseen = 0
 
     @property
     def sites(self) -> dict[str, int]:
@@ -64,6 +69,8 @@ class RunningSummary:
         outcome = result.outcome
         self.tasks += 1
         self._kinds[outcome.kind] += 1
+        if result.claimed is not None and result.claimed.kind is OutcomeKind.SUCCEEDED:
+            self._unseen += outcome.kind is OutcomeKind.LATE
         self._gave_up += outcome.gave_up
         self._bytes_up += outcome.bytes_up
         self._add_energy(outcome.energy)
@@ -88,6 +95,7 @@ class RunningSummary:
         self._answered += 1
         self._expected += outcome.expected_accuracy or 0.0
         self._latency.add(outcome.latency_ns)
+        self._agent_latency.add((result.claimed or outcome).latency_ns)
         if outcome.cloud_ns:
             self._computed += 1
             self._cloud_ns += outcome.cloud_ns
@@ -112,7 +120,9 @@ class RunningSummary:
             "deadline_met": _share(in_time, self.tasks),
             "accuracy": _share(self._correct, self._known),
             "expected_accuracy": _share(self._expected, self._answered),
+            "claimed_minus_seen": self._unseen,
             "latency_ms": self._latency.figures_ms(),
+            "agent_latency_ms": self._agent_latency.figures_ms(),
             "cloud_ms": {"mean": _share(self._cloud_ns / 1e6, self._computed)},
             "bytes_up": self._bytes_up,
             "energy_j": self._energy(info),

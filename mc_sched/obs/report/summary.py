@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mc_sched.core.task import Outcome
+from mc_sched.core.task import Outcome, OutcomeKind
 from mc_sched.core.value import value
+
+
+@value
+class Claim:
+    """The part of an outcome on which agent and client can differ, as the agent reports it."""
+
+    kind: OutcomeKind
+    latency_ns: int
+
+
+def claim_of(outcome: Outcome | None) -> Claim | None:
+    """Return the claim in an outcome that an agent reports."""
+    return None if outcome is None else Claim(outcome.kind, outcome.latency_ns)
 
 
 @value
@@ -14,12 +27,15 @@ class TaskResult:
     """The result of one frame."""
 
     outcome: Outcome
+    """As the client saw it."""
     correct: bool | None = None
     """True if the top-5 contains the true label; None if the label is not known."""
     error: str = ""
     """Set if the input was bad; names the field."""
     submitted_s: float = 0.0
     """Time since the start of the stream."""
+    claimed: Claim | None = None
+    """As the agent reports it; None: as the client saw it, or the agent has sent no outcome."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     outcomes = ", ".join(f"{count} {kind}" for kind, count in summary["outcomes"].items() if count)
     rows = [
         ("frames", f"{summary['tasks']}: {outcomes}"),
-        ("in time", f"{summary['deadline_met']:.1%}"),
+        ("in time", _in_time(summary)),
         ("answered by", f"edge {sites['edge']}, cloud {sites['cloud']}"),
         ("exits", exits),
         ("given up on the cloud", f"{summary['gave_up']}"),
@@ -71,3 +87,8 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("E3", f"{summary['e3_per_j']:.1f} {e3_unit} per joule{tail}"),
     ]
     return rows
+
+
+def _in_time(summary: dict[str, Any]) -> str:
+    text, unseen = f"{summary['deadline_met']:.1%}", summary["claimed_minus_seen"]
+    return f"{text}; the agent claims {unseen} more" if unseen else text

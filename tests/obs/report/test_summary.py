@@ -1,5 +1,6 @@
 """The summary: its keys are a contract with programs that read it."""
 
+import dataclasses
 import json
 import math
 import random
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from mc_sched.core.task import Energy, Outcome, OutcomeKind, Prediction, Site
 from mc_sched.obs.report.running_summary import SCHEMA, summarise
-from mc_sched.obs.report.summary import RunInfo, TaskResult, summary_rows
+from mc_sched.obs.report.summary import Claim, RunInfo, TaskResult, summary_rows
 from tests.obs import arbitrary
 
 MS = 1_000_000
@@ -24,7 +25,9 @@ CONTRACT = {
     "sites": {"edge": int, "cloud": int},
     "exits": dict,
     "gave_up": int, "deadline_met": float, "accuracy": float, "expected_accuracy": float,
+    "claimed_minus_seen": int,
     "latency_ms": {"mean": float, "p50": float, "p95": float, "p99": float, "max": float},
+    "agent_latency_ms": {"mean": float, "p50": float, "p95": float, "p99": float, "max": float},
     "cloud_ms": {"mean": float}, "bytes_up": int,
     "energy_j": {"total": float, "per_task": float, "idle": float, "source": str, "tail": float},
     "e3_per_j": float, "e3_with_tail_per_j": float, "e3_counts": str,
@@ -63,19 +66,20 @@ def shape(value, contract):
 def test_every_key_is_always_present_in_the_contracts_order(results):
     summary = summarise(results, INFO)
     shape(summary, CONTRACT)
-    assert summary["schema"] == SCHEMA == "mc-sched/summary/1"
+    assert summary["schema"] == SCHEMA == "mc-sched/summary/2"
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
 def test_an_empty_run_is_all_zeros():
     summary = summarise([], RunInfo("mc", "energy", "live", duration_s=0.0))
     assert summary == {
-        "schema": "mc-sched/summary/1", "policy": "mc", "mode": "energy", "link": "live",
+        "schema": "mc-sched/summary/2", "policy": "mc", "mode": "energy", "link": "live",
         "tasks": 0,
         "outcomes": {"succeeded": 0, "late": 0, "refused": 0, "failed": 0},
         "sites": {"edge": 0, "cloud": 0}, "exits": {}, "gave_up": 0,
         "deadline_met": 0.0, "accuracy": 0.0, "expected_accuracy": 0.0,
-        "latency_ms": ZERO_LATENCY, "cloud_ms": {"mean": 0.0}, "bytes_up": 0,
+        "claimed_minus_seen": 0, "latency_ms": ZERO_LATENCY, "agent_latency_ms": ZERO_LATENCY,
+        "cloud_ms": {"mean": 0.0}, "bytes_up": 0,
         "energy_j": {"total": 0, "per_task": 0.0, "idle": 0.0, "source": "model", "tail": 0},
         "e3_per_j": 0.0, "e3_with_tail_per_j": 0.0, "e3_counts": "expected",
     }  # fmt: skip
@@ -113,6 +117,22 @@ def test_a_run_key_by_key():
         "source": "model", "tail": 0,
     }  # fmt: skip
     assert (summary["e3_counts"], summary["e3_per_j"]) == ("correct", pytest.approx(1 / 1.0))
+
+
+def test_times_are_the_clients_and_the_agents_stand_beside_them():
+    seen = answered(latency_ms=90, kind="late")
+    results = [
+        dataclasses.replace(seen, claimed=Claim(OutcomeKind.SUCCEEDED, 70 * MS)),
+        dataclasses.replace(answered(latency_ms=50), claimed=Claim(OutcomeKind.SUCCEEDED, 40 * MS)),
+        dataclasses.replace(seen, claimed=Claim(OutcomeKind.LATE, 85 * MS)),
+        unanswered(),
+    ]
+    summary = summarise(results, INFO)
+    assert summary["deadline_met"] == 1 / 4
+    assert summary["claimed_minus_seen"] == 1
+    assert (summary["latency_ms"]["max"], summary["agent_latency_ms"]["max"]) == (90, 85)
+    assert (summary["latency_ms"]["p50"], summary["agent_latency_ms"]["p50"]) == (90, 70)
+    assert dict(summary_rows(summary))["in time"] == "25.0%; the agent claims 1 more"
 
 
 def test_the_run_is_described():
@@ -290,6 +310,7 @@ def test_the_order_of_the_tasks_does_not_matter(results, shuffler):
         for key in ("energy_j", "expected_accuracy", "e3_per_j", "e3_with_tail_per_j", "cloud_ms"):
             summary.pop(key)  # sums of floats
         summary["latency_ms"].pop("mean")
+        summary["agent_latency_ms"].pop("mean")
     assert first == second
 
 
