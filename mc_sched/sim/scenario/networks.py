@@ -37,6 +37,8 @@ class ExitConfig(Config):
     name: str
     stage: int = Field(ge=0)
     head: Duration
+    head_batches: dict[int, Duration] = Field(default_factory=dict)
+    """Time of the head by batch size; without it a batch takes as long as its images one by one."""
     accuracy: dict[str, float] = Field(min_length=1)
 
 
@@ -54,6 +56,8 @@ class CloudNetConfig(Config):
 
     name: str = "cloud"
     stages: list[Duration] = Field(min_length=1)
+    batches: dict[int, list[Duration]] = Field(default_factory=dict)
+    """Times of the stages by batch size, from 2; without it tasks run one by one."""
     exits: list[ExitConfig] = Field(min_length=1)
     codecs: list[CodecConfig] = Field(default_factory=lambda: [CodecConfig(name="jpeg")])
 
@@ -71,16 +75,39 @@ class CloudNetConfig(Config):
                 raise ValueError(
                     f"exit {exit_.name} uses the codec {unknown}, which is not under codecs"
                 )
+            if exit_.head_batches and exit_.head_batches.keys() != self.batches.keys():
+                raise ValueError(
+                    f"head_batches of exit {exit_.name} must have the sizes that batches has"
+                )
+        for size, times in self.batches.items():
+            if size < 2 or len(times) != len(self.stages):
+                raise ValueError(
+                    f"batches: {size} must be a size from 2 with one time for each of the "
+                    f"{len(self.stages)} stages"
+                )
         return self
 
     def table(self) -> CloudTable:
         """Return the table as the core uses it."""
+        sizes = sorted(self.batches)
         return CloudTable(
             self.name,
             tuple(self.stages),
-            tuple(Exit(e.name, e.stage, e.head, dict(e.accuracy)) for e in self.exits),
+            tuple(self._exit(e, sizes) for e in self.exits),
             codecs=tuple(Codec(c.name, c.stage, c.decode, c.payload) for c in self.codecs),
+            batch_sizes=(1, *sizes),
+            stage_batch_ns=tuple(
+                (ns, *(self.batches[size][stage] for size in sizes))
+                for stage, ns in enumerate(self.stages)
+            )
+            if sizes
+            else (),
         )
+
+    def _exit(self, config: ExitConfig, sizes: list[int]) -> Exit:
+        of_batches = tuple(config.head_batches[size] for size in sizes if config.head_batches)
+        head_batch_ns = (config.head, *of_batches) if of_batches else ()
+        return Exit(config.name, config.stage, config.head, dict(config.accuracy), head_batch_ns)
 
 
 class NetworksConfig(Config):

@@ -62,6 +62,26 @@ def test_a_cloud_agent_has_the_settings_of_its_group(tmp_path):
     assert default == CloudSettings()
 
 
+BATCHED = TABLES.replace(
+    "    stages: [4ms, 4ms]\n",
+    "    stages: [4ms, 4ms]\n    batches: {8: [16ms, 12ms], 2: [5ms, 6ms]}\n",
+)
+
+
+def test_tables_may_have_times_by_batch(tmp_path):
+    (cloud,) = built(
+        tmp_path, BATCHED.replace("head: 1ms", "head: 1ms, head_batches: {2: 1ms, 8: 3ms}")
+    ).clouds
+    table = cloud.table
+    assert table.batch_sizes == (1, 2, 8)
+    assert [table.stage_time_ns(1, size) / 1e6 for size in (1, 2, 8)] == [4, 6, 12]
+    assert [table.head_time_ns(table.exits[0], size) / 1e6 for size in (1, 2, 8)] == [1, 1, 3]
+    (cloud,) = built(tmp_path, BATCHED).clouds
+    assert cloud.table.head_time_ns(cloud.table.exits[0], 8) / 1e6 == 8
+    (cloud,) = built(tmp_path, TABLES).clouds
+    assert (cloud.table.batch_sizes, cloud.table.stage_batch_ns) == ((1,), ())
+
+
 def test_a_stream_may_begin_after_the_agents(tmp_path):
     edges = built(tmp_path, "edges: [{count: 2, stream: {start: 3s, fps: 10}}]").edges
     first = [next(edge.arrivals()).submitted_ns for edge in edges]
@@ -144,6 +164,12 @@ def test_both_directions_fade_together(tmp_path):
         (
             TABLES.replace("{jpeg: 0.9}", "{webp: 0.9}"),
             "uses the codec webp, which is not under codecs",
+        ),
+        (BATCHED.replace("[5ms, 6ms]", "[5ms]"), "with one time for each of the 2 stages"),
+        (BATCHED.replace("2: [", "1: ["), "must be a size from 2"),
+        (
+            BATCHED.replace("head: 1ms", "head: 1ms, head_batches: {4: 1ms}"),
+            "head_batches of exit early must have the sizes that batches has",
         ),
     ],
 )
