@@ -99,7 +99,7 @@ CLOUD_FAULTS = {
         waiting,
         lambda cloud: cloud.machine._schedule.order.reverse(),
     ),
-    "a planned task has no work ahead": (waiting, lambda cloud: plant(cloud, path=())),
+    "a planned task has no work ahead": (waiting, lambda cloud: plant(cloud, path=None)),
     "more tasks than max_tasks": (in_stage, lambda cloud: overload(cloud.machine)),
     "other is filed under another name": (in_stage, lambda cloud: rename(cloud.machine)),
     "a is done and still open": (waiting, lambda cloud: plant(cloud, state=CloudState.DONE)),

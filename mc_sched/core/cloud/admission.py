@@ -9,6 +9,7 @@ from mc_sched.core.cloud.plan import Plan
 from mc_sched.core.cloud.state import NodeState
 from mc_sched.core.cloud.task import CloudTask, due
 from mc_sched.core.events import Received
+from mc_sched.core.predictors.batch_time import Path
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.trial import may_follow
 from mc_sched.core.tables import Exit
@@ -92,7 +93,7 @@ class CloudAdmission:
             task.path = path = state.sizes.path(task.next_stage, exit_)
             alone_ns = times.mean_ns(now_ns, exit_, task.next_stage)
             upper_ns = times.upper_ns(now_ns, exit_, task.next_stage)
-            place = plan.place(path, path[0])
+            place = plan.place(path, path.first)
             waits_ns = int(place.start_ns * state.times.slowdown(now_ns))
             start_ns = max(ready_in_ns, waits_ns)
             runs_ns = int((place.end_ns - place.start_ns) * times.slowdown(now_ns))
@@ -118,7 +119,7 @@ class CloudAdmission:
             f"{max(0, left_ns - longest_ns) / 1e6:.1f} ms are left",
         )
 
-    def _joiners_ns(self, path: tuple[int, ...], waits_ns: int) -> int:
+    def _joiners_ns(self, path: Path, waits_ns: int) -> int:
         """Time by which the tasks that are expected to come meanwhile lengthen a task's batch.
 
         A batch is as large as its first task can bear. Tasks that can only bear a small one would
@@ -126,8 +127,8 @@ class CloudAdmission:
         """
         sizes = self._state.sizes
         expected = 1 + int(waits_ns / max(1, self._gap_ns()))
-        size = min(sizes.limits[path[0]], expected)
-        more_ns = sizes.path_ns(path, size) - sizes.path_ns(path, 1)
+        size = min(sizes.limits[path.first], expected)
+        more_ns = sizes.path_ns(path, size) - path.alone_ns
         return int(more_ns * self._state.times.slowdown(self._state.now_ns))
 
     def arrived(self) -> None:

@@ -80,7 +80,7 @@ class Dispatch:
                 task.expected_wait = NOTHING
                 state.record(task, score)
             task.move("run_stage")
-            task.path = task.path[1:]
+            task.path = None if task.path is None else task.path.tail
         action = do.RunStage(tuple([task.task_id for task in batch]), stage)
         known_ns = state.sizes.stage_ns(stage, len(batch))
         expected = state.times.forecast(now_ns, known_ns)

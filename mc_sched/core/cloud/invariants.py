@@ -49,7 +49,7 @@ def check_order(state: NodeState) -> None:
     _must(sorted(map(id, order)) == sorted(planned), "the plan is not about the open tasks")
     dues_ns = [task.due_ns for task in order]
     _must(dues_ns == sorted(dues_ns), "the plan is not in the order of the deadlines")
-    _must(all(task.path for task in order), "a planned task has no work ahead")
+    _must(all(task.path is not None for task in order), "a planned task has no work ahead")
 
 
 def check_count(open_tasks: int, most_tasks: int) -> None:

@@ -11,25 +11,29 @@ from __future__ import annotations
 from math import inf
 
 from mc_sched.core.cloud.task import CloudTask
-from mc_sched.core.predictors.batch_time import BatchTimes
+from mc_sched.core.predictors.batch_time import BatchTimes, Path
 from mc_sched.core.value import value
 
 
 class Batch:
     """Tasks that go through the stages together, each up to its exit."""
 
-    def __init__(self, place: int, pieces: int) -> None:
+    def __init__(self, place: int, path: Path) -> None:
         self.place = place
         """Its place in the order of the plan."""
         self.tasks: list[CloudTask] = []
-        self.counts = [0] * pieces
-        """Number of tasks that need each piece of work."""
+        self.ends_ns: list[float] = []
+        """Time from now until the answer of each task, without `delay_ns`."""
+        self.path: Path | None = path
+        """The path of all its tasks; None if they answer at different exits."""
+        self.counts: list[int] = []
+        """Number of tasks that need each piece of work; filled when the paths differ."""
         self.bears_ns = inf
         """Delay that its tasks can just bear, so that others may join it."""
         self.spare_ns = inf
         """Delay after which one of its tasks might be late, by the upper quantile."""
         self.delay_ns = 0.0
-        """Delay by the tasks that joined it, or an earlier batch, after its own tasks."""
+        """Delay by all tasks that joined it, or an earlier batch, since it began."""
 
 
 @value
@@ -46,7 +50,7 @@ class Plan:
     """The batches so far, and the moment when they are done."""
 
     def __init__(self, times: BatchTimes, busy_ns: float) -> None:
-        self._times, self._steps, self._limits = times, times.steps, times.limits
+        self._times, self._most = times, times.most
         self.end_ns = busy_ns
         """Time from now until all planned work is done."""
         self.least_spare_ns = inf
@@ -54,78 +58,92 @@ class Plan:
         self.batches: list[Batch] = []
         self._forming: dict[int, Batch] = {}
         """Group of tasks -> the batch that its next task may join."""
-        self._ends_ns: dict[str, tuple[float, Batch]] = {}
 
-    def add(self, task: CloudTask, left_ns: float, bears_ns: float, group: int) -> None:
+    def add(self, task: CloudTask, path: Path, left_ns: float, bears_ns: float, group: int) -> None:
         """Add the task that is due next.
 
         Tasks of one `group` may form a batch. The task might be late after `left_ns`, by the upper
         quantile; others may delay it until `bears_ns` by joining its batch, or one before it.
         """
-        path = task.path
-        batch = self._open_batch(path, group)
-        more_ns = 0.0 if batch is None else self._more_ns(path, batch)
-        if batch is not None and self._bear(batch, more_ns):
-            for later in self.batches[batch.place :]:
-                later.bears_ns -= more_ns
-                later.spare_ns -= more_ns
-                later.delay_ns += more_ns
+        batch = self._forming.get(group)
+        if batch is not None and (joined_ns := self._join(batch, path)) >= 0.0:
+            more_ns = joined_ns
         else:
-            more_ns = self._alone_ns(path)
-            batch = Batch(len(self.batches), len(self._steps))
+            more_ns = path.alone_ns
+            batch = self._forming[group] = Batch(len(self.batches), path)
             self.batches.append(batch)
-            self._forming[group] = batch
         batch.tasks.append(task)
-        counts = batch.counts
-        for piece in path:
-            counts[piece] += 1
-        self.end_ns += more_ns
-        self._ends_ns[task.task_id] = (self.end_ns - batch.delay_ns, batch)
-        if bears_ns >= self.end_ns:  # one that is late in any case must not make batches small
-            batch.bears_ns = min(batch.bears_ns, bears_ns - self.end_ns)
+        self.end_ns = end_ns = self.end_ns + more_ns
+        batch.ends_ns.append(end_ns - batch.delay_ns)
+        bears_ns -= end_ns
+        if 0.0 <= bears_ns < batch.bears_ns:  # a late task must not make batches small
+            batch.bears_ns = bears_ns
         if left_ns >= more_ns:  # it could be in time as the first one
-            batch.spare_ns = min(batch.spare_ns, left_ns - self.end_ns)
-            self.least_spare_ns = min(self.least_spare_ns, left_ns - self.end_ns)
+            left_ns -= end_ns
+            if left_ns < batch.spare_ns:
+                batch.spare_ns = left_ns
+            if left_ns < self.least_spare_ns:
+                self.least_spare_ns = left_ns
 
-    def place(self, path: tuple[int, ...], group: int) -> Place:
-        """Return the place of a task with these pieces of work, if it was added now."""
-        batch = self._open_batch(path, group)
-        if batch is not None:
+    def place(self, path: Path, group: int) -> Place:
+        """Return the place of a task with this path, if it was added now."""
+        batch = self._forming.get(group)
+        if batch is not None and len(batch.tasks) < self._most[path.first]:
             more_ns = self._more_ns(path, batch)
             if min([later.spare_ns for later in self.batches[batch.place :]]) >= more_ns:
                 end_ns = self.end_ns + more_ns
                 return Place(max(0.0, end_ns - self._length_ns(path, batch)), end_ns, False)
-        return Place(self.end_ns, self.end_ns + self._alone_ns(path), True)
+        return Place(self.end_ns, self.end_ns + path.alone_ns, True)
 
-    def ends_in_ns(self, task_id: str) -> float:
+    def ends_in_ns(self, task: CloudTask) -> float:
         """Time from now until the answer of a task that is in the plan."""
-        end_ns, batch = self._ends_ns[task_id]
-        return end_ns + batch.delay_ns
+        for batch in self.batches:
+            if task in batch.tasks:
+                return batch.ends_ns[batch.tasks.index(task)] + batch.delay_ns
+        raise KeyError(task.task_id)
 
-    def _open_batch(self, path: tuple[int, ...], group: int) -> Batch | None:
-        batch = self._forming.get(group)
-        if batch is None or len(batch.tasks) >= self._limits[path[0]]:
-            return None
-        return batch
+    def _join(self, batch: Batch, path: Path) -> float:
+        """Make room for one more task in the batch; return the time that it adds.
 
-    def _bear(self, batch: Batch, more_ns: float) -> bool:
-        """Return True if the batch and all behind it bear a delay."""
-        return min([later.bears_ns for later in self.batches[batch.place :]]) >= more_ns
-
-    def _more_ns(self, path: tuple[int, ...], batch: Batch) -> float:
-        """Time by which one more task with this path lengthens the batch."""
-        steps_by_piece, counts = self._steps, batch.counts
-        more_ns = 0.0
-        for piece in path:
-            steps = steps_by_piece[piece]
-            more_ns += steps[counts[piece] % len(steps)]
+        Return -1 if the batch is full, or if it or a later one does not bear the delay.
+        """
+        if len(batch.tasks) >= self._most[path.first]:
+            return -1.0
+        more_ns = self._more_ns(path, batch)
+        delayed = self.batches[batch.place :]
+        for later in delayed:
+            if later.bears_ns < more_ns:
+                return -1.0
+        for later in delayed:
+            later.bears_ns -= more_ns
+            later.spare_ns -= more_ns
+            later.delay_ns += more_ns
+        if batch.path is not path:
+            self._count(batch)
+            for piece in path.pieces:
+                batch.counts[piece] += 1
         return more_ns
 
-    def _length_ns(self, path: tuple[int, ...], batch: Batch) -> float:
-        """Time that the batch takes for this path with one more task."""
-        counts = batch.counts
-        return sum([self._times.cost_ns(piece, counts[piece] + 1) for piece in path])
+    def _count(self, batch: Batch) -> None:
+        """Count the tasks of a batch by piece, now that their paths differ."""
+        if batch.path is None:
+            return
+        batch.counts = [0] * len(self._most)
+        for piece in batch.path.pieces:
+            batch.counts[piece] = len(batch.tasks)
+        batch.path = None
 
-    def _alone_ns(self, path: tuple[int, ...]) -> float:
-        steps = self._steps
-        return sum([steps[piece][0] for piece in path])
+    def _more_ns(self, path: Path, batch: Batch) -> float:
+        """Time by which one more task with this path lengthens the batch."""
+        if batch.path is path:
+            return self._times.more_ns(path, len(batch.tasks))
+        self._count(batch)
+        counts, step_ns = batch.counts, self._times.step_ns
+        return sum([step_ns(piece, counts[piece]) for piece in path.pieces])
+
+    def _length_ns(self, path: Path, batch: Batch) -> float:
+        """Time that the batch takes for this path with one more task."""
+        if batch.path is path:
+            return self._times.path_ns(path, len(batch.tasks) + 1)
+        self._count(batch)
+        return sum([self._times.cost_ns(piece, batch.counts[piece] + 1) for piece in path.pieces])

@@ -14,7 +14,7 @@ from mc_sched.core import actions as do
 from mc_sched.core.cloud.margin import PlanMargin, Waiting
 from mc_sched.core.cloud.plan import Plan
 from mc_sched.core.cloud.task import CloudTask, due
-from mc_sched.core.predictors.batch_time import BatchTimes
+from mc_sched.core.predictors.batch_time import BatchTimes, Path
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
 from mc_sched.core.predictors.window import SampleWindow
@@ -66,8 +66,8 @@ class CloudSchedule:
         self.piece: Piece | None = None
         self._work_ns = 0.0
         """Time without the slowdown of all pieces that have ended."""
-        self._typical: tuple[int, ...] = ()
-        """Pieces of work of the last task that was admitted."""
+        self._typical: Path | None = None
+        """The path of the last task that was admitted."""
         self._batch_ns = 0.0
         """Time without the slowdown of a full batch of such tasks."""
 
@@ -78,21 +78,21 @@ class CloudSchedule:
 
     def add(self, task: CloudTask, exit_: Exit) -> None:
         """Take a task that is expected to answer at `exit_`."""
-        task.path = self._sizes.path(task.next_stage, exit_)
-        self._typical = task.path
-        self._batch_ns = self._sizes.path_ns(task.path, self._sizes.limits[task.path[0]])
+        task.path = path = self._sizes.path(task.next_stage, exit_)
+        self._typical = path
+        self._batch_ns = self._sizes.path_ns(path, self._sizes.limits[path.first])
         insort(self.order, task, key=due)
 
     def advance(self, task: CloudTask) -> None:
         """Take a task that continues behind a stage, past its target or not."""
-        if len(task.path) == 1:
+        if task.path is None or task.path.head_only:
             ahead = task.exits_ahead() or task.candidates[-1:]
             task.path = self._sizes.path(task.next_stage, ahead[0])
 
     def remove(self, task: CloudTask) -> None:
         """Remove a task that needs no further work, or only the piece that runs."""
-        if task.path:
-            task.path = ()
+        if task.path is not None:
+            task.path = None
             self.order.remove(task)
 
     # --- the plan -----------------------------------------------------------------------------
@@ -117,16 +117,16 @@ class CloudSchedule:
         base = (grain_ns - now_ns) * rise - grain_ns * bears_rise
         for task in tasks:
             path = task.path
-            if len(path) == 1:
+            if path is None or path.head_only:
                 continue  # only its head is left, which follows the running stage
-            group = path[0]
+            group = path.first
             if now and task.state not in READY:
                 group = ~group
             left_ns = task.leave_by_ns * rise + base
             bears_ns = left_ns
             if now:
                 bears_ns = max(left_ns, task.leave_by_ns * bears_rise + bears_base)
-            plan.add(task, left_ns, bears_ns, group)
+            plan.add(task, path, left_ns, bears_ns, group)
 
     def answer_in_ns(self, now_ns: int, task: CloudTask, plan: Plan) -> int:
         """Mean time until the answer of a waiting task.
@@ -135,14 +135,14 @@ class CloudSchedule:
         """
         if len(self.order) == 1 and task.next_stage > task.target.stage:
             return self._times.mean_ns(now_ns, task.candidates[-1], task.next_stage)
-        return int(plan.ends_in_ns(task.task_id) * self._times.slowdown(now_ns))
+        return int(plan.ends_in_ns(task) * self._times.slowdown(now_ns))
 
     def wait_behind_all_ns(self, now_ns: int) -> int:
         """Time until a task like the last one could start that is due after all open tasks."""
         plan = self.full_plan(now_ns)
         start_ns = plan.end_ns
-        if self._typical:
-            start_ns = plan.place(self._typical, self._typical[0]).start_ns
+        if self._typical is not None:
+            start_ns = plan.place(self._typical, self._typical.first).start_ns
         return int(start_ns * self._times.slowdown(now_ns))
 
     def full_plan(self, now_ns: int) -> Plan:
@@ -189,8 +189,8 @@ class CloudSchedule:
         left_ns = self._piece_left_ns(now_ns, piece)
         heads: dict[int, int] = {}
         for task in piece.tasks:
-            if len(task.path) == 1:
-                heads[task.path[0]] = heads.get(task.path[0], 0) + 1
+            if task.path is not None and task.path.head_only:
+                heads[task.path.first] = heads.get(task.path.first, 0) + 1
         known_ns = sum([self._sizes.cost_ns(head, tasks) for head, tasks in heads.items()])
         return left_ns + int(known_ns * self._times.slowdown(now_ns))
 

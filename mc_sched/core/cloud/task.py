@@ -5,6 +5,7 @@ from __future__ import annotations
 from mc_sched.core.cloud.margin import Waiting
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import Received
+from mc_sched.core.predictors.batch_time import Path
 from mc_sched.core.scores import NOTHING, Score, format_story_line
 from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CLOUD_STATE, CloudState
@@ -22,9 +23,9 @@ class CloudTask:
         self.leave_by_ns = self.due_ns
         """Moment at which the reply has to leave this node, by the forecast of its transfer."""
         self.state = CloudState.QUEUED
-        self.path: tuple[int, ...] = ()
-        """Pieces of work ahead, behind the running one, up to the head of the expected exit. Empty
-        if the task needs no work behind the running piece."""
+        self.path: Path | None = None
+        """The work ahead, behind the running piece, up to the head of the expected exit; None if
+        there is none."""
         self.decoded_ns = 0
         """Moment when the decoder was done with it."""
         self.candidates: tuple[Exit, ...] = ()

@@ -32,71 +32,113 @@ class _Correction:
     """Logarithm of measured over profiled time, for one stage and batch size."""
 
     def __init__(self) -> None:
-        self.log = self.count = 0.0
+        self.log = self.count = self.used = 0.0
+        """`used` is the logarithm from which the costs were computed."""
         self.measured_ns = 0
 
-    def record(self, now_ns: int, ratio: float) -> None:
-        """Take a measured time relative to the uncorrected one."""
-        self.count += 1.0
+    def record(self, now_ns: int, error: float, share: float) -> None:
+        """Move by the logarithm of measured over corrected time.
+
+        `share` is the part that this correction has in that of the measured batch.
+        """
+        self.count += share
         weight = max(CORRECTION_WEIGHT, 1.0 / (1.0 + self.count))
-        self.log += weight * (log(ratio) - self.log)
-        self.log *= KEPT
+        self.log = (self.log + share * weight * error) * KEPT
         self.measured_ns = now_ns
 
     def fade(self) -> None:
+        """Move halfway to the profile."""
         self.log *= 0.5
         self.count *= 0.5
 
 
-class BatchTimes:
-    """Times per batch of a net's pieces: its stages, then the heads of its exits.
+class Path:
+    """The pieces of work from one stage to the head of an exit.
 
-    Stage `n` is piece `n`; the head of the exit `e` is piece `heads[e.name]`.
+    Stage `n` is piece `n`; behind the stages come the heads.
     """
+
+    def __init__(self, pieces: tuple[int, ...], tail: Path | None) -> None:
+        self.pieces = pieces
+        self.first = pieces[0]
+        self.tail = tail
+        """The path without its first piece; None behind the last piece."""
+        self.head_only = tail is None
+        self.alone_ns = 0.0
+        """Time for a single task."""
+        self.more_ns: list[float] = []
+        """Time that one more task adds to 0, 1, ... tasks of this path, as far as computed."""
+
+
+class BatchTimes:
+    """Times per batch of a net's pieces: its stages and the heads of its exits."""
 
     def __init__(self, times: CloudTimePredictor, max_batch: int) -> None:
         table = times.table
         self._times, self._table = times, table
         self._stages = len(table.stage_ns)
-        self.heads = {e.name: self._stages + place for place, e in enumerate(table.exits)}
-        """Exit's name -> the piece that is its head."""
         self._corrections = [[_Correction() for _ in table.batch_sizes] for _ in table.stage_ns]
+        self._paths: dict[str, list[Path]] = {}
+        """Exit's name -> the paths to it, from each stage and from its head alone."""
+        for place, exit_ in enumerate(table.exits):
+            self._paths[exit_.name] = self._paths_to(exit_, self._stages + place)
         self._faded_ns = 0
         self.costs: list[list[float]] = []
-        """Piece -> least time for 0, 1, ... tasks, up to `limits[piece]`."""
+        """Piece -> least time for 0, 1, ... tasks, up to `most[piece]`."""
         self.steps: list[list[float]] = []
-        """Piece -> time that one more task adds to 0, 1, ... tasks. It begins again behind the
-        last entry, with another batch."""
+        """Piece -> time that one more task adds to 0, 1, ... tasks, up to `most[piece]`."""
         self.limits: list[int] = []
-        """Piece -> size of the largest batch that gains enough."""
+        """Piece -> size of the batch with the least time per task, 1 if no size gains enough."""
+        self.most: list[int] = []
+        """Piece -> largest batch that may run; a few more than the best size are not left over."""
         self._built_from: list[float] = []
         """Stage -> corrected time of a single task from which its costs were computed."""
         self.set_max_batch(max_batch)
 
+    def _paths_to(self, exit_: Exit, head: int) -> list[Path]:
+        """Paths that end with `head`, by their first stage; the last is the head alone."""
+        paths = [Path((head,), None)]
+        for stage in range(exit_.stage, -1, -1):
+            paths.append(Path((stage, *paths[-1].pieces), paths[-1]))
+        return paths[::-1]
+
     def set_max_batch(self, max_batch: int) -> None:
         """Form batches of at most `max_batch` tasks from now on."""
-        self._largest = max(1, min(max_batch, self._table.largest_batch))
-        pieces = self._stages + len(self._table.exits)
+        table = self._table
+        self._largest = max(1, min(max_batch, table.largest_batch))
+        sizes = range(1, self._largest + 1)
+        pieces = self._stages + len(table.exits)
+        self._ratios = [
+            [table.stage_time_ns(stage, n) / max(1, alone_ns) for n in sizes]
+            for stage, alone_ns in enumerate(table.stage_ns)
+        ]
+        """Stage -> profiled time of a batch of 1, 2, ... tasks over that of a single task."""
+        self._shares = [_shares(table.batch_sizes, size) for size in sizes]
+        """Corrections of a batch of 1, 2, ... tasks: the measured size below it, the one above it,
+        and the share of the upper one."""
         self.costs = [[] for _ in range(pieces)]
         self.steps = [[] for _ in range(pieces)]
         self.limits = [1] * pieces
+        self.most = [1] * pieces
         self._built_from = [0.0] * self._stages
+        for place, exit_ in enumerate(table.exits):
+            self._build(self._stages + place, [table.head_time_ns(exit_, n) for n in sizes])
         for stage in range(self._stages):
             self._build_stage(stage)
-        for exit_ in self._table.exits:
-            times_ns = [self._table.head_time_ns(exit_, n) for n in range(1, self._largest + 1)]
-            self._build(self.heads[exit_.name], times_ns)
+        self._renew_paths()
 
-    def path(self, stage: int, exit_: Exit) -> tuple[int, ...]:
+    # --- times ------------------------------------------------------------------------------
+
+    def path(self, stage: int, exit_: Exit) -> Path:
         """The pieces from `stage` to the head of the exit."""
-        return (*range(stage, exit_.stage + 1), self.heads[exit_.name])
+        return self._paths[exit_.name][stage]
 
     def stage_ns(self, stage: int, size: int) -> float:
         """Corrected time of one stage for a batch of `size` tasks."""
         known_ns = self._times.alone_ns(stage)
         if size == 1:
             return known_ns
-        return known_ns * self._ratio(stage, size) * exp(self._correction(stage, size).log)
+        return known_ns * self._ratios[stage][size - 1] * exp(self._correction(stage, size))
 
     def head_ns(self, exit_: Exit, size: int) -> float:
         """Profiled time of one exit's head for a batch of `size` tasks."""
@@ -105,19 +147,40 @@ class BatchTimes:
     def cost_ns(self, piece: int, tasks: int) -> float:
         """Least time of one piece for any number of tasks, in as many batches as that takes."""
         costs, limit = self.costs[piece], self.limits[piece]
-        return tasks // limit * costs[limit] + costs[tasks % limit]
+        batches = max(0, (tasks - len(costs) + limit) // limit)
+        return batches * costs[limit] + costs[tasks - batches * limit]
 
-    def path_ns(self, path: tuple[int, ...], size: int) -> float:
-        """Least time of these pieces for `size` tasks."""
-        return sum([self.cost_ns(piece, size) for piece in path])
+    def path_ns(self, path: Path, size: int) -> float:
+        """Least time of a path for `size` tasks."""
+        return sum([self.cost_ns(piece, size) for piece in path.pieces])
+
+    def more_ns(self, path: Path, size: int) -> float:
+        """Time that one more task adds to `size` tasks of the same path."""
+        known = path.more_ns
+        while len(known) <= size:
+            known.append(sum([self.step_ns(piece, len(known)) for piece in path.pieces]))
+        return known[size]
+
+    def step_ns(self, piece: int, tasks: int) -> float:
+        """Time that one more task adds to so many tasks of one piece."""
+        steps = self.steps[piece]
+        if tasks >= len(steps):
+            limit = self.limits[piece]
+            tasks = len(steps) - limit + (tasks - len(steps)) % limit
+        return steps[tasks]
 
     def best_size(self, stage: int, available: int) -> int:
         """Size of the batch to form when so many tasks are at this stage."""
-        size = min(available, self.limits[stage])
-        costs = self.costs[stage]
-        while size > 1 and self.stage_ns(stage, size) > costs[size] * (1.0 + NOTICED):
+        size, limit = min(available, self.most[stage]), self.limits[stage]
+        if size > limit:
+            together_ns = self.stage_ns(stage, size)
+            apart_ns = self.cost_ns(stage, limit) + self.cost_ns(stage, size - limit)
+            return size if together_ns < (1.0 - NOTICED) * apart_ns else limit
+        while size > 1 and self.stage_ns(stage, size) > self.costs[stage][size] * (1 + 2 * NOTICED):
             size -= 1
         return size
+
+    # --- learning ---------------------------------------------------------------------------
 
     def record(
         self, now_ns: int, stage: int, size: int, took_ns: int, slowdown: float | None
@@ -126,48 +189,87 @@ class BatchTimes:
 
         `slowdown` is that of the moment before this batch; None if nothing was measured.
         """
+        changed = self._fade(now_ns)
         if size > 1 and slowdown is not None and took_ns > 0:
-            uncorrected_ns = self._times.alone_ns(stage) * self._ratio(stage, size) * slowdown
-            self._correction(stage, size).record(now_ns, took_ns / max(1.0, uncorrected_ns))
-            self._build_stage(stage)
-        self._fade(now_ns)
-        for changed, known_ns in enumerate(self._built_from):
-            if abs(self._times.alone_ns(changed) - known_ns) > NOTICED * known_ns:
-                self._build_stage(changed)
+            expected_ns = self.stage_ns(stage, size) * slowdown
+            self._correct(now_ns, stage, size, log(took_ns / max(1.0, expected_ns)))
+            if any(abs(c.log - c.used) > NOTICED for c in self._corrections[stage]):
+                self._build_stage(stage)
+                changed = True
+        for other, known_ns in enumerate(self._built_from):
+            if abs(self._times.alone_ns(other) - known_ns) > NOTICED * known_ns:
+                self._build_stage(other)
+                changed = True
+        if changed:
+            self._renew_paths()
 
-    def _fade(self, now_ns: int) -> None:
+    def _fade(self, now_ns: int) -> bool:
         """Move corrections that are not measured any more toward the profile."""
         before_ns = now_ns - RETRY_NS
         if self._largest == 1 or self._faded_ns > before_ns:
-            return
+            return False
         self._faded_ns = now_ns
         for stage, corrections in enumerate(self._corrections):
             for correction in corrections:
                 if correction.measured_ns <= before_ns:
                     correction.fade()
             self._build_stage(stage)
+        return True
 
-    def _ratio(self, stage: int, size: int) -> float:
-        """Profiled time of a batch over that of a single task."""
-        return self._table.stage_time_ns(stage, size) / max(1, self._table.stage_ns[stage])
+    def _correct(self, now_ns: int, stage: int, size: int, error: float) -> None:
+        below, above, share = self._shares[size - 1]
+        corrections = self._corrections[stage]
+        if share > 0.0:
+            corrections[above].record(now_ns, error, share)
+        if share < 1.0 and below > 0:
+            corrections[below].record(now_ns, error, 1.0 - share)
 
-    def _correction(self, stage: int, size: int) -> _Correction:
-        sizes = self._table.batch_sizes
-        return self._corrections[stage][min(bisect_left(sizes, size), len(sizes) - 1)]
+    def _correction(self, stage: int, size: int) -> float:
+        """Logarithm of the correction of a batch, linear between the measured sizes."""
+        below, above, share = self._shares[size - 1]
+        corrections = self._corrections[stage]
+        return corrections[below].log * (1.0 - share) + corrections[above].log * share
+
+    # --- costs ------------------------------------------------------------------------------
 
     def _build_stage(self, stage: int) -> None:
-        self._built_from[stage] = self._times.alone_ns(stage)
-        self._build(stage, [self.stage_ns(stage, n) for n in range(1, self._largest + 1)])
+        """Compute the costs of a stage from its present times."""
+        alone_ns = self._built_from[stage] = self._times.alone_ns(stage)
+        for correction in self._corrections[stage]:
+            correction.used = correction.log
+        batches_ns = [self.stage_ns(stage, size) for size in range(2, self._largest + 1)]
+        self._build(stage, [alone_ns, *batches_ns])
 
     def _build(self, piece: int, times_ns: list[float]) -> None:
         """Compute limit, costs and steps of a piece from its times for 1, 2, ... tasks."""
         alone_ns = times_ns[0]
         limit, least_ns = 1, alone_ns
-        costs = [0.0, alone_ns]
-        for size, batch_ns in enumerate(times_ns[1:], start=2):
+        for size, batch_ns in enumerate(times_ns, start=1):
             if batch_ns < (1.0 - LEAST_GAIN) * size * least_ns:
                 limit, least_ns = size, batch_ns / size
-            costs.append(min(batch_ns, costs[-1] + alone_ns))
-        self.limits[piece] = limit
-        self.costs[piece] = costs[: limit + 1]
-        self.steps[piece] = [costs[n + 1] - costs[n] for n in range(limit)]
+        most = 1 if limit == 1 else min(len(times_ns), 2 * limit - 1)
+        costs = [0.0]
+        for size in range(1, most + 1):
+            rest = (
+                costs[size - 1] + alone_ns if size <= limit else costs[size - limit] + costs[limit]
+            )
+            costs.append(min(times_ns[size - 1], rest))
+        self.limits[piece], self.most[piece] = limit, most
+        self.costs[piece] = costs
+        self.steps[piece] = [costs[n + 1] - costs[n] for n in range(most)]
+
+    def _renew_paths(self) -> None:
+        """Let the paths follow the costs of their pieces."""
+        for paths in self._paths.values():
+            for path in paths:
+                path.more_ns.clear()
+                path.alone_ns = sum([self.steps[piece][0] for piece in path.pieces])
+
+
+def _shares(sizes: tuple[int, ...], size: int) -> tuple[int, int, float]:
+    """Places of the measured sizes around `size`, and the share of the upper one."""
+    above = min(bisect_left(sizes, size), len(sizes) - 1)
+    if above == 0 or sizes[above] <= size:
+        return above, above, 1.0
+    below = above - 1
+    return below, above, (size - sizes[below]) / (sizes[above] - sizes[below])

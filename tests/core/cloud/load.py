@@ -64,7 +64,7 @@ class LoadedCloud:
     ) -> None:  # fmt: skip
         self.machine = CloudMachine(CloudSettings(**settings), table)
         self.table, self.truth = table, truth or table
-        self.noise, self.handover_ns = noise, handover_ms * MS
+        self.noise, self.handover_ns = noise, round(handover_ms * MS)
         self.draw = Random(seed)
         self.now_ns = START_NS
         self.events: list = []
