@@ -115,17 +115,20 @@ class Intake:
         if request.sent_ns:
             hidden_ns = line.transit.hidden_ns(now_ns - line.opened_ns, request.sent_ns)
         sent_ns, return_ns = now_ns - hidden_ns, line.return_ns(now_ns, request)
+        if not self._credits.came(now_ns, line.key):
+            reason = f"the client has {line.open} tasks open, and no credit for another"
+            ended(self._refusal(request, RefusalCode.NO_CREDIT, reason))
+            return None
         left_ns = request.deadline_ns - hidden_ns - return_ns
         if left_ns <= lag_ns and request.deadline_ns:
             reason = (
                 f"overload: the task has waited {hidden_ns / 1e6:.1f} ms on its way, and the agent "
                 f"lags {lag_ns / 1e6:.1f} ms"
             )
-            ended(self._refusal(request, RefusalCode.INFEASIBLE, reason))
-            return None
-        if not self._credits.came(now_ns, line.key):
-            reason = f"the client has {line.open} tasks open, and no credit for another"
-            ended(self._refusal(request, RefusalCode.NO_CREDIT, reason))
+            refusal = self._refusal(request, RefusalCode.INFEASIBLE, reason)
+            self._credits.started(now_ns, hidden_ns + lag_ns, request.deadline_ns)
+            self._credits.ended(now_ns, line.key, refusal)
+            ended(refusal)
             return None
         line.open += 1
 

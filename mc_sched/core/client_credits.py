@@ -10,8 +10,8 @@ then, so no event is needed for it to recover.
 - **Refused tasks.** The credit of a task that was refused because of the load comes back after the
   time that a served task takes. Otherwise a client whose tasks are refused at once would send as
   many as it can, and refusing them would take the agent's time.
-- **Credits in flight.** A client that has not seen a smaller number yet may use the highest one of
-  the last second.
+- **Credits in flight.** A client may use the number that it was sent last, however long ago. One
+  that has not seen a smaller number yet may use the highest one of the last second.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ MOST = 64
 and few enough that a burst is refused within milliseconds."""
 LEAST = 2
 """Tasks that keep a site busy: one that runs and the next one."""
-TARGET = 0.35
+TARGET = 0.2
 """Mean wait, as a share of the deadline, above which the pool shrinks. Breakwater's is 0.4 of its
-latency goal, of which a part is the time of the run here."""
+latency goal; half of that keeps a site as busy here, as a run is short beside a deadline, and
+leaves a task time for a second site."""
 SHRINK, LARGEST_CUT = 0.3, 0.5
 """Share by which the pool shrinks if the wait is twice its target, and at most."""
 INTERVAL_NS = 10_000_000
@@ -51,8 +52,10 @@ class _Client:
         self.came_ns = -RECENT_NS
         """Moment of its last task."""
         self.held_until_ns: deque[int] = deque()
-        self.grants = SlidingMin(RECENT_NS)
-        """Granted credits, negated."""
+        self.granted = 0
+        """Credits that it was sent last."""
+        self.replaced = SlidingMin(RECENT_NS)
+        """Credits that were replaced by other ones, negated."""
 
     def held(self, now_ns: int) -> int:
         """Return the number of credits that are held back."""
@@ -87,7 +90,7 @@ class ClientCredits:
         """Take a new task; return False if the client has no credit for it."""
         state = self._clients[client]
         state.came_ns = now_ns
-        granted = -int(state.grants.least(now_ns, 0))
+        granted = max(state.granted, -int(state.replaced.least(now_ns, 0)))
         if state.open >= max(granted, self._allowed(now_ns, state)):
             return False
         state.open += 1
@@ -118,7 +121,9 @@ class ClientCredits:
         """Return the number of tasks that a client may have open, to be sent to it."""
         state = self._clients[client]
         credits = self._allowed(now_ns, state)
-        state.grants.add(now_ns, -credits)
+        if credits != state.granted:
+            state.replaced.add(now_ns, -state.granted)
+            state.granted = credits
         return credits
 
     # --- the pool ---------------------------------------------------------------------------

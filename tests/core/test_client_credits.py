@@ -97,6 +97,14 @@ def test_a_grant_in_flight_may_be_used_for_a_second(credits):
     assert not credits.came(later_ns, "a")
 
 
+def test_a_grant_holds_until_a_smaller_one_has_been_sent(credits):
+    assert credits.grant(0, "a") == MOST
+    later_ns = 10 * RECENT_NS
+    credits.came(later_ns, "b")
+    wait_long(credits, later_ns)
+    assert open_all(credits, later_ns + 3 * INTERVAL_NS, "a") == MOST
+
+
 def test_the_credit_of_a_task_that_the_load_refused_comes_back_later(credits):
     before = credits.grant(0, "a")
     credits.came(0, "a")

@@ -116,12 +116,12 @@ async def test_outcomes_that_end_together_share_a_reply(agent):
 async def test_the_deadline_counts_from_the_moment_of_sending(agent):
     call, _ = await opened(agent)
     start_ns = time.monotonic_ns()
-    for number, waited_ns in enumerate((0, 300 * MS)):
-        sent_ns = time.monotonic_ns() - start_ns - waited_ns + S
+    for number, waited_ns in enumerate((0, 5 * S)):
+        sent_ns = time.monotonic_ns() - start_ns - waited_ns + 10 * S
         await call.write(new_task(f"t{number}", sent_ns=sent_ns))
         outcome = await next_outcome(call)
         assert outcome.latency_ns >= waited_ns
-        assert outcome.latency_ns < waited_ns + 250 * MS
+        assert outcome.latency_ns < waited_ns + 5 * S
     call.cancel()
 
 

@@ -13,6 +13,8 @@ from mc_proto.v1 import edge_pb2, edge_pb2_grpc
 
 from mc_sched.bench.load.plan import Phase
 from mc_sched.bench.load.tally import LoadTally
+from mc_sched.core.predictors.sliding_min import SlidingMin
+from mc_sched.task_stream import RETURN_NS
 
 
 class EdgeTarget:
@@ -44,7 +46,10 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self._opened_s = self._loop.time()
         self._credits = 0
-        self._open: dict[str, tuple[float, LoadTally]] = {}
+        self._open: dict[str, tuple[float, float, LoadTally]] = {}
+        """Moments when a task was due and when it was sent, and where it is counted."""
+        self._returns = SlidingMin(RETURN_NS)
+        """Recent times of outcomes' way back, negated."""
         self._queue: asyncio.Queue[tuple[str, int, float] | None] = asyncio.Queue()
         self.ready = asyncio.Event()
         """Set once the agent has given credits."""
@@ -57,13 +62,13 @@ class _Stream:
             tally.unsent += 1
             return
         task_id = f"{self._name}-{number}-{self._phase.seed}"
-        self._open[task_id] = due_s, tally
+        self._open[task_id] = due_s, self._loop.time(), tally
         self._queue.put_nowait((task_id, number, due_s))
 
     async def _requests(self) -> AsyncIterator[edge_pb2.Task]:
         while (item := await self._queue.get()) is not None:
             task_id, number, due_s = item
-            now_s = self._loop.time()
+            now_s = self._open[task_id][1]
             left_ns = self._phase.deadline_ns - int((now_s - due_s) * 1e9)
             yield edge_pb2.Task(
                 task_id=task_id,
@@ -72,6 +77,7 @@ class _Stream:
                 deadline_ns=max(1, left_ns),
                 accuracy=self._phase.accuracy,
                 sent_ns=max(1, int((now_s - self._opened_s) * 1e9)),
+                return_ns=max(0, -int(self._returns.least(int(now_s * 1e9), 0))),
             )
 
     async def _read(self) -> None:
@@ -83,7 +89,10 @@ class _Stream:
                     self._credits = reply.credits
                     self.ready.set()
                 for outcome in reply.outcomes:
-                    due_s, tally = self._open.pop(outcome.task_id)
+                    due_s, sent_s, tally = self._open.pop(outcome.task_id)
+                    if outcome.HasField("prediction"):
+                        return_ns = int((now_s - sent_s) * 1e9) - outcome.latency_ns
+                        self._returns.add(int(now_s * 1e9), -return_ns)
                     _count(outcome, now_s - due_s, tally)
 
     async def close(self) -> None:
