@@ -60,7 +60,7 @@ class CloudClient:
 
     async def start(self) -> None:
         """Connect and keep watching; returns at once."""
-        self._connections = CloudConnections(self._address, self._identity)
+        self._connections = self._connect()
         self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -78,6 +78,8 @@ class CloudClient:
                 await self._follow()
             except grpc.aio.AioRpcError as error:
                 await self._lose(self._why_unusable(error))
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    await self._reconnect()
             except SessionEnded as error:
                 await self._lose(self._why_ended(error))
             await asyncio.sleep(RETRY_S)
@@ -118,6 +120,18 @@ class CloudClient:
         session = self._session
         return session is not None and session.stalled_ns(time.monotonic_ns()) > STALLED_NS
 
+    async def _reconnect(self) -> None:
+        """Replace both connections of a silent link.
+
+        TCP repeats lost bytes after ever longer pauses. When the link is back, a new connection is
+        open before an old one has noticed.
+        """
+        old, self._connections = self._connections, self._connect()
+        await old.close()
+
+    def _connect(self) -> CloudConnections:
+        return CloudConnections(self._address, self._identity)
+
     async def _open_session(self) -> None:
         """Open a session unless there is one; the first credits have come when this returns."""
         if self._session is None:
@@ -153,8 +167,10 @@ class CloudClient:
         await self._cut(reason)
 
     def _report_gone(self, reason: str) -> None:
-        """Feed CloudGone, unless it was the last report and gave the same reason."""
-        if self._gone_reason != reason:
+        """Feed CloudGone, unless the last report had the same reason or was of the same silence."""
+        silence = f"{self._address} does not answer"
+        is_silent = (self._gone_reason or "").startswith(silence) and reason.startswith(silence)
+        if self._gone_reason != reason and not is_silent:
             self._gone_reason = reason
             self._feed(ev.CloudGone(time.monotonic_ns(), reason))
 

@@ -484,7 +484,8 @@ async def test_missed_probes_in_a_row_lose_the_cloud_and_its_session(agent, monk
         assert [gone.reason for gone in link.of(ev.CloudGone)] == [reason]
         assert len(link.of(ev.ProbeLost)) == cloud_client.MISSED_PROBES - 1
         await until(lambda: agent.sessions[0].over)
-        await link.found(times=2)  # it answers again
+        await link.found(times=2)  # it answers again, over new connections
+        assert len(agent.data_peers) == len(agent.control_peers) == 2
 
 
 @pytest.mark.parametrize("in_session", [True, False])
