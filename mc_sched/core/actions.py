@@ -49,6 +49,7 @@ class SendToCloud:
     """Upload this task. `budget_ns` is the time left until the deadline when it is sent.
 
     `wanted` is the number of further tasks that would be sent now if the cloud gave more credits.
+    `credit_wait_ns` is the time for which it could have been sent but had no credit; for the log.
 
     `down_ns` is the forecast of the downlink time, which the cloud must leave free. After
     `reply_in_ns` the edge may fall back to the local net, so that the cloud pursues no deeper exit
@@ -63,6 +64,7 @@ class SendToCloud:
     exit_rule: ExitRule
     reply_in_ns: int
     wanted: int = 0
+    credit_wait_ns: int = 0
 
 
 @value

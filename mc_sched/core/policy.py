@@ -6,6 +6,7 @@ site would deliver for this task if it were started now.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import Protocol
 
@@ -39,6 +40,25 @@ class CloudForecast(SiteForecast):
     codec: str
     accepted_ns: int = 0
     """Mean time until the edge learns that the cloud has accepted the payload."""
+    credit_mean_ns: int = 0
+    credit_upper_ns: int = 0
+    """Parts of the mean (and of `accepted_ns`) and of the upper quantile that it waits only for a
+    credit."""
+
+    @property
+    def with_credit(self) -> CloudForecast:
+        """The forecast as it would be if a credit were free now."""
+        if not self.credit_upper_ns:
+            return self
+        mean_ns = self.mean_ns - self.credit_mean_ns
+        return replace(
+            self,
+            mean_ns=mean_ns,
+            upper_ns=max(mean_ns, self.upper_ns - self.credit_upper_ns),
+            accepted_ns=self.accepted_ns - self.credit_mean_ns,
+            credit_mean_ns=0,
+            credit_upper_ns=0,
+        )
 
 
 @value
@@ -80,6 +100,15 @@ class View:
     """True if the last offload that ended was in time."""
     tasks_since_late: int = NEVER_LATE
     """Number of tasks that were submitted since an offload was last late."""
+    credit_in_ns: int = 0
+    """Mean time until the cloud has a credit free for this task; 0 if it has one now. The forecasts
+    in `cloud` contain the wait."""
+
+    @property
+    def with_credit(self) -> View:
+        """The view as it would be if a credit were free now."""
+        cloud = tuple([option.with_credit for option in self.cloud])
+        return replace(self, cloud=cloud, credit_in_ns=0)
 
 
 @value

@@ -133,6 +133,7 @@ class Constraint(str, Enum):
     PRIVACY = "privacy"
     LINK = "link"
     CAPACITY = "capacity"
+    CREDIT = "credit"
     TABLES = "tables"
 
 
@@ -140,7 +141,8 @@ class Constraint(str, Enum):
 class Shortfall:
     """A constraint that a site cannot meet.
 
-    `needed` and `offered` are nanoseconds for the deadline and accuracies for the accuracy.
+    `needed` and `offered` are nanoseconds for the deadline and accuracies for the accuracy. For a
+    credit, `needed` is the time until one is free and `offered` the longest wait that would do.
     """
 
     site: Site
@@ -159,6 +161,8 @@ class Shortfall:
             )
         if self.constraint is Constraint.ACCURACY:
             return f"{site} reaches accuracy {self.offered:.3f}, {self.needed:.3f} is required"
+        if self.constraint is Constraint.CREDIT:
+            return f"the {site} has no credit free for {self.needed / 1e6:.1f} ms"
         return {
             Constraint.PRIVACY: f"{site} is not allowed by the stream's privacy setting",
             Constraint.LINK: f"{site} is not reachable",

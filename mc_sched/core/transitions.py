@@ -66,6 +66,9 @@ WAITING = (CloudLeg.QUEUED, CloudLeg.ENCODING)
 IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
 """Cloud legs with an open call that is still wanted."""
 
+OPEN_CALL = (*IN_FLIGHT, CloudLeg.GIVEN_UP)
+"""Cloud legs whose last message from the cloud has not come; each holds a credit."""
+
 LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {
     LocalLeg.IDLE: {"queue": LocalLeg.QUEUED},
     LocalLeg.QUEUED: {"start": LocalLeg.RUNNING, "withdraw": LocalLeg.CLOSED},

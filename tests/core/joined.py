@@ -70,6 +70,8 @@ class Joined:
         self.unwanted: set[str] = set()  # give-up or hang-up has reached the cloud
         self.sent: dict[str, str] = {}  # the codec of each task whose image has left
         self.aborted: set[str] = set()
+        self.credits = 1
+        self.most_in_flight = 0
 
     def at(self, delay_ns: float, action, *args) -> None:
         heapq.heappush(self.heap, (self.now + int(delay_ns), next(self.order), action, args))
@@ -93,9 +95,14 @@ class Joined:
         if draw.random() < 0.1:
             self.to_edge(ev.LinkSampled(self.now, int(draw.random() * 40 * MS), 0, 1.0))
         if draw.random() < 0.05:
+            load = self.cloud.load(self.now)
+            self.to_edge(ev.CloudLoadSampled(self.now, load.queue_ns, load.slowdown))
+        if draw.random() < 0.05:
             lost = draw.random() < 0.5
             if lost:
+                self.credits = 1
                 self.to_edge(ev.CloudGone(self.now, "cut"))
+                self.to_cloud(ev.EdgeLeft(self.now, "edge"))
             else:
                 self.find_cloud()
         task = Task(
@@ -110,6 +117,9 @@ class Joined:
 
     def find_cloud(self) -> None:
         self.to_edge(ev.CloudReached(self.now))
+        self.to_cloud(ev.EdgeJoined(self.now, "edge"))
+        if self.draw.random() < 0.2:
+            self.at(0, self.to_cloud, ev.CreditsWanted(self.now, "edge", self.draw.randrange(9)))
         self.to_edge(ev.CloudFound(self.now, CLOUD))
 
     def leave(self, task_id: str) -> None:
@@ -133,6 +143,8 @@ class Joined:
             took = int(ENCODE_NS[action.codec] * self.draw.uniform(0.7, self.slowest))
             self.at(took, self.encoded, action.task_id, took)
         elif isinstance(action, do.SendToCloud):
+            assert len(self.calls) < self.credits, "a task was sent without a credit"
+            self.most_in_flight = max(self.most_in_flight, len(self.calls) + 1)
             self.sent[action.task_id] = action.codec
             self.calls.add(action.task_id)
             self.at(self.delay(), self.receive, action)
@@ -226,7 +238,8 @@ class Joined:
         self.to_cloud(
             ev.Received(
                 self.now, action.task_id, "edge", action.accuracy, action.budget_ns,
-                action.down_ns, action.codec, action.exit_rule, action.reply_in_ns,
+                action.down_ns, action.codec, action.exit_rule, action.reply_in_ns, 0,
+                action.wanted,
             )
         )  # fmt: skip
 
@@ -267,8 +280,14 @@ class Joined:
         elif isinstance(action, do.RunHead):
             assert not self.unwanted & set(action.task_ids), "a head started after the give-up"
             self.at(took // 6, self.head_done, action, took // 6)
+        elif isinstance(action, do.Grant):
+            self.at(MS, self.granted, action.credits)
         elif not isinstance(action, do.RecordScore):
             self.at(self.delay() if not isinstance(action, do.Accept) else MS, self.news, action)
+
+    def granted(self, credits: int) -> None:
+        self.credits = credits
+        self.to_edge(ev.CreditsGranted(self.now, credits))
 
     def stage_done(self, action: do.RunStage, took: int) -> None:
         self.to_cloud(ev.StageDone(self.now, action.task_ids, action.stage, took))

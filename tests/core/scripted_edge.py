@@ -14,6 +14,8 @@ from mc_sched.core.task import ExitRule, Outcome, OutcomeKind, Site, Task
 from tests.core.round_figures import ANSWER, CLOUD, IMAGE_BYTES, LOCAL, MS, RTT_MS, UP_MS, at, ns
 
 ENCODED_MS = 5
+CREDITS = 64
+"""Credits of an edge beside an idle cloud: no test reaches them unless it is about credits."""
 CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 RUN_ENDS = (ev.LocalDone, ev.LocalAborted, ev.LocalFailed)
 
@@ -183,6 +185,7 @@ class ScriptedEdge:
             return
         last = cloud.exits[-1]
         path_ms = cloud.path_ns(last) / MS
+        self.tell(-900, ev.CreditsGranted, CREDITS)
         self.tell(-900, ev.CloudFound, cloud)
         for number in range(4):
             ms = 200 * number - 800

@@ -44,7 +44,7 @@ def test_every_task_ends_exactly_once(seed, loss, slowest, tasks):
 def test_the_histories_send_what_each_privacy_allows():
     """Without this, the property above could hold because histories send nothing."""
     left = {privacy: set() for privacy in Privacy}
-    for seed in range(40):
+    for seed in range(80):
         history = Joined(seed, 0.1, 1.2)
         history.run(14)
         for task_id, task in history.tasks.items():

@@ -123,8 +123,7 @@ def test_the_histories_hold_every_event_and_action():
     for seed in range(60):
         logs = history(seed, loss=seed % 2 / 10, slowest=(1.2, 3.0)[seed % 2]).records
         held |= {record["name"] for records in logs.values() for record in records}
-    credits_ = {"Grant", "EdgeJoined", "EdgeLeft", "CreditsWanted", "CreditsGranted"}
-    assert set(CLASSES) - held <= {"ExecutorFailed", *credits_}
+    assert set(CLASSES) - held <= {"ExecutorFailed"}
 
 
 def test_a_replay_sends_the_same_probes_with_the_same_padding():
@@ -267,10 +266,14 @@ def edge_records(*wanted):
 
 
 def test_a_changed_setting_shows():
-    records = edge_records()
-    records[0]["data"]["settings"]["policy"] = "edge-only"
-    records[0]["data"]["settings"]["basic_accuracy"] = 1.0
-    assert not all(step.same for step in replay(records))
+    """Some histories change their settings before the first task that would show it."""
+    same = []
+    for seed in range(6):
+        records = history(seed, loss=0.0, slowest=1.2).records["edge"]
+        records[0]["data"]["settings"]["policy"] = "edge-only"
+        records[0]["data"]["settings"]["basic_accuracy"] = 1.0
+        same.append(all(step.same for step in replay(records)))
+    assert not all(same)
 
 
 @pytest.mark.parametrize("name", ["Finish", "SetTimer", "SendToCloud", "StartLocal"])

@@ -75,10 +75,10 @@ class CloudEvents:
             self._outcomes.answer_cloud(entry, event.exit, event.prediction)
 
     def on_refused(self, event: ev.CloudRefused) -> None:
-        """Fall back: no exit can serve the task."""
-        entry = self._close(event, event.task_id, refused=True)
-        ending = Ending(OutcomeKind.REFUSED, f"cloud: {event.reason}", RefusalCode.CLOUD)
-        self._outcomes.fall_back(entry, ending)
+        """Fall back: no exit can serve the task, or there is no credit for it any more."""
+        entry = self._close(event, event.task_id, event.code)
+        code = event.code if event.code is RefusalCode.NO_CREDIT else RefusalCode.CLOUD
+        self._outcomes.fall_back(entry, Ending(OutcomeKind.REFUSED, f"cloud: {event.reason}", code))
 
     def on_stopped(self, event: ev.CloudStopped) -> None:
         """Fall back: the cloud does not finish the task."""
@@ -92,9 +92,11 @@ class CloudEvents:
         entry = self._close(event, event.task_id)
         self._outcomes.fall_back(entry, _lost(event.reason))
 
-    def _close(self, event: ev.EdgeEvent, task_id: str, refused: bool = False) -> EdgeTask:
+    def _close(
+        self, event: ev.EdgeEvent, task_id: str, refusal: RefusalCode | None = None
+    ) -> EdgeTask:
         entry = self._state.entry(event, task_id)
-        self._state.record(entry, self._learning.offload_failed(entry, event.now_ns, refused))
+        self._state.record(entry, self._learning.offload_failed(entry, event.now_ns, refusal))
         entry.move_cloud(type(event).__name__)
         if not any(other.cloud is CloudLeg.RUNNING for other in self._state.entries):
             self._learning.cloud_idle()

@@ -11,8 +11,13 @@ from mc_sched.core.energy.radio import RadioTail
 from mc_sched.core.events import TimerKind
 from mc_sched.core.forecasts.edge_forecast import EdgeForecast
 from mc_sched.core.policy import Fallback
-from mc_sched.core.task import OutcomeKind
+from mc_sched.core.task import OutcomeKind, RefusalCode
 from mc_sched.core.transitions import CloudLeg, LocalLeg
+
+_UPLINK_TAKEN = Ending(OutcomeKind.LATE, "the uplink was taken for too long")
+_NO_CREDIT = Ending(
+    OutcomeKind.REFUSED, "the cloud had no credit free in time", RefusalCode.NO_CREDIT
+)
 
 
 class EdgeDispatch:
@@ -82,6 +87,7 @@ class EdgeDispatch:
         legs = [entry.cloud for entry in self._state.entries]
         most = max_uploads or self._forecast.uploads_at_once(now_ns, queued)
         free = max(0, most - legs.count(CloudLeg.UPLOADING))
+        credits = self._forecast.credits.free(self._state.entries)
         encoder_free = CloudLeg.ENCODING not in legs and CloudLeg.DROPPED not in legs
         for entry in sorted(queued, key=_due_ns):
             attempt = entry.offloaded
@@ -89,18 +95,29 @@ class EdgeDispatch:
             is_ready = attempt.has_payload or not needs_encoder
             if not (free if is_ready else encoder_free):
                 continue
+            has_credit = credits > 0 if is_ready else self._has_credit_when_encoded(entry)
+            if not has_credit and attempt.credit_since_ns is None:
+                attempt.credit_since_ns = now_ns
             # only a policy without fallback sends a payload that will probably be late
             watches = attempt.offload.fallback is not Fallback.NEVER
             if watches and not self._forecast.cloud_can_serve(entry, now_ns):
                 entry.move_cloud("withdraw")
-                ending = Ending(OutcomeKind.LATE, "the uplink was taken for too long")
-                self._outcomes.fall_back(entry, ending)
+                self._outcomes.fall_back(entry, _UPLINK_TAKEN if has_credit else _NO_CREDIT)
+            elif not has_credit:
+                continue
             elif is_ready:
                 self._send(entry)
-                free -= 1
+                free, credits = free - 1, credits - 1
             else:
                 self._encode(entry)
                 encoder_free = False
+
+    def _has_credit_when_encoded(self, entry: EdgeTask) -> bool:
+        """True if a credit is probably free by the time at which the payload is made."""
+        now_ns = self._state.now_ns
+        others = [other for other in self._state.entries if other is not entry]
+        wait_ns = self._forecast.credit_wait(entry, now_ns, others).mean_ns
+        return wait_ns <= self._forecast.encode.mean_ns(now_ns, entry.codec)
 
     def _encode(self, entry: EdgeTask) -> None:
         now_ns = self._state.now_ns
@@ -125,6 +142,8 @@ class EdgeDispatch:
                 reply_in_ns=max(0, attempt.reply_by_ns - now_ns - half_rtt_ns),
                 down_ns=half_rtt_ns,
                 exit_rule=attempt.offload.exit_rule,
+                wanted=self._forecast.credits.wanted(now_ns, self._state.entries),
+                credit_wait_ns=now_ns - (attempt.credit_since_ns or now_ns),
             )
         )
 

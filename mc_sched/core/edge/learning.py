@@ -8,6 +8,7 @@ from mc_sched.core.energy.radio import RadioAir
 from mc_sched.core.forecasts.edge_forecast import EdgeForecast
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.scores import Forecast, Predictor, Score
+from mc_sched.core.task import RefusalCode
 from mc_sched.core.transitions import IN_FLIGHT, CloudLeg
 
 
@@ -63,6 +64,10 @@ class EdgeLearning:
     def cloud_gone(self, event: ev.CloudGone) -> None:
         """Use no cloud agent, and forget what the link showed at its end."""
         self._forecast.cloud_gone(event.now_ns, event.reason)
+
+    def credits_granted(self, event: ev.CreditsGranted) -> None:
+        """Take the number of tasks that this edge may have open in the cloud."""
+        self._forecast.credits.granted = event.credits
 
     def cloud_load_sampled(self, event: ev.CloudLoadSampled) -> None:
         """Take the load that the cloud agent reports in the session."""
@@ -122,11 +127,13 @@ class EdgeLearning:
         attempt.reply_air_ns = link.down(event.now_ns).mean_ns
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
         self._forecast.cloud_record.ended(event.now_ns <= entry.task.due_ns)
+        self._forecast.credits.ended(_upload(attempt).sent_ns, event.now_ns)
         entry.total = _cloud_total(attempt, event) if entry.open else None
         if entry.total is None or attempt.is_scored:
             return scores
         attempt.is_scored = True
-        self._forecast.offload_level.record(event.now_ns, entry.total.held)
+        if not attempt.waits_for_credit:
+            self._forecast.offload_level.record(event.now_ns, entry.total.held)
         return (*scores, entry.total)
 
     def _learn_cloud_time(self, entry: EdgeTask, event: ev.CloudReplied, alone_ns: int) -> None:
@@ -136,17 +143,21 @@ class EdgeLearning:
         profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit), stage)
         cloud.record(event.now_ns, profiled_ns, max(alone_ns, event.compute_ns))
 
-    def offload_failed(self, entry: EdgeTask, now_ns: int, refused: bool) -> tuple[Score, ...]:
+    def offload_failed(
+        self, entry: EdgeTask, now_ns: int, refusal: RefusalCode | None
+    ) -> tuple[Score, ...]:
         """Learn from an offload that ends without an answer; call this before the leg moves.
 
-        If the cloud has `refused` it, the whole payload has arrived in the cloud.
+        If the cloud has refused it, `refusal` is its reason, and the whole payload has arrived
+        there. A task that was refused because credits shrank shows nothing of the cloud's times.
         """
         scores: tuple[Score, ...] = ()
-        if entry.cloud in IN_FLIGHT:
+        judged = refusal is not RefusalCode.NO_CREDIT
+        if entry.cloud in IN_FLIGHT and judged:
             self._forecast.cloud_record.ended(in_time=False)
             scores = self._no_answer(entry.offloaded, now_ns)
         if entry.cloud is CloudLeg.UPLOADING:
-            self._upload_ended(entry.offloaded, now_ns, refused)
+            self._upload_ended(entry.offloaded, now_ns, judged and refusal is not None)
         return scores
 
     def given_up(self, entry: EdgeTask, now_ns: int) -> tuple[Score, ...]:
@@ -197,7 +208,8 @@ class EdgeLearning:
             return ()
         attempt.is_scored, elapsed_ns = True, now_ns - attempt.queued_ns
         expected = Forecast(option.mean_ns, option.upper_ns)
-        self._forecast.offload_level.record_unfinished(now_ns, expected, elapsed_ns)
+        if not attempt.waits_for_credit:
+            self._forecast.offload_level.record_unfinished(now_ns, expected, elapsed_ns)
         if elapsed_ns < expected.upper_ns:
             return ()
         mean_ns, upper_ns = expected.mean_ns, expected.upper_ns

@@ -51,7 +51,7 @@ from mc_sched.core.policy import LocalFirst, Offload, Refuse, View
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.tally import Tally
-from mc_sched.core.task import OutcomeKind, RefusalCode, Task
+from mc_sched.core.task import Constraint, OutcomeKind, RefusalCode, Task
 from mc_sched.core.transitions import CloudLeg
 
 PROGRESS = frozenset(
@@ -99,7 +99,7 @@ class EdgeMachine:
             ev.CloudLost: call.on_lost,
             ev.CloudReached: self._probes.on_cloud_reached,
             ev.CloudFound: learning.cloud_found,
-            ev.CreditsGranted: lambda event: None,
+            ev.CreditsGranted: learning.credits_granted,
             ev.CloudLoadSampled: learning.cloud_load_sampled,
             ev.CloudGone: self._on_cloud_gone,
             ev.LinkSampled: self._on_link_sampled,
@@ -133,7 +133,7 @@ class EdgeMachine:
         """State, forecasts and statistics for `status`."""
         return make_snapshot(
             self._settings, self._forecast, self._stats, self._ledger, now_ns,
-            self._state.open, self._draining,
+            self._state.entries, self._draining,
         )  # fmt: skip
 
     def tally(self) -> Tally:
@@ -196,6 +196,8 @@ class EdgeMachine:
         """Ask the task's policy and carry out its decision."""
         name, view = self._policy(entry.task), self._view(entry, self._state.now_ns)
         decision = POLICIES[name](entry.task, view)
+        if view.credit_in_ns and not isinstance(decision, Offload):
+            self._note_want(name, entry.task, view)
         offload = decision.offload if isinstance(decision, LocalFirst) else decision
         if isinstance(offload, Offload) and not entry.task.privacy.allows(offload.codec):
             codec = offload.codec
@@ -203,13 +205,20 @@ class EdgeMachine:
             self._refuse(entry, RefusalCode.PRIVACY, reason)
         elif isinstance(decision, Refuse):
             reason = "; ".join(shortfall.sentence() for shortfall in decision.shortfalls)
-            self._refuse(entry, RefusalCode.INFEASIBLE, reason)
+            no_credit = any(s.constraint is Constraint.CREDIT for s in decision.shortfalls)
+            code = RefusalCode.NO_CREDIT if no_credit else RefusalCode.INFEASIBLE
+            self._refuse(entry, code, reason)
         else:
             self._state.set_timer(entry, TimerKind.DEADLINE, entry.task.due_ns)
             if isinstance(decision, Offload):
                 self._legs.offload(entry, decision, view.cloud)
             else:
                 self._legs.run_locally(entry, decision)
+
+    def _note_want(self, policy: str, task: Task, view: View) -> None:
+        """Count the task as turned away if its policy would offload it with a credit."""
+        if isinstance(POLICIES[policy](task, view.with_credit), Offload):
+            self._forecast.credits.turned_away(view.now_ns)
 
     def _policy(self, task: Task) -> str:
         return task.policy or self._settings.policy

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mc_sched.core.edge.stats import EdgeStats
+from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.energy.ledger import EnergyLedger
+from mc_sched.core.forecasts.credits import in_flight
 from mc_sched.core.forecasts.edge_forecast import CloudStatus, EdgeForecast
 from mc_sched.core.scores import Reliability
 from mc_sched.core.settings import EdgeSettings
@@ -25,6 +29,10 @@ class EdgeSnapshot:
     cloud: CloudStatus
     cloud_detail: str
     """Reason why the cloud is not up; empty if it is."""
+    credits: int
+    """Tasks that may be open in the cloud at a time."""
+    in_flight: int
+    """Tasks that are open in the cloud."""
     uplink_bps: float
     """0 while unknown."""
     downlink_bps: float
@@ -69,7 +77,7 @@ def make_snapshot(
     stats: EdgeStats,
     ledger: EnergyLedger,
     now_ns: int,
-    tasks_open: int,
+    tasks: Collection[EdgeTask],
     draining: bool,
 ) -> EdgeSnapshot:
     """Read all figures at this moment."""
@@ -81,12 +89,14 @@ def make_snapshot(
         policy=settings.policy,
         basic_accuracy=settings.basic_accuracy,
         draining=draining,
-        tasks_open=tasks_open,
+        tasks_open=sum(task.open for task in tasks),
         outcomes=stats.outcomes(),
         sites=stats.sites(),
         gave_up=stats.gave_up,
         cloud=forecast.cloud_status,
         cloud_detail="no answer yet" if is_unknown else forecast.cloud_gone_reason,
+        credits=forecast.credits.granted,
+        in_flight=in_flight(tasks),
         uplink_bps=link.up_mean_bps(now_ns) if known else 0.0,
         downlink_bps=link.down_mean_bps(now_ns) if down_known else 0.0,
         rtt_ns=link.rtt_mean_ns(now_ns),

@@ -106,8 +106,9 @@ class OffloadAttempt:
     """An offload of a task, from the uplink's queue to its end."""
 
     __slots__ = (
-        "acceptance", "compute_ns", "encoding", "has_payload", "is_given_up", "is_scored",
-        "offload", "options", "payload_bytes", "queued_ns", "reply_air_ns", "reply_by_ns", "upload",
+        "acceptance", "compute_ns", "credit_since_ns", "encoding", "has_payload", "is_given_up",
+        "is_scored", "offload", "options", "payload_bytes", "queued_ns", "reply_air_ns",
+        "reply_by_ns", "upload",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +134,8 @@ class OffloadAttempt:
         self.is_given_up = False
         self.is_scored = False
         """True once its end has been compared with its forecast."""
+        self.credit_since_ns: int | None = None
+        """First moment at which it could have been sent but had no credit."""
         self.compute_ns = 0
         """Time the cloud computed, as far as it reported."""
         self.reply_air_ns = 0
@@ -146,6 +149,11 @@ class OffloadAttempt:
             if option.codec == codec and option.accuracy >= accuracy:
                 return option
         return None
+
+    @property
+    def waits_for_credit(self) -> bool:
+        """True if its forecasts contain a wait for a credit, which is only a rough guess."""
+        return any(option.credit_upper_ns for option in self.options)
 
 
 class EdgeTask:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from mc_sched.core.edge.task import DeviceNet, EdgeTask
 from mc_sched.core.forecasts.cloud_record import CloudRecord
+from mc_sched.core.forecasts.credits import EdgeCredits
 from mc_sched.core.payloads import payload_bytes
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
@@ -53,6 +54,7 @@ class EdgeForecast:
         self.cloud_gone_reason = ""
         """Reason why the cloud is down; empty while it is not."""
         self.cloud_record = CloudRecord()
+        self.credits = EdgeCredits()
         self.cloud_slowdown = 1.0
         """The cloud's last report of its measured time over the profiled time."""
         self._cloud_queue_ns = 0
@@ -80,6 +82,7 @@ class EdgeForecast:
         """Stop using the cloud agent."""
         self.cloud_status, self.cloud_gone_reason = CloudStatus.DOWN, reason
         self.link.forget_outage(now_ns)
+        self.credits.forget()
 
     @property
     def usable_cloud(self) -> CloudTimePredictor | None:
@@ -212,6 +215,10 @@ class EdgeForecast:
             return 0
         since_ns = max(self.link.last_left_ns, first_ns)
         return max(0, since_ns + self.link.up_mean_ns(now_ns, size_bytes) - now_ns)
+
+    def credit_wait(self, task: EdgeTask, now_ns: int, others: Collection[EdgeTask]) -> Forecast:
+        """Time until the cloud has a credit free for this task."""
+        return self.credits.wait(now_ns, task, others, self.link.rtt_mean_ns(now_ns))
 
     def encoder_wait_ns(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> int:
         """Time until the encoder has made its current payload and those that are due earlier."""

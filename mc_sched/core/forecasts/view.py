@@ -14,6 +14,7 @@ from mc_sched.core.policies import PARTITIONERS
 from mc_sched.core.policies.baselines.partition import build_stage_graph
 from mc_sched.core.policy import CloudForecast, OnDeviceForecast, SiteForecast, View
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
+from mc_sched.core.scores import NOTHING, Forecast
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.transitions import QUIET_CLOUD, QUIET_LOCAL
 
@@ -46,6 +47,7 @@ class EdgeViews:
         sizes = task.task.payload_bytes or {}
         edge = self._local_net(task, now_ns, others)
         remaining_ns = task.task.due_ns - now_ns
+        credit = self._credit(task, now_ns, others)
         return View(
             now_ns=now_ns,
             remaining_ns=remaining_ns,
@@ -54,13 +56,14 @@ class EdgeViews:
             mode=task.task.mode or self._settings.mode,
             exit_rule=self._settings.exit_rule,
             edge=edge,
-            cloud=self._cloud(task, now_ns, others, sizes),
+            cloud=self._cloud(task, now_ns, others, sizes, credit),
             thresholds=forecast.local_table.thresholds,
             on_device=self._instead_of_local_net(task, now_ns, others),
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
             cloud_in_time=record.in_time,
             tasks_since_late=record.tasks_since_late,
+            credit_in_ns=credit.mean_ns,
         )
 
     def _partition_view(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> View:
@@ -70,9 +73,10 @@ class EdgeViews:
         local, usable = forecast.local_table, forecast.usable_cloud
         cloud = None if usable is None else usable.table
         sizes = {} if cloud is None else all_payload_bytes(task.task, local, cloud)
+        credit = self._credit(task, now_ns, others)
         return replace(
             self.view(task, now_ns, others),
-            cloud=self._cloud(task, now_ns, others, sizes),
+            cloud=self._cloud(task, now_ns, others, sizes, credit),
             on_device=tuple(self._cloud_net_on_device(task, now_ns, others)),
             stage_graph=build_stage_graph(task.task, local, cloud, forecast.long_run_link, energy),
         )
@@ -111,13 +115,24 @@ class EdgeViews:
 
     # --- the cloud --------------------------------------------------------------------------
 
+    def _credit(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> Forecast:
+        """The wait for a credit; none while no cloud agent can be used."""
+        if self._forecast.usable_cloud is None:
+            return NOTHING
+        return self._forecast.credit_wait(task, now_ns, others)
+
     def _cloud(
-        self, task: EdgeTask, now_ns: int, others: list[EdgeTask], sizes: Mapping[str, int]
+        self,
+        task: EdgeTask,
+        now_ns: int,
+        others: list[EdgeTask],
+        sizes: Mapping[str, int],
+        credit: Forecast,
     ) -> tuple[CloudForecast, ...]:
         cloud = self._forecast.usable_cloud
         if cloud is None:
             return ()
-        return tuple(self._offloads(cloud, task, now_ns, others, sizes))
+        return tuple(self._offloads(cloud, task, now_ns, others, sizes, credit))
 
     def _offloads(
         self,
@@ -126,6 +141,7 @@ class EdgeViews:
         now_ns: int,
         others: list[EdgeTask],
         sizes: Mapping[str, int],
+        credit: Forecast,
     ) -> Iterable[CloudForecast]:
         forecast, link, encode = self._forecast, self._forecast.link, self._forecast.encode
         backlog_ns = forecast.uplink_wait_ns(task, now_ns, others)
@@ -145,6 +161,9 @@ class EdgeViews:
                 # a payload is made while others are being uploaded
                 start_mean = max(backlog_ns, encoder_ns + encode_mean)
                 start_upper = max(backlog_ns, encoder_ns + encode.upper_ns(now_ns, codec, level))
+            credit_mean = max(0, credit.mean_ns - start_mean)
+            credit_upper = max(0, credit.upper_ns - start_upper)
+            start_mean, start_upper = start_mean + credit_mean, start_upper + credit_upper
             up_mean = link.up_mean_ns(now_ns, size)
             up_upper = link.up_upper_ns(now_ns, size, level)
             energy_j += self._transfer_j(now_ns, size, up_mean, rtt_mean)
@@ -162,6 +181,8 @@ class EdgeViews:
                     exit=exit_.name,
                     codec=codec,
                     accepted_ns=accepted_ns,
+                    credit_mean_ns=credit_mean,
+                    credit_upper_ns=credit_upper,
                 )
 
     def transmit_j(self, duration_ns: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mc_sched.core.policy import CloudForecast, Fallback, Offload, Refuse, SiteForecast, View
 from mc_sched.core.quantiles import normal_exceedance
 from mc_sched.core.task import Constraint, ExitRule, Privacy, Shortfall, Site, Task
@@ -62,9 +64,26 @@ def cloud_choices(
 
     in_time = [option for option in accurate if time_ns(option) <= view.remaining_ns]
     if not in_time:
+        missing = missing_credit(accurate, view, upper=upper)
+        if missing is not None:
+            return missing
         needed_ns = min(map(time_ns, accurate))
         return Shortfall(Site.CLOUD, Constraint.DEADLINE, needed_ns, view.remaining_ns)
     return tuple({option.codec: option for option in reversed(in_time)}.values())
+
+
+def missing_credit(
+    options: Iterable[CloudForecast], view: View, *, upper: bool = True
+) -> Shortfall | None:
+    """Return the shortfall if one of the late options would be in time with a credit, else None."""
+    if not view.credit_in_ns:
+        return None
+    with_credit = (option.with_credit for option in options)
+    least_ns = min((o.upper_ns if upper else o.mean_ns for o in with_credit), default=None)
+    if least_ns is None or least_ns > view.remaining_ns:
+        return None
+    spare_ns = view.remaining_ns - least_ns
+    return Shortfall(Site.CLOUD, Constraint.CREDIT, view.credit_in_ns, spare_ns)
 
 
 def fastest_cloud_choice(

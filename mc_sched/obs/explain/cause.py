@@ -146,7 +146,10 @@ def _progress(story: Story, at_ns: int) -> str:
     sent, accepted = story.first(do.SendToCloud), story.first(ev.CloudAccepted)
     at_ms = story.since_ns(at_ns) / 1e6
     if sent is None:
-        return f"after {at_ms:.1f} ms it was still waiting for its upload behind other tasks"
+        return (
+            f"after {at_ms:.1f} ms it was still waiting for its upload, behind other tasks or for "
+            "a credit"
+        )
     sent_ms = story.since_ns(sent[0]) / 1e6
     if accepted is None or accepted[0] > at_ns:
         return (

@@ -24,6 +24,8 @@ MOST_TRACED = 1_000
 """Lines that are searched for the tasks of a trace."""
 LINK_AFTER_NS = 3 * 10**9
 """A link reported down within this time after a task is taken to have been down during it."""
+CARRIED = ("CloudFound", "CreditsGranted")
+"""Events that count until the next one of their kind."""
 _EDGE = Term("node", "=", "edge")
 
 
@@ -84,14 +86,16 @@ def _choices(story: Story, stores: Stores, began: int) -> Choices | None:
 
 
 def _events(stores: Stores, since: int, until: int) -> Iterator[Record]:
-    """Yield the edge's last events in between, and the last CloudFound before them."""
+    """Yield the edge's last events in between, after the last ones of CARRIED before them."""
     terms = (Term("kind", "=", "event"), _EDGE)
     lines = deque(
         reversed(stores.lines(Query(since, until, terms), REMEMBERED_EVENTS, newest_first=True))
     )
     if lines and len(lines) == REMEMBERED_EVENTS:
-        found = Query(since, lines[0].id, (Term("name", "=", "CloudFound"), _EDGE))
-        lines.extendleft(stores.lines(found, 1))
+        first = lines[0].id
+        for name in CARRIED:
+            query = Query(since, first, (Term("name", "=", name), _EDGE))
+            lines.extendleft(stores.lines(query, 1))
     for line in lines:
         yield line.record
 

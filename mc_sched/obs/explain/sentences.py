@@ -36,6 +36,7 @@ class Explanation:
             "deadline_ms": self.story.task.deadline_ns / 1e6,
             "cause": cause(self.story),
             "predicted": _predicted(found.view) if found else [],
+            "credit": _credit(found.view) if found else None,
             "chosen": _chosen(found, self.story) if found else None,
             "faithful": found.faithful if found else False,
             "timeline": [{"at_ms": at_ns / 1e6, "what": what} for at_ns, what in self.timeline()],
@@ -77,6 +78,7 @@ class Explanation:
         if self.choices is not None:
             lines += [f"{'expected' if n == 0 else '':8} {line}"
                       for n, line in enumerate(_table(self.choices.view))]  # fmt: skip
+            lines += [f"credit   {report['credit']}"] if self.choices.view.cloud else []
             lines.append(f"chosen   {report['chosen']}")
             if not report["faithful"]:
                 lines.append("         (not certain: the log does not go back far enough)")
@@ -125,6 +127,11 @@ def _table(view: View) -> list[str]:
     ]
 
 
+def _credit(view: View) -> str:
+    wait_ms = view.credit_in_ns / 1e6
+    return f"the cloud had none free for {wait_ms:.1f} ms" if wait_ms else "the cloud had one free"
+
+
 def _chosen(found: Choices, story: Story) -> str:
     return f"to {format_decision(found.decision, found.view)}; {why(story, found)}"
 
@@ -163,6 +170,8 @@ def _step_text(step: Any) -> str:
         return f"{_STEP_TEXTS[type(step)]}: {step.reason}"
     if isinstance(step, (ev.LocalFailed, ev.EncodeFailed)):
         return f"{_STEP_TEXTS[type(step)]}: {step.reason}"
+    if isinstance(step, do.SendToCloud) and step.credit_wait_ns:
+        return f"upload started after {step.credit_wait_ns / 1e6:.1f} ms without a credit"
     if isinstance(step, (ev.CloudAccepted, ev.CloudReplied)):
         return f"{_STEP_TEXTS[type(step)]} {step.exit}"
     return _STEP_TEXTS.get(type(step), "")

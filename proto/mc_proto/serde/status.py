@@ -19,6 +19,8 @@ def status_to_wire(snapshot: EdgeSnapshot) -> edge_pb2.StatusReply:
         outcomes=snapshot.outcomes,
         sites=snapshot.sites,
         gave_up=snapshot.gave_up,
+        credits=snapshot.credits,
+        in_flight=snapshot.in_flight,
         uplink_bps=snapshot.uplink_bps,
         downlink_bps=snapshot.downlink_bps,
         rtt_ns=snapshot.rtt_ns,

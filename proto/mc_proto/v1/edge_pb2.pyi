@@ -134,7 +134,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others", "local_residual_ops_ns", "predictors", "compute_w", "power_w", "energy_measured_j", "energy_modelled_j", "energy_idle_j", "energy_tail_j", "e3_per_j", "e3_with_tail_per_j", "energy_probes_j", "certificate_expires_s")
+    __slots__ = ("version", "bundle", "bundle_hash", "cloud", "cloud_detail", "mode", "policy", "basic_accuracy", "draining", "tasks_open", "outcomes", "sites", "gave_up", "uplink_bps", "downlink_bps", "rtt_ns", "local_predicted_ns", "local_residual_ns", "local_busy", "energy_j", "energy_source", "idle_w", "uptime_ns", "log_dropped", "labels", "busy_by_others", "local_residual_ops_ns", "predictors", "compute_w", "power_w", "energy_measured_j", "energy_modelled_j", "energy_idle_j", "energy_tail_j", "e3_per_j", "e3_with_tail_per_j", "energy_probes_j", "certificate_expires_s", "credits", "in_flight")
     class OutcomesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +194,8 @@ class StatusReply(_message.Message):
     E3_WITH_TAIL_PER_J_FIELD_NUMBER: _ClassVar[int]
     ENERGY_PROBES_J_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     version: str
     bundle: str
     bundle_hash: str
@@ -232,7 +234,9 @@ class StatusReply(_message.Message):
     e3_with_tail_per_j: float
     energy_probes_j: float
     certificate_expires_s: int
-    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ..., local_residual_ops_ns: _Optional[int] = ..., predictors: _Optional[_Mapping[str, Reliability]] = ..., compute_w: _Optional[float] = ..., power_w: _Optional[float] = ..., energy_measured_j: _Optional[float] = ..., energy_modelled_j: _Optional[float] = ..., energy_idle_j: _Optional[float] = ..., energy_tail_j: _Optional[float] = ..., e3_per_j: _Optional[float] = ..., e3_with_tail_per_j: _Optional[float] = ..., energy_probes_j: _Optional[float] = ..., certificate_expires_s: _Optional[int] = ...) -> None: ...
+    credits: int
+    in_flight: int
+    def __init__(self, version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., cloud: _Optional[str] = ..., cloud_detail: _Optional[str] = ..., mode: _Optional[str] = ..., policy: _Optional[str] = ..., basic_accuracy: _Optional[float] = ..., draining: _Optional[bool] = ..., tasks_open: _Optional[int] = ..., outcomes: _Optional[_Mapping[str, int]] = ..., sites: _Optional[_Mapping[str, int]] = ..., gave_up: _Optional[int] = ..., uplink_bps: _Optional[float] = ..., downlink_bps: _Optional[float] = ..., rtt_ns: _Optional[int] = ..., local_predicted_ns: _Optional[int] = ..., local_residual_ns: _Optional[int] = ..., local_busy: _Optional[bool] = ..., energy_j: _Optional[float] = ..., energy_source: _Optional[str] = ..., idle_w: _Optional[float] = ..., uptime_ns: _Optional[int] = ..., log_dropped: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., busy_by_others: _Optional[float] = ..., local_residual_ops_ns: _Optional[int] = ..., predictors: _Optional[_Mapping[str, Reliability]] = ..., compute_w: _Optional[float] = ..., power_w: _Optional[float] = ..., energy_measured_j: _Optional[float] = ..., energy_modelled_j: _Optional[float] = ..., energy_idle_j: _Optional[float] = ..., energy_tail_j: _Optional[float] = ..., e3_per_j: _Optional[float] = ..., e3_with_tail_per_j: _Optional[float] = ..., energy_probes_j: _Optional[float] = ..., certificate_expires_s: _Optional[int] = ..., credits: _Optional[int] = ..., in_flight: _Optional[int] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("task_id",)

@@ -241,7 +241,7 @@ def _fields(part):
 
 
 @quick
-@given(arbitrary.of(EdgeSnapshot, tasks_open=SMALL))
+@given(arbitrary.of(EdgeSnapshot, tasks_open=SMALL, credits=SMALL, in_flight=SMALL))
 def test_a_status_shows_every_field_of_the_machines_snapshot(snapshot):
     message = sent(serde.status_to_wire(snapshot))
     shown = {name: _shown(message, name) for name in asdict(snapshot)}
