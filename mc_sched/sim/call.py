@@ -1,10 +1,11 @@
-"""One task's call from an edge to a cloud agent, as known at both ends."""
+"""One task on its way from an edge to a cloud agent and back, as known at both ends."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from mc_sched.core.actions import Accept, Progress, Refuse, Reply, SendToCloud, Stop
+from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.sim.radio_link import RadioLink, Transfer
 from mc_sched.sim.truth import Truth
 
@@ -13,7 +14,7 @@ Message = Progress | Refuse | Reply | Stop
 
 
 class EdgeEnd(Protocol):
-    """The edge's end of a call, to which the cloud sends its messages."""
+    """The edge's end of a session, to which the cloud sends its messages."""
 
     edge_id: str
     link: RadioLink
@@ -25,34 +26,42 @@ class EdgeEnd(Protocol):
     def message(self, call: Call, action: Message, held_ns: int) -> None:
         """Receive a message, which the cloud has sent `held_ns` after the acceptance."""
 
-    def lost(self, call: Call, reason: str) -> None:
-        """Handle the loss of the call."""
+    def credits_granted(self, session: int, credits: int) -> None:
+        """Receive the credits of the edge's session of this number."""
+
+    def load_reported(self, session: int, load: CloudLoad) -> None:
+        """Receive the cloud's load in the session of this number."""
 
 
 class Call:
-    """A call, open from its first byte until the edge has the last message or cancels the call."""
+    """A task in a session, open from its first byte until its last message or its give-up."""
 
     __slots__ = (
-        "accepted", "accepted_ns", "action", "edge", "given_up", "image", "is_open", "key",
-        "received_ns", "transfer",
+        "accepted_ns", "action", "edge", "image", "is_open", "is_over", "key",
+        "received_ns", "sent_ns", "session", "transfer",
     )  # fmt: skip
 
-    def __init__(self, edge: EdgeEnd, action: SendToCloud, image: int) -> None:
+    def __init__(
+        self, edge: EdgeEnd, session: int, action: SendToCloud, image: int, now_ns: int
+    ) -> None:
         self.edge = edge
+        self.session = session
+        """Number of the edge's session that carries it."""
         self.action = action
         self.image = image
         """Number of the task's image in its stream."""
         self.key = f"{edge.edge_id}/{action.task_id}"
+        self.sent_ns = now_ns
+        """Time at which the edge decided to send it."""
         self.transfer: Transfer | None = None
         self.received_ns = 0
         """Time at which the payload's last byte arrived in the cloud."""
         self.accepted_ns = 0
         """Time at which the cloud sent the acceptance."""
         self.is_open = True
-        """False once the call has ended on the edge."""
-        self.accepted = False
-        self.given_up = False
-        """True once the edge has sent a give-up."""
+        """False once the task has ended on the edge."""
+        self.is_over = False
+        """True once it has ended in the cloud."""
 
     @property
     def transfer_ns(self) -> int:
@@ -60,6 +69,11 @@ class Call:
         return self.received_ns - self.opened_ns
 
     @property
+    def begun_ns(self) -> int:
+        """Time at which the first byte was sent; -1 if none was."""
+        return -1 if self.transfer is None else self.transfer.begun_ns
+
+    @property
     def opened_ns(self) -> int:
-        """Time at which the cloud agent saw the call begin; -1 if it has not."""
+        """Time at which the cloud agent saw the task begin; -1 if it has not."""
         return -1 if self.transfer is None else self.transfer.opened_ns

@@ -3,7 +3,8 @@
 It performs the machine's actions and reports the events that follow. The executor runs one batch at
 a time; payloads are decoded as the machine orders them, several at a time if there are several
 decoders. Two things are left out: an upload's timeouts, because the edge has given the upload up
-before they pass, and payloads that cannot be decoded.
+before they pass, and payloads that cannot be decoded. `sessions.py` holds what the agent's front
+knows of each edge.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.tables import CloudTable, Exit
-from mc_sched.core.task import Prediction
-from mc_sched.sim.call import Call
+from mc_sched.core.task import Prediction, RefusalCode
+from mc_sched.sim.call import Call, EdgeEnd, Message
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
+from mc_sched.sim.sessions import Session
 from mc_sched.sim.spec import CloudSpec
 
 SHORT_MESSAGE_BYTES = 100
 """Size of an acceptance, progress, a refusal or a stop, with the headers of TCP and HTTP/2."""
-CALLS_PER_TASK = 4
-"""Open calls allowed per task that may wait or run, as in the agent."""
+OPEN_PER_TASK = 4
+"""Open tasks allowed per task that may wait or run, as in the agent; most of them are uploading."""
+SWEEP_NS = 250_000_000
+"""Interval at which the agent passes on what its edges want."""
 DECODER = -1
 """The decoder's number among the pieces of work; a stage's number is its index."""
 
@@ -40,9 +44,11 @@ class SimCloud:
         self._clock = clock
         self.table = spec.table
         self._machine = CloudMachine(spec.settings, spec.table)
-        self._max_calls = CALLS_PER_TASK * spec.settings.max_tasks
+        self._max_open = OPEN_PER_TASK * spec.settings.max_tasks
         self._device = spec.device
         self._calls: dict[str, Call] = {}
+        """Open tasks whose payload has arrived."""
+        self._sessions: dict[str, Session] = {}
         self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
         """Number of each exit in the table of true answers; 0 is the local net."""
         performers: Performers = {
@@ -54,6 +60,7 @@ class SimCloud:
             do.Refuse: self._send_end,
             do.Reply: self._reply,
             do.Stop: self._send_end,
+            do.Grant: self._grant,
         }
         self._handle = MachineDriver(name, self._machine.handle, performers, record).feed
 
@@ -65,18 +72,41 @@ class SimCloud:
             self._handle(ev.LinkSampled(self._clock.now_ns, last_rtt_ns, edge_id=edge_id))
         return self._machine.load(self._clock.now_ns)
 
+    def join(self, edge: EdgeEnd, number: int) -> None:
+        """Take the opening of an edge's session; it replaces an earlier one."""
+        earlier = self._sessions.get(edge.edge_id)
+        if earlier is not None:
+            self.leave(edge, earlier.number)
+        now_ns = self._clock.now_ns
+        self._sessions[edge.edge_id] = Session(edge, number, now_ns)
+        self._handle(ev.EdgeJoined(now_ns, edge.edge_id))
+
+    def leave(self, edge: EdgeEnd, number: int) -> None:
+        """Take the end of an edge's session, and stop the work on its tasks."""
+        session = self._sessions.get(edge.edge_id)
+        if session is None or session.number != number:
+            return
+        for call in [call for call in self._calls.values() if call.edge is edge]:
+            self._forget(call)
+            self._handle(ev.ClientGone(self._clock.now_ns, call.key))
+        del self._sessions[edge.edge_id]
+        self._handle(ev.EdgeLeft(self._clock.now_ns, edge.edge_id))
+
     def received(self, call: Call) -> None:
         """Take a payload whose last byte has arrived."""
-        if not call.is_open:
-            return  # it was cut before its last byte
-        if len(self._calls) >= self._max_calls:
-            refused_ns = call.edge.link.down_ns(SHORT_MESSAGE_BYTES)
-            self._clock.at(refused_ns, call.edge.lost, call, "overload on the cloud")
+        session = self._sessions.get(call.edge.edge_id)
+        if session is None or session.number != call.session or call.is_over:
             return
         now_ns = self._clock.now_ns
-        call.received_ns = now_ns
+        call.received_ns, action = now_ns, call.action
+        spent_ns = session.spent_ns(now_ns, call)
+        self._note_wanted(session, action.wanted)
+        refusal = self._refusal(session, call)
         self._calls[call.key] = call
-        action, spent_ns = call.action, now_ns - call.opened_ns
+        session.open_tasks += 1
+        if refusal is not None:
+            self._send_end(refusal)
+            return
         self._handle(
             ev.Received(
                 now_ns=now_ns,
@@ -89,18 +119,55 @@ class SimCloud:
                 exit_rule=action.exit_rule,
                 reply_in_ns=max(0, action.reply_in_ns - spent_ns),
                 transfer_ns=call.transfer_ns,
+                wanted=action.wanted,
             )
         )
 
-    def give_up(self, call: Call) -> None:
-        """Take the edge's instruction to stop; ignored if the call is over."""
-        if call.key in self._calls:
-            self._handle(ev.GiveUpReceived(self._clock.now_ns, call.key))
+    def _refusal(self, session: Session, call: Call) -> do.Refuse | None:
+        """Return the refusal of another task of this edge; None if it may be opened."""
+        if not session.has_credit(self._clock.now_ns):
+            session.wanted += 1
+            return do.Refuse(call.key, "no credit", RefusalCode.NO_CREDIT)
+        if len(self._calls) >= self._max_open:
+            return do.Refuse(call.key, "overload on the cloud", RefusalCode.TOO_MANY_TASKS)
+        return None
 
-    def hang_up(self, call: Call) -> None:
-        """End the call, whichever side ended it."""
-        if self._calls.pop(call.key, None) is not None:
-            self._handle(ev.ClientGone(self._clock.now_ns, call.key))
+    def give_up(self, call: Call) -> None:
+        """Take the edge's instruction to stop; ignored if the task is over."""
+        now_ns = self._clock.now_ns
+        if call.key in self._calls:
+            self._handle(ev.GiveUpReceived(now_ns, call.key))
+        elif not call.is_over:
+            # a give-up may overtake the task's first message
+            self._clock.at(call.opened_ns, self._stop_upload, call)
+
+    def _stop_upload(self, call: Call) -> None:
+        if call.key in self._calls:
+            self.give_up(call)
+        elif not call.is_over and call.edge.edge_id in self._sessions:
+            call.is_over = True
+            call.received_ns = self._clock.now_ns
+            self._send(do.Stop(call.key, "the upload was given up", 0), call, SHORT_MESSAGE_BYTES)
+
+    def _note_wanted(self, session: Session, wanted: int) -> None:
+        """Pass what an edge wants to the machine, at the next sweep."""
+        session.wanted = wanted
+        if session.wanted != session.told_wanted and not session.sweep_due:
+            session.sweep_due = True
+            next_ns = (self._clock.now_ns // SWEEP_NS + 1) * SWEEP_NS
+            self._clock.at(next_ns, self._tell_wanted, session)
+
+    def _tell_wanted(self, session: Session) -> None:
+        session.sweep_due = False
+        edge_id = session.edge.edge_id
+        if session.wanted != session.told_wanted and self._sessions.get(edge_id) is session:
+            session.told_wanted = session.wanted
+            self._handle(ev.CreditsWanted(self._clock.now_ns, edge_id, session.wanted))
+
+    def _forget(self, call: Call) -> None:
+        call.is_over = True
+        del self._calls[call.key]
+        self._sessions[call.edge.edge_id].open_tasks -= 1
 
     # --- the machine --------------------------------------------------------------------------
 
@@ -145,6 +212,15 @@ class SimCloud:
 
     # --- messages to the edge -----------------------------------------------------------------
 
+    def _grant(self, action: do.Grant) -> None:
+        session = self._sessions.get(action.edge_id)
+        if session is not None and session.grant(self._clock.now_ns, action.credits):
+            session.told_credits = session.credits
+            arrives_ns = session.edge.link.down_ns(SHORT_MESSAGE_BYTES)
+            self._clock.at(
+                arrives_ns, session.edge.credits_granted, session.number, session.credits
+            )
+
     def _accept(self, action: do.Accept) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
@@ -156,8 +232,7 @@ class SimCloud:
     def _send_progress(self, action: do.Progress) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            arrives_ns = call.edge.link.down_ns(SHORT_MESSAGE_BYTES)
-            self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
+            self._send(action, call, SHORT_MESSAGE_BYTES)
 
     def _send_end(self, action: do.Refuse | do.Stop) -> None:
         self._send_last(action, SHORT_MESSAGE_BYTES)
@@ -168,10 +243,16 @@ class SimCloud:
     def _send_last(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
         call = self._calls.get(action.task_id)
         if call is not None:
-            arrives_ns = call.edge.link.down_ns(size_bytes)
-            self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
-            # after the event's other actions, as on the agent's loop
-            self._clock.at(self._clock.now_ns, self.hang_up, call)
+            self._send(action, call, size_bytes)
+            self._forget(call)
+
+    def _send(self, action: Message, call: Call, size_bytes: int) -> None:
+        now_ns, session = self._clock.now_ns, self._sessions[call.edge.edge_id]
+        arrives_ns = call.edge.link.down_ns(size_bytes)
+        self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
+        if session.reports_load(now_ns):
+            load = self._machine.load(now_ns)
+            self._clock.at(arrives_ns, call.edge.load_reported, session.number, load)
 
     def _held_ns(self, call: Call) -> int:
         """Time since the task's acceptance or, without one, since its payload's last byte."""

@@ -1,8 +1,4 @@
-"""The calls of a simulated edge to its cloud agent: uploads, give-ups and the cloud's messages.
-
-The timeout of a call is left out. It is one second after the deadline, and by then the machine has
-given up every call.
-"""
+"""A simulated edge's session with its cloud agent: uploads, give-ups and the cloud's messages."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
+from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.payloads import payload_bytes
 from mc_sched.core.task import Outcome
@@ -21,12 +18,12 @@ from mc_sched.sim.radio_link import CONTROL_BYTES, RadioLink, Transfer
 from mc_sched.sim.truth import Truth
 
 GIVE_UP_GRACE_NS = 1_000_000_000
-"""Time in which the cloud may confirm a give-up before the call is cut, as in the agent."""
+"""Time in which the cloud may confirm a give-up before the task ends here, as in the agent."""
 _LAST = (do.Refuse, do.Reply, do.Stop)
 
 
 class CloudClient:
-    """One edge's calls to one cloud agent."""
+    """One edge's end of its session with one cloud agent."""
 
     def __init__(
         self,
@@ -41,10 +38,14 @@ class CloudClient:
         self.edge_id, self.link, self.truth, self.cloud = edge_id, link, truth, cloud
         self._clock, self._tasks, self._handle = clock, tasks, handle
         self._calls: dict[str, Call] = {}
+        self._session = 0
+        """Number of the last session that was opened."""
+        self._opened: Callable[[], None] | None = None
+        """Called when the first credits of the session arrive; None before and after."""
 
     @property
     def is_idle(self) -> bool:
-        """True if no call is open."""
+        """True if no task is open."""
         return not self._calls
 
     def is_right(self, outcome: Outcome, image: int) -> bool:
@@ -53,50 +54,83 @@ class CloudClient:
         accuracy = self.cloud.table.exit_named(outcome.exit).accuracy[outcome.codec or "jpeg"]
         return self.truth.is_right(image, self.cloud.nets[outcome.exit], accuracy)
 
+    # --- the session --------------------------------------------------------------------------
+
+    def open_session(self, opened: Callable[[], None]) -> None:
+        """Open a session; `opened` is called when its first credits are here."""
+        self._session += 1
+        self._opened = opened
+        arrives_ns = self.link.control_ns(CONTROL_BYTES)
+        self._clock.at(arrives_ns, self.cloud.join, self, self._session)
+
+    def close_session(self) -> None:
+        """End the session, because the cloud agent is lost; its tasks are lost with it."""
+        self._opened = None
+        for call in list(self._calls.values()):
+            assert call.transfer is not None
+            self.link.drop(call.transfer)
+            self._clock.at(self._clock.now_ns, self._lost, call)
+        if self._session:
+            arrives_ns = self.link.control_ns(CONTROL_BYTES)
+            self._clock.at(arrives_ns, self.cloud.leave, self, self._session)
+
+    def credits_granted(self, session: int, credits: int) -> None:
+        """Receive the credits of a session; those of an earlier one are ignored."""
+        if session != self._session:
+            return
+        self._handle(ev.CreditsGranted(self._clock.now_ns, credits))
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            opened()
+
+    def load_reported(self, session: int, load: CloudLoad) -> None:
+        """Receive the cloud's load; that of an earlier session is ignored."""
+        if session == self._session:
+            now_ns = self._clock.now_ns
+            self._handle(ev.CloudLoadSampled(now_ns, load.queue_ns, load.slowdown))
+
+    def _lost(self, call: Call) -> None:
+        if call.is_open:
+            self._closed(call)
+            reason = "the connection was cut"
+            self._handle(ev.CloudLost(self._clock.now_ns, call.action.task_id, reason))
+
     # --- to the cloud -------------------------------------------------------------------------
 
     def send(self, action: do.SendToCloud) -> None:
-        """Open a call and upload the payload."""
-        received, task = self.cloud.received, self._tasks[action.task_id]
-        call = Call(self, action, task.image)
+        """Send a task with its payload."""
+        received, task, now_ns = (
+            self.cloud.received,
+            self._tasks[action.task_id],
+            self._clock.now_ns,
+        )
+        call = Call(self, self._session, action, task.image, now_ns)
         size_bytes = payload_bytes(task.task, action.codec, self.cloud.table)
-        call.transfer = Transfer(size_bytes, lambda: received(call))
+        due_ns = now_ns + action.budget_ns
+        call.transfer = Transfer(size_bytes, lambda: received(call), due_ns, self.edge_id)
         self._calls[action.task_id] = call
         self.link.send(call.transfer)
 
     def give_up(self, action: do.SendGiveUp) -> None:
-        """Tell the cloud to stop, and cut an upload that is still running."""
+        """Stop the upload of a task, and tell the cloud to stop its work if it knows the task."""
         call = self._calls.get(action.task_id)
         if call is None:
             return
-        call.given_up = True
-        self._clock.at(self.link.control_ns(CONTROL_BYTES), self.cloud.give_up, call)
-        if call.accepted:
-            self._clock.at(self._clock.now_ns + GIVE_UP_GRACE_NS, self._cut, call)
-        else:
-            self._hang_up(call)
-            self._clock.at(self._clock.now_ns, self._upload_stopped, action.task_id)
-
-    def _upload_stopped(self, task_id: str) -> None:
-        self._handle(ev.CloudStopped(self._clock.now_ns, task_id, "the upload was stopped"))
-
-    def cut_calls(self) -> None:
-        """Cut all calls, because the cloud agent is lost."""
-        for call in list(self._calls.values()):
-            self._clock.at(self._clock.now_ns, self._cut, call)
-
-    def _cut(self, call: Call) -> None:
-        if call.is_open:
-            self._hang_up(call)
-            self._handle(
-                ev.CloudLost(self._clock.now_ns, call.action.task_id, "the connection was cut")
-            )
-
-    def _hang_up(self, call: Call) -> None:
         assert call.transfer is not None
-        self._closed(call)
         self.link.drop(call.transfer)
-        self._clock.at(self.link.control_ns(CONTROL_BYTES), self.cloud.hang_up, call)
+        now_ns = self._clock.now_ns
+        if call.begun_ns < 0:
+            self._clock.at(now_ns, self._stop, call, "the upload was stopped")
+        else:
+            self._clock.at(self.link.control_ns(CONTROL_BYTES), self.cloud.give_up, call)
+            reason = "the cloud did not confirm the give-up"
+            self._clock.at(now_ns + GIVE_UP_GRACE_NS, self._stop, call, reason)
+
+    def _stop(self, call: Call, reason: str) -> None:
+        """End a task here, unless it has ended meanwhile."""
+        if call.is_open:
+            self._closed(call)
+            self._handle(ev.CloudStopped(self._clock.now_ns, call.action.task_id, reason))
 
     def _closed(self, call: Call) -> None:
         call.is_open = False
@@ -107,19 +141,12 @@ class CloudClient:
     def accepted(self, call: Call, action: do.Accept, held_ns: int) -> None:
         """Receive the acceptance, which the cloud has sent `held_ns` after the payload's end."""
         if call.is_open:
-            call.accepted = True
             self._handle(
                 ev.CloudAccepted(
                     self._clock.now_ns, call.action.task_id, action.exit, action.predicted_ns,
                     action.queue_ns, held_ns, call.transfer_ns,
                 )
             )  # fmt: skip
-
-    def lost(self, call: Call, reason: str) -> None:
-        """Handle the loss of the call."""
-        if call.is_open:
-            self._closed(call)
-            self._handle(ev.CloudLost(self._clock.now_ns, call.action.task_id, reason))
 
     def message(self, call: Call, action: Message, held_ns: int) -> None:
         """Receive a message, which the cloud has sent `held_ns` after the acceptance."""
@@ -139,5 +166,5 @@ class CloudClient:
         if isinstance(action, do.Progress):
             return ev.CloudProgressed(now_ns, task_id, action.stage, action.remaining_ns)
         if isinstance(action, do.Refuse):
-            return ev.CloudRefused(now_ns, task_id, action.reason)
+            return ev.CloudRefused(now_ns, task_id, action.reason, action.code)
         return ev.CloudStopped(now_ns, task_id, action.reason, action.compute_ns, action.failed)

@@ -1,8 +1,9 @@
 """The watch over the connection to the cloud agent: it is found and lost, and probes are sent.
 
-It takes the same steps as the agent's cloud client: ask what the cloud hosts, report that it is
-reached, then send the probes that the machine asks for. After two unanswered probes in a row, or
-an unanswered first one, the cloud is gone and its calls are cut.
+It takes the same steps as the agent's cloud client: ask what the cloud hosts, open a session and
+wait for its first credits, report that the cloud is reached, then send the probes that the machine
+asks for. After two unanswered probes in a row, or an unanswered first one, the cloud is gone and
+its session is closed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import Enum
 
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
-from mc_sched.sim.clock import Clock
+from mc_sched.sim.clock import Appointment, Clock
 from mc_sched.sim.cloud_client import CloudClient
 from mc_sched.sim.radio_link import CONTROL_BYTES
 
@@ -49,7 +50,7 @@ class Watcher:
         self._missed = 0
         self._state = LinkState.UNKNOWN
         self._reached = False
-        """True while the cloud has described itself and no probe of it has been answered yet."""
+        """True while the session is open and no probe has been answered yet."""
 
     def start(self) -> None:
         """Ask what the cloud hosts; the machine's probes follow."""
@@ -62,6 +63,11 @@ class Watcher:
     # --- answers ------------------------------------------------------------------------------
 
     def _described(self, answer: ev.LinkSampled) -> None:
+        timeout = self._clock.at(self._clock.now_ns + PROBE_TIMEOUT_NS, self._lose)
+        self._client.open_session(lambda: self._joined(timeout))
+
+    def _joined(self, timeout: Appointment) -> None:
+        self._clock.cancel(timeout)
         self._reached = True
         self._handle(ev.CloudReached(self._clock.now_ns))
 
@@ -84,7 +90,7 @@ class Watcher:
         if self._state is not LinkState.DOWN:
             self._state = LinkState.DOWN
             self._handle(ev.CloudGone(self._clock.now_ns, _LOST))
-        self._client.cut_calls()
+        self._client.close_session()
         if not self._is_over():
             self._clock.at(self._clock.now_ns + RETRY_NS, self.start)
 

@@ -29,8 +29,8 @@ class Radio:
     def note(self, name):
         self.seen[name] = self.now_ms()
 
-    def send(self, at_ms, name, size_bytes):
-        transfer = Transfer(size_bytes, lambda: self.note(name))
+    def send(self, at_ms, name, size_bytes, due_ms=0, sender=""):
+        transfer = Transfer(size_bytes, lambda: self.note(name), round(due_ms * MS), sender)
         self.clock.at(round(at_ms * MS), self.link.send, transfer)
         return transfer
 
@@ -62,14 +62,29 @@ def test_a_second_one_waits_for_the_first():
     assert radio.arrivals()["b"] == pytest.approx(2 * HEADER_MS + 15 + 5)
 
 
-def test_large_ones_take_turns_chunk_by_chunk():
+CHUNK_MS = CHUNK_BYTES / 1000
+
+
+def test_the_one_that_is_due_first_waits_for_a_chunk_at_most():
     radio = Radio()
-    radio.send(0, "large", 4 * CHUNK_BYTES)
-    radio.send(1, "small", 1_000)
+    radio.send(0, "large", 4 * CHUNK_BYTES, due_ms=900)
+    radio.send(1, "late", 1_000, due_ms=901)
+    radio.send(2, "urgent", 1_000, due_ms=100)
     seen = radio.arrivals()
-    chunk_ms = CHUNK_BYTES / 1000
-    assert seen["small"] == pytest.approx(2 * HEADER_MS + 2 * chunk_ms + 1 + 5)
-    assert seen["large"] == pytest.approx(2 * HEADER_MS + 4 * chunk_ms + 1 + 5)
+    assert seen["urgent"] == pytest.approx(2 * HEADER_MS + CHUNK_MS + 1 + 5)
+    assert seen["large"] == pytest.approx(2 * HEADER_MS + 4 * CHUNK_MS + 1 + 5)
+    assert seen["late"] == pytest.approx(3 * HEADER_MS + 4 * CHUNK_MS + 2 + 5)
+
+
+def test_edges_that_share_a_link_take_turns_chunk_by_chunk():
+    radio = Radio()
+    radio.send(0, "large", 4 * CHUNK_BYTES, due_ms=100, sender="a")
+    radio.send(1, "next", 1_000, due_ms=200, sender="a")
+    radio.send(2, "small", 2 * CHUNK_BYTES, due_ms=900, sender="b")
+    seen = radio.arrivals()
+    assert seen["small"] == pytest.approx(2 * HEADER_MS + 5 * CHUNK_MS + 5)
+    assert seen["large"] == pytest.approx(2 * HEADER_MS + 6 * CHUNK_MS + 5)
+    assert seen["next"] == pytest.approx(3 * HEADER_MS + 6 * CHUNK_MS + 1 + 5)
 
 
 def test_control_waits_for_a_packet_at_most():
@@ -85,7 +100,7 @@ def test_control_waits_for_a_packet_at_most():
 def test_what_is_dropped_sends_no_further_chunk():
     radio = Radio()
     large = radio.send(0, "large", 10 * CHUNK_BYTES)
-    radio.send(1, "small", 1_000)
+    radio.send(1, "small", 1_000, due_ms=900)
     radio.clock.at(20 * MS, radio.link.drop, large)
     seen = radio.arrivals()
     assert "large" not in seen

@@ -14,6 +14,8 @@ from mc_proto.v1 import cloud_pb2
 
 GRACE_S = 1.0
 """Time the cloud has to confirm a give-up; then the task ends here, and the session continues."""
+CALL_S = 5.0
+"""Longest time of a call: a cloud agent that is slow to take give-ups needs them most."""
 AGAIN_S = 0.05
 """Pause before a give-up is repeated that came before its task: it has overtaken the bytes."""
 AT_ONCE = 16
@@ -51,7 +53,7 @@ class GiveUps:
             task_id = self._waiting.popleft()
             request = cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=self._edge_id)
             with contextlib.suppress(grpc.aio.AioRpcError):
-                if not await self._connections.give_up(request, GRACE_S):
+                if not await self._connections.give_up(request, CALL_S):
                     asyncio.get_running_loop().call_later(AGAIN_S, self._repeat, task_id)
 
     def _repeat(self, task_id: str) -> None:

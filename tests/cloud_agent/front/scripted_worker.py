@@ -65,7 +65,7 @@ def serve(pipe, behaviour):
                 edge_id = getattr(on_pipe.read_event(frame), "edge_id", "")
                 edges[edge_id] = edges.get(edge_id, 0) + 1
                 load = WorkerLoad(time.monotonic_ns(), received=received)
-                pipe.send(on_pipe.report_frame(on_pipe.Report(load, (), [(edge_id, 5)])))
+                pipe.send(on_pipe.report_frame(on_pipe.Report(load, (), [(edge_id, 500)])))
             if frame.kind == Kind.TASK:
                 received += 1
                 if behaviour != "silent":

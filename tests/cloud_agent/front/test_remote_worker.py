@@ -133,7 +133,7 @@ async def test_credits_are_passed_on(make):
     worker = await rig.up()
     worker.handle(ev.EdgeJoined(time.monotonic_ns(), "robot"))
     await until(lambda: rig.front.grants)
-    assert rig.front.grants == [("robot", 5)]
+    assert rig.front.grants == [("robot", 500)]
 
 
 async def test_after_its_client_is_gone_nothing_is_said_of_a_task(make):

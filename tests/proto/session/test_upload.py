@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mc_proto.session.upload import CHUNK_BYTES, SPARE, Upload, UploadQueue
 from mc_proto.v1 import cloud_pb2
 
 Open = cloud_pb2.SessionRequest.Open
+quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
 def upload(task_id="t", payload=b"jpeg", now_ns=0, budget_ns=100, **fields):
@@ -31,6 +32,7 @@ def test_a_payload_is_cut_into_the_first_message_and_chunks(size, count):
     assert first.open.head + b"".join(message.chunk.data for message in rest) == payload
 
 
+@quick
 @given(
     budget_ns=st.integers(101, 1000),
     reply_in_ns=st.none() | st.integers(0, 1000),
@@ -44,6 +46,7 @@ def test_the_wait_before_the_first_message_is_subtracted(budget_ns, reply_in_ns,
     assert opened.reply_in_ns == max(0, (reply_in_ns or 0) - waited_ns)
 
 
+@quick
 @given(st.lists(st.tuples(st.integers(1, 50), st.sampled_from(["wanted", "given up", "ended"]))))
 def test_the_queue_returns_those_that_want_bytes_in_the_order_of_their_deadlines(kinds):
     uploads = [upload(str(n), budget_ns=due) for n, (due, _) in enumerate(kinds)]
