@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cloud_agent.agent import CloudAgent
 from cloud_agent.config import LIVE, CloudConfig
+from cloud_agent.memory import share_one_heap
 from mc_sched.service.daemon import Daemon
 from mc_sched.service.options import agent_parser
 
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--config configs/cloud.yaml --listen 0.0.0.0:7071",
         "127.0.0.1:7071",
     )
+    share_one_heap()
     return Daemon("cloud", CloudConfig, LIVE, CloudAgent).main(parser.parse_args(argv))
 
 

@@ -28,6 +28,7 @@ from cloud_agent.front.pool import WorkerPool, name_of
 from cloud_agent.front.session import Session
 from cloud_agent.front.tasks import OpenTask
 from cloud_agent.front.worker_link import Worker
+from cloud_agent.memory import give_back
 from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.tables import CloudTable
@@ -39,6 +40,8 @@ from mc_sched.service.loop_lag import LoopLag
 SWEEP_S = 0.25
 """Interval of the checks that no message triggers: slow uploads, load, wanted credits."""
 DRAIN_POLL_S = 0.02
+GIVE_BACK_MESSAGES = 1000
+"""Messages of clients after which an idle front gives memory back to the system."""
 DRAINING = Ending.refused(RefusalCode.DRAINING, "the agent is shutting down")
 
 
@@ -65,6 +68,8 @@ class Front:
         self._log, self._logger, self._on_serving = log, logger, on_serving
         self._lag = LoopLag(asyncio.get_running_loop())
         self._sweep: asyncio.TimerHandle | None = None
+        self.unreturned = 0
+        """Messages of clients since memory was given back to the system."""
 
     @property
     def limits(self) -> Limits:
@@ -122,6 +127,9 @@ class Front:
                 self.pool.broadcast(ev.CreditsWanted(now_ns, edge.edge_id, edge.wanted))
             for session in edge.sessions:
                 session.refresh(now_ns)
+        if not len(self.tasks) and self.unreturned >= GIVE_BACK_MESSAGES:
+            self.unreturned = 0
+            give_back()
         self._plan_sweep()
 
     # --- sessions -------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Intake:
 
         SessionError ends the session.
         """
+        self._front.unreturned += 1
         hidden_ns = self._transit.hidden_ns(now_ns - self._hello_ns, request.sent_ns)
         kind = request.WhichOneof("message")
         if kind == "open":

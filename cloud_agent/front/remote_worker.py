@@ -30,8 +30,9 @@ from mc_sched.obs.log.event_log import EventLog
 COMMAND = (sys.executable, "-m", "cloud_agent.worker")
 PING_S = 0.5
 """Interval of the heartbeat."""
-SILENT_PINGS = 10
-"""Consecutive pings without an answer after which a worker hangs: 5 s, in which the front ran."""
+SILENT_PINGS = 20
+"""Consecutive pings after which a worker that sends nothing hangs: 10 s, in which the front ran.
+On a busy host, a worker needs seconds for a burst of thousands of messages."""
 LOADING_S = 170.0
 """Longest load, measurement of the network included; the service manager allows 180 s."""
 EXIT_S = 1.0
@@ -232,6 +233,7 @@ class RemoteWorker:
     # --- frames -----------------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
+        self._silent = 0
         if frame.kind == Kind.REPORT and self.up:
             self._take_report(frame)
         elif frame.kind == Kind.PONG and self.up:
@@ -280,7 +282,6 @@ class RemoteWorker:
         self._events.on_message(self, key, message.reply, end)
 
     def _take_pong(self, pong: Pong) -> None:
-        self._silent = 0
         if pong.metrics is not None:
             self.metrics = pong.metrics
             self._answered.set()

@@ -140,10 +140,10 @@ def edge_daemon(directory, profiles, cloud, bundle=BUNDLE, **keys):
     return Daemon("edge_agent", directory, "--config", config, *options)
 
 
-def cloud_daemon(directory, profiles, *options):
-    """A cloud agent on a free port."""
+def cloud_daemon(directory, profiles, *options, keys=""):
+    """A cloud agent on a free port, with these lines in its configuration."""
     config = directory / "cloud-by-itself.yaml"
-    config.write_text(f"profile: {profiles / 'cloud.json'}\n")
+    config.write_text(f"profile: {profiles / 'cloud.json'}\n{keys}")
     return Daemon("cloud_agent", directory, "--config", config, "--listen", "127.0.0.1:0", *options)
 
 
