@@ -13,7 +13,6 @@ from mc_proto.quota import QuotaExceeded
 from mc_proto.v1 import cloud_pb2
 
 from cloud_agent.front.front import Front
-from cloud_agent.front.infer import InferCall
 from cloud_agent.front.limits import SessionError
 from cloud_agent.front.session import EOF
 from mc_sched.core.events import LinkSampled
@@ -41,11 +40,6 @@ class CloudServicer:
             ),
             "Session": grpc.stream_stream_rpc_method_handler(
                 self.session, cloud_pb2.SessionRequest.FromString
-            ),
-            "Infer": grpc.stream_stream_rpc_method_handler(
-                self.infer,
-                cloud_pb2.InferRequest.FromString,
-                cloud_pb2.InferReply.SerializeToString,
             ),
             "GiveUp": unary(
                 self.give_up,
@@ -107,10 +101,6 @@ class CloudServicer:
                     await context.abort(error.code, str(error))
         except QuotaExceeded as error:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-
-    async def infer(self, requests: Any, context: Context) -> None:
-        """Serve one task of an edge agent that knows no sessions."""
-        await InferCall(self._front, context).serve()
 
     async def _serve(self, client: str, context: Context) -> None:
         hello = await self._hello(context)

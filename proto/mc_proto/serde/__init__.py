@@ -4,17 +4,6 @@ Invalid fields of a request raise `BadField`, which names the field. The queries
 are converted beside the store, in `mc_sched/obs/store/wire.py`.
 """
 
-from mc_proto.serde.calls import (
-    CloudEvent,
-    check_open,
-    cloud_action_to_wire,
-    cloud_event_from_wire,
-    open_to_wire,
-    opened_trace,
-    received_from_wire,
-    story_from_wire,
-    story_to_wire,
-)
 from mc_proto.serde.describe import describe_from_wire, describe_to_wire
 from mc_proto.serde.fields import MAX_ID, BadField
 from mc_proto.serde.outcomes import (
@@ -50,25 +39,18 @@ __all__ = [
     "MAX_ID",
     "MAX_IMAGE_BYTES",
     "BadField",
-    "CloudEvent",
     "TaskEvent",
     "bad_input_to_wire",
     "check_image",
-    "check_open",
     "check_session_task",
     "check_task",
-    "cloud_action_to_wire",
-    "cloud_event_from_wire",
     "describe_from_wire",
     "describe_to_wire",
-    "open_to_wire",
-    "opened_trace",
     "outcome_from_wire",
     "outcome_to_wire",
     "prediction_from_wire",
     "prediction_to_wire",
     "privacy_from_wire",
-    "received_from_wire",
     "score_from_wire",
     "score_to_wire",
     "session_story_from_wire",
@@ -76,8 +58,6 @@ __all__ = [
     "session_task_received",
     "session_trace",
     "status_to_wire",
-    "story_from_wire",
-    "story_to_wire",
     "task_from_wire",
     "task_message_from_wire",
     "task_message_to_wire",

@@ -43,11 +43,6 @@ class CloudAgentStub:
                 request_serializer=mc__proto_dot_v1_dot_cloud__pb2.DescribeRequest.SerializeToString,
                 response_deserializer=mc__proto_dot_v1_dot_cloud__pb2.DescribeReply.FromString,
                 _registered_method=True)
-        self.Infer = channel.stream_stream(
-                '/mc.v1.CloudAgent/Infer',
-                request_serializer=mc__proto_dot_v1_dot_cloud__pb2.InferRequest.SerializeToString,
-                response_deserializer=mc__proto_dot_v1_dot_cloud__pb2.InferReply.FromString,
-                _registered_method=True)
         self.Session = channel.stream_stream(
                 '/mc.v1.CloudAgent/Session',
                 request_serializer=mc__proto_dot_v1_dot_cloud__pb2.SessionRequest.SerializeToString,
@@ -79,23 +74,6 @@ class CloudAgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Infer(self, request_iterator, context):
-        """Serves one task per call. The client sends `open`, then the rest of the payload in chunks; no
-        message may be larger than 256 KiB. The agent sends `accepted`, any number of `progressed`, and
-        one of `result`, `refused` and `stopped`, which ends the call; `refused` and `stopped` may also
-        come without `accepted`. Errors:
-        INVALID_ARGUMENT     a field is not valid (the message names it), or the payload is
-        FAILED_PRECONDITION  the agent hosts another bundle
-        ALREADY_EXISTS       a call for the same task of the same edge is open
-        RESOURCE_EXHAUSTED   the client, or the agent, has too many open tasks
-        DEADLINE_EXCEEDED    the payload did not arrive within the budget or the agent's upload limit
-        PERMISSION_DENIED    the certificate may not call this agent
-        INTERNAL             the agent could not decode the payload because of a fault
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def Session(self, request_iterator, context):
         """Serves all tasks of one edge, for as long as the edge runs. The edge sends `hello` first. It
         then sends each task as one `open`, followed by the rest of its payload in chunks; the messages
@@ -108,6 +86,7 @@ class CloudAgentServicer:
         FAILED_PRECONDITION  the agent hosts another bundle
         RESOURCE_EXHAUSTED   the client has too many sessions, sends without credit all the time, or
         does not read the agent's messages
+        DEADLINE_EXCEEDED    `hello` did not arrive within the agent's upload limit
         PERMISSION_DENIED    the certificate may not call this agent
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -135,11 +114,6 @@ def add_CloudAgentServicer_to_server(servicer, server):
                     servicer.Describe,
                     request_deserializer=mc__proto_dot_v1_dot_cloud__pb2.DescribeRequest.FromString,
                     response_serializer=mc__proto_dot_v1_dot_cloud__pb2.DescribeReply.SerializeToString,
-            ),
-            'Infer': grpc.stream_stream_rpc_method_handler(
-                    servicer.Infer,
-                    request_deserializer=mc__proto_dot_v1_dot_cloud__pb2.InferRequest.FromString,
-                    response_serializer=mc__proto_dot_v1_dot_cloud__pb2.InferReply.SerializeToString,
             ),
             'Session': grpc.stream_stream_rpc_method_handler(
                     servicer.Session,
@@ -188,33 +162,6 @@ class CloudAgent:
             '/mc.v1.CloudAgent/Describe',
             mc__proto_dot_v1_dot_cloud__pb2.DescribeRequest.SerializeToString,
             mc__proto_dot_v1_dot_cloud__pb2.DescribeReply.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Infer(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
-            target,
-            '/mc.v1.CloudAgent/Infer',
-            mc__proto_dot_v1_dot_cloud__pb2.InferRequest.SerializeToString,
-            mc__proto_dot_v1_dot_cloud__pb2.InferReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,10 +19,10 @@ TABLE = CloudTable(
 
 def opened(**fields):
     given = {
-        "task_id": "a", "edge_id": "robot", "codec": "features", "payload_bytes": 3_136,
+        "task_id": "a", "codec": "features", "payload_bytes": 3_136,
         "accuracy": 0.8, "budget_ns": 1_000_000, "exit_rule": common_pb2.EXIT_RULE_EARLIEST,
     }  # fmt: skip
-    return cloud_pb2.InferRequest.Open(**{**given, **fields})
+    return cloud_pb2.SessionRequest.Open(**{**given, **fields})
 
 
 def test_describe_carries_the_codec_table():
@@ -31,7 +31,7 @@ def test_describe_carries_the_codec_table():
 
 @pytest.mark.parametrize(("codec", "size"), [("features", 3_136), ("jpeg", 1), ("jpeg", 9_999)])
 def test_a_payload_of_a_known_codec_and_size_is_accepted(codec, size):
-    serde.check_open(opened(codec=codec, payload_bytes=size), 10_000, TABLE.codecs)
+    serde.check_session_task(opened(codec=codec, payload_bytes=size), 10_000, TABLE.codecs)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_payload_of_a_known_codec_and_size_is_accepted(codec, size):
 )
 def test_any_other_payload_is_refused_and_the_field_is_named(fields, sentence):
     with pytest.raises(serde.BadField) as caught:
-        serde.check_open(opened(**fields), 10_000, TABLE.codecs)
+        serde.check_session_task(opened(**fields), 10_000, TABLE.codecs)
     assert str(caught.value).startswith(sentence)
     assert len(str(caught.value)) < 200
 

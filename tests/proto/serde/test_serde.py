@@ -56,8 +56,8 @@ def sent(message):
 @quick
 @given(st.lists(st.builds(Moment, NAMES, SMALL, SMALL, NAMES), max_size=9).map(tuple))
 def test_the_clouds_story(moments):
-    reply = cloud_pb2.InferReply(story=serde.story_to_wire(moments))
-    assert serde.story_from_wire(sent(reply)) == moments
+    message = cloud_pb2.SessionReply.TaskMessage(story=serde.session_story_to_wire(moments))
+    assert serde.session_story_from_wire(sent(message)) == moments
 
 
 # --- both directions --------------------------------------------------------------------------
@@ -82,26 +82,21 @@ def test_a_cloud_table_arrives_without_its_batches(table):
 
 
 @quick
-@given(arbitrary.of(do.SendToCloud, accuracy=SHARES), NAMES, st.binary(max_size=9), SMALL)
-def test_a_task_arrives_in_the_cloud_unchanged(action, edge_id, payload, upload_ns):
-    opened = sent(serde.open_to_wire(action, edge_id, payload, 4, "hash")).open
-    event = serde.received_from_wire(opened, "key", 7 + upload_ns, 7, ExitRule.EARLIEST)
+@given(arbitrary.of(do.SendToCloud, accuracy=SHARES, wanted=SMALL), st.binary(max_size=9), SMALL)
+def test_a_task_arrives_in_the_cloud_unchanged(action, payload, upload_ns):
+    opened = sent(serde.task_to_session(action, payload, 4))
+    times = 7 + upload_ns, 7, 3
+    event = serde.session_task_received(opened, "e", "key", *times, ExitRule.EARLIEST)
 
     def left(ns):
-        return max(0, ns - upload_ns)
+        return max(0, ns - upload_ns - 3)
 
     assert event == ev.Received(
-        7 + upload_ns, "key", edge_id, action.accuracy, left(action.budget_ns), action.down_ns,
-        action.codec, action.exit_rule, left(action.reply_in_ns), upload_ns,
+        7 + upload_ns, "key", "e", action.accuracy, left(action.budget_ns), action.down_ns,
+        action.codec, action.exit_rule, left(action.reply_in_ns), upload_ns, action.wanted,
     )  # fmt: skip
-    assert (opened.task_id, opened.bundle_hash) == (action.task_id, "hash")
-    assert (opened.payload_bytes, opened.head) == (len(payload), payload[:4])
-
-
-def test_a_reply_by_time_of_zero_is_kept():
-    action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, reply_in_ns=0)
-    opened = serde.open_to_wire(action, "e", b"jpeg", 4, "hash").open
-    assert serde.received_from_wire(opened, "t", 0, 0, ExitRule.ADAPTIVE).reply_in_ns == 0
+    assert (opened.task_id, opened.payload_bytes) == (action.task_id, len(payload))
+    assert opened.head == payload[:4]
 
 
 @pytest.mark.parametrize(
@@ -109,18 +104,13 @@ def test_a_reply_by_time_of_zero_is_kept():
 )
 def test_a_trace_id_arrives_if_it_is_valid(given, known):
     action = do.SendToCloud("t", "jpeg", 0.75, 9, 1, ExitRule.ADAPTIVE, reply_in_ns=0)
-    opened = sent(serde.open_to_wire(action, "e", b"jpeg", 4, "hash", given)).open
-    assert serde.opened_trace(opened) == known
-
-
-def test_a_call_without_an_exit_rule_gets_the_agents():
-    opened = cloud_pb2.InferRequest.Open(task_id="t", edge_id="e")
-    assert serde.received_from_wire(opened, "t", 0, 0, ExitRule.PURSUE).exit_rule is ExitRule.PURSUE
+    assert serde.session_trace(sent(serde.task_to_session(action, b"jpeg", 4, given))) == known
 
 
 CLOUD_ACTIONS = st.one_of(
     arbitrary.of(do.Accept),
     arbitrary.of(do.Refuse),
+    arbitrary.of(do.Reject),
     arbitrary.of(do.Progress, stage=SMALL),
     arbitrary.of(do.Reply, prediction=PREDICTIONS),
     arbitrary.of(do.Stop),
@@ -128,6 +118,7 @@ CLOUD_ACTIONS = st.one_of(
 NEWS = {
     do.Accept: ev.CloudAccepted,
     do.Refuse: ev.CloudRefused,
+    do.Reject: ev.CloudLost,
     do.Progress: ev.CloudProgressed,
     do.Reply: ev.CloudReplied,
     do.Stop: ev.CloudStopped,
@@ -137,13 +128,13 @@ NEWS = {
 @quick
 @given(CLOUD_ACTIONS)
 def test_the_clouds_messages_arrive_unchanged(action):
-    message = sent(serde.cloud_action_to_wire(action, LABELS, held_ns=5, transfer_ns=6))
-    event = serde.cloud_event_from_wire(message, action.task_id, 7)
+    wire = serde.task_message_to_wire(action, action.task_id, LABELS, held_ns=5, transfer_ns=6)
+    message = sent(wire)
+    event = serde.task_message_from_wire(message, 7)
     assert type(event) is NEWS[type(action)]
-    said = {field.name: getattr(action, field.name) for field in fields(action)}
-    said.pop("code", None)  # a refusal's code stays on the cloud
+    of_the_cloud = {"trial_after_ns", "invalid"}
+    said = {f.name: getattr(action, f.name) for f in fields(action) if f.name not in of_the_cloud}
     heard = {field.name: getattr(event, field.name) for field in fields(event)}
-    heard.pop("code", None)
     assert heard == {**said, "now_ns": 7, **_added(message, event)}
 
 
@@ -155,14 +146,10 @@ def _added(message, event):
 
 
 def test_every_message_of_the_cloud_has_its_event():
-    kinds = {field.name for field in cloud_pb2.InferReply.DESCRIPTOR.oneofs[0].fields}
-    assert len(kinds) == len(NEWS) == len(get_args(serde.CloudEvent))
-    assert set(NEWS.values()) == set(get_args(serde.CloudEvent))
-
-
-def test_a_message_without_content_is_an_error():
-    with pytest.raises(ValueError, match="without a message"):
-        serde.cloud_event_from_wire(cloud_pb2.InferReply(), "t", 0)
+    message = cloud_pb2.SessionReply.TaskMessage
+    kinds = {field.name for field in message.DESCRIPTOR.oneofs[0].fields}
+    assert len(kinds) == len(NEWS) == len(get_args(serde.TaskEvent))
+    assert set(NEWS.values()) == set(get_args(serde.TaskEvent))
 
 
 def _consistent(outcome):
@@ -306,17 +293,17 @@ def test_bad_input_is_an_outcome_that_names_the_field():
 
 
 GOOD_OPEN = {
-    "task_id": "t", "edge_id": "e", "codec": "jpeg", "payload_bytes": 9, "accuracy": 0.75,
+    "task_id": "t", "codec": "jpeg", "payload_bytes": 9, "accuracy": 0.75,
     "budget_ns": 1,
 }  # fmt: skip
 
 
 def check_open(**changed):
-    opened = cloud_pb2.InferRequest.Open(**{**GOOD_OPEN, **changed})
-    serde.check_open(opened, MAX_PAYLOAD, CODECS)
+    opened = cloud_pb2.SessionRequest.Open(**{**GOOD_OPEN, **changed})
+    serde.check_session_task(opened, MAX_PAYLOAD, CODECS)
 
 
-def test_good_calls_pass():
+def test_good_uploads_pass():
     check_open()
     check_open(payload_bytes=MAX_PAYLOAD, budget_ns=MAX_DEADLINE_NS, accuracy=0.0)
 
@@ -327,8 +314,6 @@ def test_good_calls_pass():
         ("task_id", "", "empty"),
         ("task_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
         ("task_id", "a\tb", "at most 128 printable characters"),
-        ("edge_id", "", "empty"),
-        ("edge_id", "x" * (MAX_ID + 1), "at most 128 printable characters"),
         ("codec", "webp", "use jpeg"),
         ("codec", "", "use jpeg"),
         ("payload_bytes", 0, f"1 to {MAX_PAYLOAD}"),
@@ -340,7 +325,7 @@ def test_good_calls_pass():
         ("budget_ns", MAX_DEADLINE_NS + 1, "1 to 60000000000"),
     ],
 )
-def test_a_call_out_of_range_is_named_with_what_is_allowed(field, value, allowed):
+def test_an_upload_out_of_range_is_named_with_what_is_allowed(field, value, allowed):
     with pytest.raises(BadField, match=f"^open.{field}: ") as caught:
         check_open(**{field: value})
     assert caught.value.field == f"open.{field}"
