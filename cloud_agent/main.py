@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cloud_agent.agent import CloudAgent
 from cloud_agent.config import LIVE, CloudConfig
-from cloud_agent.memory import share_one_heap
+from cloud_agent.front.heap import share_one_heap
 from mc_sched.service.daemon import Daemon
 from mc_sched.service.options import agent_parser
 

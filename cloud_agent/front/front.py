@@ -21,6 +21,7 @@ from mc_proto.serde.fields import check_id
 
 from cloud_agent.front.edges import Edge
 from cloud_agent.front.endings import Ending
+from cloud_agent.front.heap import give_back
 from cloud_agent.front.limits import Limits, SessionError
 from cloud_agent.front.load import Load
 from cloud_agent.front.open_tasks import OpenTasks
@@ -28,7 +29,6 @@ from cloud_agent.front.pool import WorkerPool, name_of
 from cloud_agent.front.session import Session
 from cloud_agent.front.tasks import OpenTask
 from cloud_agent.front.worker_link import Worker
-from cloud_agent.memory import give_back
 from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.tables import CloudTable
