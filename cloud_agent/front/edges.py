@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from cloud_agent.front.recent_ids import RecentIds
-from mc_sched.core.predictors.sliding_min import SlidingMin
 
 if TYPE_CHECKING:
     from cloud_agent.front.session import Session
 
 GRACE_NS = 1_000_000_000
-"""Time for which a withdrawn credit is still honoured, so that a task that was on its way when the
-credits shrank is served."""
+"""Time for which a withdrawn credit is still honoured, besides a task's wait on its way, so that a
+task that was sent before the edge knew of the withdrawal is served."""
+LONGEST_NS = 60_000_000_000
+"""Age at which a withdrawn credit is forgotten: the longest budget of a task."""
 EARLY_GIVE_UPS = 1024
 EARLY_NS = 5_000_000_000
 """Age at which a give-up that came before its task is forgotten; an id may be used again later."""
@@ -32,8 +34,8 @@ class Edge:
         """The value of `wanted` that the workers know."""
         self._grants: dict[int, int] = {}
         self._credits = 1
-        self._before = SlidingMin(GRACE_NS)
-        """Credits that were replaced recently, negated."""
+        self._before: deque[tuple[int, int]] = deque()
+        """Moments at which the credits shrank, and from which number."""
         self._early = RecentIds(EARLY_GIVE_UPS)
         """Tasks that were given up before they arrived."""
 
@@ -55,14 +57,26 @@ class Edge:
             self._grants[worker] = credits
         before, self._credits = self._credits, max(1, sum(self._grants.values()))
         if self._credits < before:
-            self._before.add(now_ns, -before)
+            self._withdraw(now_ns, before)
         return self._credits != before
 
-    def has_credit(self, now_ns: int) -> bool:
-        """Return True if the highest credit of the last second allows another task."""
+    def has_credit(self, now_ns: int, waited_ns: int = 0) -> bool:
+        """Return True if the highest credit that the edge may have known allows another task.
+
+        The task waited `waited_ns` on its way.
+        """
         if self.open_tasks < self._credits:
             return True
-        return self.open_tasks < -self._before.least(now_ns, 0)
+        since_ns = now_ns - waited_ns - GRACE_NS
+        return any(at_ns >= since_ns and self.open_tasks < was for at_ns, was in self._before)
+
+    def _withdraw(self, now_ns: int, before: int) -> None:
+        """Remember a number of credits that was replaced by a smaller one."""
+        while self._before and self._before[0][0] < now_ns - LONGEST_NS:
+            self._before.popleft()
+        while self._before and self._before[-1][1] <= before:
+            self._before.pop()  # the newer number is honoured longer, and is not smaller
+        self._before.append((now_ns, before))
 
     def expect_no_more(self, task_id: str, now_ns: int) -> None:
         """Remember that a task was given up that has not arrived."""

@@ -66,7 +66,8 @@ class Front:
         """(last message, code of a refusal) -> tasks that the front itself ended."""
         self._edges: dict[str, Edge] = {}
         self._log, self._logger, self._on_serving = log, logger, on_serving
-        self._lag = LoopLag(asyncio.get_running_loop())
+        self.lag = LoopLag(asyncio.get_running_loop())
+        """Wait of messages whose senders give no times."""
         self._sweep: asyncio.TimerHandle | None = None
         self.unreturned = 0
         """Messages of clients since memory was given back to the system."""
@@ -94,12 +95,12 @@ class Front:
 
     def start(self) -> None:
         """Begin the periodic checks."""
-        self._lag.start()
+        self.lag.start()
         self._plan_sweep()
 
     def stop(self) -> None:
         """End the periodic checks."""
-        self._lag.stop()
+        self.lag.stop()
         if self._sweep is not None:
             self._sweep.cancel()
 
@@ -136,6 +137,8 @@ class Front:
 
     def join(self, hello: Any, client: str, owner: str) -> Session:
         """Open a session; SessionError if it cannot be opened as it is."""
+        if self.draining:
+            raise SessionError(grpc.StatusCode.UNAVAILABLE, DRAINING.reason)
         now_ns = time.monotonic_ns()
         edge = self._edges.get(hello.edge_id)
         self._check_hello(hello, owner, edge)
@@ -193,14 +196,17 @@ class Front:
 
     # --- tasks ----------------------------------------------------------------------------------
 
-    def refusal(self, session: Session, now_ns: int) -> Ending | None:
-        """Return the refusal of another task in this session; None if it may be opened."""
+    def refusal(self, session: Session, waited_ns: int, now_ns: int) -> Ending | None:
+        """Return the refusal of another task in this session; None if it may be opened.
+
+        The task waited `waited_ns` on its way.
+        """
         if self.draining:
             return DRAINING
         if not self.pool.any_up:
             return Ending.refused(RefusalCode.INFEASIBLE, self.pool.fault)
         edge = session.edge
-        if not edge.has_credit(now_ns):
+        if not edge.has_credit(now_ns, waited_ns):
             edge.wanted += 1
             reason = f"{edge.open_tasks} tasks are open, and the edge has {edge.credits} credits"
             return Ending.refused(RefusalCode.NO_CREDIT, reason)
@@ -213,11 +219,9 @@ class Front:
         if worker is None:
             self.end(task, Ending.refused(RefusalCode.INFEASIBLE, self.pool.fault), now_ns)
             return
-        self._lag.touch()
-        hidden_ns = max(task.hidden_ns, self._lag.recent_ns())
         task.worker = worker
         event = serde.session_task_received(
-            opened, edge.edge_id, task.key, now_ns, task.opened_ns, hidden_ns,
+            opened, edge.edge_id, task.key, now_ns, task.opened_ns, task.hidden_ns,
             self.limits.exit_rule,
         )  # fmt: skip
         worker.receive(event, payload, task.trace_id)

@@ -45,9 +45,12 @@ class Intake:
         SessionError ends the session.
         """
         self._front.unreturned += 1
+        self._front.lag.touch()
         hidden_ns = self._transit.hidden_ns(now_ns - self._hello_ns, request.sent_ns)
         kind = request.WhichOneof("message")
         if kind == "open":
+            if not request.sent_ns:
+                hidden_ns = self._front.lag.recent_ns()
             return self._open(request.open, hidden_ns, now_ns)
         if kind == "chunk":
             self._chunk(request.chunk, now_ns)
@@ -77,7 +80,7 @@ class Intake:
         if session.edge.gave_up_early(opened.task_id, now_ns):
             self._turn_away(opened, Ending.stopped("given up before it arrived"), now_ns)
             return 0
-        refusal = front.refusal(session, now_ns)
+        refusal = front.refusal(session, hidden_ns, now_ns)
         if refusal is not None:
             self._turn_away(opened, refusal, now_ns)
             return self._pause_ns(now_ns) if refusal.code is RefusalCode.NO_CREDIT else 0

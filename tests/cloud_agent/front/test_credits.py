@@ -82,10 +82,30 @@ def test_a_withdrawn_credit_is_honoured_for_a_second():
     assert not edge.grant(6, 0, 2)
     assert edge.has_credit(GRACE_NS)
     assert not edge.has_credit(GRACE_NS + 10)
+    assert edge.has_credit(GRACE_NS + 10, waited_ns=10)
     edge.open_tasks = 8
     assert not edge.has_credit(10)
     edge.open_tasks = 1
     assert edge.has_credit(GRACE_NS + 10)
+
+
+def test_the_highest_of_several_withdrawn_credits_counts_while_it_may_have_been_known():
+    edge = Edge("robot", "")
+    for at_ns, credits in ((0, 9), (10, 4), (20, 6), (30, 2)):
+        edge.grant(at_ns, 0, credits)
+    edge.open_tasks = 8
+    assert edge.has_credit(GRACE_NS + 10)
+    assert not edge.has_credit(GRACE_NS + 11)
+    edge.open_tasks = 5
+    assert edge.has_credit(GRACE_NS + 30)
+    assert not edge.has_credit(GRACE_NS + 31)
+
+
+def test_withdrawn_credits_are_forgotten():
+    edge = Edge("robot", "")
+    for second in range(200):
+        edge.grant(second * S, 0, 1000 - second)
+    assert len(edge._before) <= 61
 
 
 def test_an_edge_has_at_least_one_credit():

@@ -170,6 +170,8 @@ async def test_a_draining_agent_finishes_what_runs_and_refuses_what_comes(agent)
     assert await idle.status() == (grpc.StatusCode.OK, "")
     assert (await agent.probe()).draining
     assert client.loads[-1].draining
+    late = await agent.join("late")
+    assert await late.status() == (grpc.StatusCode.UNAVAILABLE, "the agent is shutting down")
     await client.send(opened("b"))
     end, message = await client.end("b")
     assert (end, message.code) == ("refused", "draining")
