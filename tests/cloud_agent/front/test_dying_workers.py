@@ -14,9 +14,9 @@ from cloud_agent.front import remote_worker
 from cloud_agent.front.remote_worker import RemoteWorker
 from cloud_agent.front.supervisor import Supervisor
 from mc_sched.obs.log.event_log import EventLog
-from tests.cloud_agent.cloud_rig import PATIENCE_S, until
+from tests.cloud_agent.cloud_rig import until
 from tests.cloud_agent.front.front_rig import ENDS, opened
-from tests.cloud_agent.front.test_remote_worker import SCRIPT, START
+from tests.cloud_agent.front.test_remote_worker import SCRIPT, START, START_S
 
 TASKS = 400
 
@@ -53,7 +53,7 @@ async def serve(start):
         agent = await start(*workers)
         supervisor = Supervisor(workers, lambda worker: START, logging.getLogger("tests.front"))
         supervisors.append(supervisor)
-        await asyncio.wait_for(supervisor.start(), 3 * PATIENCE_S)
+        await asyncio.wait_for(supervisor.start(), START_S)
         return agent
 
     yield serve
@@ -79,7 +79,8 @@ async def check(agent, client, numbers):
     await until(lambda: all(ends_of(client, f"t{number}") for number in numbers))
     ends = [ends_of(client, f"t{number}") for number in numbers]
     assert {len(end) for end in ends} == {1}
-    await until(lambda: all(worker.up for worker in agent.workers))
+    came_up = asyncio.gather(*(worker.until_up() for worker in agent.workers))
+    await asyncio.wait_for(came_up, START_S)
     await until(agent.is_free)
     more = [f"more{number}" for number in range(20)]
     await client.send(*(opened(task_id) for task_id in more))

@@ -20,6 +20,8 @@ from mc_sched.core.task import ExitRule
 from mc_sched.obs.log.event_log import EventLog
 from tests.cloud_agent.cloud_rig import MS, PATIENCE_S, S, until
 
+START_S = 60.0
+"""Longest time that a process may take to start or end on a busy machine."""
 SCRIPT = (sys.executable, "-m", "tests.cloud_agent.front.scripted_worker")
 START = Start(0, "cpu", "set-a", None, 1, "auto", CloudSettings(), [], True)
 
@@ -67,12 +69,12 @@ class Rig:
 
     async def up(self):
         self.start()
-        await asyncio.wait_for(self.worker.until_up(), PATIENCE_S)
+        await asyncio.wait_for(self.worker.until_up(), START_S)
         return self.worker
 
     async def end(self):
         """The reason why the process has ended."""
-        return await asyncio.wait_for(self.running, PATIENCE_S)
+        return await asyncio.wait_for(self.running, START_S)
 
     @property
     def process(self):
@@ -212,7 +214,7 @@ async def test_a_worker_that_sends_garbage_is_killed(make, behaviour):
     rig = make(behaviour)
     rig.start()
     if behaviour == "unreadable":
-        await asyncio.wait_for(rig.worker.until_up(), PATIENCE_S)
+        await asyncio.wait_for(rig.worker.until_up(), START_S)
         rig.worker.receive(task("a"), b"payload", "")
     assert (await rig.end()).startswith("it sent ")
     assert (rig.front.messages, rig.worker.up) == ([], False)
@@ -281,7 +283,7 @@ async def test_a_worker_dies_with_the_front(tmp_path):
     front = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
     )
-    worker = int(await asyncio.wait_for(front.stdout.readline(), PATIENCE_S))
+    worker = int(await asyncio.wait_for(front.stdout.readline(), START_S))
     os.kill(worker, signal.SIGSTOP)
     front.kill()
     await front.wait()

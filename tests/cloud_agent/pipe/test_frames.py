@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_agent.pipe.frames import BUFFER_BYTES, BadFrame, Frame, FrameReader, frame_start
@@ -34,6 +34,7 @@ def encoded(kind, head, body=b""):
     return frame_start(kind, head, len(body)) + body
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(FRAMES, st.lists(st.integers(1, 50), max_size=60))
 def test_frames_arrive_whole_and_in_order(frames, pieces):
     data = b"".join(encoded(*frame) for frame in frames)
@@ -71,6 +72,7 @@ def test_bytes_that_are_not_a_frame_are_an_error(data):
         fed(FrameReader(), data)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.binary(max_size=200))
 def test_garbage_gives_frames_or_an_error_and_never_hangs(data):
     try:

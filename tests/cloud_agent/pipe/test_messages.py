@@ -1,7 +1,7 @@
 """Messages on the pipe: they arrive as they were sent, and garbage from a worker is an error."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_agent.pipe import messages as on_pipe
@@ -106,6 +106,7 @@ READERS = [
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+@settings(deadline=None, derandomize=True, database=None)
 @given(head=ANY, body=st.binary(max_size=20))
 def test_a_head_of_any_shape_is_read_or_is_an_error(read, head, body):
     try:
