@@ -64,7 +64,7 @@ WITH_BATCHES, ONE_BY_ONE = "mc, batches", "mc, one by one"
 ON_T4 = (
     Contender(WITH_BATCHES, "mc", T4_CLOUD),
     Contender(ONE_BY_ONE, "mc", {**T4_CLOUD, "max_batch": 1}),
-    Contender("whole network, batches", "server", T4_CLOUD),
+    Contender("whole network, batches", "server", {**T4_CLOUD, "credits": False}),
 )
 
 

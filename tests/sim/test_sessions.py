@@ -7,6 +7,7 @@ import pytest
 from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.task import RefusalCode
+from mc_sched.sim.cloud import SWEEP_NS
 from mc_sched.sim.sessions import GRACE_NS, LOAD_INTERVAL_NS, Session
 from tests.sim.worlds import MS, S, Story, dark, edge, world
 
@@ -96,12 +97,15 @@ def test_an_upload_that_is_given_up_ends_when_the_cloud_confirms_it():
 
 
 def test_wanted_credits_reach_the_machine():
-    story = Story(world(edge(settings={"policy": "server"}, fps=60, deadline_ns=500 * MS)))
+    edges = [edge(f"e{n}", settings={"policy": "server"}, fps=60) for n in range(4)]
+    story = Story(world(*edges, max_tasks=4))
+    sent = {a.task_id: a.wanted for a in story.actions(do.SendToCloud)}
     received = story.events(ev.Received, "cloud-0")
-    sent = {action.task_id: action.wanted for action in story.actions(do.SendToCloud)}
-    assert {event.task_id.split("/")[1]: event.wanted for event in received}.items() <= sent.items()
-    if any(sent.values()):
-        assert story.events(ev.CreditsWanted, "cloud-0")
+    assert all(event.wanted == sent[event.task_id.split("/")[1]] for event in received)
+    assert any(event.wanted for event in received)
+    told = story.events(ev.CreditsWanted, "cloud-0")
+    assert told
+    assert all(event.now_ns % SWEEP_NS == 0 for event in told)
 
 
 def test_an_edge_sends_no_more_than_its_credits():
