@@ -24,6 +24,12 @@ from tests.core.joined import ANSWER, CLOUD, LOCAL, MS, PAYLOADS
 many = settings(max_examples=250, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**32)
 PROBE_TIMER = ("", TimerKind.PROBE)
+BATCHED = replace(
+    CLOUD,
+    batch_sizes=(1, 2, 4),
+    stage_batch_ns=tuple((ns, ns * 5 // 4, ns * 3 // 2) for ns in CLOUD.stage_ns),
+)
+"""The cloud net on a device that runs four tasks in one and a half times the time of one."""
 EXITS = tuple(exit_.name for exit_ in CLOUD.exits)
 
 
@@ -183,17 +189,21 @@ def test_the_edge_ends_each_task_once_and_its_probing_resumes(seed):
 
 class RandomCloud(Random):
     def __init__(self, seed):
-        super().__init__(CloudMachine(CloudSettings(max_tasks=4), CLOUD), seed)
-        self.decoding = None
+        given = CloudSettings(max_tasks=4 + 4 * (seed % 2), decoders=1 + seed % 3)
+        super().__init__(CloudMachine(given, BATCHED if seed % 2 else CLOUD), seed)
+        self.decoding = []
         self.piece = None
+        self.largest = 0
+        """Number of tasks in the largest batch."""
 
     def perform(self, action):
         if isinstance(action, do.Decode):
-            assert self.decoding is None
-            self.decoding = action.task_id
+            assert len(self.decoding) < 3
+            self.decoding.append(action.task_id)
         elif isinstance(action, (do.RunStage, do.RunHead)):
             assert self.piece is None
             self.piece = action
+            self.largest = max(self.largest, len(action.task_ids))
         elif isinstance(action, (do.Reply, do.Stop, do.Refuse, do.Reject)):
             self.ended[action.task_id] += 1
 
@@ -209,7 +219,9 @@ class RandomCloud(Random):
             kind = draw.choice((ev.GiveUpReceived, ev.ClientGone))
             assert self.feed(kind(now, self.recent())) is not None
         elif chosen < 0.8:
-            new = CloudSettings(draw.uniform(0.5, 0.99), draw.randint(1, 6))
+            new = CloudSettings(
+                draw.uniform(0.5, 0.99), draw.randint(1, 8), draw.randint(1, 8), draw.randint(1, 3)
+            )
             sample = ev.LinkSampled(now, 5 * MS, edge_id="edge")
             event = draw.choice((ev.CloudReconfigured(now, new), sample))
             assert self.feed(ev.Drain(now) if draw.random() < 0.05 else event) is not None
@@ -227,9 +239,9 @@ class RandomCloud(Random):
 
     def work(self):
         """End the decoding or the piece of work that is in progress, if there is one."""
-        decoding, piece, failed = self.decoding, self.piece, self.draw.random() < 0.1
-        if decoding is not None and (piece is None or self.draw.random() < 0.5):
-            self.decoding = None
+        piece, failed = self.piece, self.draw.random() < 0.1
+        if self.decoding and (piece is None or self.draw.random() < 0.5):
+            decoding = self.decoding.pop(self.draw.randrange(len(self.decoding)))
             done = ev.Decoded(self.now, decoding, MS)
             invalid = ev.DecodeFailed(self.now, decoding, "not a JPEG", True)
             assert self.feed(invalid if failed else done) is not None
@@ -245,7 +257,7 @@ class RandomCloud(Random):
 
     def misplaced(self):
         """A report about a task that is neither in the decoder nor in the executor."""
-        now, at_work = self.now, {self.decoding, *getattr(self.piece, "task_ids", ())}
+        now, at_work = self.now, {*self.decoding, *getattr(self.piece, "task_ids", ())}
         task_id = self.recent()
         task_id = "nobody" if task_id in at_work else task_id
         return self.draw.choice(
@@ -269,7 +281,7 @@ def test_the_cloud_ends_each_task_once_and_awaits_every_decoding(seed):
         cloud.work()
     assert cloud.ended == cloud.begun
     assert cloud.machine.is_idle
-    assert cloud.decoding is None
+    assert cloud.decoding == []
     assert cloud.piece is None
 
 

@@ -12,6 +12,7 @@ from mc_sched.core.events import Received
 from mc_sched.core.predictors.batch_time import Path
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.trial import may_follow
+from mc_sched.core.scores import Forecast
 from mc_sched.core.tables import Exit
 from mc_sched.core.task import RefusalCode
 from mc_sched.core.value import value
@@ -56,8 +57,8 @@ class CloudAdmission:
         self.max_tasks = max_tasks
         self.draining = False
 
-    def judge(self, task: CloudTask, ready_in_ns: int) -> Admission | Refusal:
-        """Admit the task, which can start in `ready_in_ns` at the earliest, or refuse it."""
+    def judge(self, task: CloudTask, ready: Forecast) -> Admission | Refusal:
+        """Admit the task, whose payload is decoded after the forecast `ready`, or refuse it."""
         if self.draining:
             return Refusal(RefusalCode.DRAINING, "the agent is shutting down")
         if self._state.open_tasks >= self.max_tasks:
@@ -69,7 +70,7 @@ class CloudAdmission:
         accurate = self._state.table.acceptable(received.codec, received.accuracy)
         if not accurate:
             return self._inaccurate(received)
-        return self._in_time(task, accurate, ready_in_ns)
+        return self._in_time(task, accurate, ready)
 
     def _inaccurate(self, received: Received) -> Refusal:
         exits = self._state.table.exits
@@ -80,14 +81,14 @@ class CloudAdmission:
         )
 
     def _in_time(
-        self, task: CloudTask, accurate: tuple[Exit, ...], ready_in_ns: int
+        self, task: CloudTask, accurate: tuple[Exit, ...], ready: Forecast
     ) -> Admission | Refusal:
         """Choose the first exit that is in time behind the tasks that are due before."""
         state, now_ns, times = self._state, self._state.now_ns, self.times_for(task)
         before = bisect_right(state.schedule.order, task.due_ns, key=due)
         plan = state.schedule.plan(now_ns)
         state.schedule.extend(plan, now_ns, state.schedule.order[:before], False)
-        left_ns = task.leave_by_ns - now_ns
+        ready_in_ns, left_ns = ready.mean_ns, task.leave_by_ns - now_ns
         least = inf, 0
         for number, exit_ in enumerate(accurate):
             task.path = path = state.sizes.path(task.next_stage, exit_)
@@ -98,7 +99,7 @@ class CloudAdmission:
             start_ns = max(ready_in_ns, waits_ns)
             runs_ns = int((place.end_ns - place.start_ns) * times.slowdown(now_ns))
             end_ns = max(ready_in_ns + alone_ns, waits_ns + runs_ns)
-            longest_ns = end_ns - alone_ns
+            longest_ns = max(end_ns - alone_ns, ready.upper_ns)
             if waits_ns > ready_in_ns:
                 joiners_ns = self._joiners_ns(path, waits_ns) if place.opens else 0
                 latest_ns = state.schedule.margin.upper_ns(now_ns, end_ns + joiners_ns)
@@ -142,7 +143,10 @@ class CloudAdmission:
         return int(max(self._mean_gap_ns, self._state.now_ns - self._arrived_ns))
 
     def _delays_others(self, task: CloudTask, plan: Plan, before: int) -> bool:
-        """Return True if a task that is due after this one would be late because of it."""
+        """Return True if an accepted task that is due after this one would be late because of it.
+
+        Those that are not decoded are judged again when they are.
+        """
         schedule, now_ns = self._state.schedule, self._state.now_ns
         if before == len(schedule.order):
             return False

@@ -8,6 +8,7 @@ from mc_sched.core.cloud.admission import Admission, CloudAdmission, Refusal
 from mc_sched.core.cloud.state import NodeState
 from mc_sched.core.cloud.task import CloudTask
 from mc_sched.core.errors import UnexpectedEvent
+from mc_sched.core.scores import NOTHING
 from mc_sched.core.transitions import CloudState
 
 
@@ -26,16 +27,15 @@ class Arrivals:
         task = CloudTask(event, state.table.codec_named(event.codec).stage)
         task.leave_by_ns -= state.downlinks.forecast_ns(event)
         task.note(event.now_ns, "Received")
-        decoding = state.decoding
-        wait_ns = decoding.wait_ns(event.now_ns, task.due_ns)
-        ready_in_ns = wait_ns + decoding.decode_ns(event.now_ns, event.codec)
+        ready = state.decoding.ready(event.now_ns, event, task.due_ns)
+        task.ready_in_ns = ready.mean_ns
         self._admission.arrived()
-        judged = self._admission.judge(task, ready_in_ns)
+        judged = self._admission.judge(task, ready)
         if isinstance(judged, Refusal):
             self._refuse(task, judged)
         else:
             state.schedule.add(task, judged.candidates[0])
-            decoding.add(task)
+            state.decoding.add(task)
 
     def decode_next(self) -> None:
         """Give each idle decoder the waiting payload whose task is due first."""
@@ -48,12 +48,12 @@ class Arrivals:
         """Accept the task, or refuse it if it cannot be in time any more."""
         state = self._state
         task = self._leave_decoder(event)
-        state.decoding.record(event.now_ns, task.received.codec, event.took_ns)
+        state.decoding.record(event.now_ns, task, event.took_ns)
         if self._was_dropped(task, event):
             return
         task.decoded_ns = event.now_ns
         state.schedule.remove(task)
-        judged = self._admission.judge(task, ready_in_ns=0)
+        judged = self._admission.judge(task, NOTHING)
         if isinstance(judged, Refusal):
             self._refuse(task, judged)
         else:

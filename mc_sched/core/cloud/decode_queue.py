@@ -11,7 +11,9 @@ from bisect import insort
 from heapq import heapify, heapreplace
 
 from mc_sched.core.cloud.task import CloudTask, due
+from mc_sched.core.events import Received
 from mc_sched.core.predictors.window import SampleWindow
+from mc_sched.core.scores import Forecast
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.value import value
 
@@ -41,6 +43,8 @@ class DecodeQueue:
         self.current: dict[str, Decoding] = {}
         """The tasks in the decoders, by id."""
         self._slowdown = SampleWindow((1.0,), horizon_ns=HORIZON_NS)
+        self._ratios = SampleWindow((1.0,), horizon_ns=HORIZON_NS)
+        """Measured over forecast time of payloads that waited, from arrival to decoded."""
 
     def __len__(self) -> int:
         return len(self.queued) + len(self.current)
@@ -76,11 +80,24 @@ class DecodeQueue:
         decoding = self.current.pop(task_id, None)
         return None if decoding is None else decoding.task
 
-    def record(self, now_ns: int, codec: str, took_ns: int) -> None:
+    def record(self, now_ns: int, task: CloudTask, took_ns: int) -> None:
         """Learn from a payload that was decoded in `took_ns`."""
-        profiled_ns = self._table.codec_named(codec).decode_ns
-        if profiled_ns > 0 and took_ns > 0:
-            self._slowdown.add(now_ns, took_ns / profiled_ns)
+        profiled_ns = self._table.codec_named(task.received.codec).decode_ns
+        if profiled_ns <= 0 or took_ns <= 0:
+            return
+        self._slowdown.add(now_ns, took_ns / profiled_ns)
+        held_ns = now_ns - task.received.now_ns
+        if held_ns > took_ns and task.ready_in_ns > 0:
+            self._ratios.add(now_ns, held_ns / task.ready_in_ns)
+
+    def ready(self, now_ns: int, received: Received, due_ns: int) -> Forecast:
+        """Forecast of the time until a payload that arrives now is decoded."""
+        wait_ns, decode_ns = self.wait_ns(now_ns, due_ns), self.decode_ns(now_ns, received.codec)
+        ready_ns = wait_ns + decode_ns
+        if wait_ns == 0:
+            return Forecast(ready_ns, ready_ns)
+        ratio = self._ratios.quantile(now_ns, QUANTILE)
+        return Forecast(ready_ns, max(ready_ns, int(ready_ns * ratio)))
 
     def decode_ns(self, now_ns: int, codec: str) -> int:
         """Mean time of decoding one payload."""

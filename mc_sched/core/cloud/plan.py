@@ -12,7 +12,11 @@ from math import inf
 
 from mc_sched.core.cloud.task import CloudTask
 from mc_sched.core.predictors.batch_time import BatchTimes, Path
+from mc_sched.core.transitions import CloudState
 from mc_sched.core.value import value
+
+ACCEPTED = (CloudState.WAITING, CloudState.IN_STAGE)
+"""States of accepted tasks that need the executor."""
 
 
 class Batch:
@@ -54,7 +58,8 @@ class Plan:
         self.end_ns = busy_ns
         """Time from now until all planned work is done."""
         self.least_spare_ns = inf
-        """Least time that is left at the answer of an added task; negative if one would be late."""
+        """Least time that is left at the answer of an accepted task; negative if one would be
+        late."""
         self.batches: list[Batch] = []
         self._forming: dict[int, Batch] = {}
         """Group of tasks -> the batch that its next task may join."""
@@ -82,7 +87,7 @@ class Plan:
             left_ns -= end_ns
             if left_ns < batch.spare_ns:
                 batch.spare_ns = left_ns
-            if left_ns < self.least_spare_ns:
+            if left_ns < self.least_spare_ns and task.state in ACCEPTED:
                 self.least_spare_ns = left_ns
 
     def place(self, path: Path, group: int) -> Place:

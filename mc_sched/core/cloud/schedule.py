@@ -12,7 +12,7 @@ from math import inf
 
 from mc_sched.core import actions as do
 from mc_sched.core.cloud.margin import PlanMargin, Waiting
-from mc_sched.core.cloud.plan import Plan
+from mc_sched.core.cloud.plan import ACCEPTED, Plan
 from mc_sched.core.cloud.task import CloudTask, due
 from mc_sched.core.predictors.batch_time import BatchTimes, Path
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
@@ -25,7 +25,6 @@ from mc_sched.core.value import value
 
 WAIT_PRIOR = (1.0, 1.0, 1.2, 1.5)
 """Prior ratio of measured to forecast wait, with one mean stage added to both."""
-READY = (CloudState.WAITING, CloudState.IN_STAGE)
 
 
 @value
@@ -120,7 +119,7 @@ class CloudSchedule:
             if path is None or path.head_only:
                 continue  # only its head is left, which follows the running stage
             group = path.first
-            if now and task.state not in READY:
+            if now and task.state not in ACCEPTED:
                 group = ~group
             left_ns = task.leave_by_ns * rise + base
             bears_ns = left_ns

@@ -81,7 +81,7 @@ class StageEvents:
         """End the running piece, which has to be `expected` (None: any) for the event's tasks."""
         state, piece = self._state, self._state.schedule.piece
         if piece is None or piece.action.task_ids != event.task_ids:
-            name, task_id = type(event).__name__, event.task_ids[0]
+            name, task_id = type(event).__name__, "".join(event.task_ids[:1])
             raise UnexpectedEvent("cloud", "not working on it", name, state.story(task_id))
         if expected is not None and expected != piece.action:
             story = piece.tasks[0].format_story()
@@ -107,7 +107,7 @@ class StageEvents:
         slowdown = times.slowdown(now_ns) if times.measured(now_ns) else None
         state.sizes.record(now_ns, event.stage, size, event.took_ns, slowdown)
         known_ns = state.sizes.stage_ns(event.stage, size)
-        score = times.record_stage(now_ns, known_ns, event.took_ns, piece.expected)
+        score = times.record_stage(now_ns, known_ns, event.took_ns, piece.expected, size == 1)
         state.scores.add(score)
         state.actions.append(do.RecordScore(event.task_ids[0], score))
         return score

@@ -26,6 +26,8 @@ class CloudTask:
         self.path: Path | None = None
         """The work ahead, behind the running piece, up to the head of the expected exit; None if
         there is none."""
+        self.ready_in_ns = 0
+        """Mean time from its arrival until it is decoded, forecast at its arrival."""
         self.decoded_ns = 0
         """Moment when the decoder was done with it."""
         self.candidates: tuple[Exit, ...] = ()

@@ -11,19 +11,21 @@ again.
 from __future__ import annotations
 
 from bisect import bisect_left
-from math import exp, log
+from math import exp, inf, log
 
 from mc_sched.core.predictors.cloud_time import CORRECTION_WEIGHT, CloudTimePredictor
 from mc_sched.core.tables import Exit
 
 LEAST_GAIN = 0.05
-"""Least share by which a larger batch has to shorten the time per task. Smaller gains are not worth
-the later answers of the batch's first tasks."""
+"""Least share by which a larger batch has to shorten the time per task, or a batch that of two
+smaller ones. Smaller gains are not worth the later answers of the batch's first tasks."""
 RETRY_NS = 4 * 10**9
-"""Time without a measurement after which a correction and its weight are halved."""
-KEPT = 0.995
-"""Share of a correction that each measurement keeps. If only batches of one size run, a correction
-cannot be told from the slowdown; then it passes into the slowdown."""
+"""Time without a measurement after which a correction moves toward the profile."""
+FADED = 0.7
+"""Share of the correction that is left then."""
+KEPT = 0.98
+"""Share of a correction that each measurement keeps while no single task is measured. Then a
+correction cannot be told from the slowdown, and passes into it."""
 NOTICED = 0.01
 """Relative change of a time from which the costs are computed again."""
 
@@ -36,20 +38,20 @@ class _Correction:
         """`used` is the logarithm from which the costs were computed."""
         self.measured_ns = 0
 
-    def record(self, now_ns: int, error: float, share: float) -> None:
-        """Move by the logarithm of measured over corrected time.
+    def record(self, now_ns: int, error: float, share: float, kept: float) -> None:
+        """Keep a part of the correction, and move by the logarithm of measured over corrected time.
 
         `share` is the part that this correction has in that of the measured batch.
         """
         self.count += share
         weight = max(CORRECTION_WEIGHT, 1.0 / (1.0 + self.count))
-        self.log = (self.log + share * weight * error) * KEPT
+        self.log = (self.log + share * weight * error) * kept
         self.measured_ns = now_ns
 
     def fade(self) -> None:
-        """Move halfway to the profile."""
-        self.log *= 0.5
-        self.count *= 0.5
+        """Move toward the profile, so that the next measurement counts like the first."""
+        self.log *= FADED
+        self.count = 0.0
 
 
 class Path:
@@ -90,7 +92,10 @@ class BatchTimes:
         self.limits: list[int] = []
         """Piece -> size of the batch with the least time per task, 1 if no size gains enough."""
         self.most: list[int] = []
-        """Piece -> largest batch that may run; a few more than the best size are not left over."""
+        """Piece -> number of tasks of which a batch is formed. It is larger than the best size, so
+        that a few tasks more are not left over."""
+        self.best: list[list[int]] = []
+        """Piece -> size of the batch to form of 0, 1, ... tasks, up to `most[piece]`."""
         self._built_from: list[float] = []
         """Stage -> corrected time of a single task from which its costs were computed."""
         self.set_max_batch(max_batch)
@@ -120,6 +125,7 @@ class BatchTimes:
         self.steps = [[] for _ in range(pieces)]
         self.limits = [1] * pieces
         self.most = [1] * pieces
+        self.best = [[] for _ in range(pieces)]
         self._built_from = [0.0] * self._stages
         for place, exit_ in enumerate(table.exits):
             self._build(self._stages + place, [table.head_time_ns(exit_, n) for n in sizes])
@@ -171,14 +177,7 @@ class BatchTimes:
 
     def best_size(self, stage: int, available: int) -> int:
         """Size of the batch to form when so many tasks are at this stage."""
-        size, limit = min(available, self.most[stage]), self.limits[stage]
-        if size > limit:
-            together_ns = self.stage_ns(stage, size)
-            apart_ns = self.cost_ns(stage, limit) + self.cost_ns(stage, size - limit)
-            return size if together_ns < (1.0 - NOTICED) * apart_ns else limit
-        while size > 1 and self.stage_ns(stage, size) > self.costs[stage][size] * (1 + 2 * NOTICED):
-            size -= 1
-        return size
+        return self.best[stage][min(available, self.most[stage])]
 
     # --- learning ---------------------------------------------------------------------------
 
@@ -192,7 +191,8 @@ class BatchTimes:
         changed = self._fade(now_ns)
         if size > 1 and slowdown is not None and took_ns > 0:
             expected_ns = self.stage_ns(stage, size) * slowdown
-            self._correct(now_ns, stage, size, log(took_ns / max(1.0, expected_ns)))
+            kept = 1.0 if self._times.measured_alone(now_ns) else KEPT
+            self._correct(now_ns, stage, size, log(took_ns / max(1.0, expected_ns)), kept)
             if any(abs(c.log - c.used) > NOTICED for c in self._corrections[stage]):
                 self._build_stage(stage)
                 changed = True
@@ -216,13 +216,13 @@ class BatchTimes:
             self._build_stage(stage)
         return True
 
-    def _correct(self, now_ns: int, stage: int, size: int, error: float) -> None:
+    def _correct(self, now_ns: int, stage: int, size: int, error: float, kept: float) -> None:
         below, above, share = self._shares[size - 1]
         corrections = self._corrections[stage]
         if share > 0.0:
-            corrections[above].record(now_ns, error, share)
+            corrections[above].record(now_ns, error, share, kept)
         if share < 1.0 and below > 0:
-            corrections[below].record(now_ns, error, 1.0 - share)
+            corrections[below].record(now_ns, error, 1.0 - share, kept)
 
     def _correction(self, stage: int, size: int) -> float:
         """Logarithm of the correction of a batch, linear between the measured sizes."""
@@ -247,16 +247,18 @@ class BatchTimes:
         for size, batch_ns in enumerate(times_ns, start=1):
             if batch_ns < (1.0 - LEAST_GAIN) * size * least_ns:
                 limit, least_ns = size, batch_ns / size
-        most = 1 if limit == 1 else min(len(times_ns), 2 * limit - 1)
-        costs = [0.0]
-        for size in range(1, most + 1):
-            rest = (
-                costs[size - 1] + alone_ns if size <= limit else costs[size - limit] + costs[limit]
-            )
-            costs.append(min(times_ns[size - 1], rest))
-        self.limits[piece], self.most[piece] = limit, most
-        self.costs[piece] = costs
-        self.steps[piece] = [costs[n + 1] - costs[n] for n in range(most)]
+        self.limits[piece] = limit
+        self.most[piece] = limit if limit in (1, len(times_ns)) else 2 * limit
+        costs, best = [0.0, alone_ns], [0, 1]
+        for size in range(2, self.most[piece] + 1):
+            first = limit if size > limit else best[size - 1]
+            apart_ns = times_ns[first - 1] + costs[size - first]
+            together_ns = times_ns[size - 1] if size <= len(times_ns) else inf
+            best.append(size if together_ns < (1.0 - LEAST_GAIN) * apart_ns else first)
+            # a measurement may say that more tasks take less time
+            costs.append(max(costs[-1], min(together_ns, apart_ns)))
+        self.costs[piece], self.best[piece] = costs, best
+        self.steps[piece] = [costs[n + 1] - costs[n] for n in range(len(costs) - 1)]
 
     def _renew_paths(self) -> None:
         """Let the paths follow the costs of their pieces."""

@@ -26,6 +26,8 @@ LARGEST_CORRECTION = 1.25
 LARGEST_DRIFT = 1.5
 """Largest factor between a stage's corrected and profiled time. A burst that always hits the same
 stage must not make it look impossible."""
+JUST_NS = 250_000_000
+"""Time for which a stage of a single task tells the slowdown better than a batch."""
 FADES_AFTER_NS, HALF_LIFE_NS = 10**9, 10**9
 """Silence after which a slowdown that is reported to others returns to the prior, and the time in
 which it loses half of its distance, as a ratio. At one task per second it is reported unchanged."""
@@ -46,6 +48,8 @@ class CloudTimePredictor:
         self._quantile = quantile
         self._slowdown = SampleWindow(SLOWDOWN_PRIOR, size=64, horizon_ns=30 * 10**9)
         self._level = AdaptiveLevel(quantile)
+        self._alone_measured_ns = -JUST_NS
+        """Moment when a stage was last measured for a single task."""
         self._stage_ns: list[float] = [float(ns) for ns in table.stage_ns]
         """Profiled times, corrected."""
         self._until_ns = [0.0, *accumulate(self._stage_ns)]
@@ -79,15 +83,26 @@ class CloudTimePredictor:
         if profiled_ns > 0:
             self._slowdown.add(now_ns, took_ns / profiled_ns)
 
-    def record_stage(self, now_ns: int, known_ns: float, took_ns: int, expected: Forecast) -> Score:
+    def record_stage(
+        self, now_ns: int, known_ns: float, took_ns: int, expected: Forecast, alone: bool = True
+    ) -> Score:
         """Learn from a stage that took `took_ns`; return the score of its forecast.
 
-        `known_ns` is its corrected time without the slowdown.
+        `known_ns` is its corrected time without the slowdown. `alone`: it ran for a single task.
+        A batch says nothing about the slowdown if a single task has just been measured: it may be
+        the batch's own time that is not known well.
         """
         score = Score(Predictor.STAGE, expected.mean_ns, expected.upper_ns, took_ns)
         self._level.record(now_ns, score.held)
-        self.record(now_ns, known_ns, took_ns)
+        if alone:
+            self._alone_measured_ns = now_ns
+        if alone or not self.measured_alone(now_ns):
+            self.record(now_ns, known_ns, took_ns)
         return score
+
+    def measured_alone(self, now_ns: int) -> bool:
+        """Return True if a stage of a single task has just been measured."""
+        return now_ns - self._alone_measured_ns <= JUST_NS
 
     def record_task(self, took_ns: dict[int, int]) -> None:
         """Correct the stages of a task by their shares of its time, which no slowdown changes.
