@@ -118,3 +118,18 @@ def test_an_edge_sends_no_more_than_its_credits():
     refused = [a for a in story.actions(do.Refuse) if a.code is RefusalCode.NO_CREDIT]
     assert not refused
     assert len(story.outcomes) == 8 * 60
+
+
+@pytest.mark.parametrize(("count", "deadline_ms", "max_tasks"), [(4, 500, 4), (12, 150, 64)])
+def test_tasks_that_waited_for_a_credit_too_long_take_none(count, deadline_ms, max_tasks):
+    """Credits keep the goodput of edges that offer five to fifteen times the capacity."""
+    edges = [
+        edge(f"e{n}", settings={"policy": "server"}, fps=60, tasks=120,
+             deadline_ns=deadline_ms * MS)
+        for n in range(count)
+    ]  # fmt: skip
+    with_credits, without = (
+        Story(world(*edges, max_tasks=max_tasks, credits=credits)).kinds().count("succeeded")
+        for credits in (True, False)
+    )
+    assert with_credits >= 0.9 * without

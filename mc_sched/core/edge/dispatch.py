@@ -98,8 +98,10 @@ class EdgeDispatch:
             has_credit = credits > 0 if is_ready else self._has_credit_when_encoded(entry)
             if not has_credit and attempt.credit_since_ns is None:
                 attempt.credit_since_ns = now_ns
-            # only a policy without fallback sends a payload that will probably be late
-            watches = attempt.offload.fallback is not Fallback.NEVER
+            # only a policy without fallback sends a payload that will probably be late, unless it
+            # had to wait for a credit: then the credits would go to late tasks only
+            waited = attempt.credit_since_ns is not None
+            watches = waited or attempt.offload.fallback is not Fallback.NEVER
             if watches and not self._forecast.cloud_can_serve(entry, now_ns):
                 entry.move_cloud("withdraw")
                 self._outcomes.fall_back(entry, _UPLINK_TAKEN if has_credit else _NO_CREDIT)
