@@ -76,7 +76,7 @@ class Intake:
         if fault is not None:
             self._turn_away(opened, Ending.rejected(fault), now_ns)
             return 0
-        session.edge.wanted = opened.wanted
+        session.edge.wanted = min(opened.wanted, serde.MAX_WANTED)
         if session.edge.gave_up_early(opened.task_id, now_ns):
             self._turn_away(opened, Ending.stopped("given up before it arrived"), now_ns)
             return 0

@@ -31,6 +31,7 @@ from mc_sched.bundles.tables import cloud_table
 from mc_sched.core.cloud.machine import CloudMachine
 from mc_sched.errors import UserError, sentence
 from mc_sched.obs.log.event_log import FORMAT, EventLog
+from mc_sched.service.garbage import keep_for_good
 
 
 def run(descriptor: int) -> int:
@@ -90,6 +91,7 @@ class WorkerProcess:
 
     def serve(self, frames: list[Frame]) -> None:
         """Serve until the front asks for the end or is gone; `frames` have arrived already."""
+        keep_for_good()
         self._pipe.send(message_frame(Kind.READY, self._ready))
         received: list[Frame] | None = frames
         while received is not None:

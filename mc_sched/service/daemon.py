@@ -19,6 +19,7 @@ from mc_sched.obs.agent_log import store_file
 from mc_sched.obs.routes import agent_routes
 from mc_sched.obs.web.serving import serving
 from mc_sched.service.config import AgentConfig
+from mc_sched.service.garbage import keep_for_good
 from mc_sched.service.logger import process_log
 from mc_sched.service.options import configure
 from mc_sched.service.reload import Reloader
@@ -87,6 +88,7 @@ class Daemon(Generic[ConfigT]):
         agent = self.make(config, logger)
         reloader = Reloader(config, read, self.live, agent.apply, logger)
         await agent.start()
+        keep_for_good()
         routes = agent_routes(self.node, store_file(config, self.node))
         with serving(config, self.node, agent.collector(), routes, agent.expires):
             await until_stopped(agent.progressing, reloader.reload)

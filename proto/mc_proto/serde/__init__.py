@@ -16,6 +16,7 @@ from mc_proto.serde.outcomes import (
     score_to_wire,
 )
 from mc_proto.serde.sessions import (
+    MAX_WANTED,
     TaskEvent,
     check_session_task,
     session_story_from_wire,
@@ -38,6 +39,7 @@ from mc_proto.serde.tasks import (
 __all__ = [
     "MAX_ID",
     "MAX_IMAGE_BYTES",
+    "MAX_WANTED",
     "BadField",
     "TaskEvent",
     "bad_input_to_wire",

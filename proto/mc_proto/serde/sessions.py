@@ -23,6 +23,9 @@ _RULE_TO_WIRE = {
 _RULE_FROM_WIRE = {wire: rule for rule, wire in _RULE_TO_WIRE.items()}
 _REFUSAL_CODES = {code.value: code for code in RefusalCode}
 
+MAX_WANTED = 10_000
+"""Most further tasks that an edge may want; more are as good as this many."""
+
 # --- from the edge to the cloud -----------------------------------------------------------------
 
 
@@ -115,7 +118,7 @@ def session_task_received(
         if message.HasField("reply_in_ns")
         else None,
         transfer_ns=transfer_ns,
-        wanted=message.wanted,
+        wanted=min(message.wanted, MAX_WANTED),
     )
 
 

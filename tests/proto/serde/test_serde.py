@@ -93,7 +93,8 @@ def test_a_task_arrives_in_the_cloud_unchanged(action, payload, upload_ns):
 
     assert event == ev.Received(
         7 + upload_ns, "key", "e", action.accuracy, left(action.budget_ns), action.down_ns,
-        action.codec, action.exit_rule, left(action.reply_in_ns), upload_ns, action.wanted,
+        action.codec, action.exit_rule, left(action.reply_in_ns), upload_ns,
+        min(action.wanted, serde.MAX_WANTED),
     )  # fmt: skip
     assert (opened.task_id, opened.payload_bytes) == (action.task_id, len(payload))
     assert opened.head == payload[:4]
