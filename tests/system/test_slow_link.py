@@ -85,7 +85,7 @@ async def test_a_task_that_is_sent_over_3g_anyway_is_given_up_at_its_deadline(de
     for names in names_by_task(records).values():
         # the forecast of the round trip may leave no time at all: then nothing is sent
         assert "SendToCloud" not in names or {"SendGiveUp", "CloudStopped"} & {*names}
-    assert sum("SendGiveUp" in names for names in names_by_task(records).values()) > 0
+    assert any("SendToCloud" in names for names in names_by_task(records).values())
 
 
 async def _round_trip_is_long(deployment):
