@@ -107,8 +107,8 @@ class LoadedCloud:
         self.machine = CloudMachine(CloudSettings(), CLOUD)
         self.log: list[tuple[ev.CloudEvent, list[do.CloudAction]]] = []
         self.ends: dict[str, do.CloudAction] = {}
-        self.on_news: Callable[[do.CloudAction], None] = lambda _: None
-        self.on_grant: Callable[[do.Grant], None] = lambda _: None
+        self.edges: dict[str, LoadedEdge] = {}
+        self._edge_of: dict[str, str] = {}
 
     def feed(self, event: ev.CloudEvent) -> None:
         actions = self.machine.handle(event)
@@ -117,15 +117,20 @@ class LoadedCloud:
         for action in actions:
             self._perform(action)
 
+    def arrives(self, event: ev.Received) -> None:
+        """A payload of one of the edges has arrived."""
+        self._edge_of[event.task_id] = event.edge_id
+        self.feed(event)
+
     def receive(
         self, task_id: str, accuracy: float, budget_ns: int, down_ns: int = 0, codec: str = "jpeg"
     ) -> None:
         """A payload has arrived."""
         self.feed(ev.Received(self.time.now, task_id, "e", accuracy, budget_ns, down_ns, codec))
 
-    def report_rtt(self, rtt_ns: int) -> None:
-        """The edge reports a round trip."""
-        self.feed(ev.LinkSampled(self.time.now, rtt_ns, edge_id="e"))
+    def report_rtt(self, rtt_ns: int, edge_id: str = "e") -> None:
+        """An edge reports a round trip."""
+        self.feed(ev.LinkSampled(self.time.now, rtt_ns, edge_id=edge_id))
 
     def _perform(self, action: do.CloudAction) -> None:
         time, now = self.time, self.time.conditions
@@ -139,11 +144,12 @@ class LoadedCloud:
             took = int(CLOUD.exit_named(action.exit).head_ns * now.heads)
             time.after(took, self._head_done, action, took)
         elif isinstance(action, do.Grant):
-            self.on_grant(action)
+            self.edges[action.edge_id].granted(action)
         elif not isinstance(action, do.RecordScore):
             if not isinstance(action, do.Accept | do.Progress):
                 self.ends[action.task_id] = action
-            self.on_news(action)
+            if action.task_id in self._edge_of:
+                self.edges[self._edge_of[action.task_id]].cloud_says(action)
 
     def _decoded(self, task_id: str, took: int) -> None:
         if self.time.chance(self.time.conditions.failing):
@@ -172,9 +178,13 @@ class LoadedEdge:
     """An edge machine with a local executor, an encoder and a link to a cloud machine, if any."""
 
     def __init__(
-        self, time: Timeline, cloud: LoadedCloud | None, settings: EdgeSettings | None = None
+        self,
+        time: Timeline,
+        cloud: LoadedCloud | None,
+        settings: EdgeSettings | None = None,
+        edge_id: str = "e",
     ) -> None:
-        self.time, self.cloud = time, cloud
+        self.time, self.cloud, self.edge_id = time, cloud, edge_id
         self.machine = EdgeMachine(settings or EdgeSettings(), LOCAL)
         self.log: list[tuple[ev.EdgeEvent, list[do.EdgeAction]]] = []
         self.outcomes: dict[str, Any] = {}
@@ -183,8 +193,9 @@ class LoadedEdge:
         self._calls: set[str] = set()
         self._left_ns = 0
         self._lost_probes = 0
+        self.credits, self.sent = 1, 0
         if cloud is not None:
-            cloud.on_news, cloud.on_grant = self._cloud_says, self._granted
+            cloud.edges[edge_id] = self
             self._reach()
 
     def feed(self, event: ev.EdgeEvent) -> None:
@@ -288,10 +299,12 @@ class LoadedEdge:
         assert self.cloud is not None
         self._lost_probes = 0
         self.feed(ev.CloudReached(self.time.now))
-        self.cloud.feed(ev.EdgeJoined(self.time.now, "e"))
+        self.cloud.feed(ev.EdgeJoined(self.time.now, self.edge_id))
         self.feed(ev.CloudFound(self.time.now, CLOUD))
 
-    def _granted(self, grant: do.Grant) -> None:
+    def granted(self, grant: do.Grant) -> None:
+        """Take credits from the cloud."""
+        self.credits = grant.credits
         self.feed(ev.CreditsGranted(self.time.now, grant.credits))
 
     def _probed(self, action: do.SendProbe, took: float) -> None:
@@ -303,13 +316,14 @@ class LoadedEdge:
             if self._lost_probes < 2:
                 self.feed(ev.ProbeLost(time.now, "no answer"))
             else:
+                self.credits = 1
                 self.feed(ev.CloudGone(time.now, "no answer"))
-                cloud.feed(ev.EdgeLeft(time.now, "e"))
+                cloud.feed(ev.EdgeLeft(time.now, self.edge_id))
                 time.after(PRIOR_RTT_NS, self._reach)
             return
         self._lost_probes = 0
         if action.last_rtt_ns:
-            cloud.report_rtt(action.last_rtt_ns)
+            cloud.report_rtt(action.last_rtt_ns, self.edge_id)
         load = cloud.machine.load(time.now)
         self.feed(
             ev.LinkSampled(
@@ -321,7 +335,9 @@ class LoadedEdge:
     def _send(self, action: do.SendToCloud) -> None:
         """One payload after the other leaves the device."""
         time = self.time
+        assert len(self._calls) < self.credits, "a task was sent without a credit"
         self._calls.add(action.task_id)
+        self.sent += 1
         starts_ns = max(time.now, self._left_ns)
         self._left_ns = starts_ns + int(self._transfer_ns(IMAGE_BYTES[action.codec]))
         arrives_ns = self._left_ns + self._half_rtt_ns() - time.now
@@ -339,10 +355,11 @@ class LoadedEdge:
         if self.time.chance(self.time.conditions.refused):
             self._answer(ev.CloudRefused(0, task_id, "no credit"))
             return
-        cloud.feed(
+        cloud.arrives(
             ev.Received(
-                self.time.now, task_id, "e", action.accuracy, action.budget_ns, action.down_ns,
-                action.codec, action.exit_rule, action.reply_in_ns, 0, action.wanted,
+                self.time.now, task_id, self.edge_id, action.accuracy, action.budget_ns,
+                action.down_ns, action.codec, action.exit_rule, action.reply_in_ns, 0,
+                action.wanted,
             )
         )  # fmt: skip
 
@@ -351,10 +368,10 @@ class LoadedEdge:
         if task_id in self._calls:
             self.cloud.feed(ev.GiveUpReceived(self.time.now, task_id))
             # if its payload has not arrived, the upload is cut
-            if self.cloud.machine._find(task_id) is None and task_id not in self.cloud.ends:
+            if self.cloud.machine._state.find(task_id) is None and task_id not in self.cloud.ends:
                 self._answer(ev.CloudStopped(0, task_id, "given up"))
 
-    def _cloud_says(self, action: do.CloudAction) -> None:
+    def cloud_says(self, action: do.CloudAction) -> None:
         task_id = action.task_id
         event: ev.EdgeEvent
         if isinstance(action, do.Accept):

@@ -79,9 +79,9 @@ class EdgeCredits:
         )
         if place <= len(ends_ns):
             mean_ns = ends_ns[place - 1]
-            return Forecast(mean_ns, UPPER * mean_ns)
+            return Forecast(mean_ns, int(UPPER * mean_ns))
         rounds = -(-place // max(1, len(ends_ns)))
-        mean_ns = UPPER * rounds * self._open_ns
+        mean_ns = int(UPPER * rounds * self._open_ns)
         return Forecast(mean_ns, mean_ns)
 
     def _ends_in_ns(self, now_ns: int, task: EdgeTask, rtt_ns: int) -> int:

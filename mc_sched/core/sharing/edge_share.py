@@ -10,7 +10,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.predictors.recent import Recent
 from mc_sched.core.sharing.fair_shares import Use, fair_shares
 
-MEAN_NS = 100_000_000
+MEAN_NS = 300_000_000
 """Time constant of the average that an edge needs."""
 TURN_NS = 1_000_000_000
 """Time after which the places that cannot be divided equally go to other edges."""

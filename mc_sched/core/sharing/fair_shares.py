@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from mc_sched.core.value import value
 
-MODEST = 0.7
+MODEST = 0.85
 """An edge that needs less than this part of its share on average is not limited to the share."""
 SPREADS = 2.0
 """Standard deviations above the average need of such edges that are set aside for them."""
