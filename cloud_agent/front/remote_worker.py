@@ -153,6 +153,9 @@ class RemoteWorker:
         except OSError as error:
             ours.close()
             return f"it cannot be started: {error}"
+        except BaseException:
+            ours.close()
+            raise
         reason = "it was stopped"
         self.process_id = process.pid
         try:
@@ -245,7 +248,7 @@ class RemoteWorker:
         elif frame.kind == Kind.READY and not self.up:
             self._take_ready(on_pipe.read_ready(frame))
         elif frame.kind == Kind.FAILED and not self.up:
-            self._end(on_pipe.read_failed(frame).reason)
+            self._end(on_pipe.one_line(on_pipe.read_failed(frame).reason))
         else:
             raise BadFrame(f"a frame of kind {frame.kind} that is not expected now")
 
@@ -278,15 +281,24 @@ class RemoteWorker:
             return  # its client is gone
         if end is not None:
             self._forget(key)
-            self.ends[end.message, end.detail if end.message == "result" else ""] += 1
+            self.ends[end.message, self._exit_of(end)] += 1
         self._events.on_message(self, key, message.reply, end)
+
+    def _exit_of(self, end: TaskEnd) -> str:
+        """Return the exit that answered; empty for other ends."""
+        if end.message != "result":
+            return ""
+        if self.table is None or all(exit_.name != end.detail for exit_ in self.table.exits):
+            raise BadFrame("a result of an exit that the bundle does not have")
+        return end.detail
 
     def _take_pong(self, pong: Pong) -> None:
         if pong.metrics is not None:
             self.metrics = pong.metrics
             self._answered.set()
         if pong.stuck:
-            self._end(f"it hangs: its thread {pong.stuck!r} makes no progress")
+            thread = on_pipe.one_line(pong.stuck)
+            self._end(f"it hangs: its thread {thread!r} makes no progress")
 
 
 def _check_load(load: WorkerLoad) -> None:

@@ -25,6 +25,10 @@ from mc_sched.core.value import value
 from mc_sched.obs.log.event_log import from_json
 
 T = TypeVar("T")
+LAST_MESSAGES = ("result", "refused", "rejected", "stopped")
+"""Names of the messages that end a task."""
+LONGEST_TEXT = 500
+"""Characters of a worker's reason that the front passes on."""
 
 
 class Kind(IntEnum):
@@ -180,7 +184,14 @@ def read_report(frame: Frame) -> Report:
 
 
 def _task_end(message: str, detail: str, failed: bool) -> TaskEnd:
-    return TaskEnd(str(message), str(detail), bool(failed))
+    if message not in LAST_MESSAGES:
+        raise ValueError("a last message of an unknown kind")
+    return TaskEnd(message, one_line(str(detail)), bool(failed))
+
+
+def one_line(text: str) -> str:
+    """Return a worker's text for people, as one line that is not too long."""
+    return " ".join(text[:LONGEST_TEXT].split())
 
 
 def lines_frame(lines: Sequence[bytes], dropped: int) -> bytes:

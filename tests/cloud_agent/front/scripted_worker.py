@@ -82,7 +82,7 @@ def answer(frame, received, behaviour):
     if behaviour == "unreadable":
         reply = b"\xff\xff\xff"
     load = WorkerLoad(time.monotonic_ns(), 0, 1.0, 0, received)
-    end = TaskEnd("result", "final")
+    end = TaskEnd("result", "nowhere" if behaviour == "unknown exit" else "final")
     return on_pipe.report_frame(on_pipe.Report(load, [on_pipe.TaskMessage(number, reply, end)]))
 
 

@@ -209,11 +209,11 @@ async def test_a_command_that_does_not_exist(make):
     assert (await rig.end()).startswith("it cannot be started: ")
 
 
-@pytest.mark.parametrize("behaviour", ["garbage", "ready twice", "unreadable"])
+@pytest.mark.parametrize("behaviour", ["garbage", "ready twice", "unreadable", "unknown exit"])
 async def test_a_worker_that_sends_garbage_is_killed(make, behaviour):
     rig = make(behaviour)
     rig.start()
-    if behaviour == "unreadable":
+    if behaviour.startswith("un"):
         await asyncio.wait_for(rig.worker.until_up(), START_S)
         rig.worker.receive(task("a"), b"payload", "")
     assert (await rig.end()).startswith("it sent ")

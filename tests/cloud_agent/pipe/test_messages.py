@@ -75,6 +75,20 @@ def test_a_report():
     assert (frame.kind, on_pipe.read_report(frame)) == (Kind.REPORT, REPORT)
 
 
+def test_a_reason_of_a_worker_is_one_line_of_bounded_length():
+    end = TaskEnd("stopped", "first\nsecond " + "x" * 10_000, True)
+    report = on_pipe.Report(WorkerLoad(), [on_pipe.TaskMessage(1, b"", end)])
+    (message,) = on_pipe.read_report(sent(on_pipe.report_frame(report))).messages
+    assert message.end.detail.startswith("first second xxx")
+    assert len(message.end.detail) <= on_pipe.LONGEST_TEXT
+
+
+def test_an_unknown_end_is_an_error():
+    report = on_pipe.Report(WorkerLoad(), [on_pipe.TaskMessage(1, b"", TaskEnd("eaten", ""))])
+    with pytest.raises(BadFrame, match="unknown kind"):
+        on_pipe.read_report(sent(on_pipe.report_frame(report)))
+
+
 def test_log_lines():
     lines = [b'{"a":1}', b'{"b":2}']
     assert on_pipe.read_lines(sent(on_pipe.lines_frame(lines, 3))) == (lines, 3)
