@@ -71,6 +71,22 @@ def test_on_a_t4_batches_carry_three_times_the_edges():
     assert trial(t4, "b", T4_QOR, whole_network, 30) >= REQUIRED_SHARE  # 13 without batches
 
 
+def test_trials_beyond_the_capacity_do_not_change_it(monkeypatch):
+    tried = []
+
+    def share(job, edges):
+        tried.append(edges)
+        return 1.0 if edges <= 9 else 0.5
+
+    monkeypatch.setattr(capacity, "share_in_time", share)
+    cell = Cell("a", "wifi", T4_QOR, QOS_NS)
+    job = Job(Setting(), None, cell, ON_T4[0], 100, overloads=(1.5, 2.0))
+    found = capacity.capacity(job)
+    assert found["carried"] == 9
+    assert dict(found["trials"])[14] == dict(found["trials"])[18] == 0.5
+    assert len(tried) == len(set(tried))
+
+
 def test_the_gain_of_batches_is_a_ratio_of_edges():
     carried = {("a", WITH_BATCHES): 60, ("a", ONE_BY_ONE): 20, ("b", WITH_BATCHES): 9,
                ("b", ONE_BY_ONE): 0}  # fmt: skip
