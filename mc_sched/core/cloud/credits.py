@@ -59,8 +59,8 @@ INTERVAL_NS = 10_000_000
 """Time between two looks at the waits, and between two divisions of the pool."""
 URGENT_NS = 1_000_000
 """Least time between two divisions if an edge wants more than it has."""
-NANOSECONDS_PER_EDGE = 20_000
-"""Added to both for each edge, as a division takes about 2 us per edge."""
+NANOSECONDS_PER_EDGE = 100_000
+"""Added to both for each edge: a division takes about 13 us per edge."""
 LINK_WEIGHT = 0.05
 """Weight of the last task in the mean time on the link."""
 
