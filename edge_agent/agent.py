@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
 import torch
@@ -30,7 +31,7 @@ from mc_sched.core.events import EdgeReconfigured
 from mc_sched.core.policies import PARTITIONERS
 from mc_sched.obs.agent_log import open_log, store_file
 from mc_sched.obs.log.event_log import FORMAT
-from mc_sched.obs.metrics.edge import EdgeCollector
+from mc_sched.obs.metrics.edge import EdgeCollector, EdgeMetricsInput
 from mc_sched.obs.web.serving import on_loop
 from mc_sched.service.grpc_port import GrpcPort, identity_for
 from mc_sched.service.logger import set_level
@@ -72,7 +73,7 @@ class EdgeAgent:
             config.limits.tasks_per_client,
             logger,
         )
-        self._intake = Intake(self._submissions, self._credits, self._lag)
+        self._intake = Intake(self._submissions, self._credits, self._lag, self._log)
         self._servicer = self._make_servicer()
 
     def _make_driver(self, profile: Profile) -> EdgeDriver:
@@ -110,9 +111,13 @@ class EdgeAgent:
 
     def collector(self) -> EdgeCollector:
         """Return the source of the metrics; it is read from other threads."""
-        look = on_loop(
-            asyncio.get_running_loop(), lambda: self._driver.metrics_input(self._sampler.rails_w)
-        )
+
+        def state() -> EdgeMetricsInput:
+            return replace(
+                self._driver.metrics_input(self._sampler.rails_w), intake=self._intake.state()
+            )
+
+        look = on_loop(asyncio.get_running_loop(), state)
         return EdgeCollector(
             look, {"node": "edge", "version": __version__, "bundle": self._bundle.name}
         )

@@ -18,12 +18,16 @@ from mc_sched.core.client_credits import ClientCredits
 from mc_sched.core.predictors.sliding_min import SlidingMin
 from mc_sched.core.predictors.transit_delay import TransitDelay
 from mc_sched.core.task import Outcome, OutcomeKind, RefusalCode
+from mc_sched.obs.log.event_log import EventLog
+from mc_sched.obs.metrics.edge import IntakeState
 from mc_sched.service.loop_lag import LoopLag
 
 LEAST_RETURN_NS = 500_000
 """Time kept for the way back while nothing is known about it: that of an outcome over loopback."""
 RETURN_PART = 4
 """The way back gets at most this part of a deadline."""
+NOTE_NS = 1_000_000_000
+"""Least time between two notes about refused tasks in the log."""
 RECENT_NS = 1_000_000_000
 """Age at which the way back of an outcome no longer counts."""
 
@@ -65,12 +69,17 @@ class Line:
 class Intake:
     """Takes tasks from all clients."""
 
-    def __init__(self, submissions: Submissions, credits: ClientCredits, lag: LoopLag) -> None:
-        self._submissions, self._credits, self._lag = submissions, credits, lag
+    def __init__(
+        self, submissions: Submissions, credits: ClientCredits, lag: LoopLag, log: EventLog
+    ) -> None:
+        self._submissions, self._credits, self._lag, self._log = submissions, credits, lag, log
         self._lines: dict[str, Line] = {}
         self._numbers = itertools.count(1)
         self.refused: Counter[RefusalCode] = Counter()
         """Tasks that the scheduler has not seen, by the reason."""
+        self._noted_ns = 0
+        self._unnoted: Counter[str] = Counter()
+        """Refusals that the log has no note of yet; one note per second is enough."""
 
     # --- clients ----------------------------------------------------------------------------
 
@@ -96,6 +105,14 @@ class Intake:
     def grant(self, line: Line) -> int:
         """Return the number of tasks that the client may have open, to be sent to it."""
         return self._credits.grant(time.monotonic_ns(), line.key)
+
+    def state(self) -> IntakeState:
+        """Return the state that the metrics are made of."""
+        return IntakeState(
+            refused={code.value: count for code, count in self.refused.items()},
+            credits=self._credits.size(time.monotonic_ns()),
+            loop_lag_ns=self._lag.recent_ns(),
+        )
 
     # --- tasks ------------------------------------------------------------------------------
 
@@ -152,6 +169,11 @@ class Intake:
 
     def _refusal(self, request: edge_pb2.Task, code: RefusalCode, reason: str) -> Outcome:
         self.refused[code] += 1
+        self._unnoted[code.value] += 1
+        now_ns = time.monotonic_ns()
+        if now_ns - self._noted_ns >= NOTE_NS:
+            self._log.write(now_ns, "note", {"refused_at_intake": dict(self._unnoted)}, "warning")
+            self._noted_ns, self._unnoted = now_ns, Counter()
         return self._submissions.refused(request, code, reason)
 
 

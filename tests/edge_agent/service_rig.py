@@ -53,7 +53,7 @@ class Agent(Rig):
         self.server = make_server()
         self.submissions = Submissions(self.driver, self.door, TaskTraces(self.log))
         self.credits, self.lag = ClientCredits(), LoopLag(asyncio.get_running_loop())
-        self.intake = Intake(self.submissions, self.credits, self.lag)
+        self.intake = Intake(self.submissions, self.credits, self.lag, self.log)
         self.servicer = EdgeServicer(self.driver, self.log, self.intake, ABOUT)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(self.servicer, self.server)
         self.channel_port = bind(self.server, "127.0.0.1:0")

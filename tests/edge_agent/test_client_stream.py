@@ -62,6 +62,9 @@ async def test_a_task_beyond_the_credits_is_refused_and_the_others_are_served(ag
     assert len(agent.driver._waiting) == credits
     status = await agent.stub.Status(edge_pb2.StatusRequest(), timeout=PATIENCE_S)
     assert status.outcomes["refused"] == 3
+    assert agent.intake.state().refused == {"no-credit": 3}
+    (note,) = (r["data"] for r in agent.logged("note") if "refused_at_intake" in r["data"])
+    assert note == {"refused_at_intake": {"no-credit": 1}}  # the others wait for the next note
     call.cancel()
     await until(lambda: agent.driver._waiting == {})
 

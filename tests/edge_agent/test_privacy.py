@@ -160,7 +160,7 @@ class PrivateAgent(PrivateRig):
             self.driver, Admission(32, pool), TaskTraces(self.log), {"features": MESSAGE_BYTES}
         )
         lag = LoopLag(asyncio.get_running_loop())
-        intake = Intake(submissions, ClientCredits(), lag)
+        intake = Intake(submissions, ClientCredits(), lag, self.log)
         servicer = EdgeServicer(self.driver, self.log, intake, about)
         edge_pb2_grpc.add_EdgeAgentServicer_to_server(servicer, self.server)
         self.channel = connect(f"127.0.0.1:{bind(self.server, '127.0.0.1:0')}")

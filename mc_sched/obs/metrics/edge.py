@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client.core import Metric
 
@@ -11,12 +11,25 @@ from mc_sched.core.edge.snapshot import EdgeSnapshot
 from mc_sched.core.forecasts.edge_forecast import CloudStatus
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.tally import Tally
-from mc_sched.core.task import OutcomeKind
+from mc_sched.core.task import OutcomeKind, RefusalCode
 from mc_sched.obs.metrics import families as of
 from mc_sched.obs.metrics.collector import AgentCollector
 
+NO_CREDIT, INFEASIBLE = RefusalCode.NO_CREDIT.value, RefusalCode.INFEASIBLE.value
 _NO_TASKS = {(kind.value, "", ""): 0 for kind in OutcomeKind}
 """Counters start at 0, because a counter that appears with its first task has no rate yet."""
+
+
+@dataclass(frozen=True)
+class IntakeState:
+    """State of an agent's intake, which refuses tasks before the scheduler sees them."""
+
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Tasks that it has refused, by the code of the refusal."""
+    credits: int = 0
+    """Tasks that all clients together may have open."""
+    loop_lag_ns: int = 0
+    """Greatest lag of the event loop within the last second."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class EdgeMetricsInput:
     log_dropped: int
     has_cloud: bool = True
     """False if no cloud is configured: then there are no link metrics, as no link is down."""
+    intake: IntakeState = IntakeState()
 
 
 class EdgeCollector(AgentCollector[EdgeMetricsInput]):
@@ -42,6 +56,7 @@ class EdgeCollector(AgentCollector[EdgeMetricsInput]):
     def families(self, state: EdgeMetricsInput) -> Iterator[Metric]:
         """Yield the families of tasks, link, energy and forecasts."""
         yield from _tasks(state)
+        yield from _intake(state.intake)
         if state.has_cloud:
             yield from _link(state.snapshot)
         yield from _energy(state)
@@ -66,6 +81,19 @@ def _tasks(state: EdgeMetricsInput) -> Iterator[Metric]:
     )
     yield of.gauge("mc_queue_depth", "Tasks without an outcome yet.", snapshot.tasks_open)
     yield of.counter("mc_give_ups", "Tasks given up on the cloud.", snapshot.gave_up)
+
+
+def _intake(state: IntakeState) -> Iterator[Metric]:
+    refused = {**dict.fromkeys((NO_CREDIT, INFEASIBLE), 0), **state.refused}
+    yield of.counters(
+        "mc_intake_refused", "Tasks refused before the scheduler saw them, by the reason's code.",
+        ("code",), [((code,), count) for code, count in refused.items()],
+    )  # fmt: skip
+    yield of.gauge("mc_client_credits", "Tasks that all clients may have open.", state.credits)
+    yield of.gauge(
+        "mc_loop_lag_seconds", "Greatest lag of the event loop within the last second.",
+        state.loop_lag_ns / 1e9,
+    )  # fmt: skip
 
 
 def _link(snapshot: EdgeSnapshot) -> Iterator[Metric]:
