@@ -1,17 +1,18 @@
-"""Check that an edge's cloud agent is reachable, accepts it and hosts the same bundle."""
+"""Check that an edge's cloud agent is reachable, hosts the same bundle and gives it a session."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import grpc
 from mc_models.bundle.files import BundleError
 from mc_models.bundle.load import load_bundle
 from mc_proto import serde
-from mc_proto.channel import connect
+from mc_proto.session import CloudConnections, CloudSession, SessionEnded
 from mc_proto.tls import load_identity
-from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
+from mc_proto.v1 import cloud_pb2
 
 from edge_agent.config import EdgeConfig
 from mc_sched.doctor.check import Check, failed, ok, warning
@@ -19,33 +20,77 @@ from mc_sched.doctor.check import Check, failed, ok, warning
 TIMEOUT_S = 5.0
 
 
+@dataclass(frozen=True)
+class _Peer:
+    """A cloud agent, as this edge finds it."""
+
+    bundle_hash: str
+    rtt_s: float
+    credits: int
+    """0 if no session was tried, because the cloud agent hosts another bundle."""
+
+
 def check_peer(config: EdgeConfig) -> Check:
-    """Check the cloud agent over the same kind of connection as the edge agent's."""
+    """Check the cloud agent over the same connections and session as the edge agent's."""
     if config.cloud is None:
         return ok("peer", "none configured; this edge works alone")
     try:
-        bundle_hash, rtt_s = asyncio.run(_describe(config, config.cloud))
         own = load_bundle(config.bundle, verify=False).hash
+        peer = asyncio.run(_visit(config, config.cloud, own))
     except (OSError, ValueError, BundleError) as error:
         return failed("peer", str(error), "repair the certificate and the bundle first")
     except grpc.aio.AioRpcError as error:
         return _refused(config.cloud, error)
-    facts = {"address": config.cloud, "rtt_ms": rtt_s * 1e3, "bundle_hash": bundle_hash}
-    if bundle_hash != own:
+    except SessionEnded as error:
+        remedy = "change what the sentence names; the cloud agent logs each session"
+        return failed("peer", f"{config.cloud} ended the session: {error}", remedy)
+    rtt_ms = peer.rtt_s * 1e3
+    facts = {"address": config.cloud, "rtt_ms": rtt_ms, "bundle_hash": peer.bundle_hash}
+    if peer.bundle_hash != own:
         remedy = "install the same bundle on both; until then the edge works alone"
         return warning("peer", f"{config.cloud} hosts another bundle", remedy, facts)
-    return ok("peer", f"{config.cloud} answers in {rtt_s * 1e3:.1f} ms", facts)
+    answer = f"{config.cloud} answers in {rtt_ms:.1f} ms and grants {peer.credits} credits"
+    return ok("peer", answer, {**facts, "credits": peer.credits})
 
 
-async def _describe(config: EdgeConfig, address: str) -> tuple[str, float]:
-    """Return the hash of the cloud's bundle and the round trip of a second call, in seconds."""
+async def _visit(config: EdgeConfig, address: str, own_hash: str) -> _Peer:
+    """Ask for the cloud's bundle, measure the round trip, and open a session."""
     directory = config.tls_for(address)
-    async with connect(address, load_identity(directory) if directory else None) as channel:
-        stub = cloud_pb2_grpc.CloudAgentStub(channel)
-        reply = await stub.Describe(cloud_pb2.DescribeRequest(), timeout=TIMEOUT_S)
+    connections = CloudConnections(address, load_identity(directory) if directory else None)
+    try:
+        table = serde.describe_from_wire(await connections.describe(TIMEOUT_S))
         started_s = time.monotonic()
-        await stub.Probe(cloud_pb2.ProbeRequest(), timeout=TIMEOUT_S)
-        return serde.describe_from_wire(reply).bundle_hash, time.monotonic() - started_s
+        await connections.probe(cloud_pb2.ProbeRequest(), TIMEOUT_S)
+        rtt_s, counter = time.monotonic() - started_s, _Counter()
+        if table.bundle_hash == own_hash:
+            session = CloudSession(connections, config.edge_id, own_hash, counter)
+            await session.open(TIMEOUT_S)
+            await session.close()
+        return _Peer(table.bundle_hash, rtt_s, counter.credits)
+    finally:
+        await connections.close()
+
+
+class _Counter:
+    """Listener of a session without tasks, which keeps the credits."""
+
+    credits = 0
+
+    def on_message(self, message: cloud_pb2.SessionReply.TaskMessage, kind: str) -> None:
+        """Do nothing: there are no tasks."""
+
+    def on_lost(self, task_id: str, reason: str) -> None:
+        """Do nothing: there are no tasks."""
+
+    def on_credits(self, count: int) -> None:
+        """Keep the credits."""
+        self.credits = count
+
+    def on_load(self, load: cloud_pb2.SessionReply.Load) -> None:
+        """Do nothing."""
+
+    def on_ended(self, end: SessionEnded) -> None:
+        """Do nothing: the check ends the session."""
 
 
 def _refused(address: str, error: grpc.aio.AioRpcError) -> Check:

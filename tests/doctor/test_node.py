@@ -5,10 +5,9 @@ import json
 import socket
 import threading
 
+import grpc
 import pytest
 from mc_models.bundle.load import load_bundle
-from mc_proto.channel import bind, make_server
-from mc_proto.v1 import cloud_pb2, cloud_pb2_grpc
 
 from cloud_agent.config import CloudConfig
 from edge_agent.config import EdgeConfig
@@ -16,6 +15,8 @@ from mc_sched import certs
 from mc_sched.config import parse_config
 from mc_sched.doctor import node, peer
 from mc_sched.doctor.node import Node
+from tests.edge_agent.edge_rig import CLOUD
+from tests.proto.session.fake_cloud_agent import FakeCloudAgent
 
 MODELS = {"edge": EdgeConfig, "cloud": CloudConfig}
 OWN = load_bundle("set-a", verify=False).hash
@@ -102,40 +103,23 @@ def test_the_port_is_open_or_not(place):
 # --- the peer ----------------------------------------------------------------------------------
 
 
-class Cloud(cloud_pb2_grpc.CloudAgentServicer):
-    """A cloud agent that hosts a bundle chosen by the test."""
-
-    def __init__(self, bundle_hash):
-        self.bundle_hash = bundle_hash
-
-    async def Describe(self, request, context):  # noqa: N802 - the wire's names
-        return cloud_pb2.DescribeReply(bundle_hash=self.bundle_hash)
-
-    async def Probe(self, request, context):  # noqa: N802
-        return cloud_pb2.ProbeReply()
-
-
 @pytest.fixture
 def cloud():
     """Starts a cloud agent for a bundle on a loop of its own and returns its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    servers = []
+    agents = []
 
-    async def serve(bundle_hash):
-        servers.append(make_server())
-        cloud_pb2_grpc.add_CloudAgentServicer_to_server(Cloud(bundle_hash), servers[-1])
-        port = bind(servers[-1], "127.0.0.1:0")
-        await servers[-1].start()
-        return f"127.0.0.1:{port}"
-
-    def start(bundle_hash):
-        return asyncio.run_coroutine_threadsafe(serve(bundle_hash), loop).result(10)
+    def start(bundle_hash, refusal=None):
+        agents.append(FakeCloudAgent(CLOUD))
+        agents[-1].bundle_hash, agents[-1].refusal = bundle_hash, refusal
+        asyncio.run_coroutine_threadsafe(agents[-1].start(), loop).result(10)
+        return agents[-1].address
 
     yield start
-    for server in servers:
-        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(10)
+    for agent in agents:
+        asyncio.run_coroutine_threadsafe(agent.crash(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -145,6 +129,15 @@ def test_a_peer_with_the_same_bundle(place, cloud):
     check = peer.check_peer(place(cloud=cloud(OWN)).config)
     assert check.state == "ok"
     assert check.facts["rtt_ms"] > 0
+    assert check.facts["credits"] == 8
+
+
+def test_a_peer_that_gives_no_session(place, cloud):
+    sentence = "hello.edge_id: belongs to another certificate; give each edge an id of its own"
+    refusal = (grpc.StatusCode.INVALID_ARGUMENT, sentence)
+    check = peer.check_peer(place(cloud=cloud(OWN, refusal)).config)
+    assert check.state == "failed"
+    assert check.detail.endswith(f"ended the session: {sentence}")
 
 
 def test_a_peer_with_another_bundle(place, cloud):
