@@ -18,6 +18,17 @@ class RecordScore:
     score: Score
 
 
+@value
+class RecordTrial:
+    """Log that this task is tried although it would be late by the measurements of its site.
+
+    Nothing was measured for `after_ns`, and the profile says that it would be in time.
+    """
+
+    task_id: str
+    after_ns: int
+
+
 # --- edge -----------------------------------------------------------------------------------
 
 
@@ -113,7 +124,7 @@ class Finish:
 
 EdgeAction = (
     StartLocal | AbortLocal | Encode | SendToCloud | SendGiveUp | SendProbe | SetTimer | CancelTimer
-    | RecordScore | Finish
+    | RecordScore | RecordTrial | Finish
 )  # fmt: skip
 
 # --- cloud ----------------------------------------------------------------------------------

@@ -106,11 +106,14 @@ class LoadedCloud:
         self.time = time
         self.machine = CloudMachine(CloudSettings(), CLOUD)
         self.log: list[tuple[ev.CloudEvent, list[do.CloudAction]]] = []
+        self.arrived: set[str] = set()
         self.ends: dict[str, do.CloudAction] = {}
         self.edges: dict[str, LoadedEdge] = {}
         self._edge_of: dict[str, str] = {}
 
     def feed(self, event: ev.CloudEvent) -> None:
+        if isinstance(event, ev.Received):
+            self.arrived.add(event.task_id)
         actions = self.machine.handle(event)
         self.log.append((event, actions))
         self.machine.validate()
@@ -194,6 +197,10 @@ class LoadedEdge:
         self._left_ns = 0
         self._lost_probes = 0
         self.credits, self.sent = 1, 0
+        self._probe_sent_in = self.time.conditions
+        """The conditions under which the probe that is under way was sent."""
+        self._heard_ns = 0
+        """Arrival of the last message from the cloud; they arrive in order."""
         if cloud is not None:
             cloud.edges[edge_id] = self
             self._reach()
@@ -222,7 +229,9 @@ class LoadedEdge:
 
     @property
     def is_idle(self) -> bool:
-        return self.machine.is_idle
+        """True if nothing is left of the load, in the machine and on the link."""
+        is_quiet = self._probe_sent_in == self.time.conditions and self._left_ns <= self.time.now
+        return self.machine.is_idle and is_quiet
 
     def _perform(self, action: do.EdgeAction) -> None:
         time, now = self.time, self.time.conditions
@@ -239,6 +248,7 @@ class LoadedEdge:
             time.after(self._half_rtt_ns(), self._give_up_arrives, action.task_id)
         elif isinstance(action, do.SendProbe):
             size = action.up_bytes + action.down_bytes
+            self._probe_sent_in = now
             took = 2 * self._half_rtt_ns() + self._transfer_ns(size)
             time.after(min(took, 2 * S), self._probed, action, took)
         elif isinstance(action, do.SetTimer):
@@ -355,9 +365,11 @@ class LoadedEdge:
         if self.time.chance(self.time.conditions.refused):
             self._answer(ev.CloudRefused(0, task_id, "no credit"))
             return
+        spent_ns = int(self._transfer_ns(IMAGE_BYTES[action.codec]))
+        budget_ns = max(0, action.budget_ns - spent_ns)
         cloud.arrives(
             ev.Received(
-                self.time.now, task_id, self.edge_id, action.accuracy, action.budget_ns,
+                self.time.now, task_id, self.edge_id, action.accuracy, budget_ns,
                 action.down_ns, action.codec, action.exit_rule, action.reply_in_ns, 0,
                 action.wanted,
             )
@@ -368,7 +380,7 @@ class LoadedEdge:
         if task_id in self._calls:
             self.cloud.feed(ev.GiveUpReceived(self.time.now, task_id))
             # if its payload has not arrived, the upload is cut
-            if self.cloud.machine._state.find(task_id) is None and task_id not in self.cloud.ends:
+            if task_id not in self.cloud.arrived:
                 self._answer(ev.CloudStopped(0, task_id, "given up"))
 
     def cloud_says(self, action: do.CloudAction) -> None:
@@ -389,7 +401,8 @@ class LoadedEdge:
             event = ev.CloudStopped(0, task_id, action.reason, action.compute_ns, action.failed)
         else:
             event = ev.CloudLost(0, task_id, "rejected")
-        self.time.after(self._half_rtt_ns(), self._answer, event)
+        self._heard_ns = max(self._heard_ns, self.time.now + int(self._half_rtt_ns()))
+        self.time.after(self._heard_ns - self.time.now, self._answer, event)
 
     def _answer(self, event: Any) -> None:
         if event.task_id not in self._calls:

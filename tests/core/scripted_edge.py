@@ -8,6 +8,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.events import TimerKind
 from mc_sched.core.predictors.probing import Padding
+from mc_sched.core.predictors.trial import TRIAL_AFTER_NS
 from mc_sched.core.scores import Predictor, Score
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.task import ExitRule, Outcome, OutcomeKind, Site, Task
@@ -151,6 +152,8 @@ class ScriptedEdge:
             del self.timers[(action.task_id, action.kind)]
         elif isinstance(action, do.SendProbe):
             self.probes.append(action)
+        elif isinstance(action, do.RecordTrial):
+            assert action.after_ns >= TRIAL_AFTER_NS
         else:
             assert not self.outcomes[action.outcome.task_id], "a second outcome"
             self.outcomes[action.outcome.task_id].append(action.outcome)

@@ -13,22 +13,29 @@ from hypothesis import HealthCheck, given, settings
 
 from mc_sched.core import actions as do
 from mc_sched.core.cloud.machine import CloudMachine
-from mc_sched.core.settings import CloudSettings
+from mc_sched.core.edge.machine import EdgeMachine
+from mc_sched.core.settings import CloudSettings, EdgeSettings
+from mc_sched.core.task import Mode, Privacy
 from tests.core.loaded import (
     CLOUD,
+    IMAGE_BYTES,
+    LOCAL,
     MS,
+    PRIOR_BPS,
     PRIOR_RTT_NS,
     Conditions,
     LoadedCloud,
+    LoadedEdge,
     S,
     Timeline,
     replays,
+    succeeded,
 )
 
 RESTS_NS = S
 """Time without load after which everything serves again."""
 PROBED_EVERY_NS = 200 * MS
-MARGIN, MARGIN_NS = 1.4, 10 * MS
+MARGIN, MARGIN_NS = 1.5, 10 * MS
 """Factor on profiled times, and time on top, within which a task can be served."""
 
 
@@ -79,7 +86,7 @@ HISTORIES = st.builds(
 )
 EXITS = st.sampled_from(CLOUD.exits)
 searching = settings(
-    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 
 
@@ -137,3 +144,57 @@ def test_an_idle_cloud_serves_what_the_profile_allows(history: History, exit_) -
         time.run_until(time.now + budget_ns - down_ns)
         assert isinstance(cloud.ends.get(task_id), do.Reply), cloud.ends.get(task_id)
     assert replays(CloudMachine(CloudSettings(), CLOUD), cloud.log)
+
+
+# --- the edge -------------------------------------------------------------------------------
+
+POLICIES = st.sampled_from(["mc", "mc-paper"])
+
+
+def edge_settings(policy: str, mode: Mode) -> EdgeSettings:
+    return EdgeSettings(policy=policy, mode=mode, probe_interval_ns=PROBED_EVERY_NS)
+
+
+@searching
+@given(HISTORIES, POLICIES, st.sampled_from(list(Mode)))
+def test_an_idle_edge_serves_what_the_profile_allows(history, policy, mode) -> None:
+    """Alone, without any cloud."""
+    time = Timeline(history.seed)
+    edge = LoadedEdge(time, None, edge_settings(policy, mode))
+    play(time, history, edge.submit)
+    until_idle(time, edge.machine)
+    time.run_until(time.now + RESTS_NS)
+    deadline_ns = int(LOCAL.total_ns * MARGIN) + MARGIN_NS
+    for task_id in ("first", "second"):
+        edge.submit(task_id, deadline_ns, LOCAL.accuracy)
+        time.run_until(time.now + deadline_ns)
+        assert succeeded(edge, task_id), edge.outcomes[task_id]
+    assert replays(EdgeMachine(edge_settings(policy, mode), LOCAL), edge.log)
+
+
+# --- both -----------------------------------------------------------------------------------
+
+
+@searching
+@given(HISTORIES, POLICIES, st.sampled_from(list(Mode)), EXITS, st.booleans())
+def test_both_idle_serve_what_the_profiles_allow(history, policy, mode, exit_, private) -> None:
+    """Only the cloud can serve the task: it is too demanding or too urgent for the local net."""
+    time = Timeline(history.seed)
+    cloud = LoadedCloud(time)
+    edge = LoadedEdge(time, cloud, edge_settings(policy, mode))
+    play(time, history, edge.submit)
+    until_idle(time, edge)
+    until_idle(time, cloud.machine)
+    time.run_until(time.now + RESTS_NS)
+    codec = CLOUD.codec_named("features" if private and exit_.stage else "jpeg")
+    device_ns = LOCAL.encode_ns.get(codec.name, 0)
+    cloud_ns = codec.decode_ns + CLOUD.path_ns(exit_, codec.stage)
+    up_ns = IMAGE_BYTES[codec.name] * 8e9 / PRIOR_BPS
+    all_ns = device_ns + cloud_ns + up_ns + PRIOR_RTT_NS
+    deadline_ns = int(all_ns * MARGIN) + MARGIN_NS
+    privacy = Privacy.FEATURES if codec.name == "features" else Privacy.ANY
+    for task_id in ("first", "second"):
+        edge.submit(task_id, deadline_ns, exit_.accuracy[codec.name], privacy=privacy)
+        time.run_until(time.now + deadline_ns)
+        assert succeeded(edge, task_id), edge.outcomes[task_id]
+    assert replays(EdgeMachine(edge_settings(policy, mode), LOCAL), edge.log)

@@ -20,7 +20,7 @@ FAST_LINK = Conditions(link=0.2)
 class Shared:
     """Edges that submit at random, each at its own rate, from the beginning to the end."""
 
-    def __init__(self, rates: dict[str, float], deadline_ms=150, accuracy=0.85) -> None:
+    def __init__(self, rates: dict[str, float], deadline_ms=160, accuracy=0.85) -> None:
         self.time = Timeline(seed=1)
         self.time.conditions = FAST_LINK
         self.cloud = LoadedCloud(self.time)

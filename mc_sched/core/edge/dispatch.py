@@ -133,7 +133,7 @@ class EdgeDispatch:
         expected = self._forecast.upload(entry, now_ns, self._state.entries)
         entry.move_cloud("send")
         attempt.upload = Upload(now_ns, expected, self._tail.next_j(now_ns))
-        half_rtt_ns = self._forecast.link.rtt_mean_ns(now_ns) // 2
+        half_rtt_ns = self._forecast.known_for(entry).link.rtt_mean_ns(now_ns) // 2
         self._state.actions.append(
             do.SendToCloud(
                 task_id=entry.task.task_id,

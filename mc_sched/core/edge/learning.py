@@ -8,7 +8,7 @@ from mc_sched.core.energy.radio import RadioAir
 from mc_sched.core.forecasts.edge_forecast import EdgeForecast
 from mc_sched.core.predictors.probing import Padding
 from mc_sched.core.scores import Forecast, Predictor, Score
-from mc_sched.core.task import RefusalCode
+from mc_sched.core.task import RefusalCode, Site
 from mc_sched.core.transitions import IN_FLIGHT, CloudLeg
 
 
@@ -43,7 +43,8 @@ class EdgeLearning:
 
     def run_ended(self, entry: EdgeTask, now_ns: int, is_complete: bool) -> tuple[Score, ...]:
         """Learn from a run that has ended, with an answer if `is_complete`."""
-        scores = self._forecast.local.ended(now_ns, is_complete)
+        is_trial = entry.is_trial_of(Site.EDGE)
+        scores = self._forecast.local.ended(now_ns, is_complete, is_trial)
         if not is_complete or not entry.open or entry.run is None:
             return scores
         expected, took_ns = entry.run.expected, now_ns - entry.run.queued_ns
@@ -92,8 +93,9 @@ class EdgeLearning:
         assert encoding is not None
         attempt.has_payload, encoding.took_ns = True, event.took_ns
         return self._forecast.encode.ended(
-            event.now_ns, entry.codec, event.took_ns, encoding.expected
-        )
+            event.now_ns, entry.codec, event.took_ns, encoding.expected,
+            entry.is_trial_of(Site.CLOUD),
+        )  # fmt: skip
 
     def accepted(self, entry: EdgeTask, event: ev.CloudAccepted) -> tuple[Score, ...]:
         """Learn the uplink from an accepted upload, and keep the cloud's own forecast."""
@@ -104,6 +106,7 @@ class EdgeLearning:
         upload.bytes_sent = attempt.payload_bytes
         self._transmitted(upload, took_ns - link.rtt_mean_ns(event.now_ns))
         score = link.score_up(event.now_ns, took_ns, upload.expected)
+        self._learn_trial_link(entry, event.now_ns, took_ns)
         link.record_upload(arrived_ns, attempt.payload_bytes, took_ns, event.transfer_ns)
         self._forecast.long_run_link.record_upload(attempt.payload_bytes, upload.air_ns)
         # acceptance and answer take the same downlink time, so that it cancels out
@@ -111,6 +114,13 @@ class EdgeLearning:
         attempt.acceptance = Acceptance(event.now_ns, event.queue_ns, expected_at_ns)
         self._forecast.cloud_accepted(event.now_ns, event.predicted_ns)
         return (score,)
+
+    def _learn_trial_link(self, entry: EdgeTask, now_ns: int, took_ns: int) -> None:
+        """Keep only the newest measurements of the link if a trial's forecast from them held."""
+        if entry.trial is not None and entry.trial.tests(Site.CLOUD):
+            trial = entry.trial.link
+            if took_ns <= trial.up(now_ns, entry.offloaded.payload_bytes).upper_ns:
+                self._forecast.link.adopt(trial)
 
     def replied(self, entry: EdgeTask, event: ev.CloudReplied) -> tuple[Score, ...]:
         """Learn the cloud's time and the downlink from an answer."""
@@ -120,8 +130,11 @@ class EdgeLearning:
         acceptance = attempt.acceptance
         if acceptance is not None:
             since_accepted_ns = event.now_ns - acceptance.at_ns
+            is_trial = entry.is_trial_of(Site.CLOUD)
             if event.held_ns:
-                scores = (link.record_reply(event.now_ns, since_accepted_ns, event.held_ns),)
+                scores = (
+                    link.record_reply(event.now_ns, since_accepted_ns, event.held_ns, is_trial),
+                )
             took_ns = event.held_ns or since_accepted_ns
             self._learn_cloud_time(entry, event, took_ns - acceptance.queue_ns)
         attempt.reply_air_ns = link.down(event.now_ns).mean_ns
@@ -141,7 +154,10 @@ class EdgeLearning:
         assert cloud is not None
         stage = cloud.table.codec_named(entry.codec).stage
         profiled_ns = cloud.table.path_ns(cloud.table.exit_named(event.exit), stage)
-        cloud.record(event.now_ns, profiled_ns, max(alone_ns, event.compute_ns))
+        took_ns = max(alone_ns, event.compute_ns)
+        if entry.is_trial_of(Site.CLOUD):
+            cloud.tried(event.now_ns, profiled_ns, took_ns)
+        cloud.record(event.now_ns, profiled_ns, took_ns)
 
     def offload_failed(
         self, entry: EdgeTask, now_ns: int, refusal: RefusalCode | None

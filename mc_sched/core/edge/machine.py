@@ -44,10 +44,11 @@ from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
 from mc_sched.core.forecasts.edge_forecast import MOST_UPLOADS, EdgeForecast
 from mc_sched.core.forecasts.probe_value import ProbeValue
+from mc_sched.core.forecasts.trial import EdgeTrials
 from mc_sched.core.forecasts.view import EdgeViews
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.policies import POLICIES
-from mc_sched.core.policy import LocalFirst, Offload, Refuse, View
+from mc_sched.core.policy import Decision, LocalFirst, Offload, Refuse, View
 from mc_sched.core.settings import EdgeSettings
 from mc_sched.core.tables import LocalTable
 from mc_sched.core.tally import Tally
@@ -70,6 +71,7 @@ class EdgeMachine:
         self._forecast = forecast = EdgeForecast(settings, local)
         self._views = views = EdgeViews(settings, forecast, self._ledger, tail)
         self._learning = learning = EdgeLearning(forecast)
+        self._trials = EdgeTrials(forecast, settings.quantile)
         self._stats = EdgeStats(settings, self._ledger, tail)
         self._state = state = EdgeState(self._stats.scores)
         self._legs = legs = EdgeLegs(state, forecast, learning)
@@ -144,9 +146,15 @@ class EdgeMachine:
         """Actual times of all that was forecast, by predictor."""
         return self._stats.scores.took()
 
-    def view(self, task: Task, now_ns: int) -> View:
-        """The view on which the task's policy would decide now; the task may be unknown."""
-        return self._view(EdgeTask(task, self._stats.required_accuracy(task)), now_ns)
+    def view(self, task: Task, now_ns: int, tried: bool = False) -> View:
+        """The view on which the task's policy would decide now; the task may be unknown.
+
+        `tried`: the view of a trial, if one is due.
+        """
+        entry = EdgeTask(task, self._stats.required_accuracy(task))
+        view = self._view(entry, now_ns)
+        entry.trial = self._trials.offer(now_ns, view) if tried else None
+        return view if entry.trial is None else self._view(entry, now_ns)
 
     @property
     def is_idle(self) -> bool:
@@ -196,6 +204,8 @@ class EdgeMachine:
         """Ask the task's policy and carry out its decision."""
         name, view = self._policy(entry.task), self._view(entry, self._state.now_ns)
         decision = POLICIES[name](entry.task, view)
+        if isinstance(decision, Refuse):
+            decision, view = self._try(entry, decision, view)
         if view.credit_in_ns and not isinstance(decision, Offload):
             self._note_want(name, entry.task, view)
         offload = decision.offload if isinstance(decision, LocalFirst) else decision
@@ -219,6 +229,22 @@ class EdgeMachine:
         """Count the task as turned away if its policy would offload it with a credit."""
         if isinstance(POLICIES[policy](task, view.with_credit), Offload):
             self._forecast.credits.turned_away(view.now_ns)
+
+    def _try(self, entry: EdgeTask, refusal: Refuse, view: View) -> tuple[Decision, View]:
+        """Decide again on a refused task if a trial is due; else the refusal stands."""
+        now_ns = self._state.now_ns
+        entry.trial = trial = self._trials.offer(now_ns, view)
+        if trial is None:
+            return refusal, view
+        tried_on = self._view(entry, now_ns)
+        decision = POLICIES[self._policy(entry.task)](entry.task, tried_on)
+        if isinstance(decision, Refuse):
+            entry.trial = None
+            return refusal, view
+        self._trials.begin(now_ns, trial)
+        self._state.note(entry, f"tried: nothing was measured for {trial.after_ns / 1e6:.0f} ms")
+        self._state.actions.append(do.RecordTrial(entry.task.task_id, trial.after_ns))
+        return decision, tried_on
 
     def _policy(self, task: Task) -> str:
         return task.policy or self._settings.policy
@@ -281,6 +307,7 @@ class EdgeMachine:
         settings = self._settings = event.settings
         self._most_uploads = max(self._most_uploads, settings.max_uploads or MOST_UPLOADS)
         self._forecast.reconfigure(settings)
+        self._trials.set_quantile(settings.quantile)
         self._views.reconfigure(settings)
         self._stats.reconfigure(settings)
         self._probes.reconfigure(settings)

@@ -60,8 +60,9 @@ class EdgeProbes:
 
     def on_answered(self, event: ev.LinkSampled) -> None:
         """Schedule the next probe after an answer."""
-        if not (event.up_bytes or event.down_bytes):
-            self._last_rtt_ns = event.rtt_ns
+        is_padded = event.up_bytes or event.down_bytes
+        # the round trip is at most that of a padded probe
+        self._last_rtt_ns = min(event.rtt_ns, self._last_rtt_ns) if is_padded else event.rtt_ns
         self._schedule("LinkSampled")
 
     def on_probe_lost(self, event: ev.ProbeLost) -> None:

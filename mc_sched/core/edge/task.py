@@ -7,9 +7,10 @@ from typing import TypeVar
 from mc_sched.core.energy.ledger import Part, Work
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import TimerKind
+from mc_sched.core.forecasts.trial import Trial
 from mc_sched.core.policy import CloudForecast, LocalFirst, Offload
 from mc_sched.core.scores import Forecast, Score, format_story_line
-from mc_sched.core.task import Outcome, Prediction, Task
+from mc_sched.core.task import Outcome, Prediction, Site, Task
 from mc_sched.core.transitions import (
     CLOUD_LEG,
     LOCAL_LEG,
@@ -166,6 +167,8 @@ class EdgeTask:
         self.local: LocalLeg = LocalLeg.IDLE
         self.cloud: CloudLeg = CloudLeg.IDLE
         self.outcome: Outcome | None = None
+        self.trial: Trial | None = None
+        """The forecasts by which it is tried; None if it is no trial."""
         self.net = LOCAL_NET
         self.run: LocalRun | None = None
         """The task's latest local run."""
@@ -192,6 +195,10 @@ class EdgeTask:
     def over(self) -> bool:
         """True if nothing can happen to it any more."""
         return self.outcome is not None and self.local in QUIET_LOCAL and self.cloud in QUIET_CLOUD
+
+    def is_trial_of(self, site: Site) -> bool:
+        """True if it tests this site, which the measurements call too slow for it."""
+        return self.trial is not None and self.trial.tests(site)
 
     @property
     def codec(self) -> str:

@@ -9,6 +9,7 @@ from enum import Enum
 from mc_sched.core.edge.task import DeviceNet, EdgeTask
 from mc_sched.core.forecasts.cloud_record import CloudRecord
 from mc_sched.core.forecasts.credits import EdgeCredits
+from mc_sched.core.forecasts.trial import Trial
 from mc_sched.core.payloads import payload_bytes
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
@@ -69,6 +70,10 @@ class EdgeForecast:
         for level in (self.offload_level, self.local_level):
             level.set_quantile(settings.quantile)
 
+    def known_for(self, task: EdgeTask) -> EdgeForecast | Trial:
+        """Return the predictors for a task; a trial has its own."""
+        return task.trial or self
+
     # --- the cloud's state ------------------------------------------------------------------
 
     def cloud_found(self, table: CloudTable) -> None:
@@ -112,10 +117,11 @@ class EdgeForecast:
         attempt = task.attempt
         if self.cloud is None or attempt is None:
             return False
-        codec = attempt.offload.codec
-        encode_ns = 0 if attempt.has_payload else self.encode.mean_ns(now_ns, codec)
-        up_ns = self.link.up_mean_ns(now_ns, attempt.payload_bytes) + self.link.rtt_mean_ns(now_ns)
-        path_ns = self.cloud.shortest_ns(now_ns, codec, attempt.offload.accuracy)
+        codec, known = attempt.offload.codec, self.known_for(task)
+        encode_ns = 0 if attempt.has_payload else known.encode.mean_ns(now_ns, codec)
+        link, cloud = known.link, known.cloud or self.cloud
+        up_ns = link.up_mean_ns(now_ns, attempt.payload_bytes) + link.rtt_mean_ns(now_ns)
+        path_ns = cloud.shortest_ns(now_ns, codec, attempt.offload.accuracy)
         return now_ns + encode_ns + up_ns + path_ns <= task.task.due_ns
 
     # --- local runs -------------------------------------------------------------------------
@@ -151,17 +157,20 @@ class EdgeForecast:
 
     def run_mean_ns(self, task: EdgeTask, now_ns: int) -> int:
         """Mean time of the task's local run."""
-        return self.local.mean_ns(now_ns, task.net.profiled_ns)
+        return self.known_for(task).local.mean_ns(now_ns, task.net.profiled_ns)
 
     def local_total(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> Forecast:
         """Time until the answer of the task's local run if it is queued now."""
         wait_ns = self.local_wait_ns(task, now_ns, tasks)
-        return self.local_run(now_ns, wait_ns, task.net.profiled_ns)
+        return self.local_run(task, now_ns, wait_ns, task.net.profiled_ns)
 
-    def local_run(self, now_ns: int, wait_ns: int, profiled_ns: int = 0) -> Forecast:
+    def local_run(
+        self, task: EdgeTask, now_ns: int, wait_ns: int, profiled_ns: int = 0
+    ) -> Forecast:
         """Time until a local run's answer after this wait; `profiled_ns` is 0 for the local net."""
-        mean_ns = self.local.mean_ns(now_ns, profiled_ns)
-        upper_ns = max(mean_ns, self.local.upper_ns(now_ns, self.local_level, profiled_ns))
+        known = self.known_for(task)
+        mean_ns = known.local.mean_ns(now_ns, profiled_ns)
+        upper_ns = max(mean_ns, known.local.upper_ns(now_ns, known.local_level, profiled_ns))
         return Forecast(wait_ns + mean_ns, wait_ns + upper_ns)
 
     def latest_start_ns(self, task: EdgeTask, now_ns: int, tasks: Collection[EdgeTask]) -> int:

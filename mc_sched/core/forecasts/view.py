@@ -85,7 +85,7 @@ class EdgeViews:
 
     def _local_net(self, task: EdgeTask, now_ns: int, others: list[EdgeTask]) -> SiteForecast:
         total = self._forecast.local_total(task, now_ns, others)
-        compute_j = self._ledger.compute_j(self._forecast.local.mean_ns(now_ns))
+        compute_j = self._ledger.compute_j(self._forecast.known_for(task).local.mean_ns(now_ns))
         accuracy = self._forecast.local_table.accuracy
         return SiteForecast(accuracy, total.mean_ns, total.upper_ns, compute_j)
 
@@ -101,15 +101,15 @@ class EdgeViews:
     def _cloud_net_on_device(
         self, task: EdgeTask, now_ns: int, others: list[EdgeTask]
     ) -> Iterable[OnDeviceForecast]:
-        forecast = self._forecast
+        forecast, known = self._forecast, self._forecast.known_for(task)
         net = forecast.local_table.cloud_net
         if net is None:
             return
         wait_ns = forecast.local_wait_ns(task, now_ns, others)
         for exit_ in net.exits:
             path_ns = net.path_ns(exit_)
-            run = forecast.local_run(now_ns, wait_ns, path_ns)
-            energy_j = self._ledger.compute_j(forecast.local.mean_ns(now_ns, path_ns))
+            run = forecast.local_run(task, now_ns, wait_ns, path_ns)
+            energy_j = self._ledger.compute_j(known.local.mean_ns(now_ns, path_ns))
             accuracy = exit_.accuracy["jpeg"]
             yield OnDeviceForecast(accuracy, run.mean_ns, run.upper_ns, energy_j, exit_.name)
 
@@ -132,7 +132,8 @@ class EdgeViews:
         cloud = self._forecast.usable_cloud
         if cloud is None:
             return ()
-        return tuple(self._offloads(cloud, task, now_ns, others, sizes, credit))
+        known = self._forecast.known_for(task).cloud or cloud
+        return tuple(self._offloads(known, task, now_ns, others, sizes, credit))
 
     def _offloads(
         self,
@@ -143,15 +144,16 @@ class EdgeViews:
         sizes: Mapping[str, int],
         credit: Forecast,
     ) -> Iterable[CloudForecast]:
-        forecast, link, encode = self._forecast, self._forecast.link, self._forecast.encode
+        forecast, known = self._forecast, self._forecast.known_for(task)
+        link, encode = known.link, known.encode
         backlog_ns = forecast.uplink_wait_ns(task, now_ns, others)
         encoder_ns = forecast.encoder_wait_ns(task, now_ns, others)
-        level = forecast.offload_level
+        level = known.offload_level
         rtt_mean, rtt_upper = link.rtt_mean_ns(now_ns), link.rtt_upper_ns(now_ns, level)
         down = link.down(now_ns, level)
         around_mean, around_upper = rtt_mean // 2 + down.mean_ns, rtt_upper // 2 + down.upper_ns
-        slowdown_mean = max(cloud.slowdown(now_ns), forecast.cloud_slowdown)
-        slowdown_upper = max(cloud.slowdown_upper(now_ns, level), forecast.cloud_slowdown)
+        slowdown_mean = max(cloud.faded_slowdown(now_ns), known.cloud_slowdown)
+        slowdown_upper = max(cloud.faded_upper(now_ns, level), known.cloud_slowdown)
         for codec, size in sizes.items():
             start_mean = start_upper = backlog_ns
             energy_j = 0.0

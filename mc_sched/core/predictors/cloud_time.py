@@ -183,7 +183,7 @@ class CloudTimePredictor:
         """Mean time to the soonest exit that reaches `accuracy`; 0 if none does."""
         paths = self.exit_paths_ns.get(codec, ())
         fit = [ns for exit_, ns in paths if exit_.accuracy[codec] >= accuracy]
-        return int(min(fit) * self.slowdown(now_ns)) if fit else 0
+        return int(min(fit) * self.faded_slowdown(now_ns)) if fit else 0
 
     def upper_ns(self, now_ns: int, exit_: Exit, from_stage: int = 0) -> int:
         """Upper quantile of the time from stage `from_stage` to the exit, its head included."""

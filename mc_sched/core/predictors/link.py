@@ -29,6 +29,9 @@ DOWN_PRIOR = (_ns_per_byte(14e6), _ns_per_byte(8e6), _ns_per_byte(4e6))
 """Rate between the mean downlinks of 4G (13.76 Mbps) and 3G (2.03 Mbps); same source."""
 RTT_PRIOR_NS = (20e6, 30e6, 40e6)
 """Time between a Wi-Fi round trip (5 to 30 ms) and 4G's (70 ms)."""
+LATEST_NS, LEAST_LATEST = 10**9, 2
+"""The mean round trip is at most the longest of this time, if there are so many: a second after a
+disturbance nothing of it is left."""
 SHORTEST_TRANSFER_NS = 50_000
 """Shortest transfer time that is recorded, so that a loopback looks like a very fast link."""
 RESOLVED_NS, NEAR = 2_000_000, 1.5
@@ -38,6 +41,11 @@ TOO_SOON = 1.25
 """The round trip has changed if an upload took less than the mean round trip, divided by this."""
 FAILING_NS = 5 * 10**9
 """Longest time for which a link has been failing when it is found gone, after 2 s of silence."""
+MOST_PADDED_IN_A_ROW = 2
+"""Padded probes in a row, after which one without padding measures the round trip again."""
+NEWEST_NS = 750_000_000
+"""Age at which even the newest measurement says nothing about the link of a trial any more. Probes
+measure the uplink more often while its estimate keeps tasks from the cloud."""
 RECENT_NS = 30 * 10**9
 """Time for which a link's best rate is remembered; a vehicle passes a block of houses in less."""
 
@@ -72,10 +80,38 @@ class LinkEstimator:
         self._best = SlidingMin(RECENT_NS)
         """Smallest of the recent means of the uplink, in nanoseconds per byte."""
         self._probing = Probing(least_samples=len(UP_PRIOR))
+        self._rtt_mean_ns, self._rtt_mean_at_ns = 0, -1
+        """The mean round trip that was read last, and the moment; reset by each sample."""
+        self._padded_in_a_row = 0
+        """Padded probes since the last round trip without padding."""
+        self._padded: _Upload | None = None
+        """The last probe with padding for the uplink, from its start to its answer."""
+
+    def newest_only(self, now_ns: int) -> LinkEstimator:
+        """Return an estimator for a trial, which knows what the newest probes show at best.
+
+        What they do not show is left to the priors.
+        """
+        trial = LinkEstimator(self._quantile)
+        since_ns = now_ns - NEWEST_NS
+        rtt_ns = min(self._rtt_ns.since(since_ns), default=None)
+        if rtt_ns is not None:
+            trial._rtt_ns.add(now_ns, rtt_ns)
+            padded = self._padded
+            if padded is not None and padded.start_ns > since_ns:
+                left_ns = padded.end_ns - padded.start_ns - rtt_ns
+                trial._up.add(now_ns, max(SHORTEST_TRANSFER_NS, left_ns) / padded.size_bytes)
+        return trial
+
+    def adopt(self, trial: LinkEstimator) -> None:
+        """Forget all measurements of the round trip and the uplink but those of a trial."""
+        self._rtt_ns, self._up = trial._rtt_ns, trial._up
+        self._rtt_mean_at_ns = -1
+        self._up_level.forget()
 
     def set_quantile(self, quantile: float) -> None:
         """Use another upper quantile from now on."""
-        self._quantile = quantile
+        self._quantile, self._rtt_mean_at_ns = quantile, -1
         for level in (self._up_level, self._down_level):
             level.set_quantile(quantile)
 
@@ -91,15 +127,25 @@ class LinkEstimator:
         for window in (self._up, self._rtt_ns):
             if window.oldest_ns(now_ns) < now_ns - FAILING_NS:
                 window.forget_after(now_ns, now_ns - FAILING_NS)
+        self._rtt_mean_at_ns = -1
 
     def record_rtt(self, now_ns: int, rtt_ns: int) -> None:
         """Take the round trip of a probe."""
+        self._add_rtt(now_ns, rtt_ns)
+        self._padded_in_a_row = 0
+
+    def _add_rtt(self, now_ns: int, rtt_ns: int) -> None:
         self._rtt_ns.add(now_ns, float(rtt_ns))
+        self._rtt_mean_at_ns = -1
 
     def record_padded(self, now_ns: int, took_ns: int, padding: Padding) -> None:
         """Take the round trip of a probe that carried `padding` in one direction."""
+        if took_ns * TOO_SOON < self.rtt_mean_ns(now_ns):
+            self._add_rtt(now_ns, took_ns)  # the round trip is shorter even than this
+        self._padded_in_a_row += 1
         left_ns = took_ns - self.rtt_mean_ns(now_ns)
         if padding.up_bytes:
+            self._padded = _Upload(now_ns - took_ns, now_ns, padding.up_bytes)
             transfer_ns = self._resolved_ns(now_ns, padding.up_bytes, left_ns)
             pace = transfer_ns / padding.up_bytes
             self._probing.up_probed(now_ns, faster=pace * FASTER < self._up_mean(now_ns))
@@ -109,7 +155,11 @@ class LinkEstimator:
             self._down.add(now_ns, max(SHORTEST_TRANSFER_NS, left_ns) / padding.down_bytes)
 
     def record_upload(
-        self, now_ns: int, size_bytes: int, until_accepted_ns: int, seen_ns: int = 0
+        self,
+        now_ns: int,
+        size_bytes: int,
+        until_accepted_ns: int,
+        seen_ns: int = 0,
     ) -> None:
         """Take a complete upload: `until_accepted_ns` from its start to the cloud's acceptance.
 
@@ -184,7 +234,9 @@ class LinkEstimator:
         self._up_level.record(now_ns, score.held)
         return score
 
-    def record_reply(self, now_ns: int, since_accepted_ns: int, held_ns: int) -> Score:
+    def record_reply(
+        self, now_ns: int, since_accepted_ns: int, held_ns: int, is_trial: bool = False
+    ) -> Score:
         """Take a reply that came `since_accepted_ns` after the acceptance; return its score.
 
         The cloud sent it `held_ns` after the acceptance, on its own clock. The difference is how
@@ -197,6 +249,9 @@ class LinkEstimator:
         actual_ns = max(fastest_ns, since_accepted_ns - held_ns + half_ns)
         score = Score(Predictor.TRANSFER_DOWN, expected.mean_ns, expected.upper_ns, actual_ns)
         self._down_level.record(now_ns, score.held)
+        if is_trial and self._reply.is_refuted_by(now_ns, actual_ns / half_ns):
+            self._reply.forget()
+            self._down_level.forget()
         self._reply.add(now_ns, actual_ns / half_ns)
         return score
 
@@ -226,8 +281,8 @@ class LinkEstimator:
 
     def next_padding(self, now_ns: int, probe_is_worth_it: bool = False) -> Padding:
         """Return the next probe's padding; see `Probing.next_padding`."""
-        if not self._rtt_ns.warmed_up(now_ns):
-            return Padding()  # the padding's time could not be separated from it
+        if not self._rtt_ns.warmed_up(now_ns) or self._padded_in_a_row >= MOST_PADDED_IN_A_ROW:
+            return Padding()  # the padding's time could not be separated from the round trip
         return self._probing.next_padding(now_ns, self._up.warmed_up(now_ns), probe_is_worth_it)
 
     # --- forecasts --------------------------------------------------------------------------
@@ -271,8 +326,14 @@ class LinkEstimator:
         return int(size_bytes * self._best.least(now_ns, otherwise=UP_PRIOR[0]))
 
     def rtt_mean_ns(self, now_ns: int) -> int:
-        """Mean round trip."""
-        return int(self._rtt_ns.mean_up_to(now_ns, self._quantile))
+        """Mean round trip, at most the longest of the last second."""
+        if now_ns != self._rtt_mean_at_ns:
+            mean_ns = self._rtt_ns.mean_up_to(now_ns, self._quantile)
+            latest = self._rtt_ns.since(now_ns - LATEST_NS)
+            if len(latest) >= LEAST_LATEST:
+                mean_ns = min(mean_ns, max(latest))
+            self._rtt_mean_ns, self._rtt_mean_at_ns = int(mean_ns), now_ns
+        return self._rtt_mean_ns
 
     def rtt_upper_ns(self, now_ns: int, level: AdaptiveLevel | None = None) -> int:
         """Upper quantile of the round trip."""

@@ -3,7 +3,8 @@
 Offloaded tasks measure the uplink. While tasks stay on the device, padded probes have to measure
 it, and each costs joules. They follow each other quickly until there are enough samples to replace
 the prior, and while only the uplink's estimate keeps tasks from the cloud. After each of these
-probes that does not find the uplink faster, the pause before the next one doubles.
+probes that does not find the uplink faster, the pause before the next one doubles, up to half a
+second.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from mc_sched.core.value import value
 FRESH_NS, SHOWN_NS = 2 * 10**9, 8 * 10**9
 """Age of the last sample at which the uplink and the downlink are measured again. No decision
 depends on the downlink's rate; it is only shown."""
-SUSPECT_NS = FRESH_NS // 8
+SUSPECT_NS, LONGEST_SUSPECT_NS = FRESH_NS // 8, FRESH_NS // 4
 """Age at which the uplink is measured again while only its estimate keeps tasks from the cloud. It
-doubles with each probe in a row that finds the uplink no faster, up to FRESH_NS."""
+doubles with each probe in a row that finds the uplink no faster, up to the longest, so that an
+uplink that is fast again is found within a second."""
 FASTER = 1.25
 """Factor between the mean and a sample that counts as faster."""
 PADDING_BYTES = 8_000
@@ -64,7 +66,7 @@ class Probing:
     @property
     def _suspect_ns(self) -> int:
         """Age at which the uplink is measured again if the probe is worth it."""
-        return min(FRESH_NS, SUSPECT_NS << self._fruitless)
+        return min(LONGEST_SUSPECT_NS, SUSPECT_NS << self._fruitless)
 
     def depends_on_worth(self, now_ns: int) -> bool:
         """Return True if the next padding depends on whether a probe is worth it."""

@@ -10,7 +10,7 @@ which three samples alone cannot show.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from functools import cache
 from math import exp, log, sqrt
@@ -147,10 +147,9 @@ class SampleWindow:
         middle = nearest_rank(self._prior_sorted, 0.5)
         return sample <= max(self._prior_sorted[-1], sqrt(middle * self.mean(now_ns)))
 
-    def newest(self, now_ns: int) -> float | None:
-        """The newest sample; None if there is none that is young enough."""
-        aged = self._at(now_ns)
-        return aged._samples[-1] if aged._samples else None
+    def since(self, moment_ns: int) -> list[float]:
+        """The samples that were taken after a moment, oldest first."""
+        return self._samples[bisect_right(self._taken_ns, moment_ns) :]
 
     @property
     def newest_ns(self) -> int:

@@ -57,7 +57,8 @@ def choices_of(story: Story, config: Record, before: Iterable[Record]) -> Choice
         except (MachineError, KeyError, AssertionError):
             continue  # it is about a task whose beginning was deleted from the log
     now_ns = story.submitted["t_ns"]
-    task, view = story.task, machine.view(story.task, now_ns)
+    tried = story.first(do.RecordTrial) is not None
+    task, view = story.task, machine.view(story.task, now_ns, tried)
     if story.outcome is not None:
         view = replace(view, accuracy=story.outcome.required_accuracy)
     policy = task.policy or machine.snapshot(now_ns).policy  # a reload may have changed it
@@ -89,6 +90,10 @@ def why(story: Story, found: Choices) -> str:
     """Return the reason for the policy's decision, in one sentence."""
     if isinstance(found.decision, Refuse):
         return "no site could serve it"
+    trial = story.first(do.RecordTrial)
+    if trial is not None:
+        after_ms = trial[1].after_ns / 1e6
+        return f"tried, since nothing was measured for {after_ms:.0f} ms and the profile allows it"
     if found.policy != "mc":
         return f"decided by policy {found.policy}"
     view, decision = found.view, found.decision

@@ -162,6 +162,8 @@ def _step_text(step: Any) -> str:
         reason = f": {outcome.reason}" if outcome.reason else ""
         unsuccessful = outcome.kind is not OutcomeKind.SUCCEEDED
         return f"{outcome.kind.value}{exit_}{reason if unsuccessful else ''}"
+    if isinstance(step, do.RecordTrial):
+        return f"tried, since nothing was measured for {step.after_ns / 1e6:.0f} ms"
     if isinstance(step, do.RecordScore):
         return "" if step.score.held else f"more than expected: {step.score.sentence()}"
     if isinstance(step, ev.TimerFired):

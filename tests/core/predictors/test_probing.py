@@ -3,6 +3,7 @@
 from mc_sched.core import events as ev
 from mc_sched.core.predictors.probing import (
     FRESH_NS,
+    LONGEST_SUSPECT_NS,
     PADDING_BYTES,
     SHOWN_NS,
     SUSPECT_NS,
@@ -56,7 +57,7 @@ def test_a_suspicion_counts_from_the_moment_when_it_could_request_a_probe():
 
 def test_each_probe_in_vain_lets_the_next_one_wait_twice_as_long():
     probing = measured()
-    for wait_ns in (2 * SUSPECT_NS, 4 * SUSPECT_NS, FRESH_NS, FRESH_NS):
+    for wait_ns in (2 * SUSPECT_NS, LONGEST_SUSPECT_NS, LONGEST_SUSPECT_NS):
         probing.up_probed(0, faster=False)
         assert [padding_if_suspect(probing, wait_ns), padding_if_suspect(probing, wait_ns + 1)] == [
             BARE,
@@ -102,9 +103,13 @@ def meet(make_edge):
 
 def test_a_link_that_was_never_measured_is_measured_until_its_priors_are_silent(make_edge):
     edge = meet(make_edge)
-    for number in range(3):
+    for number in range(2):
         assert edge.probe(3 + number) == UP
         edge.handle(ev.LinkSampled(at(3 + number), ns(18), up_bytes=PADDING_BYTES))
+    assert edge.probe(5) == BARE  # round trips stay known
+    edge.tell(5, ev.LinkSampled, ns(10))
+    assert edge.probe(5) == UP
+    edge.handle(ev.LinkSampled(at(5), ns(18), up_bytes=PADDING_BYTES))
     assert edge.probe(6) == DOWN
     edge.handle(ev.LinkSampled(at(60), ns(14), down_bytes=PADDING_BYTES))
     assert edge.probe(60) == BARE
