@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,14 +46,21 @@ def load_profile(bundle: Bundle, start: Start) -> Profile:
     return host_profile(bundle, "cloud", start.threads, start.precision, file, known=known)
 
 
-def make_executor(bundle: Bundle, report: Report, threads: int, profile: Profile) -> StageExecutor:
+def make_executor(bundle: Bundle, report: Report, profile: Profile, start: Start) -> StageExecutor:
     """Prepare and self-test the cloud net; return the thread that runs it."""
-    net = prepare_cloud(bundle, profile.precision, batch_sizes=profile.batch_sizes)
-    try_cloud(net.stages, net.heads, bundle, largest_batch=profile.batch_sizes[-1])
+    sizes = _sizes_up_to(start.settings.max_batch, profile.batch_sizes)
+    net = prepare_cloud(bundle, profile.precision, batch_sizes=sizes)
+    try_cloud(net.stages, net.heads, bundle, largest_batch=sizes[-1])
     return StageExecutor(
         list(net.stages),
         dict(net.heads.items()),
         {row.name: row.temperature for row in bundle.exits},
         report,
-        threads,
+        start.threads,
     )
+
+
+def _sizes_up_to(max_batch: int, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return the batch sizes to prepare; a batch between two sizes is padded to the larger one."""
+    smaller = [size for size in sizes if size < max_batch]
+    return (*smaller, *sizes[len(smaller) : len(smaller) + 1])

@@ -82,7 +82,7 @@ class WorkerProcess:
         log.write(time.monotonic_ns(), "config", first)
         machine = CloudMachine(settings, table)
         self._driver = driver = WorkerDriver(machine, log, pipe.send, bundle.labels, name)
-        executor = builders.make_executor(bundle, driver.report, start.threads, profile)
+        executor = builders.make_executor(bundle, driver.report, profile, start)
         decoders = builders.make_decoders(bundle, profile.precision)
         driver.attach(
             PayloadDecoder(decoders, executor.hold, driver.report, settings.decoders), executor
