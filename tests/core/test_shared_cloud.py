@@ -20,8 +20,8 @@ FAST_LINK = Conditions(link=0.2)
 class Shared:
     """Edges that submit at random, each at its own rate, from the beginning to the end."""
 
-    def __init__(self, rates: dict[str, float], deadline_ms=160, accuracy=0.85) -> None:
-        self.time = Timeline(seed=1)
+    def __init__(self, rates: dict[str, float], seed=1, deadline_ms=160, accuracy=0.85) -> None:
+        self.time = Timeline(seed)
         self.time.conditions = FAST_LINK
         self.cloud = LoadedCloud(self.time)
         self.edges = {name: LoadedEdge(self.time, self.cloud, edge_id=name) for name in rates}
@@ -102,15 +102,20 @@ def test_hardly_any_task_is_late(overloaded):
     assert sum(o.kind is OutcomeKind.LATE for o in outcomes) <= 0.02 * good
 
 
+def kept_beside_greedy(modest: dict[str, float], seed: int) -> list[float]:
+    """Each edge's share beside one that submits 80 tasks per second, over that without it."""
+    alone, beside = Shared(modest, seed), Shared(modest | {"greedy": 80.0}, seed)
+    return [beside.share(name) / alone.share(name) for name in modest]
+
+
 def test_a_greedy_edge_at_ten_times_the_rate_does_not_starve_a_modest_one():
-    alone, beside = Shared({"modest": 8.0}), Shared({"modest": 8.0, "greedy": 80.0})
-    assert beside.share("modest") >= 0.95 * alone.share("modest")
+    kept = [part for seed in range(5) for part in kept_beside_greedy({"modest": 8.0}, seed)]
+    assert sum(kept) / len(kept) >= 0.95
 
 
 def test_a_greedy_edge_leaves_three_modest_ones_nearly_all_of_their_goodput():
     modest = dict.fromkeys(("m0", "m1", "m2"), 8.0)
-    alone, beside = Shared(modest), Shared(modest | {"greedy": 80.0})
-    kept = [beside.share(name) / alone.share(name) for name in modest]
+    kept = [part for seed in range(3) for part in kept_beside_greedy(modest, seed)]
     assert sum(kept) / len(kept) >= 0.9
 
 
