@@ -139,7 +139,7 @@ class EdgeLearning:
             self._learn_cloud_time(entry, event, took_ns - acceptance.queue_ns)
         attempt.reply_air_ns = link.down(event.now_ns).mean_ns
         self._forecast.cloud_load(event.now_ns, event.queue_ns, event.slowdown)
-        self._forecast.cloud_record.ended(event.now_ns <= entry.task.due_ns)
+        self._forecast.cloud_record.ended(event.now_ns, event.now_ns <= entry.task.due_ns)
         self._forecast.credits.ended(_upload(attempt).sent_ns, event.now_ns)
         entry.total = _cloud_total(attempt, event) if entry.open else None
         if entry.total is None or attempt.is_scored:
@@ -170,7 +170,7 @@ class EdgeLearning:
         scores: tuple[Score, ...] = ()
         judged = refusal is not RefusalCode.NO_CREDIT
         if entry.cloud in IN_FLIGHT and judged:
-            self._forecast.cloud_record.ended(in_time=False)
+            self._forecast.cloud_record.ended(now_ns, in_time=False)
             scores = self._no_answer(entry.offloaded, now_ns)
         if entry.cloud is CloudLeg.UPLOADING:
             self._upload_ended(entry.offloaded, now_ns, judged and refusal is not None)
@@ -189,10 +189,10 @@ class EdgeLearning:
             self._upload_ended(attempt, now_ns, arrived=False)
         return scores
 
-    def deadline_passed(self, entry: EdgeTask) -> None:
+    def deadline_passed(self, entry: EdgeTask, now_ns: int) -> None:
         """Record a late offload if the task is in flight at its deadline."""
         if entry.cloud in IN_FLIGHT:
-            self._forecast.cloud_record.ended(in_time=False)
+            self._forecast.cloud_record.ended(now_ns, in_time=False)
 
     def cloud_idle(self) -> None:
         """Expect no wait for this edge's own tasks, as none is running in the cloud any more."""

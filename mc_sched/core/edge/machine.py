@@ -266,7 +266,7 @@ class EdgeMachine:
             raise UnexpectedEvent("edge", "no such timer", f"{event}", entry.format_story())
         entry.timers.discard(event.kind)
         if event.kind is TimerKind.DEADLINE:
-            self._learning.deadline_passed(entry)
+            self._learning.deadline_passed(entry, event.now_ns)
             ending = Ending(OutcomeKind.LATE, "no result at the deadline")
             self._outcomes.finish(entry, ending)
         elif self._legs.local_can_serve(entry) and not self._is_on_time(entry):

@@ -62,7 +62,7 @@ class EdgeViews:
             edge_free=all(other.local in QUIET_LOCAL for other in others),
             cloud_free=all(other.cloud in QUIET_CLOUD for other in others),
             cloud_in_time=record.in_time,
-            tasks_since_late=record.tasks_since_late,
+            tasks_since_late=record.tasks_since_late(now_ns),
             credit_in_ns=credit.mean_ns,
         )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mc_sched.core import events as ev
-from mc_sched.core.forecasts.cloud_record import CloudRecord
+from mc_sched.core.forecasts.cloud_record import FORGIVEN_NS, CloudRecord
 from mc_sched.core.policies import POLICIES
 from mc_sched.core.policy import (
     NEVER_LATE,
@@ -32,13 +32,20 @@ FOR_GOOD = View(
 
 
 def test_tasks_since_a_late_offload_are_counted():
-    word = CloudRecord()
-    assert (word.in_time, word.tasks_since_late) == (False, NEVER_LATE)
-    word.ended(in_time=False)
-    word.task_came()
-    word.ended(in_time=True)
-    word.task_came()
-    assert (word.in_time, word.tasks_since_late) == (True, 2)
+    record = CloudRecord()
+    assert (record.in_time, record.tasks_since_late(0)) == (False, NEVER_LATE)
+    record.ended(1, in_time=False)
+    record.task_came()
+    record.ended(2, in_time=True)
+    record.task_came()
+    assert (record.in_time, record.tasks_since_late(3)) == (True, 2)
+
+
+def test_a_late_offload_is_forgiven_after_ten_seconds_without_tasks():
+    record = CloudRecord()
+    record.ended(1, in_time=False)
+    assert record.tasks_since_late(FORGIVEN_NS) == 0
+    assert record.tasks_since_late(FORGIVEN_NS + 1) == NEVER_LATE
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_no_task_is_offloaded_without_fallback_soon_after_a_late_offload(since_l
 def test_an_offload_without_an_answer_in_time_is_late(edge, end):
     edge.submit(0, "a", 84, accuracy=0.9)
     end(edge)
-    assert edge.machine._forecast.cloud_record.tasks_since_late == 0
+    assert edge.machine._forecast.cloud_record.tasks_since_late(edge.now_ns) == 0
 
 
 def test_an_offload_with_an_answer_in_time_is_not_late(edge):
@@ -70,4 +77,4 @@ def test_an_offload_with_an_answer_in_time_is_not_late(edge):
     edge.accepted(20, "a", "exit3")
     edge.replied(37, "a", "exit3")
     assert edge.machine._forecast.cloud_record.in_time
-    assert edge.machine._forecast.cloud_record.tasks_since_late >= NEVER_LATE
+    assert edge.machine._forecast.cloud_record.tasks_since_late(edge.now_ns) >= NEVER_LATE
