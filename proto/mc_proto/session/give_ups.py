@@ -17,13 +17,13 @@ GRACE_S = 1.0
 CALL_S = 5.0
 """Longest time of a call: a cloud agent that is slow to take give-ups needs them most."""
 AGAIN_S = 0.05
-"""Pause before a give-up is repeated that came before its task: it has overtaken the bytes."""
+"""Pause before a give-up is repeated that failed, or that has overtaken the bytes of its task."""
 AT_ONCE = 16
 """Calls in flight; the cloud agent limits those of a client."""
 
 
 class GiveUps:
-    """Sends one GiveUp per task, and repeats it while the cloud does not know the task."""
+    """Sends a GiveUp per task, and repeats it until the cloud knows the task or it has ended."""
 
     def __init__(
         self, connections: CloudConnections, edge_id: str, is_open: Callable[[str], bool]
@@ -52,9 +52,11 @@ class GiveUps:
         while self._waiting:
             task_id = self._waiting.popleft()
             request = cloud_pb2.GiveUpRequest(task_id=task_id, edge_id=self._edge_id)
+            known = False
             with contextlib.suppress(grpc.aio.AioRpcError):
-                if not await self._connections.give_up(request, CALL_S):
-                    asyncio.get_running_loop().call_later(AGAIN_S, self._repeat, task_id)
+                known = await self._connections.give_up(request, CALL_S)
+            if not known:
+                asyncio.get_running_loop().call_later(AGAIN_S, self._repeat, task_id)
 
     def _repeat(self, task_id: str) -> None:
         if self._is_open(task_id):

@@ -93,6 +93,9 @@ class CloudSession:
         except asyncio.TimeoutError:
             self._end(SessionEnded(f"the cloud agent gave no credits within {timeout_s:g} s"))
             await self._opened
+        except asyncio.CancelledError:
+            self._end(SessionEnded("the session was closed"))
+            raise
         if self.ended is not None:
             raise self.ended
 

@@ -97,6 +97,8 @@ class FakeCloudAgent(cloud_pb2_grpc.CloudAgentServicer):
         """Pause before each message of a session is read."""
         self.forgetful_give_ups = 0
         """Number of give-ups whose task counts as unknown."""
+        self.failing_give_ups = 0
+        """Number of give-ups that fail because the client has too many calls."""
         self._give_ups = self.most_give_ups = 0
         self.hellos, self.sessions = [], []
         self.uploads: dict[str, Upload] = {}
@@ -123,6 +125,9 @@ class FakeCloudAgent(cloud_pb2_grpc.CloudAgentServicer):
     async def GiveUp(self, request, context):  # noqa: N802
         self.control_peers.add(context.peer())
         self.given_up.append(f"{request.edge_id}/{request.task_id}")
+        if self.failing_give_ups > 0:
+            self.failing_give_ups -= 1
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "256 calls are open already")
         self.forgetful_give_ups -= 1
         self._give_ups += 1
         self.most_give_ups = max(self.most_give_ups, self._give_ups)

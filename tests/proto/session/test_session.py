@@ -78,6 +78,18 @@ async def test_a_session_that_gives_no_credits_is_closed(agent):
     await connections.close()
 
 
+async def test_an_opening_that_is_cancelled_leaves_nothing(agent):
+    agent.credits = 0
+    connections = CloudConnections(agent.address)
+    edge = Edge(connections)
+    opening = asyncio.create_task(edge.session.open(PATIENCE_S))
+    await until(lambda: agent.sessions)
+    opening.cancel()
+    await until(lambda: agent.sessions[0].over)
+    await until(lambda: all(job.done() for job in edge.session._jobs))
+    await connections.close()
+
+
 # --- uploads ----------------------------------------------------------------------------------
 
 
@@ -221,6 +233,18 @@ async def test_a_give_up_that_has_overtaken_its_task_is_repeated(agent, monkeypa
         await edge.end("a")
         await asyncio.sleep(0.02)
         assert agent.given_up == ["robot/a"] * 4
+
+
+async def test_a_give_up_that_fails_is_repeated(agent, monkeypatch):
+    monkeypatch.setattr(give_ups, "AGAIN_S", 0.001)
+    agent.infer, agent.failing_give_ups = is_silent, 2
+    async with opened(agent.address) as edge:
+        edge.send("a")
+        await until(lambda: "a" in agent.uploads)
+        edge.session.give_up("a")
+        await until(lambda: len(agent.given_up) == 3)
+        await agent.uploads["a"].send(STOPPED)
+        assert await edge.end("a") == "stopped"
 
 
 async def test_many_give_ups_at_once_all_arrive(agent):
