@@ -35,7 +35,7 @@ def capacity(table, accuracy):
     return size / (stages_ns + table.head_time_ns(exit_, size)) * 1e9
 
 
-def sweep(table, accuracy, loads=(0.5, 1, 2, 3, 10), seconds=4, **settings):
+def sweep(table, accuracy, loads=(0.5, 1, 2, 3, 10), seconds=3, **settings):
     """Results by load, in multiples of the capacity."""
     per_s = capacity(table, accuracy)
     return {
