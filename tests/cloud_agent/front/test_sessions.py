@@ -267,3 +267,19 @@ async def test_ten_thousand_tasks_whose_clients_vanish_leave_nothing(start):
     await asyncio.sleep(0.1)
     gc.collect()
     assert [o for o in gc.get_objects() if type(o) is OpenTask] == []
+
+
+async def test_clients_that_vanish_while_they_are_written_to_leave_no_error(start, caplog):
+    agent = await start(FakeWorker(answers=True))
+    for number in range(12):
+        client = await agent.join()
+        await until(lambda client=client: client.credits)
+        for task in range(5 * number):
+            await client.send(opened(f"t{task}"))
+        if number % 2:
+            client.call.cancel()
+        else:
+            await client.channel.close(None)
+        await until(lambda: agent.front.sessions == [])
+    await until(agent.is_free)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
