@@ -30,7 +30,7 @@ from mc_sched.obs.log.event_log import EventLog
 from mc_sched.obs.log.moments import CloudStory
 from mc_sched.obs.metrics.edge import EdgeMetricsInput
 
-CALL_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
+OFFLOAD_ENDS = (ev.CloudReplied, ev.CloudRefused, ev.CloudStopped, ev.CloudLost)
 REMEMBERED_IMAGES = 64
 """Finished tasks whose image is kept, so that a "not satisfied" can run it again."""
 
@@ -322,7 +322,7 @@ class EdgeDriver:
         )
         # the machine must end the task as well; no caller waits for that outcome
         self._feed(ev.ClientGone(event.now_ns, task_id))
-        if isinstance(event, CALL_ENDS):
+        if isinstance(event, OFFLOAD_ENDS):
             self._feed(ev.CloudLost(event.now_ns, task_id, "the reply could not be processed"))
 
 

@@ -159,7 +159,7 @@ class CloudStopped:
 
 @value
 class CloudLost:
-    """The call that carried this task has ended without an answer."""
+    """No answer will come: the session has ended, or the cloud's messages were not valid."""
 
     now_ns: int
     task_id: str
