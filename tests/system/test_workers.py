@@ -39,7 +39,7 @@ async def agent(profiles, tmp_path):
     options = ("--event-log", log, "--log-store", store, "--http", "127.0.0.1:0")
     where = ("--config", config, "--listen", "127.0.0.1:0", "--bundle", BUNDLE)
     async with Daemon("cloud_agent", tmp_path, *where, *options) as daemon:
-        daemon.log = log
+        daemon.log, daemon.config = log, config
         yield daemon
 
 
@@ -110,6 +110,29 @@ def check_log(log):
     assert ran.code == 0, ran.err + ran.out
     report = json.loads(ran.out)
     assert report["events"] == report["events_agreed"] > 3 * TASKS
+
+
+def reconfigured(log):
+    """The workers whose machines have new settings, with their limits of tasks."""
+    records = map(json.loads, log.read_text().splitlines())
+    found = [record for record in records if record["name"] == "CloudReconfigured"]
+    return [(record["worker"], record["data"]["settings"]["max_tasks"]) for record in found]
+
+
+async def test_a_reload_reaches_every_worker(agent):
+    await until(lambda: "console and metrics at " in agent.stderr)
+    metrics_of(agent)  # its loop answers, so it takes signals
+    agent.config.write_text(agent.config.read_text() + "max_tasks: 7\n")
+    agent.process.send_signal(signal.SIGHUP)
+    await until(lambda: len(reconfigured(agent.log)) == 2)
+    assert sorted(reconfigured(agent.log)) == [(0, 7), (1, 7)]
+    workers_of(agent)[1].kill()
+    await until(lambda: agent.stderr.count("worker 1 (cpu) is up") == 2)
+    agent.terminate()
+    assert await agent.exit_code() == 0
+    records = [json.loads(line) for line in agent.log.read_text().splitlines()]
+    begun = [r["data"]["settings"]["max_tasks"] for r in records if r["kind"] == "config"]
+    assert begun == [64, 64, 7]
 
 
 async def test_without_a_worker_the_agent_does_not_serve_until_one_is_back(agent):
