@@ -121,9 +121,7 @@ class CreditPool:
     def follow(self, event: ev.CloudEvent, actions: Sequence[do.CloudAction]) -> list[do.Grant]:
         """Take an event with the actions that it called for; return the new grants."""
         if isinstance(event, ev.EdgeJoined):
-            edge = self._edges.setdefault(event.edge_id, EdgeShare())
-            edge.joined()
-            return self._divide(event.now_ns)
+            return self._joined(event)
         if isinstance(event, ev.Received):
             self._received(event)
         elif isinstance(event, ev.EdgeLeft):
@@ -142,9 +140,24 @@ class CreditPool:
         self._look(event.now_ns)
         if isinstance(event, (ev.Received, ev.CreditsWanted)) and event.edge_id in self._edges:
             self._is_short |= self._edges[event.edge_id].shortage(event.now_ns) > 0
+        return self._divide(event.now_ns) if self._is_due(event.now_ns) else []
+
+    def _is_due(self, now_ns: int) -> bool:
         interval_ns = URGENT_NS if self._is_short else INTERVAL_NS
-        due_ns = self._divided_ns + interval_ns + NANOSECONDS_PER_EDGE * len(self._edges)
-        return self._divide(event.now_ns) if event.now_ns >= due_ns else []
+        interval_ns += NANOSECONDS_PER_EDGE * len(self._edges)
+        return now_ns - self._divided_ns >= interval_ns
+
+    def _joined(self, event: ev.EdgeJoined) -> list[do.Grant]:
+        """Divide the pool; if many edges join at once, give each an equal share for the moment."""
+        edge = self._edges.setdefault(event.edge_id, EdgeShare())
+        edge.joined()
+        if self._is_due(event.now_ns):
+            return self._divide(event.now_ns)
+        credits = self._settings.max_tasks
+        if self._settings.credits:
+            credits = max(1, self.size(event.now_ns) // len(self._edges))
+        edge.grant(event.now_ns, credits)
+        return [do.Grant(event.edge_id, credits)]
 
     def _received(self, event: ev.Received) -> None:
         alone_ns = self._times.shortest_ns(event.now_ns, event.codec, event.accuracy)

@@ -42,12 +42,20 @@ def test_an_edge_that_joins_an_idle_cloud_gets_the_whole_pool(cloud):
 
 def test_idle_edges_share_the_pool_equally(cloud):
     join(cloud, 0, "a")
-    assert join(cloud, 1, "b") == [do.Grant("a", POOL // 2), do.Grant("b", POOL // 2)]
+    assert join(cloud, 100, "b") == [do.Grant("a", POOL // 2), do.Grant("b", POOL // 2)]
+
+
+def test_edges_that_join_at_once_get_equal_shares_one_after_the_other(cloud):
+    join(cloud, 0, "a")
+    assert join(cloud, 0, "b") == [do.Grant("b", POOL // 2)]
+    assert join(cloud, 0, "c") == [do.Grant("c", POOL // 3)]
+    later = {grant.edge_id: grant.credits for grant in grants(cloud.tell(100, ev.EdgeLeft, "?"))}
+    assert later == {"a": POOL // 3, "b": POOL // 3}
 
 
 def test_the_places_of_an_edge_that_leaves_go_to_the_others(cloud):
     join(cloud, 0, "a")
-    join(cloud, 1, "b")
+    join(cloud, 100, "b")
     assert grants(cloud.tell(500, ev.EdgeLeft, "b")) == [do.Grant("a", POOL)]
 
 
