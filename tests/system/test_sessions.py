@@ -16,7 +16,7 @@ from mc_sched.obs.log.event_log import read_log
 from tests.cloud_agent.front.front_rig import ENDS, Client, hello, opened
 from tests.system.deployment import PATIENCE_S, SERVING, cloud_daemon, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 EDGES, TASKS_EACH = 100, 100
 SLACK_BYTES = 20_000_000
