@@ -32,6 +32,8 @@ from tests.core.loaded import (
     succeeded,
 )
 
+FOLLOWS_NS = 300 * MS
+"""Time between the first task and the second: enough for another trial."""
 RESTS_NS = S
 """Time without load after which everything serves again."""
 PROBED_EVERY_NS = 200 * MS
@@ -121,7 +123,7 @@ def until_idle(time: Timeline, machine) -> None:
 @searching
 @given(HISTORIES, EXITS)
 def test_an_idle_cloud_serves_what_the_profile_allows(history: History, exit_) -> None:
-    """Also a second task right behind the first one, and the log replays."""
+    """Also a second task soon behind the first one, and the log replays."""
     time = Timeline(history.seed)
     cloud = LoadedCloud(time)
     down_ns = PRIOR_RTT_NS // 2
@@ -143,6 +145,7 @@ def test_an_idle_cloud_serves_what_the_profile_allows(history: History, exit_) -
         cloud.receive(task_id, exit_.accuracy["jpeg"], budget_ns, down_ns)
         time.run_until(time.now + budget_ns - down_ns)
         assert isinstance(cloud.ends.get(task_id), do.Reply), cloud.ends.get(task_id)
+        time.run_until(time.now + FOLLOWS_NS)
     assert replays(CloudMachine(CloudSettings(), CLOUD), cloud.log)
 
 
@@ -169,6 +172,7 @@ def test_an_idle_edge_serves_what_the_profile_allows(history, policy, mode) -> N
         edge.submit(task_id, deadline_ns, LOCAL.accuracy)
         time.run_until(time.now + deadline_ns)
         assert succeeded(edge, task_id), edge.outcomes[task_id]
+        time.run_until(time.now + FOLLOWS_NS)
     assert replays(EdgeMachine(edge_settings(policy, mode), LOCAL), edge.log)
 
 
@@ -197,4 +201,5 @@ def test_both_idle_serve_what_the_profiles_allow(history, policy, mode, exit_, p
         edge.submit(task_id, deadline_ns, exit_.accuracy[codec.name], privacy=privacy)
         time.run_until(time.now + deadline_ns)
         assert succeeded(edge, task_id), edge.outcomes[task_id]
+        time.run_until(time.now + FOLLOWS_NS)
     assert replays(EdgeMachine(edge_settings(policy, mode), LOCAL), edge.log)
