@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mc_sched.core import actions as do
 from mc_sched.core.tables import Codec
 from mc_sched.core.task import ExitRule
 from tests.core.cloud.load import Load, LoadedCloud
@@ -154,3 +155,20 @@ def test_decoders_that_are_slower_than_profiled_do_not_waste_their_time():
     cloud = LoadedCloud(promised, truth=truth)
     result = cloud.run(Load(500, (0.6,)), seconds=4)
     assert result.goodput >= 0.85 * 1000 / 12
+
+
+def test_a_log_of_batches_replays_whatever_was_read_meanwhile():
+    cloud, events, actions = LoadedCloud(GPU), [], []
+    feed = cloud.machine.handle
+
+    def handle(event):
+        cloud.machine.load(event.now_ns - 1)
+        events.append(event)
+        actions.append(feed(event))
+        return actions[-1]
+
+    cloud.machine.handle = handle
+    cloud.run(Load(2 * capacity(GPU, 0.75), budgets_ms=(30.0, 84.0)), seconds=1)
+    again = LoadedCloud(GPU).machine
+    assert [again.handle(event) for event in events] == actions
+    assert any(isinstance(a, do.RunStage) and len(a.task_ids) > 4 for some in actions for a in some)
