@@ -17,7 +17,6 @@ from mc_sched.core import actions as do
 from mc_sched.core import events as ev
 from mc_sched.core.cloud.admission import CloudAdmission
 from mc_sched.core.cloud.arrivals import Arrivals
-from mc_sched.core.cloud.credits import CreditPool
 from mc_sched.core.cloud.dispatch import Dispatch
 from mc_sched.core.cloud.exit_choice import ExitChoice
 from mc_sched.core.cloud.invariants import check_count, check_decoding, check_order, check_tasks
@@ -27,6 +26,7 @@ from mc_sched.core.cloud.state import NodeState
 from mc_sched.core.histogram import Histogram
 from mc_sched.core.scores import Reliability
 from mc_sched.core.settings import CloudSettings
+from mc_sched.core.sharing.credits import CreditPool
 from mc_sched.core.tables import CloudTable
 from mc_sched.core.transitions import CloudState
 

@@ -1,1 +1,1 @@
-"""Fair division of the places in the cloud among the edges."""
+"""Credits: the pool of places in the cloud, and its fair division among the edges."""
