@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 from math import inf
 
 from mc_sched.core import actions as do
-from mc_sched.core.cloud.margin import PlanMargin, Waiting
 from mc_sched.core.cloud.plan import ACCEPTED, Plan
 from mc_sched.core.cloud.task import CloudTask, due
 from mc_sched.core.predictors.batch_time import BatchTimes, Path
 from mc_sched.core.predictors.cloud_time import CloudTimePredictor
 from mc_sched.core.predictors.conformal import AdaptiveLevel
+from mc_sched.core.predictors.plan_margin import PlanMargin, Waiting
 from mc_sched.core.predictors.window import SampleWindow
 from mc_sched.core.scores import Forecast, Predictor, Score
 from mc_sched.core.tables import Exit

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mc_sched.core.cloud.margin import Waiting
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.events import Received
 from mc_sched.core.predictors.batch_time import Path
+from mc_sched.core.predictors.plan_margin import Waiting
 from mc_sched.core.scores import NOTHING, Score, format_story_line
 from mc_sched.core.tables import Exit
 from mc_sched.core.transitions import CLOUD_STATE, CloudState
