@@ -11,7 +11,7 @@ from typing import Any
 
 from mc_models.bundle.load import Bundle, load_bundle
 
-from mc_sched.bench.load.capacity import peak_goodput
+from mc_sched.bench.load.capacity import FIRST_RATE_PER_S, peak_goodput
 from mc_sched.bench.load.deployment import FcfsServer, Generator, agents, cores, on_core
 from mc_sched.bench.load.plan import KEPT, LOADS, Burst, LoadPlan, Phase
 from mc_sched.bench.load.tally import LoadPoint
@@ -124,7 +124,8 @@ class _Run:
                 await testbed.__aenter__()
             try:
                 address = testbed.cloud_address if kind == "cloud" else testbed.edge_address
-                rate = BURST_LOAD * await self._peak_at(kind, address, accuracy)
+                peak = await self._peak_at(kind, address, accuracy)
+                rate = BURST_LOAD * max(peak, FIRST_RATE_PER_S)
                 phase = self._phase(kind, address, rate, BURST_S, accuracy)
                 found[kind] = await self._generator.recover(Burst(phase))
             finally:
