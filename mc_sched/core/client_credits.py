@@ -26,10 +26,10 @@ MOST = 64
 and few enough that a burst is refused within milliseconds."""
 LEAST = 2
 """Tasks that keep a site busy: one that runs and the next one."""
-TARGET = 0.2
-"""Mean wait, as a share of the deadline, above which the pool shrinks. Breakwater's is 0.4 of its
-latency goal; half of that keeps a site as busy here, as a run is short beside a deadline, and
-leaves a task time for a second site."""
+TARGET = 0.12
+"""Mean wait, as a share of the deadline, above which the pool shrinks: two local runs before a
+deadline of 84 ms. Breakwater's is 0.4 of its latency goal. Less keeps a device as busy, as a run is
+short beside a deadline; at 0.2, twice as many tasks were late when other work slowed the device."""
 SHRINK, LARGEST_CUT = 0.3, 0.5
 """Share by which the pool shrinks if the wait is twice its target, and at most."""
 INTERVAL_NS = 10_000_000
