@@ -14,9 +14,9 @@ from mc_proto.v1 import cloud_pb2
 
 from cloud_agent.front.endings import Ending
 from cloud_agent.front.limits import SessionError
-from cloud_agent.front.patience import Patience
 from cloud_agent.front.recent_ids import RecentIds
 from cloud_agent.front.tasks import Open, OpenTask
+from cloud_agent.front.throttle import Throttle
 from mc_sched.core.predictors.transit_delay import TransitDelay
 from mc_sched.core.task import RefusalCode
 
@@ -35,7 +35,7 @@ class Intake:
         self._front, self._session = front, session
         self._hello_ns = hello_ns
         self._transit = TransitDelay()
-        self._patience = Patience()
+        self._throttle = Throttle()
         self.ended = RecentIds(ENDED_IDS)
         """Tasks whose late messages are ignored."""
 
@@ -141,7 +141,7 @@ class Intake:
 
     def _pause_ns(self, now_ns: int) -> int:
         """Slow down a client that sends without credit, and cut one that goes on."""
-        pause_ns = self._patience.pause_ns(now_ns)
-        if self._patience.exhausted:
+        pause_ns = self._throttle.pause_ns(now_ns)
+        if self._throttle.exhausted:
             self._session.cut("tasks are sent without credit all the time")
         return pause_ns

@@ -3,7 +3,7 @@
 import grpc
 
 from cloud_agent.front.edges import GRACE_NS, Edge
-from cloud_agent.front.patience import BURST, CUT_NS, RATE_PER_S, Patience
+from cloud_agent.front.throttle import BURST, CUT_NS, RATE_PER_S, Throttle
 from mc_sched.core import events as ev
 from tests.cloud_agent.cloud_rig import S, until
 from tests.cloud_agent.front.fake_worker import FakeWorker
@@ -127,7 +127,7 @@ async def test_a_flood_without_credit_is_slowed_down_and_noted(start):
 
 
 async def test_a_client_whose_patience_is_exhausted_is_cut(start, monkeypatch):
-    monkeypatch.setattr("cloud_agent.front.patience.CUT_NS", 0)
+    monkeypatch.setattr("cloud_agent.front.throttle.CUT_NS", 0)
     agent = await start(FakeWorker(credits=1))
     client = await agent.join()
     await client.send(*(opened(f"t{number}") for number in range(BURST + 10)))
@@ -138,17 +138,17 @@ async def test_a_client_whose_patience_is_exhausted_is_cut(start, monkeypatch):
 
 
 def test_some_tasks_without_credit_cost_nothing():
-    patience = Patience()
-    assert {patience.pause_ns(S) for _ in range(BURST)} == {0}
-    assert patience.pause_ns(S) > 0
-    assert patience.pause_ns(20 * S) == 0
-    assert not patience.exhausted
+    throttle = Throttle()
+    assert {throttle.pause_ns(S) for _ in range(BURST)} == {0}
+    assert throttle.pause_ns(S) > 0
+    assert throttle.pause_ns(20 * S) == 0
+    assert not throttle.exhausted
 
 
 def test_a_flood_is_slowed_down_to_the_rate_and_cut_in_the_end():
-    patience, now_ns, sent = Patience(), S, 0
-    while not patience.exhausted:
-        now_ns += patience.pause_ns(now_ns) + 100_000
+    throttle, now_ns, sent = Throttle(), S, 0
+    while not throttle.exhausted:
+        now_ns += throttle.pause_ns(now_ns) + 100_000
         sent += 1
         assert now_ns < 30 * S
     assert now_ns - S >= CUT_NS

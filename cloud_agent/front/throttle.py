@@ -1,4 +1,4 @@
-"""Patience with a client that sends tasks without credit: it is slowed down, then cut."""
+"""Throttle for a client that sends tasks without credit: it is slowed down, then cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CUT_NS = 10_000_000_000
 """Time after which a client that has been slowed down and goes on is cut."""
 
 
-class Patience:
+class Throttle:
     """One session's tasks without credit, as a leaky bucket."""
 
     def __init__(self) -> None:
