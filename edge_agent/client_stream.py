@@ -16,7 +16,7 @@ import grpc
 from mc_proto import serde
 from mc_proto.v1 import edge_pb2
 
-from edge_agent.intake import Intake, Line
+from edge_agent.intake import Intake, Source
 from edge_agent.submission import End, Submission
 from mc_sched.core.task import Outcome, RefusalCode
 
@@ -52,12 +52,12 @@ class ClientStream:
         self,
         call: Call,
         intake: Intake,
-        line: Line,
+        source: Source,
         labels: Sequence[str],
         traceparent: str = "",
     ) -> None:
         """`traceparent` is the trace of all tasks that name none of their own."""
-        self._call, self._intake, self._line, self._labels = call, intake, line, labels
+        self._call, self._intake, self._source, self._labels = call, intake, source, labels
         self._traceparent = traceparent
         self._open: set[Submission] = set()
         self._unsent: list[edge_pb2.Outcome] = []
@@ -105,7 +105,7 @@ class ClientStream:
             if end is not None:
                 self._send(request, end)
 
-        submission = self._intake.take(self._line, request, ended, self._traceparent)
+        submission = self._intake.take(self._source, request, ended, self._traceparent)
         if submission is not None and submission.open:
             self._open.add(submission)
 
@@ -142,12 +142,12 @@ class ClientStream:
             reply = self._reply()
             if reply is not None:
                 await self._call.write(reply)
-                self._line.sent(time.monotonic_ns())
+                self._source.sent(time.monotonic_ns())
                 self._sent.set()
 
     def _reply(self) -> edge_pb2.StreamReply | None:
         """Return what is to be sent now; None if that is nothing."""
-        credits = self._intake.grant(self._line)
+        credits = self._intake.grant(self._source)
         changed = credits != self._granted
         if not self._unsent and not changed:
             return None

@@ -1,7 +1,7 @@
-"""Decisions about a task before the scheduler sees it: its clock, its credit, its chance.
+"""Checks of a task before the scheduler sees it: its clock, its credit, the lag of the loop.
 
 The deadline counts from the moment when the client sent the task. A task that has waited too long
-on its way, or whose client has no credit, is refused before anything looks at its image.
+in transit, or whose client has no credit, is refused before its image is looked at.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from mc_sched.obs.metrics.edge import IntakeState
 from mc_sched.service.loop_lag import LoopLag
 
 LEAST_RETURN_NS = 500_000
-"""Time kept for the way back while nothing is known about it: that of an outcome over loopback."""
+"""Time kept for the return of an outcome before any was measured: that over loopback."""
 RETURN_PART = 4
-"""The way back gets at most this part of a deadline."""
+"""Divisor: the return of an outcome gets at most this part of a deadline."""
 NOTE_NS = 1_000_000_000
 """Least time between two notes about refused tasks in the log."""
 RECENT_NS = 1_000_000_000
-"""Age at which the way back of an outcome no longer counts."""
+"""Age at which the measured return of an outcome no longer counts."""
 
 
 @dataclass
-class Line:
-    """The way between one client and the agent."""
+class Source:
+    """A source of tasks: one stream, or all single calls of a client."""
 
     key: str
-    """Name under which it has credits: a stream of its own, or all single calls of a client."""
+    """Name under which it has credits."""
     client: str
     """The name on the client's certificate, or its host."""
     opened_ns: int
@@ -60,7 +60,7 @@ class Line:
             self.unsent_since_ns = None
 
     def return_ns(self, now_ns: int, request: edge_pb2.Task) -> int:
-        """Return the part of the deadline that the outcome needs for its way back."""
+        """Return the part of the deadline that the outcome needs to return to the client."""
         own_ns = -int(self.returns.least(now_ns, 0))
         most_ns = request.deadline_ns // RETURN_PART
         return min(most_ns, max(LEAST_RETURN_NS, own_ns, request.return_ns))
@@ -73,7 +73,7 @@ class Intake:
         self, submissions: Submissions, credits: ClientCredits, lag: LoopLag, log: EventLog
     ) -> None:
         self._submissions, self._credits, self._lag, self._log = submissions, credits, lag, log
-        self._lines: dict[str, Line] = {}
+        self._sources: dict[str, Source] = {}
         self._numbers = itertools.count(1)
         self.refused: Counter[RefusalCode] = Counter()
         """Tasks that the scheduler has not seen, by the reason."""
@@ -83,28 +83,28 @@ class Intake:
 
     # --- clients ----------------------------------------------------------------------------
 
-    def open_stream(self, client: str) -> Line:
-        """Return the line of a new stream; it must be closed."""
+    def open_stream(self, client: str) -> Source:
+        """Return the source of a new stream; it must be closed."""
         return self._opened(f"stream {next(self._numbers)}", client)
 
-    def line_of_calls(self, client: str) -> Line:
-        """Return the line that all single calls of a client share; each call must close it."""
+    def source_of_calls(self, client: str) -> Source:
+        """Return the source that all single calls of a client share; each call must close it."""
         key = f"calls {client}"
-        return self._lines.get(key) or self._opened(key, client)
+        return self._sources.get(key) or self._opened(key, client)
 
-    def _opened(self, key: str, client: str) -> Line:
-        line = self._lines[key] = Line(key, client, time.monotonic_ns())
+    def _opened(self, key: str, client: str) -> Source:
+        source = self._sources[key] = Source(key, client, time.monotonic_ns())
         self._credits.joined(key)
-        return line
+        return source
 
-    def close(self, line: Line) -> None:
-        """Forget a line that has no open task."""
-        if not line.open and self._lines.pop(line.key, None) is not None:
-            self._credits.left(line.key)
+    def close(self, source: Source) -> None:
+        """Forget a source that has no open task."""
+        if not source.open and self._sources.pop(source.key, None) is not None:
+            self._credits.left(source.key)
 
-    def grant(self, line: Line) -> int:
+    def grant(self, source: Source) -> int:
         """Return the number of tasks that the client may have open, to be sent to it."""
-        return self._credits.grant(time.monotonic_ns(), line.key)
+        return self._credits.grant(time.monotonic_ns(), source.key)
 
     def state(self) -> IntakeState:
         """Return the state that the metrics are made of."""
@@ -117,7 +117,7 @@ class Intake:
     # --- tasks ------------------------------------------------------------------------------
 
     def take(
-        self, line: Line, request: edge_pb2.Task, ended: Ended, traceparent: str = ""
+        self, source: Source, request: edge_pb2.Task, ended: Ended, traceparent: str = ""
     ) -> Submission | None:
         """Take a request; `ended` is called once, perhaps before this returns.
 
@@ -130,37 +130,37 @@ class Intake:
         # a client that gives no times may have waited for this loop at least
         hidden_ns = lag_ns
         if request.sent_ns:
-            hidden_ns = line.transit.hidden_ns(now_ns - line.opened_ns, request.sent_ns)
-        sent_ns, return_ns = now_ns - hidden_ns, line.return_ns(now_ns, request)
-        if not self._credits.came(now_ns, line.key):
-            reason = f"the client has {line.open} tasks open, and no credit for another"
+            hidden_ns = source.transit.hidden_ns(now_ns - source.opened_ns, request.sent_ns)
+        sent_ns, return_ns = now_ns - hidden_ns, source.return_ns(now_ns, request)
+        if not self._credits.came(now_ns, source.key):
+            reason = f"the client has {source.open} tasks open, and no credit for another"
             ended(self._refusal(request, RefusalCode.NO_CREDIT, reason))
             return None
         left_ns = request.deadline_ns - hidden_ns - return_ns
         if left_ns <= lag_ns and request.deadline_ns:
             reason = (
-                f"overload: the task has waited {hidden_ns / 1e6:.1f} ms on its way, and the agent "
+                f"overload: the task has waited {hidden_ns / 1e6:.1f} ms in transit, and the agent "
                 f"lags {lag_ns / 1e6:.1f} ms"
             )
             refusal = self._refusal(request, RefusalCode.INFEASIBLE, reason)
             self._credits.started(now_ns, hidden_ns + lag_ns, request.deadline_ns)
-            self._credits.ended(now_ns, line.key, refusal)
+            self._credits.ended(now_ns, source.key, refusal)
             ended(refusal)
             return None
-        line.open += 1
+        source.open += 1
 
         def end(result: End) -> None:
-            line.open -= 1
+            source.open -= 1
             now_ns = time.monotonic_ns()
             if isinstance(result, Outcome):
-                self._credits.ended(now_ns, line.key, result)
-                line.ended(sent_ns + result.latency_ns)
+                self._credits.ended(now_ns, source.key, result)
+                source.ended(sent_ns + result.latency_ns)
                 result = _honest(result, now_ns - sent_ns, request.deadline_ns)
             else:
-                self._credits.ended(now_ns, line.key, None)
+                self._credits.ended(now_ns, source.key, None)
             ended(result)
 
-        arrival = Arrival(line.client, traceparent, sent_ns, return_ns)
+        arrival = Arrival(source.client, traceparent, sent_ns, return_ns)
         return self._submissions.begin(request, arrival, end)
 
     def leave(self, submission: Submission) -> None:

@@ -56,14 +56,14 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
 
     async def Submit(self, request: edge_pb2.Task, context: Context) -> edge_pb2.Outcome:
         """Run one image to its outcome."""
-        line = self._intake.line_of_calls(client_of(context))
+        source = self._intake.source_of_calls(client_of(context))
         waiting: asyncio.Future[Outcome | serde.BadField] = self._loop.create_future()
 
         def ended(end: End) -> None:
             if end is not None and not waiting.done():
                 waiting.set_result(end)
 
-        submission = self._intake.take(line, request, ended, traceparent_of(context))
+        submission = self._intake.take(source, request, ended, traceparent_of(context))
         try:
             end = await waiting
         except asyncio.CancelledError:
@@ -71,7 +71,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
                 self._intake.leave(submission)
             raise
         finally:
-            self._intake.close(line)
+            self._intake.close(source)
         if isinstance(end, serde.BadField):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(end))
             raise end
@@ -80,15 +80,15 @@ class EdgeServicer(edge_pb2_grpc.EdgeAgentServicer):
     async def Stream(self, requests: Any, context: Context) -> None:
         """Run a stream of images; outcomes are sent in the order in which tasks end."""
         client = client_of(context)
-        line = self._intake.open_stream(client)
+        source = self._intake.open_stream(client)
         traceparent = traceparent_of(context)
         try:
-            await ClientStream(context, self._intake, line, self._labels, traceparent).serve()
+            await ClientStream(context, self._intake, source, self._labels, traceparent).serve()
         except Cut as error:
             self._logger.warning("the stream of %s was cut: %s", client, error)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         finally:
-            self._intake.close(line)
+            self._intake.close(source)
 
     async def Feedback(
         self, request: edge_pb2.FeedbackRequest, context: Context

@@ -31,7 +31,7 @@ Ended = Callable[[End], None]
 
 @dataclass(frozen=True)
 class Arrival:
-    """A task's way from its client: when it was sent, and what its outcome needs to return."""
+    """Arrival of a task: its client, when it was sent, and the time its outcome needs to return."""
 
     client: str
     """The name on the client's certificate, or its host; quotas are per name."""
@@ -40,7 +40,7 @@ class Arrival:
     sent_ns: int
     """Moment on this node's clock when the task was sent; its deadline counts from it."""
     return_ns: int = 0
-    """Part of the deadline that the outcome needs for its way to the client."""
+    """Part of the deadline that the outcome needs to return to the client."""
 
 
 class Submission:

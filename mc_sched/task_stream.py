@@ -26,7 +26,7 @@ CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 10.0
 """A running agent has sent every outcome this long after the deadline."""
 RETURN_NS = 2_000_000_000
-"""Time for which the way back of an outcome counts."""
+"""Time for which the measured return of an outcome counts."""
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 

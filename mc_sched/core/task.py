@@ -79,9 +79,9 @@ class RefusalCode(str, Enum):
 class Task:
     """One image with its constraints. The driver keeps the image itself.
 
-    `submitted_ns` is on the edge's clock: the moment when the client sent the task, as far as the
-    driver can tell. The deadline counts from it. `accuracy` is the least
-    acceptable expected accuracy in [0, 1], or None for the stream's basic QoR.
+    `submitted_ns` is on the edge's clock: the moment when the client sent the task, as the driver
+    estimates it. The deadline counts from it. `accuracy` is the least acceptable expected accuracy
+    in [0, 1], or None for the stream's basic QoR.
     """
 
     task_id: str
@@ -99,7 +99,7 @@ class Task:
     trace_id: str = ""
     """Id of its trace, which appears in logs only."""
     return_ns: int = 0
-    """Part of the deadline that the outcome needs for its way to the client."""
+    """Part of the deadline that the outcome needs to return to the client."""
 
     @property
     def due_ns(self) -> int:

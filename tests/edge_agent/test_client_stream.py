@@ -101,13 +101,13 @@ async def test_a_stream_that_ends_leaves_no_client_behind(agent):
     for _ in range(3):
         await agent.stream([new_task("a")])
         await agent.ask(new_task("b"))
-    assert (agent.intake._lines, agent.credits._clients) == ({}, {})
+    assert (agent.intake._sources, agent.credits._clients) == ({}, {})
 
 
 async def test_outcomes_that_end_together_share_a_reply(agent):
     call = SilentCall(*(new_task(f"t{number}", accuracy=0.99) for number in range(5)))
-    line = agent.intake.open_stream("client")
-    serving = asyncio.ensure_future(ClientStream(call, agent.intake, line, ()).serve())
+    source = agent.intake.open_stream("client")
+    serving = asyncio.ensure_future(ClientStream(call, agent.intake, source, ()).serve())
     await until(lambda: call.written)
     assert [o.task_id for o in call.written[0].outcomes] == [f"t{number}" for number in range(5)]
     serving.cancel()
@@ -220,13 +220,13 @@ async def test_a_client_that_does_not_read_is_cut_and_its_memory_is_bounded(agen
     monkeypatch.setattr(client_stream, "STALL_S", 0.2)
     monkeypatch.setattr(client_stream, "MAX_UNSENT_BYTES", 2_000)
     call = SilentCall(*(new_task(f"t{number}", accuracy=0.99) for number in range(1000)))
-    line = agent.intake.open_stream("client")
-    stream = ClientStream(call, agent.intake, line, ())
+    source = agent.intake.open_stream("client")
+    stream = ClientStream(call, agent.intake, source, ())
     with pytest.raises(client_stream.Cut, match="has not read its outcomes"):
         await asyncio.wait_for(stream.serve(), PATIENCE_S)
     assert call.reads < 100
     assert stream._unsent_bytes < 4_000
-    agent.intake.close(line)
+    agent.intake.close(source)
 
 
 async def test_a_client_that_never_reads_is_cut(agent, monkeypatch, caplog):
@@ -263,6 +263,6 @@ async def test_a_large_image_of_a_client_that_leaves_is_forgotten(agent):
         await call.write(new_task("a", image_bytes(size=(300, 300))))
         await until(lambda: agent.door.waiting == 1)
         call.cancel()
-        await until(lambda: agent.intake._lines == {})
+        await until(lambda: agent.intake._sources == {})
     await until(lambda: agent.door.waiting == 0)
     assert agent.held() == {}

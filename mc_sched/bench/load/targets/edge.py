@@ -49,7 +49,7 @@ class _Stream:
         self._open: dict[str, tuple[float, float, LoadTally]] = {}
         """Moments when a task was due and when it was sent, and where it is counted."""
         self._returns = SlidingMin(RETURN_NS)
-        """Recent times of outcomes' way back, negated."""
+        """Recent times that outcomes took to return, negated."""
         self._queue: asyncio.Queue[tuple[str, int, float] | None] = asyncio.Queue()
         self.ready = asyncio.Event()
         """Set once the agent has given credits."""
