@@ -25,8 +25,8 @@ _EPILOG = """\
 A line matches if it contains every WORD; dead* matches any word that starts with dead.
 
 Conditions compare fields, such as: site=cloud outcome=late level!=debug outcome.latency_ns>80000000
-A field is a label (node, level, kind, name, site, outcome, exit), `task` (a task's id), `trace_id`
-(the id of its trace, the same on both nodes), or the path of a field in a line's data.
+A field is a label (node, level, kind, name, site, outcome, exit, worker), `task` (a task's id),
+`trace_id` (the id of its trace, the same on both nodes), or the path of a field in a line's data.
 
 examples:
   mc-sched logs --since 10m --level warning

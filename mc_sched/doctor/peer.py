@@ -49,7 +49,8 @@ def check_peer(config: EdgeConfig) -> Check:
     if peer.bundle_hash != own:
         remedy = "install the same bundle on both; until then the edge works alone"
         return warning("peer", f"{config.cloud} hosts another bundle", remedy, facts)
-    answer = f"{config.cloud} answers in {rtt_ms:.1f} ms and grants {peer.credits} credits"
+    plural = "" if peer.credits == 1 else "s"
+    answer = f"{config.cloud} answers in {rtt_ms:.1f} ms and grants {peer.credits} credit{plural}"
     return ok("peer", answer, {**facts, "credits": peer.credits})
 
 
