@@ -30,7 +30,7 @@ class Edge:
         self.open_tasks = 0
         self.wanted = 0
         """Further tasks that it would send now, as it reported last."""
-        self.told_wanted = 0
+        self.known_wanted = 0
         """The value of `wanted` that the workers know."""
         self._grants: dict[int, int] = {}
         self._credits = 1

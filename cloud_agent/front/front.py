@@ -88,7 +88,7 @@ class Front:
         return [session for edge in self._edges.values() for session in edge.sessions]
 
     def load(self, now_ns: int) -> Load:
-        """Return the load that clients are told."""
+        """Return the load that is reported to clients."""
         return self.pool.load(now_ns, self.draining)
 
     # --- from start to stop ---------------------------------------------------------------------
@@ -123,8 +123,8 @@ class Front:
         for task, ending in self.tasks.slow(now_ns):
             self.end(task, ending, now_ns)
         for edge in self._edges.values():
-            if edge.wanted != edge.told_wanted:
-                edge.told_wanted = edge.wanted
+            if edge.wanted != edge.known_wanted:
+                edge.known_wanted = edge.wanted
                 self.pool.broadcast(ev.CreditsWanted(now_ns, edge.edge_id, edge.wanted))
             for session in edge.sessions:
                 session.refresh(now_ns)

@@ -218,7 +218,7 @@ class RemoteWorker:
         await self._came_up.wait()
 
     def stop(self) -> None:
-        """Ask the process to write its log and exit; the front is told nothing more."""
+        """Ask the process to write its log and exit; it reports nothing more to the front."""
         self._stopping = True
         if self._pipe is not None:
             self._pipe.write(on_pipe.message_frame(Kind.STOP, None))
@@ -302,7 +302,7 @@ class RemoteWorker:
 
 
 def _check_load(load: WorkerLoad) -> None:
-    figures = (load.told_ns, load.queue_ns, load.tasks, load.received)
+    figures = (load.reported_ns, load.queue_ns, load.tasks, load.received)
     if min(figures) < 0 or not 0 < load.slowdown < math.inf:
         raise BadFrame("a load with a figure below 0")
 

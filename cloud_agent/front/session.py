@@ -41,9 +41,9 @@ class Session:
         """Bytes of its unfinished payloads."""
         self.outbox = Outbox(self._news, self._overflowed, front.limits.unread_bytes)
         self.intake = Intake(front, self, now_ns)
-        self._told_credits = 0
-        self._told_load: Load | None = None
-        self._told_ns = 0
+        self._sent_credits = 0
+        self._sent_load: Load | None = None
+        self._reported_ns = 0
         self._half_closed = False
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -79,7 +79,7 @@ class Session:
 
     def refresh(self, now_ns: int) -> None:
         """Report the load if the client knows a different one."""
-        if self._told_load is None or self._front.load(now_ns).differs(self._told_load):
+        if self._sent_load is None or self._front.load(now_ns).differs(self._sent_load):
             self.outbox.wake()
 
     async def _read_all(self, read: Read) -> None:
@@ -99,15 +99,15 @@ class Session:
     def _news(self) -> bytes:
         """Return credits and load, encoded, if the client does not know them."""
         share, now_ns = self.edge.share, time.monotonic_ns()
-        credits = share if share != self._told_credits else None
-        known = self._told_load
+        credits = share if share != self._sent_credits else None
+        known = self._sent_load
         urgent = credits is not None or known is None or known.draining != self._front.draining
-        if not urgent and now_ns - self._told_ns < LOAD_INTERVAL_NS:
+        if not urgent and now_ns - self._reported_ns < LOAD_INTERVAL_NS:
             return b""
-        load, self._told_ns = self._front.load(now_ns), now_ns
+        load, self._reported_ns = self._front.load(now_ns), now_ns
         if not urgent and load == known:
             return b""
-        self._told_credits, self._told_load = share, load
+        self._sent_credits, self._sent_load = share, load
         return encode_news(credits, load)
 
     def _overflowed(self) -> None:

@@ -45,9 +45,9 @@ class Worker(Protocol):
     def receive(self, event: ev.Received, payload: bytes, trace_id: str) -> None:
         """Hand over a task with its whole payload.
 
-        `event.task_id` is the task's key. The call was opened `event.transfer_ns` before
-        `event.now_ns`; the task's story counts from there. `trace_id` is empty for none. Exactly
-        one last message follows, unless the client is gone or the worker goes down first.
+        `event.task_id` is the task's key. The task was opened `event.transfer_ns` before
+        `event.now_ns`; the times of its story count from that moment. `trace_id` is empty for none.
+        Exactly one last message follows, unless the client is gone or the worker goes down first.
         """
 
     def handle(self, event: ev.CloudEvent) -> None:

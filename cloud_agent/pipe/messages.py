@@ -61,7 +61,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Start:
-    """What a worker runs."""
+    """The configuration that a worker runs."""
 
     index: int
     device: str
@@ -157,7 +157,7 @@ class Report:
 def report_frame(report: Report) -> bytes:
     """Return the frame of a report."""
     load, body = report.load, b"".join(message.reply for message in report.messages)
-    numbers = (load.told_ns, load.queue_ns, load.slowdown, load.tasks, load.received)
+    numbers = (load.reported_ns, load.queue_ns, load.slowdown, load.tasks, load.received)
     messages = [
         (m.number, len(m.reply), m.end and (m.end.message, m.end.detail, m.end.failed))
         for m in report.messages
@@ -168,8 +168,10 @@ def report_frame(report: Report) -> bytes:
 def read_report(frame: Frame) -> Report:
     """Return the report in a frame. Raises BadFrame."""
     try:
-        (told_ns, queue_ns, slowdown, tasks, received), described, granted = frame.head
-        load = WorkerLoad(int(told_ns), int(queue_ns), float(slowdown), int(tasks), int(received))
+        (reported_ns, queue_ns, slowdown, tasks, received), described, granted = frame.head
+        load = WorkerLoad(
+            int(reported_ns), int(queue_ns), float(slowdown), int(tasks), int(received)
+        )
         messages, start = [], 0
         for number, length, end in described:
             if not 0 <= length <= len(frame.body) - start:

@@ -64,9 +64,9 @@ QUIET_CLOUD = (CloudLeg.IDLE, CloudLeg.CLOSED)
 WAITING = (CloudLeg.QUEUED, CloudLeg.ENCODING)
 """Cloud legs whose payload has not left yet."""
 IN_FLIGHT = (CloudLeg.UPLOADING, CloudLeg.RUNNING)
-"""Cloud legs with an open call that is still wanted."""
+"""Cloud legs of an offload that was sent and is still wanted."""
 
-OPEN_CALL = (*IN_FLIGHT, CloudLeg.GIVEN_UP)
+OPEN_IN_CLOUD = (*IN_FLIGHT, CloudLeg.GIVEN_UP)
 """Cloud legs whose last message from the cloud has not come; each holds a credit."""
 
 LOCAL_LEG: dict[LocalLeg, dict[str, LocalLeg]] = {

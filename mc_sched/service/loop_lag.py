@@ -2,8 +2,8 @@
 
 A message waits at least this long before its handler runs, and nothing else in the process can see
 that wait. A timer fires a few times per second and measures how late it is. A timer that is overdue
-when somebody asks has not fired because the loop is still at work, so its lateness up to now is the
-lag of the current turn.
+when the lag is read has not fired because the loop is still at work. So its lateness up to now is
+the lag of the current turn.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class SimCloud:
     def _note_wanted(self, session: Session, wanted: int) -> None:
         """Pass what an edge wants to the machine, at the next sweep."""
         session.wanted = wanted
-        if session.wanted != session.told_wanted and not session.sweep_due:
+        if session.wanted != session.known_wanted and not session.sweep_due:
             session.sweep_due = True
             next_ns = (self._clock.now_ns // SWEEP_NS + 1) * SWEEP_NS
             self._clock.at(next_ns, self._tell_wanted, session)
@@ -160,8 +160,8 @@ class SimCloud:
     def _tell_wanted(self, session: Session) -> None:
         session.sweep_due = False
         edge_id = session.edge.edge_id
-        if session.wanted != session.told_wanted and self._sessions.get(edge_id) is session:
-            session.told_wanted = session.wanted
+        if session.wanted != session.known_wanted and self._sessions.get(edge_id) is session:
+            session.known_wanted = session.wanted
             self._handle(ev.CreditsWanted(self._clock.now_ns, edge_id, session.wanted))
 
     def _forget(self, call: Call) -> None:
@@ -215,7 +215,7 @@ class SimCloud:
     def _grant(self, action: do.Grant) -> None:
         session = self._sessions.get(action.edge_id)
         if session is not None and session.grant(self._clock.now_ns, action.credits):
-            session.told_credits = session.credits
+            session.sent_credits = session.credits
             arrives_ns = session.edge.link.down_ns(SHORT_MESSAGE_BYTES)
             self._clock.at(
                 arrives_ns, session.edge.credits_granted, session.number, session.credits

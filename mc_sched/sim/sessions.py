@@ -20,31 +20,31 @@ class Session:
     """One edge's session, as the cloud agent knows it."""
 
     __slots__ = (
-        "_before", "_opened_ns", "_told_ns", "_transit", "credits", "edge", "number", "open_tasks",
-        "sweep_due", "told_credits", "told_wanted", "wanted",
+        "_before", "_opened_ns", "_reported_ns", "_transit", "credits", "edge", "known_wanted",
+        "number", "open_tasks", "sent_credits", "sweep_due", "wanted",
     )  # fmt: skip
 
     def __init__(self, edge: EdgeEnd, number: int, now_ns: int) -> None:
         self.edge, self.number = edge, number
-        self.credits, self.told_credits = 1, 0
+        self.credits, self.sent_credits = 1, 0
         self.open_tasks = 0
-        self.wanted = self.told_wanted = 0
+        self.wanted = self.known_wanted = 0
         """Further tasks that the edge would send now, as it reported last; as the machine knows."""
         self.sweep_due = False
         """True if `wanted` will be passed to the machine."""
         self._opened_ns = now_ns
-        self._told_ns = -LOAD_INTERVAL_NS
+        self._reported_ns = -LOAD_INTERVAL_NS
         self._transit = TransitDelay()
         self._before = SlidingMin(GRACE_NS)
         """Credits that were replaced recently, negated."""
 
     def grant(self, now_ns: int, credits: int) -> bool:
-        """Take the machine's grant; return True if the edge must be told."""
+        """Take the machine's grant; return True if the edge does not know it."""
         credits = max(1, credits)
         if credits < self.credits:
             self._before.add(now_ns, -self.credits)
         self.credits = credits
-        return credits != self.told_credits
+        return credits != self.sent_credits
 
     def has_credit(self, now_ns: int) -> bool:
         """Return True if the highest credit of the last second allows another task."""
@@ -60,7 +60,7 @@ class Session:
 
     def reports_load(self, now_ns: int) -> bool:
         """Return True if a message that is sent now also reports the load."""
-        if now_ns - self._told_ns < LOAD_INTERVAL_NS:
+        if now_ns - self._reported_ns < LOAD_INTERVAL_NS:
             return False
-        self._told_ns = now_ns
+        self._reported_ns = now_ns
         return True

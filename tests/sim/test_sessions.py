@@ -33,7 +33,7 @@ def test_a_withdrawn_credit_is_honoured_for_a_second(session):
 
 def test_only_a_change_of_the_credits_is_sent(session):
     assert session.grant(0, 0)  # at least 1
-    session.told_credits = session.credits
+    session.sent_credits = session.credits
     assert session.credits == 1
     assert not session.grant(0, 1)
     assert session.grant(0, 2)

@@ -37,7 +37,7 @@ async def test_a_task_that_fell_back(deployment):
     found = await explained(deployment, outcome.task_id)
     assert (found["outcome"], found["site"]) == ("succeeded", "edge")
     assert found["cause"].startswith("it fell back to the local net: ")
-    assert "upload" in found["cause"] or "call was lost" in found["cause"]
+    assert "upload" in found["cause"] or "session was lost" in found["cause"]
     assert "the cloud costs fewer joules" in found["chosen"]
 
 
@@ -49,7 +49,7 @@ async def test_a_task_that_was_given_up_at_its_deadline(deployment):
     (outcome,) = await stream.outcomes()
     found = await explained(deployment, outcome.task_id)
     assert found["outcome"] in ("late", "failed")
-    assert "upload began" in found["cause"] or "the call was lost" in found["cause"]
+    assert "upload began" in found["cause"] or "the session was lost" in found["cause"]
     assert "the upload was stopped" not in found["cause"]
     assert "only the cloud could serve it" in found["chosen"]
     assert "refuse" not in found["chosen"]

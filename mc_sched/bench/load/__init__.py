@@ -1,6 +1,6 @@
 """Goodput against offered load, for both agents and a first-come-first-served server.
 
-    plan.py          what is measured       generator.py    the process that makes the load
+    plan.py          the measurements       generator.py    the process that makes the load
     measure.py       the whole benchmark    targets/        how it sends tasks, by kind of server
     deployment.py    agents, as variants    tally.py        how tasks ended, as the client saw it
     capacity.py      search for the peak    fcfs_server.py  the server to compare with

@@ -1,4 +1,4 @@
-"""What `mc-sched bench load` measures."""
+"""Settings and measurements of `mc-sched bench load`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the tasks of a phase ended, as the client saw it."""
+"""Ends of the tasks of a phase, as the client saw them."""
 
 from __future__ import annotations
 

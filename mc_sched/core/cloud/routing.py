@@ -18,9 +18,9 @@ REMEMBERED_PATHS = 256
 
 @value
 class WorkerLoad:
-    """Load of a worker as it reported it at `told_ns`."""
+    """Load of a worker as it reported it at `reported_ns`."""
 
-    told_ns: int = 0
+    reported_ns: int = 0
     queue_ns: int = 0
     """Work that waits or runs, in this worker's present time."""
     slowdown: float = 1.0
@@ -60,7 +60,7 @@ class Route:
     def wait_ns(self, now_ns: int) -> int:
         """Work ahead of a task that is sent now."""
         load = self._load
-        reported_ns = max(0, load.queue_ns - max(0, now_ns - load.told_ns))
+        reported_ns = max(0, load.queue_ns - max(0, now_ns - load.reported_ns))
         return reported_ns + int(self._unreported_ns * load.slowdown)
 
     def answer_ns(self, now_ns: int, codec: str, accuracy: float) -> int:

@@ -1,4 +1,4 @@
-"""Events of a task's offload, from its payload to the end of its call, and of the cloud agent."""
+"""Events of a task's offload, up to the cloud's last message, and of the cloud agent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mc_sched.core.transitions import WAITING, CloudLeg
 class CloudEvents:
     """Moves the cloud leg by the encoder's and the cloud's reports; without an answer, falls back.
 
-    Messages that arrive after a give-up are legal in the table and change nothing here.
+    Messages that arrive after a give-up are legal in the table and change nothing.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class CloudEvents:
         reason = f"{entry.codec} encoder: {event.reason}"
         self._outcomes.fall_back(entry, Ending(OutcomeKind.FAILED, reason))
 
-    # --- the call ---------------------------------------------------------------------------
+    # --- the cloud's messages ---------------------------------------------------------------
 
     def on_accepted(self, event: ev.CloudAccepted) -> None:
         """Learn from the upload; the cloud works on the task from now on."""
@@ -88,7 +88,7 @@ class CloudEvents:
         self._outcomes.fall_back(entry, Ending(kind, f"the cloud stopped: {event.reason}"))
 
     def on_lost(self, event: ev.CloudLost) -> None:
-        """Fall back: the call broke."""
+        """Fall back: no answer will come, because the session has ended."""
         entry = self._close(event, event.task_id)
         self._outcomes.fall_back(entry, _lost(event.reason))
 

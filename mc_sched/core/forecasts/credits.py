@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 from mc_sched.core.edge.task import EdgeTask
 from mc_sched.core.scores import Forecast
-from mc_sched.core.transitions import OPEN_CALL, WAITING
+from mc_sched.core.transitions import OPEN_IN_CLOUD, WAITING
 
 FIRST_CREDITS = 1
 """Credits before the cloud has granted any."""
@@ -75,7 +75,9 @@ class EdgeCredits:
         if place <= 0:
             return Forecast(0, 0)
         ends_ns = sorted(
-            self._ends_in_ns(now_ns, other, rtt_ns) for other in others if other.cloud in OPEN_CALL
+            self._ends_in_ns(now_ns, other, rtt_ns)
+            for other in others
+            if other.cloud in OPEN_IN_CLOUD
         )
         if place <= len(ends_ns):
             mean_ns = ends_ns[place - 1]
@@ -100,4 +102,4 @@ class EdgeCredits:
 
 def in_flight(tasks: Iterable[EdgeTask]) -> int:
     """Return the number of tasks that hold a credit."""
-    return sum(task.cloud in OPEN_CALL for task in tasks)
+    return sum(task.cloud in OPEN_IN_CLOUD for task in tasks)

@@ -2,10 +2,9 @@
 
 The slowdown of the moment is common to all pieces of work and is not part of these times. Each
 stage has one correction per measured batch size, relative to the stage's time for a single task.
-The first batches of a size count most. So a device on which batches
-gain less than the profile promises shows it with its first batches, and the machine runs single
-tasks. A correction that is not measured any more returns to the profile, so that batches are tried
-again.
+The first batches of a size count most. So a device on which batches gain less than the profile
+promises shows it with its first batches, and the machine runs single tasks. A correction that is
+not measured any more returns to the profile, so that batches are tried again.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FADED = 0.7
 """Share of the correction that is left then."""
 KEPT = 0.98
 """Share of a correction that each measurement keeps while no single task is measured. Then a
-correction cannot be told from the slowdown, and passes into it."""
+correction cannot be distinguished from the slowdown, and passes into it."""
 NOTICED = 0.01
 """Relative change of a time from which the costs are computed again."""
 

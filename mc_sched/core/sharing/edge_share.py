@@ -19,7 +19,7 @@ LONGEST_LINK_NS = 1_000_000_000
 SMALL_CHANGE = 0.25
 SMALL_CHANGE_NS = 100_000_000
 """A smaller relative change is reported only so long after the last one: each report is a message.
-An edge that wants more is told of every credit at once."""
+An edge that wants more gets every credit at once."""
 
 
 class EdgeShare:
@@ -80,7 +80,7 @@ class EdgeShare:
             self._unanswered.append(now_ns)
 
     def use(self, now_ns: int) -> Use:
-        """Return what it could use now, one more than lately, and what it needs on average."""
+        """Return what it could use now, one more than in the last second, and its average need."""
         used = self._used.largest(now_ns)
         return Use(used + 1 if used else 1, self._mean_need(now_ns))
 

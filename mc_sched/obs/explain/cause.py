@@ -136,7 +136,7 @@ def _overdue(story: Story) -> str:
 
 def _failed(event: object) -> str:
     reason = getattr(event, "reason", "")
-    texts = {ev.CloudLost: "the call was lost", ev.CloudStopped: "the cloud stopped it",
+    texts = {ev.CloudLost: "the session was lost", ev.CloudStopped: "the cloud stopped it",
              ev.CloudRefused: "the cloud refused it"}  # fmt: skip
     return f"{texts.get(type(event), 'its payload could not be encoded')}: {reason}"
 

@@ -198,7 +198,7 @@ _STEP_TEXTS: dict[type, str] = {
     ev.CloudReplied: "answered by the cloud at",
     ev.CloudRefused: "refused by the cloud",
     ev.CloudStopped: "stopped by the cloud",
-    ev.CloudLost: "call to the cloud lost",
+    ev.CloudLost: "lost in the cloud",
     ev.CloudGone: "link down",
     do.SendGiveUp: "given up on the cloud",
     ev.ClientGone: "client disconnected",

@@ -25,7 +25,7 @@ class Story:
     steps: list[tuple[int, Any]] = field(default_factory=list)
     """(time in nanoseconds, event or action)."""
     cloud: tuple[Moment, ...] = ()
-    """The cloud's part; its times count from the arrival of the call at the cloud."""
+    """The cloud's part; its times count from the arrival of its first message."""
     outcome: Outcome | None = None
     ended_ns: int = 0
 
@@ -43,7 +43,7 @@ class Story:
         return at_ns - self.task.submitted_ns
 
     def cloud_began_ns(self) -> int | None:
-        """Estimate when the call reached the cloud, on the edge's clock; None if unknown.
+        """Estimate when its first message reached the cloud, on the edge's clock; None if unknown.
 
         The cloud reports how long it took to accept the task. The rest of the time until the
         acceptance arrived is split evenly between both directions of the link.

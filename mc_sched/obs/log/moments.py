@@ -1,6 +1,6 @@
 """The cloud's part of a task's story, small enough to travel with the reply.
 
-Times count from the arrival of the task's call at the cloud; no clock reading crosses the wire.
+Times count from the arrival of the task's first message; no clock reading crosses the wire.
 The edge logs the moments as one note, so that its log holds the task's complete timeline.
 """
 
@@ -19,7 +19,7 @@ class Moment:
     name: str
     """The class of the event or action."""
     at_ns: int
-    """Time since the call arrived."""
+    """Time since the task's first message arrived."""
     took_ns: int = 0
     detail: str = ""
 
@@ -33,7 +33,7 @@ class CloudStory:
 
 
 def moment_of(value: ev.CloudEvent | do.CloudAction, at_ns: int) -> Moment | None:
-    """Return the moment for an event or action, `at_ns` after the call; None if it has none."""
+    """Return the moment of an event or action, `at_ns` after the arrival; None if it has none."""
     name = type(value).__name__
     if isinstance(value, ev.Received):
         return Moment(name, at_ns, value.transfer_ns, value.codec)

@@ -154,7 +154,7 @@ def test_a_report_holds_the_load_and_the_tasks_received(rig):
     load = rig.output.reports[-1].load
     assert (load.tasks, load.received) == (3, 3)
     assert load.queue_ns >= 2 * 4 * MS  # two whole tasks, and what is left of the running one
-    assert load.told_ns > 0
+    assert load.reported_ns > 0
 
 
 def test_credits_are_reported(rig):

@@ -43,15 +43,15 @@ def test_tasks_that_are_on_their_way_count_until_a_report_has_them():
         workers.routes[chosen[-1]].send("jpeg", 0.5)
     assert chosen == [0, 1, 0, 1]
     assert workers.routes[0].wait_ns(0) == 2 * 3 * MS  # decode, one stage, one head, twice
-    workers.routes[0].report(WorkerLoad(told_ns=0, queue_ns=MS, received=1))
+    workers.routes[0].report(WorkerLoad(reported_ns=0, queue_ns=MS, received=1))
     assert workers.routes[0].wait_ns(0) == MS + 3 * MS
-    workers.routes[0].report(WorkerLoad(told_ns=0, queue_ns=MS, received=2))
+    workers.routes[0].report(WorkerLoad(reported_ns=0, queue_ns=MS, received=2))
     assert workers.routes[0].wait_ns(0) == MS
 
 
 def test_reported_work_passes_with_time():
     workers = router(1, 1)
-    workers.routes[0].report(WorkerLoad(told_ns=0, queue_ns=10 * MS))
+    workers.routes[0].report(WorkerLoad(reported_ns=0, queue_ns=10 * MS))
     assert workers.choose(0, "jpeg", 0.5) == 1
     assert workers.routes[0].wait_ns(4 * MS) == 6 * MS
     assert workers.routes[0].wait_ns(40 * MS) == 0
@@ -61,9 +61,9 @@ def test_reported_work_passes_with_time():
 def test_a_fast_device_is_chosen_until_its_queue_makes_up_for_it():
     workers = router(10, 1)
     assert workers.choose(0, "jpeg", 0.9) == 1
-    workers.routes[1].report(WorkerLoad(told_ns=0, queue_ns=20 * MS))
+    workers.routes[1].report(WorkerLoad(reported_ns=0, queue_ns=20 * MS))
     assert workers.choose(0, "jpeg", 0.9) == 1
-    workers.routes[1].report(WorkerLoad(told_ns=0, queue_ns=40 * MS))
+    workers.routes[1].report(WorkerLoad(reported_ns=0, queue_ns=40 * MS))
     assert workers.choose(0, "jpeg", 0.9) == 0
 
 

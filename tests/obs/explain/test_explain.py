@@ -100,7 +100,9 @@ def test_a_task_that_the_cloud_lost(edge):
     edge.tell(25, ev.CloudLost, "a", "connection reset")
     edge.local_done(45, "a")
     found = edge.explain("a").as_object()
-    assert found["cause"] == ("it fell back to the local net: the call was lost: connection reset")
+    assert found["cause"] == (
+        "it fell back to the local net: the session was lost: connection reset"
+    )
 
 
 def test_a_task_that_was_given_up_at_its_deadline(edge):
@@ -183,7 +185,7 @@ def test_an_unsure_answer_that_stands_as_the_cloud_is_lost(first):
     first.tell(45, ev.CloudLost, "a", "connection reset")
     found = first.explain("a").as_object()
     assert found["outcome"] == "failed"
-    assert "the offload failed: the call was lost: connection reset" in found["cause"]
+    assert "the offload failed: the session was lost: connection reset" in found["cause"]
 
 
 def test_an_unsure_answer_that_the_cloud_would_correct_too_late(first):
