@@ -30,7 +30,7 @@ Show = Callable[[str, LoadPoint], None]
 
 
 async def measure_load(plan: LoadPlan, show: Show) -> dict[str, Any]:
-    """Return all figures of `mc-sched bench load`; see docs/benchmarks.md for the keys."""
+    """Return all figures of `mc-sched bench load`; docs/benchmarks.md describes the keys."""
     bundle = load_bundle(plan.bundle)
     agents_core, generator_core = cores()
     with tempfile.TemporaryDirectory(prefix="mc-sched-") as directory:
