@@ -18,6 +18,7 @@ FOLDERS = (
     "mc_sched/core/policies",
     "mc_sched/core/policies/baselines",
     "mc_sched/core/predictors",
+    "mc_sched/core/sharing",
     "mc_sched/sim",
 )
 FILES = (
