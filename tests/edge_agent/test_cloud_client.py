@@ -241,11 +241,11 @@ async def test_the_open_message_has_the_constraints(agent):
     ],
 )
 async def test_every_end_of_a_task(agent, messages, end, reason):
-    async def infer(upload):
+    async def work(upload):
         await upload.read_all()
         await upload.send(*messages)
 
-    agent.infer = infer
+    agent.work = work
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -254,10 +254,10 @@ async def test_every_end_of_a_task(agent, messages, end, reason):
 
 
 async def test_a_refusal_has_its_code(agent):
-    async def infer(upload):
+    async def work(upload):
         await upload.send(REFUSED)
 
-    agent.infer = infer
+    agent.work = work
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -289,7 +289,7 @@ async def test_the_clouds_part_of_the_story_is_logged(agent):
         story = [Reply.Moment(name="StageDone", at_ns=7, took_ns=3, detail="stage 0")]
         await upload.send(ACCEPTED, {**RESULT, "story": story})
 
-    agent.infer = with_story
+    agent.work = with_story
     async with linked(agent, log_story=stories.append) as link:
         await link.found()
         link.send("a")
@@ -322,12 +322,12 @@ async def test_the_load_is_fed(agent):
 
 
 async def test_a_give_up_of_an_accepted_task_waits_for_the_clouds_confirmation(agent):
-    async def infer(upload):
+    async def work(upload):
         await upload.send(ACCEPTED)
         await until(lambda: agent.given_up)
         await upload.send(STOPPED)
 
-    agent.infer = infer
+    agent.work = work
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -338,12 +338,12 @@ async def test_a_give_up_of_an_accepted_task_waits_for_the_clouds_confirmation(a
 
 
 async def test_a_reply_that_crosses_the_give_up_is_used(agent):
-    async def infer(upload):
+    async def work(upload):
         await upload.send(ACCEPTED)
         await until(lambda: agent.given_up)
         await upload.send(RESULT)
 
-    agent.infer = infer
+    agent.work = work
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -356,7 +356,7 @@ async def test_a_give_up_that_is_not_confirmed_ends_the_task_but_not_the_session
     agent, monkeypatch
 ):
     monkeypatch.setattr("mc_proto.session.session.GRACE_S", 0.1)
-    agent.infer = is_silent
+    agent.work = is_silent
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -366,7 +366,7 @@ async def test_a_give_up_that_is_not_confirmed_ends_the_task_but_not_the_session
         assert type(end) is ev.CloudStopped
         assert end.reason == "the cloud did not confirm the give-up"
         await agent.uploads["a"].send(STOPPED)  # too late
-        agent.infer = FakeCloudAgent(CLOUD).infer
+        agent.work = FakeCloudAgent(CLOUD).work
         link.send("b")
         assert isinstance(await link.end("b"), ev.CloudReplied)
         assert link.story("a") == ["CloudStopped"]
@@ -386,7 +386,7 @@ async def test_a_give_up_of_an_ended_task_sends_nothing(agent):
 
 
 async def test_give_ups_and_probes_never_share_a_connection_with_images(agent):
-    agent.infer = is_silent
+    agent.work = is_silent
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -401,7 +401,7 @@ async def test_give_ups_and_probes_never_share_a_connection_with_images(agent):
 
 
 async def test_tasks_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is_back(agent):
-    agent.infer = is_silent
+    agent.work = is_silent
     async with linked(agent) as link:
         await link.found()
         for task_id in "abc":
@@ -414,7 +414,7 @@ async def test_tasks_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is
         assert names.index("CloudGone") < names.index("CloudLost")  # no task may be sent between
         link.send("d")
         assert isinstance(await link.end("d"), ev.CloudLost)
-        agent.infer = FakeCloudAgent(CLOUD).infer
+        agent.work = FakeCloudAgent(CLOUD).work
         await agent.start()
         await link.found(times=2)
         link.send("e")
@@ -424,12 +424,12 @@ async def test_tasks_of_a_crashed_cloud_are_lost_and_it_is_used_again_when_it_is
 async def test_a_session_that_the_cloud_ends_is_replaced(agent):
     ending = asyncio.Event()
 
-    async def infer(upload):
+    async def work(upload):
         await upload.read_all()
         await ending.wait()
         await upload.session.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "it sends without credit")
 
-    agent.infer = infer
+    agent.work = work
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -472,7 +472,7 @@ async def test_one_missed_probe_does_not_lose_the_cloud(agent, monkeypatch):
 
 async def test_missed_probes_in_a_row_lose_the_cloud_and_its_session(agent, monkeypatch):
     monkeypatch.setattr(cloud_client, "PROBE_TIMEOUT_S", 0.3)
-    agent.infer = is_silent
+    agent.work = is_silent
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -492,12 +492,12 @@ async def test_missed_probes_in_a_row_lose_the_cloud_and_its_session(agent, monk
 async def test_a_draining_cloud_is_left_and_its_running_tasks_end(agent, in_session):
     going_on = asyncio.Event()
 
-    async def infer(upload):
+    async def work(upload):
         await upload.send(ACCEPTED)
         await going_on.wait()
         await upload.send(RESULT)
 
-    agent.infer = infer
+    agent.work = work
     async with linked(agent) as link:
         await link.found()
         link.send("a")
@@ -524,7 +524,7 @@ async def test_a_cloud_that_drains_is_not_found(agent):
 
 
 async def test_close_ends_every_task_and_leaves_nothing_running(agent):
-    agent.infer = is_silent
+    agent.work = is_silent
     before = asyncio.all_tasks()
     async with linked(agent) as link:
         await link.found()

@@ -83,10 +83,10 @@ async def is_silent(upload):
 
 
 class FakeCloudAgent(cloud_pb2_grpc.CloudAgentServicer):
-    """Handles each task with `infer`; the other fields describe it."""
+    """Handles each task with `work`; the other fields describe it."""
 
-    def __init__(self, table, infer=answers):
-        self.table, self.infer = table, infer
+    def __init__(self, table, work=answers):
+        self.table, self.work = table, work
         self.bundle_hash = "the bundle"
         self.credits = 8
         self.draining = False
@@ -162,7 +162,7 @@ class FakeCloudAgent(cloud_pb2_grpc.CloudAgentServicer):
             self.uploads[chunk.task_id].take(chunk.data)
             return set()
         upload = self.uploads[opened.task_id] = Upload(session, opened, message.sent_ns)
-        return {asyncio.create_task(self.infer(upload))}
+        return {asyncio.create_task(self.work(upload))}
 
     # --- its life ---------------------------------------------------------------------------
 

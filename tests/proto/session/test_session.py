@@ -118,7 +118,7 @@ async def test_messages_say_when_they_were_sent(agent):
 
 
 async def test_the_upload_that_is_due_first_overtakes_the_others_chunk_by_chunk(agent):
-    agent.infer, agent.chunk_s = is_silent, 0.001
+    agent.work, agent.chunk_s = is_silent, 0.001
     async with opened(agent.address) as edge:
         large = bytes(200 * CHUNK_BYTES)
         edge.send("last", large, budget_ns=30 * S)
@@ -135,7 +135,7 @@ async def test_the_upload_that_is_due_first_overtakes_the_others_chunk_by_chunk(
 
 
 async def test_a_task_whose_time_is_over_is_not_sent(agent):
-    agent.infer, agent.chunk_s = is_silent, 0.02
+    agent.work, agent.chunk_s = is_silent, 0.02
     async with opened(agent.address) as edge:
         edge.send("large", bytes(100 * CHUNK_BYTES), budget_ns=1 * MS)
         edge.send("late", budget_ns=2 * MS)
@@ -176,7 +176,7 @@ async def test_an_agent_that_never_reads_holds_no_memory_for_tasks_that_were_giv
 
 async def test_a_slow_link_holds_little_of_an_upload(agent):
     """What has left the device cannot be stopped: at 1 Mbps, 256 KiB are two seconds."""
-    agent.infer = is_silent
+    agent.work = is_silent
     relay = Relay(LinkSpec(up=ConstantRate(1e6), down=ConstantRate(1e9), rtt_ns=20 * MS))
     port = await relay.start("127.0.0.1", 0, "127.0.0.1", agent.port)
     async with opened(f"127.0.0.1:{port}") as edge:
@@ -193,7 +193,7 @@ async def test_a_slow_link_holds_little_of_an_upload(agent):
 
 
 async def test_a_give_up_stops_an_upload_at_its_next_chunk(agent):
-    agent.infer, agent.chunk_s = is_silent, 0.001
+    agent.work, agent.chunk_s = is_silent, 0.001
     async with opened(agent.address) as edge:
         edge.send("a", bytes(64 * 2**20))
         await until(lambda: "a" in agent.uploads and agent.uploads["a"].messages > 3)
@@ -222,7 +222,7 @@ async def test_a_task_that_is_given_up_before_it_was_sent_costs_nothing(agent):
 
 async def test_a_give_up_that_has_overtaken_its_task_is_repeated(agent, monkeypatch):
     monkeypatch.setattr(give_ups, "AGAIN_S", 0.001)
-    agent.infer, agent.forgetful_give_ups = is_silent, 3
+    agent.work, agent.forgetful_give_ups = is_silent, 3
     async with opened(agent.address) as edge:
         edge.send("a")
         await until(lambda: "a" in agent.uploads)
@@ -237,7 +237,7 @@ async def test_a_give_up_that_has_overtaken_its_task_is_repeated(agent, monkeypa
 
 async def test_a_give_up_that_fails_is_repeated(agent, monkeypatch):
     monkeypatch.setattr(give_ups, "AGAIN_S", 0.001)
-    agent.infer, agent.failing_give_ups = is_silent, 2
+    agent.work, agent.failing_give_ups = is_silent, 2
     async with opened(agent.address) as edge:
         edge.send("a")
         await until(lambda: "a" in agent.uploads)
@@ -248,7 +248,7 @@ async def test_a_give_up_that_fails_is_repeated(agent, monkeypatch):
 
 
 async def test_many_give_ups_at_once_all_arrive(agent):
-    agent.infer = is_silent
+    agent.work = is_silent
     async with opened(agent.address) as edge:
         for number in range(200):
             edge.send(f"t{number}")
@@ -262,14 +262,14 @@ async def test_many_give_ups_at_once_all_arrive(agent):
 
 async def test_an_unconfirmed_give_up_ends_the_task_after_a_grace(agent, monkeypatch):
     monkeypatch.setattr("mc_proto.session.session.GRACE_S", 0.05)
-    agent.infer = is_silent
+    agent.work = is_silent
     async with opened(agent.address) as edge:
         edge.send("a")
         await until(lambda: "a" in agent.uploads)
         edge.session.give_up("a")
         assert await edge.end("a") == "stopped"
         await agent.uploads["a"].send(ACCEPTED, RESULT)
-        agent.infer = FakeCloudAgent(CLOUD).infer
+        agent.work = FakeCloudAgent(CLOUD).work
         edge.send("b")
         assert await edge.end("b") == "result"
         assert edge.kinds("a") == ["stopped"]
@@ -301,14 +301,14 @@ async def test_messages_about_unknown_tasks_are_ignored(agent):
     ],
 )
 async def test_a_task_ends_once_whatever_the_agent_sends(agent, messages, kinds):
-    async def infer(upload):
+    async def work(upload):
         if upload.opened.task_id == "a":
             await upload.read_all()
             await upload.send(*messages)
         else:
             await upload.send(ACCEPTED, RESULT)
 
-    agent.infer = infer
+    agent.work = work
     async with opened(agent.address) as edge:
         edge.send("a")
         await edge.end("a")
@@ -320,10 +320,10 @@ async def test_a_task_ends_once_whatever_the_agent_sends(agent, messages, kinds)
 
 
 async def test_an_answer_to_half_a_payload_is_not_taken(agent):
-    async def infer(upload):
+    async def work(upload):
         await upload.send(ACCEPTED, RESULT)
 
-    agent.infer, agent.chunk_s = infer, 0.001
+    agent.work, agent.chunk_s = work, 0.001
     async with opened(agent.address) as edge:
         edge.send("a", bytes(64 * 2**20))
         assert await edge.end("a") == "lost"
@@ -336,7 +336,7 @@ async def test_an_answer_to_half_a_payload_is_not_taken(agent):
 async def test_a_listener_that_fails_ends_the_session_and_each_task(agent):
     async with opened(agent.address) as edge:
         edge.on_load = lambda load: 1 / 0
-        agent.infer = is_silent
+        agent.work = is_silent
         edge.send("a")
         await until(lambda: "a" in agent.uploads)
         await agent.sessions[0].send(Reply(load=Reply.Load()))
@@ -349,7 +349,7 @@ async def test_a_listener_that_fails_ends_the_session_and_each_task(agent):
 
 @pytest.mark.parametrize("how", ["crash", "abort", "close"])
 async def test_each_open_task_is_lost_once_and_after_the_end_of_the_session(agent, how):
-    agent.infer, agent.chunk_s = is_silent, 0.001
+    agent.work, agent.chunk_s = is_silent, 0.001
     async with opened(agent.address) as edge:
         for number in range(20):
             edge.send(f"t{number}", bytes((number + 1) * 100_000))
