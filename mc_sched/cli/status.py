@@ -87,6 +87,8 @@ def _text(key: str, value: Any) -> str:
         return "unknown"
     if key == "certificate_expires_s":
         return f"{datetime.fromtimestamp(value):%Y-%m-%d %H:%M}" if value else "none in use"
+    if key == "busy_by_others":
+        return f"{value:.0%}"
     if key.endswith("_ns"):
         return f"{value / 1e6:.1f} ms"
     if key.endswith("_bps"):
