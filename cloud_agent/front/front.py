@@ -147,7 +147,7 @@ class Front:
             self.pool.broadcast(ev.EdgeJoined(now_ns, edge.edge_id))
         session = Session(self, edge, client, now_ns)
         edge.sessions.append(session)
-        self._tell_credits(edge)
+        self._send_credits(edge)
         self.note_session(session, f"opened by {client}", "info")
         return session
 
@@ -180,7 +180,7 @@ class Front:
             self.end(task, None, now_ns)
         edge.sessions.remove(session)
         if edge.sessions:
-            self._tell_credits(edge)
+            self._send_credits(edge)
         else:
             del self._edges[edge.edge_id]
             self.pool.broadcast(ev.EdgeLeft(now_ns, edge.edge_id))
@@ -290,7 +290,7 @@ class Front:
         """Take the number of tasks that an edge may have on this worker."""
         edge = self._edges.get(edge_id)
         if edge is not None and edge.grant(time.monotonic_ns(), worker.index, credits):
-            self._tell_credits(edge)
+            self._send_credits(edge)
 
     def on_load(self, worker: Worker) -> None:
         """Take a new report of the worker's load."""
@@ -302,7 +302,7 @@ class Front:
         now_ns = time.monotonic_ns()
         for edge in self._edges.values():
             worker.handle(ev.EdgeJoined(now_ns, edge.edge_id))
-        self._tell_worker(worker, "is up", "info")
+        self._note_worker(worker, "is up", "info")
         self._on_serving(f"worker-{worker.index}", True)
 
     def on_down(self, worker: Worker, reason: str) -> None:
@@ -310,21 +310,21 @@ class Front:
         now_ns = time.monotonic_ns()
         what = f"died: {reason}" + ("" if self.draining else "; it is being started again")
         self.pool.remove(worker, f"{name_of(worker)} {what}")
-        self._tell_worker(worker, what, "warning")
+        self._note_worker(worker, what, "warning")
         ending = Ending.stopped(f"{name_of(worker)} {what}", failed=True)
         for task in self.tasks.on_worker(worker.index):
             task.worker = None
             self.end(task, ending, now_ns)
         for edge in self._edges.values():
             if edge.grant(now_ns, worker.index, None):
-                self._tell_credits(edge)
+                self._send_credits(edge)
         self._on_serving(f"worker-{worker.index}", False)
 
-    def _tell_credits(self, edge: Edge) -> None:
+    def _send_credits(self, edge: Edge) -> None:
         for session in edge.sessions:
             session.outbox.wake()
 
-    def _tell_worker(self, worker: Worker, what: str, level: str) -> None:
+    def _note_worker(self, worker: Worker, what: str, level: str) -> None:
         """Log what happens to a worker."""
         note = {"worker": worker.index, "device": worker.device, "state": what}
         self._log.write(time.monotonic_ns(), "note", note, level)

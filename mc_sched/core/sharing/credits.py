@@ -46,6 +46,7 @@ refused several times as many tasks. With 0.4, edges of low rates lose more to g
 SHRINK = 0.2
 """Share by which the pool shrinks if the wait is twice its target; 0.1 to 0.3 differ little."""
 LARGEST_CUT = 0.5
+"""Largest share by which the pool shrinks at once."""
 RESERVED = 8
 """One in this many of `max_tasks` is left out of the pool, as edges with tasks on their links may
 have more tasks here than their share for a moment."""
