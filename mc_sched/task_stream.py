@@ -1,8 +1,8 @@
 """One long-lived stream to an edge agent: tasks out, outcomes and credits in.
 
 The client sends a task only with a credit. It stamps each task with the moment when it was due, and
-measures its latency from that moment until the outcome is here. By how much that exceeds the
-agent's own figure is sent along with later tasks, so that the agent can keep the time for it.
+measures its latency from that moment until the outcome has arrived. It sends the excess over the
+agent's own figure along with later tasks, so that the agent can reserve time for it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from mc_sched.errors import ConnectError
 CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 10.0
 """A running agent has sent every outcome this long after the deadline."""
+LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S
+"""Longest time until a running agent has sent the outcome of a task."""
 RETURN_NS = 2_000_000_000
 """Time for which the measured return of an outcome counts."""
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
@@ -49,7 +51,7 @@ class Answer:
     outcome: Outcome
     """The outcome as the client saw it.
 
-    Its latency counts from the moment when the task was due until the outcome was here. It is late
+    Its latency counts from the moment when the task was due until the outcome arrived. It is late
     if that is longer than the deadline.
     """
     labels: tuple[str, ...] = ()
@@ -217,7 +219,7 @@ def task_message(image: bytes, constraints: Constraints, task_id: str) -> edge_p
 def answer_of(
     message: edge_pb2.Outcome, seen_ns: int | None = None, deadline_ns: int = MAX_DEADLINE_NS
 ) -> Answer:
-    """Return an outcome that the agent sent, and that was here `seen_ns` after the task was due.
+    """Return an outcome of the agent that arrived `seen_ns` after the task was due.
 
     Without `seen_ns` it is taken as the agent reports it.
     """
@@ -253,6 +255,3 @@ def without_credit(task_id: str, constraints: Constraints) -> Answer:
         refusal=RefusalCode.NO_CREDIT,
     )
     return Answer(outcome)
-
-
-LONGEST_TASK_S = MAX_DEADLINE_NS / 1e9 + GRACE_S

@@ -72,10 +72,11 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("answered by", f"edge {sites['edge']}, cloud {sites['cloud']}"),
         ("exits", exits),
         ("given up on the cloud", f"{summary['gave_up']}"),
-        ("latency", f"p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, "
-                    f"max {latency['max']:.1f} ms"),
-        ("expected accuracy", f"{summary['expected_accuracy']:.1%}"),
-    ]  # fmt: skip
+        ("latency", _latency(latency)),
+    ]
+    if summary["agent_latency_ms"] != latency:
+        rows.append(("latency in the agent", _latency(summary["agent_latency_ms"])))
+    rows.append(("expected accuracy", f"{summary['expected_accuracy']:.1%}"))
     e3_unit = "answers in time"
     if summary["e3_counts"] == "correct":
         e3_unit = "correct answers in time"
@@ -87,6 +88,10 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("E3", f"{summary['e3_per_j']:.1f} {e3_unit} per joule{tail}"),
     ]
     return rows
+
+
+def _latency(ms: dict[str, float]) -> str:
+    return f"p50 {ms['p50']:.1f} ms, p95 {ms['p95']:.1f} ms, max {ms['max']:.1f} ms"
 
 
 def _in_time(summary: dict[str, Any]) -> str:

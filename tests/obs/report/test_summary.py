@@ -132,7 +132,9 @@ def test_times_are_the_clients_and_the_agents_stand_beside_them():
     assert summary["claimed_minus_seen"] == 1
     assert (summary["latency_ms"]["max"], summary["agent_latency_ms"]["max"]) == (90, 85)
     assert (summary["latency_ms"]["p50"], summary["agent_latency_ms"]["p50"]) == (90, 70)
-    assert dict(summary_rows(summary))["in time"] == "25.0%; the agent claims 1 more"
+    rows = dict(summary_rows(summary))
+    assert rows["in time"] == "25.0%; the agent claims 1 more"
+    assert rows["latency in the agent"] == "p50 70.0 ms, p95 85.0 ms, max 85.0 ms"
 
 
 def test_the_run_is_described():
@@ -336,6 +338,7 @@ def test_rows_for_people():
     assert rows["answered by"] == "edge 1, cloud 0"
     assert rows["exits"] == "local 1"
     assert rows["latency"] == "p50 12.3 ms, p95 12.3 ms, max 12.3 ms"
+    assert "latency in the agent" not in rows
     assert rows["top-5 correct"] == "100.0%"
     assert rows["sent"] == "2 kB"
     assert rows["energy"] == "250.0 mJ per frame above idle (model)"
