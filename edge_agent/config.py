@@ -120,8 +120,8 @@ class EdgeConfig(AgentConfig):
     @field_validator("edge_id")
     @classmethod
     def _printable(cls, value: str) -> str:
-        if not value.isprintable():
-            raise ValueError("must be printable characters, as the wire takes no others")
+        if not value.isprintable() or "/" in value:
+            raise ValueError("must be printable characters without a slash")
         return value
 
     def settings(self) -> EdgeSettings:

@@ -139,8 +139,9 @@ class Intake:
         left_ns = request.deadline_ns - hidden_ns - return_ns
         if left_ns <= lag_ns and request.deadline_ns:
             reason = (
-                f"overload: the task has waited {hidden_ns / 1e6:.1f} ms in transit, and the agent "
-                f"lags {lag_ns / 1e6:.1f} ms"
+                f"overload: of the deadline of {request.deadline_ns / 1e6:.1f} ms, the task has "
+                f"waited {hidden_ns / 1e6:.1f} ms in transit, and the agent lags "
+                f"{lag_ns / 1e6:.1f} ms"
             )
             refusal = self._refusal(request, RefusalCode.INFEASIBLE, reason)
             self._credits.started(now_ns, hidden_ns + lag_ns, request.deadline_ns)

@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 from mc_proto import serde
 from mc_proto.quota import Quota
-from mc_proto.serde.fields import check_id
+from mc_proto.serde.fields import check_edge_id
 
 from cloud_agent.front.edges import Edge
 from cloud_agent.front.endings import Ending
@@ -32,7 +32,7 @@ from cloud_agent.front.worker_link import Worker
 from cloud_agent.pipe.task_end import TaskEnd
 from mc_sched.core import events as ev
 from mc_sched.core.tables import CloudTable
-from mc_sched.core.task import RefusalCode
+from mc_sched.core.task import MAX_DEADLINE_NS, RefusalCode
 from mc_sched.obs.log.event_log import EventLog
 from mc_sched.service.logger import about_task
 from mc_sched.service.loop_lag import LoopLag
@@ -153,7 +153,7 @@ class Front:
 
     def _check_hello(self, hello: Any, owner: str, edge: Edge | None) -> None:
         try:
-            check_id("hello.edge_id", hello.edge_id, required=True)
+            check_edge_id("hello.edge_id", hello.edge_id)
         except serde.BadField as error:
             raise SessionError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
         if hello.bundle_hash != self.table.bundle_hash:
@@ -246,8 +246,8 @@ class Front:
     def give_up(self, edge_id: str, task_id: str, owner: str) -> bool:
         """Stop a task on the instruction of its edge; return True if it was open."""
         now_ns = time.monotonic_ns()
-        edge = self._edges.get(edge_id)
-        if edge is None or edge.owner != owner:
+        edge = self._edge_of(edge_id, owner)
+        if edge is None:
             return False
         task = self.tasks.get(f"{edge_id}/{task_id}")
         if task is None:
@@ -259,6 +259,19 @@ class Front:
         else:
             task.worker.handle(ev.GiveUpReceived(now_ns, task.key))
         return True
+
+    def sample_link(self, edge_id: str, rtt_ns: int, owner: str) -> None:
+        """Take a round trip that an edge measured; one of an edge without a session is ignored."""
+        if self._edge_of(edge_id, owner) is not None:
+            sample = ev.LinkSampled(
+                time.monotonic_ns(), min(rtt_ns, MAX_DEADLINE_NS), edge_id=edge_id
+            )
+            self.pool.broadcast(sample)
+
+    def _edge_of(self, edge_id: str, owner: str) -> Edge | None:
+        """Return an edge that has a session and belongs to this certificate, if there is one."""
+        edge = self._edges.get(edge_id)
+        return edge if edge is not None and edge.owner == owner else None
 
     def _forget(self, task: OpenTask, now_ns: int) -> None:
         session = task.session

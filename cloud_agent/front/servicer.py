@@ -15,7 +15,6 @@ from mc_proto.v1 import cloud_pb2
 from cloud_agent.front.front import Front
 from cloud_agent.front.limits import SessionError
 from cloud_agent.front.session import EOF
-from mc_sched.core.events import LinkSampled
 
 Context = Any
 SERVICE = "mc.v1.CloudAgent"
@@ -65,10 +64,8 @@ class CloudServicer:
         """Return the agent's load, and take the round trip that the edge measured."""
         started_ns = time.monotonic_ns()
         if request.last_rtt_ns:
-            edge_id = request.edge_id[: serde.MAX_ID]
-            self._front.pool.broadcast(
-                LinkSampled(started_ns, request.last_rtt_ns, edge_id=edge_id)
-            )
+            owner = certified_name(context)
+            self._front.sample_link(request.edge_id, request.last_rtt_ns, owner)
         load = self._front.load(started_ns)
         return cloud_pb2.ProbeReply(
             padding=bytes(min(request.reply_padding_bytes, MAX_PADDING_BYTES)),

@@ -53,6 +53,14 @@ def test_an_option_out_of_range(complaint, option, value, allowed):
     assert allowed in sentence
 
 
+def test_a_name_that_the_wire_does_not_take(complaint, tmp_path):
+    config = tmp_path / "edge.yaml"
+    config.write_text("edge_id: a/b\n")
+    assert complaint("--config", config) == (
+        f"{config}: key 'edge_id', value 'a/b': must be printable characters without a slash"
+    )
+
+
 def test_beyond_loopback_without_certificates(complaint):
     sentence = complaint("--listen", "0.0.0.0:0")
     assert sentence.startswith("command line: key 'listen', value '0.0.0.0:0': other machines")

@@ -26,6 +26,13 @@ def check_id(field: str, value: str, required: bool) -> None:
         raise BadField(field, f"must be at most {MAX_ID} printable characters")
 
 
+def check_edge_id(field: str, value: str) -> None:
+    """Require an id without the slash that separates it from the task's id in logs."""
+    check_id(field, value, required=True)
+    if "/" in value:
+        raise BadField(field, "must not contain a slash")
+
+
 def check_accuracy(field: str, value: float) -> None:
     """Require a number in [0, 1]."""
     if math.isnan(value) or not 0.0 <= value <= 1.0:

@@ -8,6 +8,7 @@ from mc_proto.v1 import cloud_pb2
 from cloud_agent.front.edges import EARLY_NS, Edge
 from cloud_agent.front.limits import Limits
 from mc_sched.core import events as ev
+from mc_sched.core.task import MAX_DEADLINE_NS
 from tests.cloud_agent.cloud_rig import until
 from tests.cloud_agent.front.fake_worker import FakeWorker
 from tests.cloud_agent.front.front_rig import chunk, opened
@@ -80,6 +81,17 @@ async def test_a_give_up_of_another_owner_is_ignored(agent, owner, known):
     session.intake.take(opened("a"), 0)
     assert agent.front.give_up("robot", "a", owner) is known
     assert agent.worker.count(ev.GiveUpReceived) == known
+    agent.front.leave(session)
+
+
+@pytest.mark.parametrize(("owner", "samples"), [("robot", 1), ("other", 0), ("", 0)])
+async def test_a_round_trip_from_another_owner_is_ignored(agent, owner, samples):
+    hello = cloud_pb2.SessionRequest.Hello(edge_id="robot", bundle_hash="the bundle")
+    session = agent.front.join(hello, "robot", "robot")
+    agent.front.sample_link("robot", 2**64 - 1, owner)
+    agent.front.sample_link("unknown", 5, owner)
+    rtts_ns = [e.rtt_ns for e in agent.worker.events if isinstance(e, ev.LinkSampled)]
+    assert rtts_ns == [MAX_DEADLINE_NS] * samples
     agent.front.leave(session)
 
 

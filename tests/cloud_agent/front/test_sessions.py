@@ -193,6 +193,7 @@ async def test_a_draining_agent_finishes_what_runs_and_refuses_what_comes(agent)
         (chunk(), "hello: must be the first message of a session"),
         (hello(""), "hello.edge_id: must not be empty"),
         (hello("x" * 129), "hello.edge_id: must be at most 128 printable characters"),
+        (hello("a/b"), "hello.edge_id: must not contain a slash"),
         (hello("a\nb"), "hello.edge_id: must be at most 128 printable characters"),
     ],
 )
