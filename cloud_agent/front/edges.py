@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cloud_agent.front.session import Session
 
 GRACE_NS = 1_000_000_000
-"""Time for which a withdrawn credit is still honoured, besides a task's wait on its way, so that a
+"""Time for which a withdrawn credit is still honoured, besides a task's wait in transit, so that a
 task that was sent before the edge knew of the withdrawal is served."""
 LONGEST_NS = 60_000_000_000
 """Age at which a withdrawn credit is forgotten: the longest budget of a task."""
@@ -63,7 +63,7 @@ class Edge:
     def has_credit(self, now_ns: int, waited_ns: int = 0) -> bool:
         """Return True if the highest credit that the edge may have known allows another task.
 
-        The task waited `waited_ns` on its way.
+        The task waited `waited_ns` in transit.
         """
         if self.open_tasks < self._credits:
             return True

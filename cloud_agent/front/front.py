@@ -199,7 +199,7 @@ class Front:
     def refusal(self, session: Session, waited_ns: int, now_ns: int) -> Ending | None:
         """Return the refusal of another task in this session; None if it may be opened.
 
-        The task waited `waited_ns` on its way.
+        The task waited `waited_ns` in transit.
         """
         if self.draining:
             return DRAINING

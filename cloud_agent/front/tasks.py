@@ -26,7 +26,7 @@ class OpenTask:
     opened: Open
     opened_ns: int
     hidden_ns: int
-    """Time that its first message waited on its way to the front."""
+    """Time that its first message waited in transit to the front."""
     worker: Worker | None = None
     """The worker that has it; None during the upload."""
     parts: list[bytes] = field(default_factory=list)

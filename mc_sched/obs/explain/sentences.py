@@ -96,7 +96,7 @@ def _request(story: Story, found: Choices | None) -> str:
     accuracy = story.outcome.required_accuracy if story.outcome else task.accuracy
     text = f"an answer within {task.deadline_ns / 1e6:.1f} ms"
     if task.return_ns:
-        text += f", {task.return_ns / 1e6:.1f} ms of them for its way to the client,"
+        text += f", {task.return_ns / 1e6:.1f} ms of them for its return to the client,"
     text += "" if accuracy is None else f" at accuracy {accuracy:.3f}"
     text += f", privacy {task.privacy.value}"
     return text + (f", by policy {found.policy} in {found.view.mode.value} mode" if found else "")

@@ -211,7 +211,7 @@ def test_the_forecast_that_was_exceeded_by_most_is_named(edge):
 def test_the_time_for_the_way_back_is_named(edge):
     edge.submit(0, "a", 84, policy="edge-only", return_ns=2 * MS)
     edge.local_done(20, "a")
-    wanted = "an answer within 84.0 ms, 2.0 ms of them for its way to the client, "
+    wanted = "an answer within 84.0 ms, 2.0 ms of them for its return to the client, "
     assert edge.explain("a").as_object()["request"].startswith(wanted)
 
 

@@ -25,6 +25,6 @@ async def test_the_example_of_the_page_classifies_an_image(agent, capsys):
     exec(compile(source, str(PAGE), "exec"), example)
     await example["classify"](agent.address, b"the bytes of an image")
     printed = capsys.readouterr().out
-    assert printed.startswith("8 tasks may be open\naccepted exit: ")
+    assert printed.startswith("credits: 8\naccepted exit: ")
     assert 'name: "ring"' in printed
     assert bytes(agent.uploads["1"].payload) == b"the bytes of an image"
