@@ -16,6 +16,7 @@ from mc_sched.core.transitions import OPEN_IN_CLOUD, WAITING
 FIRST_CREDITS = 1
 """Credits before the cloud has granted any."""
 OPEN_PRIOR_NS = 50_000_000
+"""Prior of the mean time for which a task holds its credit."""
 OPEN_WEIGHT = 0.2
 """Weight of the last task in the mean time for which a task holds its credit."""
 UPPER = 3
