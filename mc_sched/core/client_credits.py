@@ -32,6 +32,9 @@ deadline of 84 ms. Breakwater's is 0.4 of its latency goal. Less keeps a device 
 short beside a deadline; at 0.2, twice as many tasks were late when other work slowed the device."""
 SHRINK, LARGEST_CUT = 0.3, 0.5
 """Share by which the pool shrinks if the wait is twice its target, and at most."""
+SHORTEST_NS = 10_000_000
+"""Deadline below which a wait does not count: any wait is a large share of it, so one client with
+hopeless deadlines would cut the pool of all clients on an idle agent."""
 INTERVAL_NS = 10_000_000
 """Least time between two cuts."""
 RECOVERY_NS = 1_000_000_000
@@ -115,7 +118,8 @@ class ClientCredits:
 
     def started(self, now_ns: int, wait_ns: int, deadline_ns: int) -> None:
         """Take the wait of a task until its work at a site started."""
-        self._waited(now_ns, min(1.0, wait_ns / deadline_ns))
+        if deadline_ns >= SHORTEST_NS:
+            self._waited(now_ns, min(1.0, wait_ns / deadline_ns))
 
     def grant(self, now_ns: int, client: str) -> int:
         """Return the number of tasks that a client may have open, to be sent to it."""

@@ -11,6 +11,7 @@ from mc_sched.core.client_credits import (
     MOST,
     RECENT_NS,
     RECOVERY_NS,
+    SHORTEST_NS,
     TARGET,
     ClientCredits,
 )
@@ -65,6 +66,15 @@ def test_long_waits_shrink_the_pool_and_short_ones_do_not(credits):
     assert credits.size(3 * INTERVAL_NS) == MOST
     wait_long(credits, 4 * INTERVAL_NS, TARGET * 2)
     assert credits.size(6 * INTERVAL_NS) < MOST
+
+
+def test_waits_of_hopeless_deadlines_do_not_shrink_it(credits):
+    for number in range(100):
+        credits.started(number * INTERVAL_NS, SHORTEST_NS, SHORTEST_NS - 1)
+    assert credits.size(100 * INTERVAL_NS) == MOST
+    for number in range(100, 103):
+        credits.started(number * INTERVAL_NS, SHORTEST_NS, SHORTEST_NS)
+    assert credits.size(103 * INTERVAL_NS) < MOST
 
 
 def test_late_tasks_shrink_it_too(credits):
