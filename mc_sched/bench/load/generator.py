@@ -1,7 +1,8 @@
-"""The process that makes the load: `python -m mc_sched.bench.load.generator [CORE]`.
+"""The process that makes the load: `python -m mc_sched.bench.load.generator INPUT_PX [CORE]`.
 
-It reads one job per line from stdin, as JSON, and answers with one line of JSON. The garbage
-collector rests during a job, so that its pauses are not charged to the server.
+Its images are squares of INPUT_PX pixels; without CORE it runs on any core. It reads one job per
+line from stdin, as JSON, and answers with one line of JSON. The garbage collector rests during a
+job, so that its pauses are not charged to the server.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
 }  # fmt: skip
 DISTINCT_IMAGES = 20
 SETTLE_S = 2.0
-"""Time after the last deadline for ends that are still on their way."""
+"""Time after the last deadline for ends that have not arrived yet."""
 
 
 def images_of(input_px: int) -> list[bytes]:
