@@ -20,6 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--config configs/cloud.yaml --listen 0.0.0.0:7071",
         "127.0.0.1:7071",
     )
+    parser.add_argument(
+        "--devices",
+        help="auto (default), or the devices with a worker process each: cuda:0,cuda:1 or cpu,cpu",
+    )
     share_one_heap()
     return Daemon("cloud", CloudConfig, LIVE, CloudAgent).main(parser.parse_args(argv))
 

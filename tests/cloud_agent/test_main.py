@@ -48,6 +48,15 @@ def test_a_value_out_of_range(complaint, tmp_path, text, allowed):
     assert allowed in sentence
 
 
+def test_devices_on_the_command_line(complaint):
+    sentence = complaint("--devices", "cpu,gpu")
+    assert sentence.startswith(
+        "command line: key 'devices', value 'cpu,gpu': must be auto, or a list"
+    )
+    sentence = complaint("--listen", "127.0.0.1:0", "--devices", "cpu, cuda:99")
+    assert sentence.startswith("devices: cuda:99: this machine has ")
+
+
 def test_a_folder_that_is_not_a_bundle(complaint, tmp_path):
     sentence = complaint("--listen", "127.0.0.1:0", "--bundle", tmp_path)
     assert sentence.startswith(f"{tmp_path} is not a bundle")
