@@ -165,7 +165,7 @@ async def test_an_edge_stays_joined_until_its_last_session_ends(agent):
 async def test_a_draining_agent_finishes_what_runs_and_refuses_what_comes(agent):
     client, idle = await agent.join(), await agent.join("idle")
     await client.send(opened("a"))
-    await until(lambda: agent.worker.tasks)
+    await until(lambda: agent.worker.tasks and len(agent.front.sessions) == 2)
     drain = asyncio.create_task(agent.front.drain())
     assert await idle.status() == (grpc.StatusCode.OK, "")
     assert (await agent.probe()).draining
