@@ -29,7 +29,7 @@ RETURN_PART = 4
 NOTE_NS = 1_000_000_000
 """Least time between two notes about refused tasks in the log."""
 RECENT_NS = 1_000_000_000
-"""Age at which the measured return of an outcome no longer counts."""
+"""Age at which a task's wait and the measured return of an outcome no longer count."""
 
 
 @dataclass
@@ -45,6 +45,10 @@ class Source:
     returns: SlidingMin = field(default_factory=lambda: SlidingMin(RECENT_NS))
     """Recent times from the end of a task until its outcome had left the agent, negated."""
     open: int = 0
+    came_ns: int = -RECENT_NS
+    """Moment of its last task."""
+    wait_ns: int = 0
+    """Time that its last task has waited in transit and for the agent's loop."""
     unsent_since_ns: int | None = None
     """Moment when the first task ended whose outcome has not left the agent."""
 
@@ -131,6 +135,7 @@ class Intake:
         hidden_ns = lag_ns
         if request.sent_ns:
             hidden_ns = source.transit.hidden_ns(now_ns - source.opened_ns, request.sent_ns)
+        source.came_ns, source.wait_ns = now_ns, hidden_ns + lag_ns
         sent_ns, return_ns = now_ns - hidden_ns, source.return_ns(now_ns, request)
         if not self._credits.came(now_ns, source.key):
             reason = f"the client has {source.open} tasks open, and no credit for another"
@@ -144,7 +149,7 @@ class Intake:
                 f"{lag_ns / 1e6:.1f} ms"
             )
             refusal = self._refusal(request, RefusalCode.INFEASIBLE, reason)
-            self._credits.started(now_ns, hidden_ns + lag_ns, request.deadline_ns)
+            self._credits.started(now_ns, self._common_wait_ns(source), request.deadline_ns)
             self._credits.ended(now_ns, source.key, refusal)
             ended(refusal)
             return None
@@ -167,6 +172,19 @@ class Intake:
     def leave(self, submission: Submission) -> None:
         """Stop the work on a task whose client has left."""
         self._submissions.leave(submission)
+
+    def _common_wait_ns(self, source: Source) -> int:
+        """Return how long the last task of a source has waited, as far as others wait too.
+
+        A longer wait is due to its own link or clock, and costs the other sources no credits.
+        """
+        since_ns = source.came_ns - RECENT_NS
+        waits_ns = [
+            other.wait_ns
+            for other in self._sources.values()
+            if other is not source and other.came_ns > since_ns
+        ]
+        return min(source.wait_ns, max(waits_ns, default=source.wait_ns))
 
     def _refusal(self, request: edge_pb2.Task, code: RefusalCode, reason: str) -> Outcome:
         self.refused[code] += 1

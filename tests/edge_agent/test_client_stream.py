@@ -13,7 +13,7 @@ from edge_agent import client_stream
 from edge_agent.admission import Admission
 from edge_agent.client_stream import ClientStream
 from mc_sched.core import events as ev
-from mc_sched.core.client_credits import MOST
+from mc_sched.core.client_credits import INTERVAL_NS, MOST
 from mc_sched.core.task import Site
 from tests.edge_agent.edge_rig import FAST_LOCAL, MS, PATIENCE_S, S, until
 from tests.edge_agent.made_images import image_bytes
@@ -126,6 +126,24 @@ async def test_the_deadline_counts_from_the_moment_of_sending(agent):
         assert outcome.latency_ns >= waited_ns
         assert outcome.latency_ns < waited_ns + 5 * S
     call.cancel()
+
+
+@pytest.mark.parametrize("others", [True, False])
+async def test_a_slow_link_costs_other_clients_no_credits(agent, others):
+    one, _ = await opened(agent)
+    two, _ = await opened(agent)
+    await two.write(new_task("first", sent_ns=10 * S))
+    await next_outcome(two)
+    for number in range(5):
+        if others:
+            await one.write(new_task(f"a{number}", deadline=10.0))
+            assert (await next_outcome(one)).kind == "succeeded"
+        await two.write(new_task(f"b{number}", sent_ns=S, deadline=5.0))
+        assert (await next_outcome(two)).refusal == "infeasible"
+        await asyncio.sleep(INTERVAL_NS / 1e9)
+    assert (agent.credits.size(time.monotonic_ns()) == MOST) is others
+    one.cancel()
+    two.cancel()
 
 
 async def test_a_task_that_has_waited_for_its_whole_deadline_is_refused_unseen(agent):
