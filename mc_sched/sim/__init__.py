@@ -9,7 +9,7 @@ It has no scheduling logic of its own. Read in this order:
     edge.py           drives an EdgeMachine           cloud.py         drives a CloudMachine
     executor.py       the edge's networks             cloud_client.py  the edge's end of a session
     watcher.py        probes, cloud found and lost    sessions.py      the cloud's end of sessions
-    call.py           one task, as both ends know it  radio_link.py    payloads, messages, outages
+    sent_task.py      one task, as both ends know it  radio_link.py    payloads, messages, outages
     random_table.py   random numbers for noise.py, truth.py and entropy.py
     step_function.py  slowdowns and round trips over time
     oracle.py         the best that any scheduler could do

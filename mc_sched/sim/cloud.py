@@ -16,9 +16,9 @@ from mc_sched.core.cloud.schedule import CloudLoad
 from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.tables import CloudTable, Exit
 from mc_sched.core.task import Prediction, RefusalCode
-from mc_sched.sim.call import Call, EdgeEnd, Message
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.machine_driver import MachineDriver, Performers, Recorder
+from mc_sched.sim.sent_task import EdgeEnd, Message, SentTask
 from mc_sched.sim.sessions import Session
 from mc_sched.sim.spec import CloudSpec
 
@@ -46,7 +46,7 @@ class SimCloud:
         self._machine = CloudMachine(spec.settings, spec.table)
         self._max_open = OPEN_PER_TASK * spec.settings.max_tasks
         self._device = spec.device
-        self._calls: dict[str, Call] = {}
+        self._arrived: dict[str, SentTask] = {}
         """Open tasks whose payload has arrived."""
         self._sessions: dict[str, Session] = {}
         self.nets = {exit_.name: place + 1 for place, exit_ in enumerate(spec.table.exits)}
@@ -86,23 +86,23 @@ class SimCloud:
         session = self._sessions.get(edge.edge_id)
         if session is None or session.number != number:
             return
-        for call in [call for call in self._calls.values() if call.edge is edge]:
-            self._forget(call)
-            self._handle(ev.ClientGone(self._clock.now_ns, call.key))
+        for sent in [sent for sent in self._arrived.values() if sent.edge is edge]:
+            self._forget(sent)
+            self._handle(ev.ClientGone(self._clock.now_ns, sent.key))
         del self._sessions[edge.edge_id]
         self._handle(ev.EdgeLeft(self._clock.now_ns, edge.edge_id))
 
-    def received(self, call: Call) -> None:
+    def received(self, sent: SentTask) -> None:
         """Take a payload whose last byte has arrived."""
-        session = self._sessions.get(call.edge.edge_id)
-        if session is None or session.number != call.session or call.is_over:
+        session = self._sessions.get(sent.edge.edge_id)
+        if session is None or session.number != sent.session or sent.is_over:
             return
         now_ns = self._clock.now_ns
-        call.received_ns, action = now_ns, call.action
-        spent_ns = session.spent_ns(now_ns, call)
+        sent.received_ns, action = now_ns, sent.action
+        spent_ns = session.spent_ns(now_ns, sent)
         self._note_wanted(session, action.wanted)
-        refusal = self._refusal(session, call)
-        self._calls[call.key] = call
+        refusal = self._refusal(session, sent)
+        self._arrived[sent.key] = sent
         session.open_tasks += 1
         if refusal is not None:
             self._send_end(refusal)
@@ -110,44 +110,44 @@ class SimCloud:
         self._handle(
             ev.Received(
                 now_ns=now_ns,
-                task_id=call.key,
-                edge_id=call.edge.edge_id,
+                task_id=sent.key,
+                edge_id=sent.edge.edge_id,
                 accuracy=action.accuracy,
                 budget_ns=max(0, action.budget_ns - spent_ns),
                 down_ns=action.down_ns,
                 codec=action.codec,
                 exit_rule=action.exit_rule,
                 reply_in_ns=max(0, action.reply_in_ns - spent_ns),
-                transfer_ns=call.transfer_ns,
+                transfer_ns=sent.transfer_ns,
                 wanted=action.wanted,
             )
         )
 
-    def _refusal(self, session: Session, call: Call) -> do.Refuse | None:
+    def _refusal(self, session: Session, sent: SentTask) -> do.Refuse | None:
         """Return the refusal of another task of this edge; None if it may be opened."""
         if not session.has_credit(self._clock.now_ns):
             session.wanted += 1
-            return do.Refuse(call.key, "no credit", RefusalCode.NO_CREDIT)
-        if len(self._calls) >= self._max_open:
-            return do.Refuse(call.key, "overload on the cloud", RefusalCode.TOO_MANY_TASKS)
+            return do.Refuse(sent.key, "no credit", RefusalCode.NO_CREDIT)
+        if len(self._arrived) >= self._max_open:
+            return do.Refuse(sent.key, "overload on the cloud", RefusalCode.TOO_MANY_TASKS)
         return None
 
-    def give_up(self, call: Call) -> None:
+    def give_up(self, sent: SentTask) -> None:
         """Take the edge's instruction to stop; ignored if the task is over."""
         now_ns = self._clock.now_ns
-        if call.key in self._calls:
-            self._handle(ev.GiveUpReceived(now_ns, call.key))
-        elif not call.is_over:
+        if sent.key in self._arrived:
+            self._handle(ev.GiveUpReceived(now_ns, sent.key))
+        elif not sent.is_over:
             # a give-up may overtake the task's first message
-            self._clock.at(call.opened_ns, self._stop_upload, call)
+            self._clock.at(sent.opened_ns, self._stop_upload, sent)
 
-    def _stop_upload(self, call: Call) -> None:
-        if call.key in self._calls:
-            self.give_up(call)
-        elif not call.is_over and call.edge.edge_id in self._sessions:
-            call.is_over = True
-            call.received_ns = self._clock.now_ns
-            self._send(do.Stop(call.key, "the upload was given up", 0), call, SHORT_MESSAGE_BYTES)
+    def _stop_upload(self, sent: SentTask) -> None:
+        if sent.key in self._arrived:
+            self.give_up(sent)
+        elif not sent.is_over and sent.edge.edge_id in self._sessions:
+            sent.is_over = True
+            sent.received_ns = self._clock.now_ns
+            self._send(do.Stop(sent.key, "the upload was given up", 0), sent, SHORT_MESSAGE_BYTES)
 
     def _note_wanted(self, session: Session, wanted: int) -> None:
         """Pass what an edge wants to the machine, at the next sweep."""
@@ -164,23 +164,23 @@ class SimCloud:
             session.known_wanted = session.wanted
             self._handle(ev.CreditsWanted(self._clock.now_ns, edge_id, session.wanted))
 
-    def _forget(self, call: Call) -> None:
-        call.is_over = True
-        del self._calls[call.key]
-        self._sessions[call.edge.edge_id].open_tasks -= 1
+    def _forget(self, sent: SentTask) -> None:
+        sent.is_over = True
+        del self._arrived[sent.key]
+        self._sessions[sent.edge.edge_id].open_tasks -= 1
 
     # --- the machine --------------------------------------------------------------------------
 
     def _decode(self, action: do.Decode) -> None:
         decode_ns = self.table.codec_named(action.codec).decode_ns
-        took_ns = self._took_ns(decode_ns, self._calls[action.task_id].image, DECODER)
+        took_ns = self._took_ns(decode_ns, self._arrived[action.task_id].image, DECODER)
         self._clock.at(self._clock.now_ns + took_ns, self._decoded, action.task_id, took_ns)
 
     def _decoded(self, task_id: str, took_ns: int) -> None:
         self._handle(ev.Decoded(self._clock.now_ns, task_id, took_ns))
 
     def _run_stage(self, action: do.RunStage) -> None:
-        image = self._calls[action.task_ids[0]].image
+        image = self._arrived[action.task_ids[0]].image
         profiled_ns = round(self.table.stage_time_ns(action.stage, len(action.task_ids)))
         took_ns = self._took_ns(profiled_ns, image, action.stage)
         self._clock.at(self._clock.now_ns + took_ns, self._stage_done, action, took_ns)
@@ -190,16 +190,16 @@ class SimCloud:
 
     def _run_head(self, action: do.RunHead) -> None:
         exit_ = self.table.exit_named(action.exit)
-        calls = [self._calls[task_id] for task_id in action.task_ids]
-        profiled_ns = round(self.table.head_time_ns(exit_, len(calls)))
-        took_ns = self._took_ns(profiled_ns, calls[0].image, head_piece(self.table, exit_))
-        # drawn now: a call may be gone when the head is done
-        predictions = tuple([self._answer(call, exit_) for call in calls])
+        batch = [self._arrived[task_id] for task_id in action.task_ids]
+        profiled_ns = round(self.table.head_time_ns(exit_, len(batch)))
+        took_ns = self._took_ns(profiled_ns, batch[0].image, head_piece(self.table, exit_))
+        # drawn now: a task may be gone when the head is done
+        predictions = tuple([self._answer(sent, exit_) for sent in batch])
         self._clock.at(self._clock.now_ns + took_ns, self._head_done, action, predictions, took_ns)
 
-    def _answer(self, call: Call, exit_: Exit) -> Prediction:
-        accuracy = exit_.accuracy[call.action.codec]
-        return call.edge.truth.answer(call.image, self.nets[exit_.name], accuracy)
+    def _answer(self, sent: SentTask, exit_: Exit) -> Prediction:
+        accuracy = exit_.accuracy[sent.action.codec]
+        return sent.edge.truth.answer(sent.image, self.nets[exit_.name], accuracy)
 
     def _head_done(
         self, action: do.RunHead, predictions: tuple[Prediction, ...], took_ns: int
@@ -222,17 +222,17 @@ class SimCloud:
             )
 
     def _accept(self, action: do.Accept) -> None:
-        call = self._calls.get(action.task_id)
-        if call is not None:
-            call.accepted_ns = self._clock.now_ns
-            held_ns = call.accepted_ns - call.received_ns
-            arrives_ns = call.edge.link.down_ns(SHORT_MESSAGE_BYTES)
-            self._clock.at(arrives_ns, call.edge.accepted, call, action, held_ns)
+        sent = self._arrived.get(action.task_id)
+        if sent is not None:
+            sent.accepted_ns = self._clock.now_ns
+            held_ns = sent.accepted_ns - sent.received_ns
+            arrives_ns = sent.edge.link.down_ns(SHORT_MESSAGE_BYTES)
+            self._clock.at(arrives_ns, sent.edge.accepted, sent, action, held_ns)
 
     def _send_progress(self, action: do.Progress) -> None:
-        call = self._calls.get(action.task_id)
-        if call is not None:
-            self._send(action, call, SHORT_MESSAGE_BYTES)
+        sent = self._arrived.get(action.task_id)
+        if sent is not None:
+            self._send(action, sent, SHORT_MESSAGE_BYTES)
 
     def _send_end(self, action: do.Refuse | do.Stop) -> None:
         self._send_last(action, SHORT_MESSAGE_BYTES)
@@ -241,19 +241,19 @@ class SimCloud:
         self._send_last(action, REPLY_BYTES)
 
     def _send_last(self, action: do.Refuse | do.Stop | do.Reply, size_bytes: int) -> None:
-        call = self._calls.get(action.task_id)
-        if call is not None:
-            self._send(action, call, size_bytes)
-            self._forget(call)
+        sent = self._arrived.get(action.task_id)
+        if sent is not None:
+            self._send(action, sent, size_bytes)
+            self._forget(sent)
 
-    def _send(self, action: Message, call: Call, size_bytes: int) -> None:
-        now_ns, session = self._clock.now_ns, self._sessions[call.edge.edge_id]
-        arrives_ns = call.edge.link.down_ns(size_bytes)
-        self._clock.at(arrives_ns, call.edge.message, call, action, self._held_ns(call))
+    def _send(self, action: Message, sent: SentTask, size_bytes: int) -> None:
+        now_ns, session = self._clock.now_ns, self._sessions[sent.edge.edge_id]
+        arrives_ns = sent.edge.link.down_ns(size_bytes)
+        self._clock.at(arrives_ns, sent.edge.message, sent, action, self._held_ns(sent))
         if session.reports_load(now_ns):
             load = self._machine.load(now_ns)
-            self._clock.at(arrives_ns, call.edge.load_reported, session.number, load)
+            self._clock.at(arrives_ns, sent.edge.load_reported, session.number, load)
 
-    def _held_ns(self, call: Call) -> int:
+    def _held_ns(self, sent: SentTask) -> int:
         """Time since the task's acceptance or, without one, since its payload's last byte."""
-        return self._clock.now_ns - (call.accepted_ns or call.received_ns)
+        return self._clock.now_ns - (sent.accepted_ns or sent.received_ns)

@@ -11,10 +11,10 @@ from mc_sched.core.energy.radio import REPLY_BYTES
 from mc_sched.core.payloads import payload_bytes
 from mc_sched.core.task import Outcome
 from mc_sched.sim.arrivals import OpenTask
-from mc_sched.sim.call import Call, Message
 from mc_sched.sim.clock import Clock
 from mc_sched.sim.cloud import SimCloud
 from mc_sched.sim.radio_link import CONTROL_BYTES, RadioLink, Transfer
+from mc_sched.sim.sent_task import Message, SentTask
 from mc_sched.sim.truth import Truth
 
 GIVE_UP_GRACE_NS = 1_000_000_000
@@ -37,7 +37,7 @@ class CloudClient:
     ) -> None:
         self.edge_id, self.link, self.truth, self.cloud = edge_id, link, truth, cloud
         self._clock, self._tasks, self._handle = clock, tasks, handle
-        self._calls: dict[str, Call] = {}
+        self._sent: dict[str, SentTask] = {}
         self._session = 0
         """Number of the last session that was opened."""
         self._opened: Callable[[], None] | None = None
@@ -46,7 +46,7 @@ class CloudClient:
     @property
     def is_idle(self) -> bool:
         """True if no task is open."""
-        return not self._calls
+        return not self._sent
 
     def is_right(self, outcome: Outcome, image: int) -> bool:
         """Return True if the cloud's answer about this image is right."""
@@ -66,10 +66,10 @@ class CloudClient:
     def close_session(self) -> None:
         """End the session, because the cloud agent is lost; its tasks are lost with it."""
         self._opened = None
-        for call in list(self._calls.values()):
-            assert call.transfer is not None
-            self.link.drop(call.transfer)
-            self._clock.at(self._clock.now_ns, self._lost, call)
+        for sent in list(self._sent.values()):
+            assert sent.transfer is not None
+            self.link.drop(sent.transfer)
+            self._clock.at(self._clock.now_ns, self._lost, sent)
         if self._session:
             arrives_ns = self.link.control_ns(CONTROL_BYTES)
             self._clock.at(arrives_ns, self.cloud.leave, self, self._session)
@@ -89,11 +89,11 @@ class CloudClient:
             now_ns = self._clock.now_ns
             self._handle(ev.CloudLoadSampled(now_ns, load.queue_ns, load.slowdown))
 
-    def _lost(self, call: Call) -> None:
-        if call.is_open:
-            self._closed(call)
+    def _lost(self, sent: SentTask) -> None:
+        if sent.is_open:
+            self._closed(sent)
             reason = "the connection was cut"
-            self._handle(ev.CloudLost(self._clock.now_ns, call.action.task_id, reason))
+            self._handle(ev.CloudLost(self._clock.now_ns, sent.action.task_id, reason))
 
     # --- to the cloud -------------------------------------------------------------------------
 
@@ -104,57 +104,57 @@ class CloudClient:
             self._tasks[action.task_id],
             self._clock.now_ns,
         )
-        call = Call(self, self._session, action, task.image, now_ns)
+        sent = SentTask(self, self._session, action, task.image, now_ns)
         size_bytes = payload_bytes(task.task, action.codec, self.cloud.table)
         due_ns = now_ns + action.budget_ns
-        call.transfer = Transfer(size_bytes, lambda: received(call), due_ns, self.edge_id)
-        self._calls[action.task_id] = call
-        self.link.send(call.transfer)
+        sent.transfer = Transfer(size_bytes, lambda: received(sent), due_ns, self.edge_id)
+        self._sent[action.task_id] = sent
+        self.link.send(sent.transfer)
 
     def give_up(self, action: do.SendGiveUp) -> None:
         """Stop the upload of a task, and tell the cloud to stop its work if it knows the task."""
-        call = self._calls.get(action.task_id)
-        if call is None:
+        sent = self._sent.get(action.task_id)
+        if sent is None:
             return
-        assert call.transfer is not None
-        self.link.drop(call.transfer)
+        assert sent.transfer is not None
+        self.link.drop(sent.transfer)
         now_ns = self._clock.now_ns
-        if call.begun_ns < 0:
-            self._clock.at(now_ns, self._stop, call, "the upload was stopped")
+        if sent.begun_ns < 0:
+            self._clock.at(now_ns, self._stop, sent, "the upload was stopped")
         else:
-            self._clock.at(self.link.control_ns(CONTROL_BYTES), self.cloud.give_up, call)
+            self._clock.at(self.link.control_ns(CONTROL_BYTES), self.cloud.give_up, sent)
             reason = "the cloud did not confirm the give-up"
-            self._clock.at(now_ns + GIVE_UP_GRACE_NS, self._stop, call, reason)
+            self._clock.at(now_ns + GIVE_UP_GRACE_NS, self._stop, sent, reason)
 
-    def _stop(self, call: Call, reason: str) -> None:
+    def _stop(self, sent: SentTask, reason: str) -> None:
         """End a task here, unless it has ended meanwhile."""
-        if call.is_open:
-            self._closed(call)
-            self._handle(ev.CloudStopped(self._clock.now_ns, call.action.task_id, reason))
+        if sent.is_open:
+            self._closed(sent)
+            self._handle(ev.CloudStopped(self._clock.now_ns, sent.action.task_id, reason))
 
-    def _closed(self, call: Call) -> None:
-        call.is_open = False
-        del self._calls[call.action.task_id]
+    def _closed(self, sent: SentTask) -> None:
+        sent.is_open = False
+        del self._sent[sent.action.task_id]
 
     # --- from the cloud -----------------------------------------------------------------------
 
-    def accepted(self, call: Call, action: do.Accept, held_ns: int) -> None:
+    def accepted(self, sent: SentTask, action: do.Accept, held_ns: int) -> None:
         """Receive the acceptance, which the cloud has sent `held_ns` after the payload's end."""
-        if call.is_open:
+        if sent.is_open:
             self._handle(
                 ev.CloudAccepted(
-                    self._clock.now_ns, call.action.task_id, action.exit, action.predicted_ns,
-                    action.queue_ns, held_ns, call.transfer_ns,
+                    self._clock.now_ns, sent.action.task_id, action.exit, action.predicted_ns,
+                    action.queue_ns, held_ns, sent.transfer_ns,
                 )
             )  # fmt: skip
 
-    def message(self, call: Call, action: Message, held_ns: int) -> None:
+    def message(self, sent: SentTask, action: Message, held_ns: int) -> None:
         """Receive a message, which the cloud has sent `held_ns` after the acceptance."""
-        if not call.is_open:
+        if not sent.is_open:
             return
         if isinstance(action, _LAST):
-            self._closed(call)
-        self._handle(self._event_of(call.action.task_id, action, held_ns))
+            self._closed(sent)
+        self._handle(self._event_of(sent.action.task_id, action, held_ns))
 
     def _event_of(self, task_id: str, action: Message, held_ns: int) -> ev.EdgeEvent:
         now_ns = self._clock.now_ns

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mc_sched.core.predictors.sliding_min import SlidingMin
 from mc_sched.core.predictors.transit_delay import TransitDelay
-from mc_sched.sim.call import Call, EdgeEnd
+from mc_sched.sim.sent_task import EdgeEnd, SentTask
 
 GRACE_NS = 1_000_000_000
 """Time for which a withdrawn credit is still honoured, as in the agent."""
@@ -50,13 +50,13 @@ class Session:
         """Return True if the highest credit of the last second allows another task."""
         return self.open_tasks < max(self.credits, -int(self._before.least(now_ns, 0)))
 
-    def spent_ns(self, now_ns: int, call: Call) -> int:
+    def spent_ns(self, now_ns: int, sent: SentTask) -> int:
         """Return the part of a task's time that passed on the edge's queue, hidden, and here."""
-        begun_ns = call.begun_ns
+        begun_ns = sent.begun_ns
         hidden_ns = self._transit.hidden_ns(
-            call.opened_ns - self._opened_ns, begun_ns - self._opened_ns
+            sent.opened_ns - self._opened_ns, begun_ns - self._opened_ns
         )
-        return begun_ns - call.sent_ns + hidden_ns + now_ns - call.opened_ns
+        return begun_ns - sent.sent_ns + hidden_ns + now_ns - sent.opened_ns
 
     def reports_load(self, now_ns: int) -> bool:
         """Return True if a message that is sent now also reports the load."""

@@ -147,7 +147,7 @@ def test_a_task_whose_answer_is_overdue_falls_back_in_time():
     assert all(o.kind is OutcomeKind.SUCCEEDED for o in taken_back)
 
 
-def test_calls_in_flight_are_lost_with_the_cloud():
+def test_tasks_in_flight_are_lost_with_the_cloud():
     story = Story(
         world(edge(link=dark((1, 4)), deadline_ns=9 * S, settings={"policy": "server"}, fps=4))
     )  # fmt: skip

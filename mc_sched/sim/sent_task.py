@@ -20,10 +20,10 @@ class EdgeEnd(Protocol):
     link: RadioLink
     truth: Truth
 
-    def accepted(self, call: Call, action: Accept, held_ns: int) -> None:
+    def accepted(self, sent: SentTask, action: Accept, held_ns: int) -> None:
         """Receive the acceptance, which the cloud has sent `held_ns` after the payload's end."""
 
-    def message(self, call: Call, action: Message, held_ns: int) -> None:
+    def message(self, sent: SentTask, action: Message, held_ns: int) -> None:
         """Receive a message, which the cloud has sent `held_ns` after the acceptance."""
 
     def credits_granted(self, session: int, credits: int) -> None:
@@ -33,7 +33,7 @@ class EdgeEnd(Protocol):
         """Receive the cloud's load in the session of this number."""
 
 
-class Call:
+class SentTask:
     """A task in a session, open from its first byte until its last message or its give-up."""
 
     __slots__ = (
