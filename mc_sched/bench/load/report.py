@@ -7,9 +7,10 @@ from typing import Any
 
 from mc_sched.bench.load.tally import LoadPoint
 
+# unseen: answers that the server gave as in time and that arrived late
 HEADINGS = (
     "server", "offered/s", "goodput/s", "late", "refused", "failed", "p50 ms", "p99 ms",
-    "claimed, not seen",
+    "unseen",
 )  # fmt: skip
 NAMES = {"cloud": "cloud agent", "edge": "edge agent", "fcfs": "first come, first served"}
 
@@ -29,10 +30,10 @@ def _ms(value: float | None) -> str:
 
 def point_rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield a row per server and load."""
-    for kind, name in NAMES.items():
+    for kind in NAMES:
         for given in report[kind]["points"]:
             fields = {key: value for key, value in given.items() if key != "load"}
-            yield row(f"{name}, {given['load']:g}x", LoadPoint(**fields))
+            yield row(f"{kind} {given['load']:g}x", LoadPoint(**fields))
 
 
 def summary_rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
