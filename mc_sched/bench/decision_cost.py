@@ -35,6 +35,7 @@ OPEN_TASKS = 4
 def measure_decisions_ns(tasks: int = 2000) -> list[int]:
     """Return the nanoseconds of each `handle` call over `tasks` tasks that use both sites."""
     machine = EdgeMachine(EdgeSettings(), LOCAL)
+    machine.handle(ev.CreditsGranted(0, 2 * OPEN_TASKS))
     machine.handle(ev.CloudFound(0, CLOUD))
     machine.handle(ev.LinkSampled(0, 8 * MS))
     took_ns: list[int] = []
