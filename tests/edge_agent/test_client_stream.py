@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -15,21 +14,12 @@ from edge_agent.client_stream import ClientStream
 from mc_sched.core import events as ev
 from mc_sched.core.client_credits import INTERVAL_NS, MOST
 from mc_sched.core.task import Site
-from tests.edge_agent.edge_rig import FAST_LOCAL, MS, PATIENCE_S, S, until
+from tests.edge_agent.edge_rig import MS, PATIENCE_S, S, until
 from tests.edge_agent.made_images import image_bytes
-from tests.edge_agent.service_rig import JPEG, Agent, new_task, next_outcome
+from tests.edge_agent.service_rig import JPEG, new_task, next_outcome
 
 BROKEN = JPEG.replace(b"\xff\xdb", b"\xff\xdd", 1)
 """A JPEG whose segments look fine and whose pixels cannot be decoded."""
-
-
-@pytest.fixture
-async def agent():
-    made = Agent(local=FAST_LOCAL)
-    with ThreadPoolExecutor(1) as pool:
-        await made.start(pool)
-        yield made
-        await made.stop()
 
 
 async def opened(agent):

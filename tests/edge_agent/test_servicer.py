@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -13,18 +12,9 @@ from edge_agent import admission
 from mc_sched.core import events as ev
 from mc_sched.obs.log.trace import is_trace_id
 from mc_sched.obs.store.writer import StoreWriter
-from tests.edge_agent.edge_rig import FAST_LOCAL, LABELS, PATIENCE_S, S, until
+from tests.edge_agent.edge_rig import LABELS, PATIENCE_S, S, until
 from tests.edge_agent.made_images import TEXT, cut_jpeg, huge_png
-from tests.edge_agent.service_rig import JPEG, LARGE, Agent, new_task, next_outcome
-
-
-@pytest.fixture
-async def agent():
-    made = Agent(local=FAST_LOCAL)
-    with ThreadPoolExecutor(1) as pool:
-        await made.start(pool)
-        yield made
-        await made.stop()
+from tests.edge_agent.service_rig import JPEG, LARGE, new_task, next_outcome
 
 
 async def refused_as(code, call):

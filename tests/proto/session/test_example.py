@@ -3,20 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
-
-from tests.edge_agent.edge_rig import CLOUD
-from tests.proto.session.fake_cloud_agent import FakeCloudAgent
-
 PAGE = Path(__file__).parents[3] / "docs" / "sessions.md"
-
-
-@pytest.fixture
-async def agent():
-    agent = FakeCloudAgent(CLOUD)
-    await agent.start()
-    yield agent
-    await agent.crash()
 
 
 async def test_the_example_of_the_page_classifies_an_image(agent, capsys):

@@ -31,15 +31,6 @@ from tests.proto.session.fake_cloud_agent import (
 )
 from tests.proto.session.noting_edge import Edge, opened
 
-
-@pytest.fixture
-async def agent():
-    agent = FakeCloudAgent(CLOUD)
-    await agent.start()
-    yield agent
-    await agent.crash()
-
-
 # --- the start --------------------------------------------------------------------------------
 
 
