@@ -38,7 +38,7 @@ from mc_sched.service.logger import about_task
 from mc_sched.service.loop_lag import LoopLag
 
 SWEEP_S = 0.25
-"""Interval of the checks that no message triggers: slow uploads, load, wanted credits."""
+"""Interval of the checks that no message triggers: overdue tasks, load, wanted credits."""
 DRAIN_POLL_S = 0.02
 GIVE_BACK_MESSAGES = 1000
 """Messages of clients after which an idle front gives memory back to the system."""

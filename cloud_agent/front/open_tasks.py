@@ -10,6 +10,10 @@ from cloud_agent.front.session import Session
 from cloud_agent.front.tasks import OpenTask
 from mc_sched.core.task import RefusalCode
 
+OVERDUE_NS = 1_000_000_000
+"""Time after a task's budget at which its worker's answer is not awaited any more. A worker that
+works has ended the task before."""
+
 
 class OpenTasks:
     """Open tasks by key; counts them per client and edge, and the bytes of unfinished payloads."""
@@ -95,7 +99,7 @@ class OpenTasks:
         ]
 
     def slow(self, now_ns: int) -> list[tuple[OpenTask, Ending]]:
-        """Return the tasks whose upload takes too long, with their ends."""
+        """Return the tasks whose upload or answer takes too long, with their ends."""
         found = []
         for task in self._uploads.values():
             limit_ns = min(task.opened.budget_ns, self.limits.upload_ns)
@@ -103,6 +107,11 @@ class OpenTasks:
                 arrived = f"{task.held_bytes} of {task.opened.payload_bytes} bytes arrived in"
                 limit = f"{limit_ns / 1e9:g} s, the task's budget or limits.upload"
                 found.append((task, Ending.rejected(f"payload: only {arrived} {limit}")))
+        silent = Ending.stopped("the worker has not answered within the task's budget", failed=True)
+        for task in self._tasks.values():
+            due_ns = task.opened_ns + task.opened.budget_ns
+            if task.worker is not None and now_ns - due_ns > OVERDUE_NS:
+                found.append((task, silent))
         return found
 
     def _release(self, task: OpenTask) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 from mc_proto.v1 import cloud_pb2
 
+from cloud_agent.front import open_tasks
 from mc_sched.core import events as ev
 from tests.cloud_agent.cloud_rig import MS, TABLE, until
 from tests.cloud_agent.front.fake_worker import FakeWorker
@@ -101,6 +102,20 @@ async def test_a_worker_that_comes_up_again_knows_the_edges_and_serves(start):
     assert agent.serving == {"worker-0": True}
     await client.send(opened("a"))
     await until(lambda: agent.worker.tasks)
+
+
+async def test_a_task_of_a_silent_worker_ends_after_its_budget(start, monkeypatch):
+    monkeypatch.setattr(open_tasks, "OVERDUE_NS", 50 * MS)
+    agent = await start()
+    client = await agent.join()
+    await client.send(opened("a", budget_ns=50 * MS), opened("b"))
+    end, message = await client.end()
+    assert (end, message.failed) == ("stopped", True)
+    assert message.reason == "the worker has not answered within the task's budget"
+    assert agent.worker.count(ev.ClientGone) == 1
+    agent.worker.answer("robot/b")
+    assert (await client.end("b"))[0] == "result"
+    await until(agent.is_free)
 
 
 async def test_a_dead_worker_gets_no_events(start):
