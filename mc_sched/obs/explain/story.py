@@ -71,7 +71,8 @@ def gather(records: Iterable[Record], task_id: str) -> Story:
                 _add_step(story, record["t_ns"], value)
     if story is None:
         raise UserError(
-            f"{task_id!r}: no edge log in these stores holds the beginning of this task"
+            f"{task_id!r}: no edge log in these stores holds the beginning of this task; "
+            "one that was refused before a policy saw it has its reason in its outcome"
         )
     return story
 
