@@ -17,6 +17,9 @@ from mc_models.bundle.rows import SplitRow
 
 _RANGE = struct.Struct("<ff")
 _LEVELS = 255.0
+MAX_VALUE = 65504.0
+"""Largest magnitude of a value in a message, that of half precision: far more than a network's own
+activations have, and too little to overflow in the layers that follow."""
 
 
 def pack(activation: Tensor) -> bytes:
@@ -34,8 +37,11 @@ def unpack(message: bytes, row: SplitRow) -> Tensor:
             f"a {row.name} message has {row.message_bytes} bytes, this one has {len(message)}"
         )
     low, high = _RANGE.unpack_from(message)
-    if not low <= high or abs(low) == float("inf") or high == float("inf"):
-        raise ValueError(f"a {row.name} message has the invalid value range from {low} to {high}")
+    if not -MAX_VALUE <= low <= high <= MAX_VALUE:
+        raise ValueError(
+            f"a {row.name} message has the value range from {low:g} to {high:g}; "
+            f"it must be within {-MAX_VALUE:g} to {MAX_VALUE:g}"
+        )
     codes = torch.frombuffer(bytearray(message), dtype=torch.uint8, offset=_RANGE.size)
     x: Tensor = codes.reshape(1, row.channels, row.side, row.side).float()
     x = x * ((high - low) / _LEVELS) + low

@@ -51,7 +51,12 @@ def test_the_accuracy_is_measured_on_the_messages_that_are_sent():
     [
         (b"", "has 44 bytes, this one has 0"),
         (bytes(45), "has 44 bytes, this one has 45"),
-        (struct.pack("<ff", 1.0, 0.0) + bytes(36), "from 1.0 to 0.0"),
+        (
+            struct.pack("<ff", 1.0, 0.0) + bytes(36),
+            "from 1 to 0; it must be within -65504 to 65504",
+        ),
+        (struct.pack("<ff", 0.0, 65505.0) + bytes(36), "to 65505"),
+        (struct.pack("<ff", -3e38, 0.0) + bytes(36), r"from -3e\+38"),
         (struct.pack("<ff", float("nan"), 1.0) + bytes(36), "from nan"),
         (struct.pack("<ff", 0.0, float("inf")) + bytes(36), "to inf"),
     ],
