@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import grpc
 from mc_proto import serde
+from mc_proto.serde.fields import known_slowdown
 from mc_proto.session import ENDS, CloudConnections, CloudSession, SessionEnded
 from mc_proto.tls import Identity
 from mc_proto.v1 import cloud_pb2
@@ -156,8 +157,8 @@ class CloudClient:
         now_ns = time.monotonic_ns()
         self._feed(
             ev.LinkSampled(
-                now_ns, now_ns - started_ns, reply.queue_ns, reply.slowdown, "", reply.held_ns,
-                probe.up_bytes, len(reply.padding),
+                now_ns, now_ns - started_ns, reply.queue_ns, known_slowdown(reply.slowdown), "",
+                reply.held_ns, probe.up_bytes, len(reply.padding),
             )
         )  # fmt: skip
         return reply.draining
@@ -213,7 +214,9 @@ class CloudClient:
 
     def on_load(self, load: cloud_pb2.SessionReply.Load) -> None:
         """Feed the load; a cloud that drains is left, and its open tasks still end there."""
-        self._feed(ev.CloudLoadSampled(time.monotonic_ns(), load.queue_ns, load.slowdown))
+        self._feed(
+            ev.CloudLoadSampled(time.monotonic_ns(), load.queue_ns, known_slowdown(load.slowdown))
+        )
         if load.draining:
             self._report_gone(DRAINING)
             self._wishes.put_nowait(None)

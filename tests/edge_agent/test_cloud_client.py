@@ -315,6 +315,9 @@ async def test_the_load_is_fed(agent):
         await until(lambda: link.of(ev.CloudLoadSampled))
         (load,) = link.of(ev.CloudLoadSampled)
         assert (load.queue_ns, load.slowdown) == (9, 1.5)
+        await agent.sessions[0].send(Reply(load=Reply.Load(slowdown=float("inf"))))
+        await until(lambda: len(link.of(ev.CloudLoadSampled)) == 2)
+        assert link.of(ev.CloudLoadSampled)[1].slowdown == 1.0
         assert link.states() == ["CloudFound"]
 
 

@@ -10,6 +10,10 @@ MAX_ID = 128
 """Longest task or stream id, in characters."""
 
 
+MAX_SLOWDOWN = 1e6
+"""Largest slowdown that is taken from the wire."""
+
+
 class BadField(ValueError):
     """A field of a request is not valid; the message names it and the permitted values."""
 
@@ -37,6 +41,11 @@ def check_accuracy(field: str, value: float) -> None:
     """Require a number in [0, 1]."""
     if math.isnan(value) or not 0.0 <= value <= 1.0:
         raise BadField(field, f"{value} is outside 0 to 1")
+
+
+def known_slowdown(value: float) -> float:
+    """Return a slowdown from the wire; 1 for unset, and for one that no agent measures."""
+    return value if 0.0 < value <= MAX_SLOWDOWN else 1.0
 
 
 def check_choice(field: str, value: str, allowed: Collection[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Iterable, Sequence
 
-from mc_proto.serde.fields import BadField, check_accuracy, check_id
+from mc_proto.serde.fields import BadField, check_accuracy, check_id, known_slowdown
 from mc_proto.serde.outcomes import prediction_from_wire, prediction_to_wire
 from mc_proto.v1 import cloud_pb2, common_pb2
 from mc_sched.core import actions as do
@@ -219,6 +220,12 @@ def task_message_from_wire(message: cloud_pb2.SessionReply.TaskMessage, now_ns: 
         return ev.CloudProgressed(now_ns, task_id, progressed.stage, progressed.remaining_ns)
     if kind == "result":
         result = message.result
+        numbers = (
+            *(label.probability for label in result.prediction.top),
+            result.prediction.entropy,
+        )
+        if not all(map(math.isfinite, numbers)):
+            return ev.CloudLost(now_ns, task_id, "the cloud's answer has an infinite number or NaN")
         return ev.CloudReplied(
             now_ns,
             task_id,
@@ -226,7 +233,7 @@ def task_message_from_wire(message: cloud_pb2.SessionReply.TaskMessage, now_ns: 
             prediction_from_wire(result.prediction),
             result.compute_ns,
             result.queue_ns,
-            result.slowdown,
+            known_slowdown(result.slowdown),
             message.ByteSize(),
             result.held_ns,
         )

@@ -113,7 +113,7 @@ CLOUD_ACTIONS = st.one_of(
     arbitrary.of(do.Refuse),
     arbitrary.of(do.Reject),
     arbitrary.of(do.Progress, stage=SMALL),
-    arbitrary.of(do.Reply, prediction=PREDICTIONS),
+    arbitrary.of(do.Reply, prediction=PREDICTIONS, slowdown=st.floats(0.01, 1e6)),
     arbitrary.of(do.Stop),
 )
 NEWS = {

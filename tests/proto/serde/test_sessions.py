@@ -109,3 +109,20 @@ def test_replies_that_are_joined_as_bytes_are_one_reply_with_all_messages():
 def test_a_message_without_content_is_an_error():
     with pytest.raises(ValueError, match="without a message"):
         serde.task_message_from_wire(WIRE(task_id="t"), 9)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1.0, 0.0, 1e300])
+def test_a_slowdown_that_no_agent_measures_is_1(value):
+    event = serde.task_message_from_wire(WIRE(task_id="t", result={"slowdown": value}), 0)
+    assert event.slowdown == 1.0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("answer", [{"top": [{"probability": 0.0}]}, {"entropy": 0.0}])
+def test_an_answer_without_numbers_is_lost(value, answer):
+    message = WIRE(task_id="t", result={"prediction": answer})
+    if message.result.prediction.top:
+        message.result.prediction.top[0].probability = value
+    else:
+        message.result.prediction.entropy = value
+    assert isinstance(serde.task_message_from_wire(message, 0), ev.CloudLost)
