@@ -8,8 +8,10 @@ from mc_sched.bench.load.tally import LoadPoint
 
 FIRST_RATE_PER_S = 20.0
 GROWTH = 1.5
-SATURATED = 0.85
-"""Share of the offered load below which a server is saturated."""
+GAIN = 1.05
+"""Least growth of the best goodput by which a step counts as a gain."""
+STEPS_WITHOUT_GAIN = 2
+"""Steps in a row without a gain after which the search ends."""
 MOST_RATE_PER_S = 20_000.0
 
 Measure = Callable[[float], Awaitable[LoadPoint]]
@@ -17,12 +19,11 @@ Measure = Callable[[float], Awaitable[LoadPoint]]
 
 
 async def peak_goodput(measure: Measure) -> float:
-    """Raise the load until the server is saturated, and a step further; return the best goodput."""
-    rate, best = FIRST_RATE_PER_S, 0.0
-    saturated = 0
-    while saturated < 2 and rate < MOST_RATE_PER_S:
+    """Raise the load until that brings no more goodput; return the best goodput."""
+    rate, best, without_gain = FIRST_RATE_PER_S, 0.0, 0
+    while without_gain < STEPS_WITHOUT_GAIN and rate < MOST_RATE_PER_S:
         point = await measure(rate)
+        without_gain = 0 if point.goodput > GAIN * best else without_gain + 1
         best = max(best, point.goodput)
-        saturated += point.goodput < SATURATED * point.offered
         rate *= GROWTH
     return best
