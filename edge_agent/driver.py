@@ -98,7 +98,8 @@ class EdgeDriver:
 
         `on_cloud_state` is called with True when the cloud can be used, and with False and the
         reason when it no longer can. `on_start` is called once per task that starts at a site, with
-        its wait and its deadline in ns. The `encoder` must have `encoded` as its `report`.
+        its wait and its deadline in ns, unless the task may fall back by a timer. The `encoder`
+        must have `encoded` as its `report`.
         """
         self._executor, self._cloud, self._encoder = executor, cloud, encoder
         if on_cloud_state is not None:
@@ -256,6 +257,9 @@ class EdgeDriver:
             assert self._cloud is not None
             self._cloud.probe(action)
         elif isinstance(action, do.SetTimer):
+            if action.kind is TimerKind.FALLBACK:
+                # it may wait for the cloud until its latest start: no sign of load on this device
+                self._unstarted.discard(action.task_id)
             self._set_timer(action)
         elif isinstance(action, do.CancelTimer):
             self._timers.pop((action.task_id, action.kind)).cancel()

@@ -24,8 +24,8 @@ from mc_sched.core.task import Outcome, OutcomeKind, RefusalCode
 MOST = 64
 """Tasks that all clients together may have open: more than a device can serve within a deadline,
 and few enough that a burst is refused within milliseconds."""
-LEAST = 2
-"""Tasks that keep a site busy: one that runs and the next one."""
+LEAST = 4
+"""Tasks that keep both sites busy: at each, one that runs and the next one."""
 TARGET = 0.12
 """Mean wait, as a share of the deadline, above which the pool shrinks: two local runs before a
 deadline of 84 ms. Breakwater's is 0.4 of its latency goal. Less keeps a device as busy, as a run is
@@ -108,7 +108,8 @@ class ClientCredits:
         self._open -= 1
         if outcome is None:
             return
-        if outcome.kind is OutcomeKind.LATE:
+        # a late offload shows the link or the cloud, which grants credits of its own
+        if outcome.kind is OutcomeKind.LATE and outcome.codec is None:
             self._waited(now_ns, 1.0)
         elif outcome.refusal in LOADED:
             while state.held_until_ns and state.held_until_ns[0] <= now_ns:

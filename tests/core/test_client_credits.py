@@ -166,3 +166,14 @@ def test_whatever_happens_every_client_has_a_credit_and_a_second_later_the_pool_
     now_ns += RECOVERY_NS
     assert credits.size(now_ns) == MOST
     assert credits.grant(now_ns, "a") == MOST
+
+
+def test_late_offloads_cut_no_credits():
+    """They show the link or the cloud, while the device itself may be idle."""
+    credits = ClientCredits()
+    credits.joined("a")
+    late = Outcome("t", "", OutcomeKind.LATE, 0, codec="jpeg")
+    for number in range(20):
+        assert credits.came(number * INTERVAL_NS, "a")
+        credits.ended(number * INTERVAL_NS, "a", late)
+    assert credits.size(20 * INTERVAL_NS) == MOST

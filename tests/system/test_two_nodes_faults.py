@@ -76,13 +76,13 @@ def test_a_cloud_agent_that_hangs_is_restarted_and_costs_no_frame(two):
 
 
 def test_an_edge_agent_that_hangs_is_restarted_and_costs_the_frames_under_way(two):
-    """Frames that it accepted while the connection was open have failed, and no others."""
+    """Frames that it accepted while the connection was open have failed or were late."""
     stream = two.stream("hang-edge", 60, fps=1, **PATIENT)
     hung = two.edge.signal("STOP")
     two.edge.comes_back(hung)
     assert "Watchdog timeout" in two.edge.journal()
     rows = stream.rows()
-    assert set(kinds(rows)) <= {"succeeded", "failed"}
+    assert set(kinds(rows)) <= {"succeeded", "failed", "late"}
     assert kinds(rows)["succeeded"] >= 20
     reasons = {row["reason"] for row in rows if row["kind"] == "failed"}
     assert all("the edge agent was lost" in reason for reason in reasons)
@@ -99,7 +99,10 @@ def test_stopping_an_agent_under_load_ends_within_20_s_and_loses_no_task(two, ki
     assert took_s < STOP_S
     assert node.unit_property("Result") == "success"
     node.sh("systemctl", "start", node.unit)
-    all_succeed(stream.rows())
+    rows = stream.rows()
+    # a frame that was due while the edge agent was away is sent, and late, when it is back
+    assert set(kinds(rows)) <= ({"succeeded"} if kind == "cloud" else {"succeeded", "late"})
+    assert kinds(rows)["succeeded"] >= 40
 
 
 def test_a_full_disk_costs_log_lines_and_no_frame(two):
