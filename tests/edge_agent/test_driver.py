@@ -11,7 +11,7 @@ from mc_sched.core import events as ev
 from mc_sched.core.edge.machine import EdgeMachine
 from mc_sched.core.errors import UnexpectedEvent
 from mc_sched.core.settings import EdgeSettings
-from mc_sched.core.task import OutcomeKind, Site
+from mc_sched.core.task import Mode, OutcomeKind, Site
 from tests.edge_agent.edge_rig import (
     ANSWER,
     FAST_LOCAL,
@@ -446,3 +446,17 @@ async def test_hundreds_of_tasks_leave_nothing_but_the_remembered_images():
     assert rig.held() == {}
     assert len(rig.driver._finished) == REMEMBERED_IMAGES
     assert len(rig.logged("Finish")) == 300
+
+
+# --- waits -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("policy", "counted"), [("edge-only", 1), ("mc-paper", 0)])
+async def test_only_waits_that_no_link_causes_count_as_load(rig, policy, counted):
+    """A task with a fallback timer may wait for the cloud until its latest start."""
+    waits = []
+    rig.driver.attach(rig.net, rig.cloud, None, None, lambda *wait: waits.append(wait))
+    rig.submit("a", policy=policy, mode=Mode.ENERGY)
+    await until(lambda: rig.net.started or rig.cloud.sent)
+    assert bool(rig.cloud.sent) is not bool(counted)
+    assert len(waits) == counted
