@@ -188,7 +188,7 @@ class CloudClient:
             reason = self._gone_reason or "no cloud agent was found yet"
             asyncio.get_running_loop().call_soon(self.on_lost, action.task_id, reason)
             return
-        opened = serde.task_to_session(action, payload, 0, trace_id)
+        opened = serde.task_to_session(action, payload, trace_id=trace_id)
         self._session.send(opened, payload)
 
     def give_up(self, task_id: str) -> None:

@@ -156,7 +156,7 @@ def _load(args: argparse.Namespace) -> int:
     from mc_sched.bench.load.measure import measure_load
     from mc_sched.bench.load.plan import LoadPlan
     from mc_sched.bench.load.report import HEADINGS, point_rows, summary_rows
-    from mc_sched.cli.output.load_table import LoadTable
+    from mc_sched.cli.output.load_table import load_table
     from mc_sched.obs.report.figure import check_figure
     from mc_sched.units import parse_duration
 
@@ -170,8 +170,8 @@ def _load(args: argparse.Namespace) -> int:
         args.bundle, args.accuracy, parse_duration(args.deadline), args.seconds, args.rounds,
         args.seed, args.edges, not args.no_variants,
     )  # fmt: skip
-    with LoadTable() as table:
-        report = asyncio.run(measure_load(plan, table.show))
+    with load_table() as show:
+        report = asyncio.run(measure_load(plan, show))
     if args.output == "json":
         print(json.dumps(report))
     else:

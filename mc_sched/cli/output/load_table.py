@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from mc_sched.bench.load.report import HEADINGS, row
 from mc_sched.bench.load.tally import LoadPoint
@@ -13,39 +14,28 @@ ROWS = 20
 """Most recent measurements that the table shows."""
 
 
-class LoadTable:
-    """A table that grows by a row per measurement; in a file or a pipe, plain lines."""
+@contextmanager
+def load_table() -> Iterator[Callable[[str, LoadPoint], None]]:
+    """Yield a function that adds a named measurement; in a file or a pipe it prints a line."""
+    from rich.console import Console
+    from rich.live import Live
 
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _print_line
+        return
+    rows: list[tuple[str, ...]] = []
+    with Live(console=console, auto_refresh=False) as live:
 
-        self._rows: list[tuple[str, ...]] = []
-        console = Console(stderr=True)
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        def add(name: str, point: LoadPoint) -> None:
+            rows.append(row(name, point))
+            table = make_table(rows[-ROWS:], headings=HEADINGS, numbers_from=1)
+            live.update(table, refresh=True)
 
-    def __enter__(self) -> LoadTable:
-        if self._live is not None:
-            self._live.start()
-        return self
+        yield add
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
-    def show(self, name: str, point: LoadPoint) -> None:
-        """Show a measurement."""
-        self._rows.append(row(name, point))
-        if self._live is None:
-            print_progress("  ".join(
-                f"{heading} {cell}" if heading != "server" else cell
-                for heading, cell in zip(HEADINGS, self._rows[-1], strict=True) if cell
-            ))  # fmt: skip
-        else:
-            shown = self._rows[-ROWS:]
-            self._live.update(make_table(shown, headings=HEADINGS, numbers_from=1), refresh=True)
+def _print_line(name: str, point: LoadPoint) -> None:
+    cells = row(name, point)[1:]
+    named = (f"{heading} {cell}" for heading, cell in zip(HEADINGS[1:], cells, strict=True) if cell)
+    print_progress("  ".join((name, *named)))

@@ -31,9 +31,12 @@ MAX_WANTED = 10_000
 
 
 def task_to_session(
-    action: do.SendToCloud, payload: bytes, head_bytes: int, trace_id: str = ""
+    action: do.SendToCloud, payload: bytes, head_bytes: int = 0, trace_id: str = ""
 ) -> cloud_pb2.SessionRequest.Open:
-    """Return the message that opens a task, with the first `head_bytes` of its payload."""
+    """Return the message that opens a task, with the first `head_bytes` of its payload.
+
+    A `CloudSession` fills the head itself.
+    """
     return cloud_pb2.SessionRequest.Open(
         task_id=action.task_id,
         codec=action.codec,

@@ -16,8 +16,6 @@ from mc_sched.core.task import ExitRule
 OPEN_S = 30.0
 DOWN_NS = 500_000
 """Forecast of the downlink time on a loopback."""
-HEAD_BYTES = 0
-"""The session itself fills the head of a payload."""
 
 
 class CloudTarget:
@@ -76,7 +74,7 @@ class _Edge:
         )  # fmt: skip
         image = self._images[number % len(self._images)]
         self._open[task_id], self._wanted = (due_s, tally), 0
-        self._session.send(serde.task_to_session(action, image, HEAD_BYTES), image)
+        self._session.send(serde.task_to_session(action, image), image)
 
     # --- what the session reports -----------------------------------------------------------
 
